@@ -1,0 +1,239 @@
+"""From a data set to batches on the device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict
+
+import albumentations as A  # noqa: N812 (the library's own abbreviation)
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
+from nirgan.data.images import Pixels, as_depth, stored_to_signed
+from nirgan.data.patches import Batches, PatchTable, Region, words
+from nirgan.data.protocols import Protocol, across_scenes, within_images
+from nirgan.data.sources.base import Pair, PairSource
+from nirgan.data.store import PairStore
+from nirgan.data.transforms import Augmentation
+from nirgan.errors import NirganError
+
+TRAINING, VALIDATION = 0, 1
+"""Streams of noise."""
+
+
+class Batch(TypedDict):
+    """A batch as a method sees it; all values in [-1, 1] before the noise.
+
+    Attributes:
+        nir: B x 1 x H x W, the band, y in the paper's equations.
+        triplet: B x 3 x H x W, the band plus noise z of its own for each colour channel.
+        rgb: B x 3 x H x W, the truth, x.
+        names: Category and id of each picture, where whole ones are loaded.
+    """
+
+    nir: Tensor
+    triplet: Tensor
+    rgb: Tensor
+    names: NotRequired[list[str]]
+
+
+@dataclass
+class Noise:
+    """Standard deviations of the Gaussian noise added to the NIR band, on values in [-1, 1].
+
+    The defaults are the paper's (section 3). One step of an 8-bit picture is 0.0078.
+
+    Attributes:
+        red: For the copy that the red channel is made from.
+        green: For the green one.
+        blue: For the blue one.
+    """
+
+    red: float = 0.00011
+    green: float = 0.00012
+    blue: float = 0.00013
+
+
+class PatchDataModule(lightning.LightningDataModule):
+    """Patches for training and validation, whole regions for testing and prediction.
+
+    `fit` and `validate` see patches; `test` sees every validation pixel once, a whole region at a
+    time; `predict` sees the whole pictures that the validation regions lie in.
+
+    Args:
+        source: The data set.
+        protocol: `within-images` (the paper's: patches for both from all images, a band of each
+            reserved for validation) or `across-scenes` (no scene is in both).
+        fold: Which of the five folds `across-scenes` keeps for validation.
+        patch: Height and width of a patch in pixels.
+        train_patches: Training patches an epoch and category, drawn anew each epoch. The paper has
+            cut 250,000 once; an epoch is such a set.
+        val_patches: Validation patches a category, the same ones always.
+        batch_size: Patches a batch, of each rank. The paper does not tell its own.
+        noise: Added to each of the three copies of the NIR band.
+        geometry: albumentations transforms for the pair that keep the size.
+        photometry: albumentations transforms for the NIR band alone.
+        on_bad_pair: `error`: stop before training and name every pair that cannot be used; `skip`:
+            name them and go on without.
+        store: The folder of decoded pairs; None: the environment variable NIRGAN_CACHE, or
+            `~/.cache/nirgan`.
+        num_workers: Processes that load. One process delivers tens of thousands of patches a
+            second, so only a GPU needs any.
+        seed: Of patches, noise and splits.
+    """
+
+    def __init__(
+        self,
+        source: PairSource,
+        protocol: Protocol = "within-images",
+        fold: int = 0,
+        patch: int = 64,
+        train_patches: int = 250_000,
+        val_patches: int = 2_500,
+        batch_size: int = 128,
+        noise: Noise = field(default_factory=Noise),  # noqa: B008
+        geometry: list[A.BasicTransform] | None = None,
+        photometry: list[A.BasicTransform] | None = None,
+        on_bad_pair: Literal["error", "skip"] = "error",
+        store: Path | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
+        self.train_patches, self.val_patches, self.batch_size = train_patches, val_patches, batch_size
+        self.noise, self.seed = noise, seed
+        self.augmentation = Augmentation(geometry or (), photometry or ())
+        self.on_bad_pair = on_bad_pair
+        self.store = PairStore(store)
+        self.num_workers = num_workers
+        self.pairs: list[Pair] = []
+
+    def prepare_data(self) -> None:
+        """Decode what is not in the store yet."""
+        self.store.build(self.source.pairs())
+
+    def setup(self, stage: str = "") -> None:
+        """Check every pair, open the store and split it.
+
+        Raises:
+            NirganError: A pair cannot be used and `on_bad_pair` is `error`, or the protocol cannot
+                be kept with these pairs.
+        """
+        if self.pairs:
+            return
+        self.pairs = self._usable(self.source.pairs())
+        self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
+        sizes = [(image.shape[0], image.shape[1]) for image in self.images]
+        if self.protocol == "within-images":
+            self.training, self.validation = within_images(sizes, self.patch, self.seed)
+        else:
+            self.training, self.validation = across_scenes(
+                self.pairs, sizes, self.fold, self.seed
+            )
+
+    def train_dataloader(self) -> DataLoader[Stored]:
+        """Batches of patches, new ones every epoch."""
+        table = self._table(self.training)
+        patches = self._patches(table, self.augmentation)
+        batches = Batches(
+            self.train_patches * table.categories, self.batch_size, *self._rank(), training=True
+        )
+        if not len(batches):
+            raise NirganError(
+                f"data.train_patches={self.train_patches} is less than one batch of "
+                f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
+            )
+        return self._loader(patches, batches)
+
+    def val_dataloader(self) -> DataLoader[Stored]:
+        """Batches of validation patches, always the same."""
+        table = self._table(self.validation)
+        patches = self._patches(table, Augmentation())
+        count = self.val_patches * table.categories
+        return self._loader(
+            patches, Batches(count, self.batch_size, *self._rank(), training=False)
+        )
+
+    def test_dataloader(self) -> DataLoader[Stored]:
+        """Every validation region as a whole, one a batch."""
+        return self._regions(self.validation)
+
+    def predict_dataloader(self) -> DataLoader[Stored]:
+        """The whole pictures that hold the validation regions, one a batch."""
+        numbers = sorted({region.pair for region in self.validation})
+        shapes = [(n, *self.images[n].shape[:2]) for n in numbers]
+        return self._regions([Region(n, 0, 0, height, width) for n, height, width in shapes])
+
+    def on_after_batch_transfer(self, batch: Stored, dataloader_idx: int) -> Batch:
+        """Normalise to [-1, 1] and add noise, on the device.
+
+        The noise is a function of the seed and of the batch's number alone.
+        """
+        pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
+        rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
+        stream = TRAINING if self.trainer is not None and self.trainer.training else VALIDATION
+        word = words(self.seed, 20 + stream, np.array(batch["number"])).item()
+        generator = torch.Generator(rgb.device).manual_seed(word >> 1)
+        noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
+        sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])
+        ready: Batch = {"nir": nir, "triplet": nir + noise * sigma.view(3, 1, 1), "rgb": rgb}
+        if "names" in batch:
+            ready["names"] = batch["names"]
+        return ready
+
+    def mean_colour(self) -> Tensor:
+        """The mean of all training pixels: red, green, blue in [0, 1]."""
+        depth = np.dtype(np.float32)
+        total, pixels = np.zeros(3), 0
+        for r in self.training:
+            rgb = self.images[r.pair][r.top : r.top + r.height, r.left : r.left + r.width, :3]
+            total += as_depth(np.asarray(rgb), depth).sum((0, 1), dtype=np.float64)
+            pixels += r.height * r.width
+        return torch.from_numpy(total / pixels).float()
+
+    def _usable(self, pairs: list[Pair]) -> list[Pair]:
+        problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch))}
+        usable = [pair for pair in pairs if pair.name not in problems]
+        report = "\n".join(f"  {why}" for why in problems.values())
+        if problems and (self.on_bad_pair == "error" or not usable):
+            raise NirganError(
+                f"{len(problems)} of {len(pairs)} pairs cannot be used "
+                f"(mend them, or set data.on_bad_pair=skip):\n{report}"
+            )
+        if problems:
+            rank_zero_warn(f"{len(problems)} of {len(pairs)} pairs are left out:\n{report}")
+        if not usable:
+            raise NirganError("data.source: it has no pairs; check its folder and categories")
+        return usable
+
+    def _table(self, regions: Sequence[Region]) -> PatchTable:
+        return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
+
+    def _patches(self, table: PatchTable, augmentation: Augmentation) -> PatchDataset:
+        return PatchDataset(self.images, table, self.patch, self.seed, augmentation)
+
+    def _regions(self, regions: Sequence[Region]) -> DataLoader[Stored]:
+        dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
+        rank, ranks = self._rank()
+        return self._loader(dataset, range(rank, len(regions), ranks))
+
+    def _rank(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _loader(
+        self, dataset: Dataset[Stored], sampler: Sampler[list[int]] | Sequence[int]
+    ) -> DataLoader[Stored]:
+        return DataLoader(
+            dataset,
+            batch_size=None,  # the data set gives whole batches
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )

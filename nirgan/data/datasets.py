@@ -1,0 +1,91 @@
+"""Stored pairs as torch data sets: batches of patches, and whole regions one by one."""
+
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nirgan.data.images import DEPTHS, Pixels, as_depth
+from nirgan.data.patches import PatchTable, Region
+from nirgan.data.transforms import Augmentation
+
+
+class Stored(TypedDict):
+    """A batch as it leaves the loader.
+
+    Attributes:
+        pixels: B x H x W x 4 (red, green, blue, NIR) as stored.
+        number: The number of its first patch; noise is drawn from it.
+        names: Category and id of each picture, where whole ones are loaded.
+    """
+
+    pixels: Tensor
+    number: int
+    names: NotRequired[list[str]]
+
+
+class PatchDataset(Dataset[Stored]):
+    """Batches of patches, asked for by the numbers of a whole batch.
+
+    Args:
+        images: Stored pairs, each H x W x 4.
+        table: Where patches may lie.
+        patch: Height and width of a patch in pixels.
+        seed: Decides with a patch's number all that is random about it.
+        augmentation: What is done to each patch.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Pixels],
+        table: PatchTable,
+        patch: int,
+        seed: int,
+        augmentation: Augmentation,
+    ) -> None:
+        self.images, self.table, self.patch, self.seed = images, table, patch, seed
+        self.augmentation = augmentation
+        self.depth: np.dtype[Any] = max((i.dtype for i in images), key=DEPTHS.index)
+
+    def __getitem__(self, numbers: list[int]) -> Stored:
+        draw = self.table.draw(self.seed, numbers)
+        size = self.patch
+        batch = np.empty((len(numbers), size, size, 4), self.depth)
+        places = zip(
+            draw.pair.tolist(), draw.top.tolist(), draw.left.tolist(), draw.word.tolist(), strict=True
+        )
+        for out, (pair, top, left, word) in zip(batch, places, strict=True):
+            patch = self.images[pair][top : top + size, left : left + size]
+            if self.augmentation:
+                patch = self.augmentation(np.asarray(patch), word)
+            out[...] = as_depth(patch, self.depth)
+        return {"pixels": torch.from_numpy(batch), "number": numbers[0]}
+
+
+class RegionDataset(Dataset[Stored]):
+    """Whole regions, a batch of one each.
+
+    Args:
+        images: Stored pairs, each H x W x 4.
+        names: Category and id of every pair.
+        regions: The rectangles to load.
+    """
+
+    def __init__(
+        self, images: Sequence[Pixels], names: Sequence[str], regions: Sequence[Region]
+    ) -> None:
+        self.images, self.names, self.regions = images, names, regions
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    def __getitem__(self, number: int) -> Stored:
+        region = self.regions[number]
+        rows = slice(region.top, region.top + region.height)
+        columns = slice(region.left, region.left + region.width)
+        pixels = np.array(self.images[region.pair][rows, columns])[None]
+        name = self.names[region.pair]
+        return {"pixels": torch.from_numpy(pixels), "number": number, "names": [name]}

@@ -1,0 +1,144 @@
+"""Which patch is drawn when: a pure function of (seed, epoch, index).
+
+No generator with a state is asked, so the same patches come whatever the number of workers and
+ranks, and an experiment can go on anywhere in an epoch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Sampler
+
+Words = npt.NDArray[np.uint64]
+Integers = npt.NDArray[np.int64]
+
+
+def words(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Words:
+    """One random 64-bit word for every number: the finalizer of SplitMix64 over all three.
+
+    Args:
+        seed: Of the experiment.
+        stream: Words of different streams are independent.
+        numbers: Counters, any shape.
+    """
+    state = numbers.astype(np.uint64)
+    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+        for part in (seed, stream):
+            state = _mix(state + np.uint64(part & 0xFFFFFFFFFFFFFFFF) * np.uint64(0xD1342543DE82EF95))
+    return state
+
+
+def _mix(state: Words) -> Words:
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a pair, in pixels, that patches may be drawn from."""
+
+    pair: int
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Patches, each by its pair, its upper left corner and a random word of its own."""
+
+    pair: Integers
+    top: Integers
+    left: Integers
+    word: Words
+
+
+class PatchTable:
+    """All places a patch can lie in.
+
+    Patches are drawn in turn from every category, from each of its pairs alike, from each place in
+    a pair alike.
+
+    Args:
+        regions: Where patches may lie, each at least a patch high and wide.
+        categories: The category of every pair.
+        patch: Height and width of a patch in pixels.
+    """
+
+    def __init__(self, regions: Sequence[Region], categories: Sequence[str], patch: int) -> None:
+        ordered = sorted(regions, key=lambda region: region.pair)
+        self._rows = np.array([r.width - patch + 1 for r in ordered], np.int64)
+        places = self._rows * np.array([r.height - patch + 1 for r in ordered], np.int64)
+        self._end = np.cumsum(places)  # of every region, in places
+        self._start = self._end - places
+        self._corner = np.array([(r.top, r.left) for r in ordered], np.int64).reshape(-1, 2)
+        pairs = np.array([r.pair for r in ordered], np.int64)
+        self._pair, first, count = np.unique(pairs, return_index=True, return_counts=True)
+        self._first = self._start[first]
+        self._places = self._end[first + count - 1] - self._first
+        names = sorted({categories[p] for p in self._pair})
+        members = [[i for i, p in enumerate(self._pair) if categories[p] == n] for n in names]
+        self.categories = len(names)
+        self._member = np.array([i for group in members for i in group], np.int64)
+        self._group_size = np.array([len(group) for group in members], np.uint64)
+        self._group_start = np.cumsum(self._group_size) - self._group_size
+
+    def draw(self, seed: int, numbers: Sequence[int] | Integers) -> Draw:
+        """The patches of some numbers; number = epoch x patches an epoch + index."""
+        number = np.asarray(numbers, np.int64)
+        group = number % self.categories
+        nth = words(seed, 1, number) % self._group_size[group]
+        row = self._member[(self._group_start[group] + nth).astype(np.int64)]
+        offset = words(seed, 2, number) % self._places[row].astype(np.uint64)
+        place = self._first[row] + offset.astype(np.int64)
+        region = np.searchsorted(self._end, place, side="right")
+        down, right = np.divmod(place - self._start[region], self._rows[region])
+        top, left = self._corner[region, 0] + down, self._corner[region, 1] + right
+        return Draw(self._pair[row], top, left, words(seed, 3, number))
+
+
+class Batches(Sampler[list[int]]):
+    """The numbers of the patches in every batch, shared out over ranks.
+
+    The epoch is the same set of patches for any number of ranks: rank r of n takes part r of every
+    batch of n x `batch_size` in training, and every n-th batch in validation.
+
+    Args:
+        patches: An epoch's.
+        batch_size: Of one rank.
+        rank: This process.
+        ranks: All of them.
+        training: Draw anew each epoch and leave out the last batch where it is not full; otherwise
+            the same patches every time and all of them, each by one rank only.
+    """
+
+    def __init__(
+        self, patches: int, batch_size: int, rank: int = 0, ranks: int = 1, *, training: bool
+    ) -> None:
+        self.patches, self.batch_size = patches, batch_size
+        self.rank, self.ranks, self.training = rank, ranks, training
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning as each epoch begins."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches an epoch of this rank."""
+        if self.training:
+            return self.patches // (self.batch_size * self.ranks)
+        batches = -(-self.patches // self.batch_size)
+        return len(range(self.rank, batches, self.ranks))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        base = self.epoch * self.patches if self.training else 0
+        for batch in range(len(self)):
+            start = (batch * self.ranks + self.rank) * self.batch_size
+            stop = min(start + self.batch_size, self.patches)
+            yield list(range(base + start, base + stop))

@@ -1,0 +1,120 @@
+"""Pairs, decoded once, as memory-mapped arrays.
+
+A stored pair is one `.npy` file, H x W x 4 (red, green, blue, NIR), named after the content of the
+files it came from. A changed picture gets a new name, so nothing stale is ever read; categories,
+folds and experiments share what they have in common. A file is written beside its place and renamed
+when whole: a build that is killed leaves nothing half-made, and two builds at once do no harm.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from nirgan.data.images import Pixels, as_depth
+from nirgan.data.sources.base import Pair
+from nirgan.errors import NirganError
+
+LAYOUT = 1
+"""Raise it when what a stored file holds changes: older files are then left alone."""
+
+ABANDONED_AFTER = 3600
+"""Seconds after which an unfinished file belongs to a build that was killed."""
+
+
+def default_folder() -> Path:
+    """The environment variable `NIRGAN_CACHE`, or the user's cache folder."""
+    cache = os.environ.get("NIRGAN_CACHE")
+    return Path(cache) if cache else Path.home() / ".cache" / "nirgan"
+
+
+class PairStore:
+    """Decoded pairs in a folder.
+
+    Args:
+        folder: Where the files lie; `default_folder()` if None.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder if folder is not None else default_folder()
+
+    def file(self, pair: Pair) -> Path:
+        """Where the pair lies, or will lie."""
+        return self.folder / f"{pair.content()}.v{LAYOUT}.npy"
+
+    def build(self, pairs: Sequence[Pair]) -> None:
+        """Decode and store every pair that is not stored yet; pairs that cannot be are left out."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise NirganError(
+                f"{self.folder}: the store cannot be made there ({error.strerror}); "
+                "set data.store or NIRGAN_CACHE"
+            ) from error
+        self._sweep()
+        missing = [(pair, file) for pair in pairs if not (file := self._place(pair)).exists()]
+        for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
+            try:
+                nir, rgb = pair.load()
+            except NirganError:
+                continue  # `problem` names it, on every rank alike
+            self._write(file, stack(nir, rgb))
+
+    def problem(self, pair: Pair, patch: int) -> str | None:
+        """Why patches cannot be drawn from a pair, in one line that names the file; or None."""
+        file = self._place(pair)
+        if not file.exists():
+            try:
+                pair.load()
+            except NirganError as error:
+                return str(error)
+            return f"{pair.name}: not in the store at {self.folder}; was its disk full?"
+        height, width = self.open(pair).shape[:2]
+        if min(height, width) < patch:
+            return f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}x{patch}"
+        return None
+
+    def open(self, pair: Pair) -> Pixels:
+        """The stored pair, H x W x 4, memory-mapped and read-only."""
+        pixels: Pixels = np.load(self.file(pair), mmap_mode="r")
+        return pixels
+
+    def _place(self, pair: Pair) -> Path:
+        try:
+            return self.file(pair)
+        except NirganError:  # a file that cannot be read has no content to be named after
+            return self.folder / "unreadable"
+
+    def _write(self, file: Path, pixels: Pixels) -> None:
+        try:
+            with tempfile.NamedTemporaryFile(
+                dir=self.folder, suffix=".part", delete=False
+            ) as part:
+                np.save(part, pixels)
+                part.flush()
+                os.fsync(part.fileno())
+            Path(part.name).replace(file)
+        except OSError as error:
+            Path(part.name).unlink(missing_ok=True)
+            raise NirganError(
+                f"{file}: {pixels.nbytes / 1e6:.1f} MB could not be written ({error.strerror}); "
+                "make room, or set data.store or NIRGAN_CACHE to another disk"
+            ) from error
+
+    def _sweep(self) -> None:
+        for part in self.folder.glob("*.part"):
+            try:
+                if time.time() - part.stat().st_mtime > ABANDONED_AFTER:
+                    part.unlink()
+            except FileNotFoundError:
+                continue  # another build was faster
+
+
+def stack(nir: Pixels, rgb: Pixels) -> Pixels:
+    """One array of a pair, H x W x 4: red, green, blue, NIR, in the wider depth of the two."""
+    depth = max(nir.dtype, rgb.dtype, key=lambda dtype: dtype.itemsize)
+    return np.dstack([as_depth(rgb, depth), as_depth(nir, depth)])

@@ -1,0 +1,66 @@
+"""What happens to a patch on its way: geometry to the pair, photometry to the NIR band alone.
+
+albumentations does both. Its transforms draw from generators with a state, which repeat themselves
+in workers; here they are reset before every patch, from the patch's own word.
+"""
+
+import random
+from collections.abc import Sequence
+
+import albumentations as A  # noqa: N812 (the library's own abbreviation)
+import numpy as np
+
+from nirgan.data.images import Pixels
+
+
+class Augmentation:
+    """Transforms of a patch, each draw decided by a word.
+
+    Args:
+        geometry: Transforms of red, green, blue and NIR together, that keep the size: flips,
+            transpositions, quarter turns.
+        photometry: Transforms of the NIR band alone.
+    """
+
+    def __init__(
+        self,
+        geometry: Sequence[A.BasicTransform] = (),
+        photometry: Sequence[A.BasicTransform] = (),
+    ) -> None:
+        self._geometry = A.Compose(list(geometry)) if geometry else None
+        self._photometry = A.Compose(list(photometry)) if photometry else None
+        self._bits = np.random.PCG64(0)
+        self._python = random.Random(0)
+        self._state = self._bits.state
+        for transform in (self._geometry, self._photometry):
+            if transform is not None:
+                transform.set_random_state(np.random.Generator(self._bits), self._python)
+
+    def __bool__(self) -> bool:
+        return self._geometry is not None or self._photometry is not None
+
+    def __call__(self, patch: Pixels, word: int) -> Pixels:
+        """Transform a patch.
+
+        Args:
+            patch: H x W x 4: red, green, blue, NIR, as stored.
+            word: Decides every draw.
+
+        Returns:
+            H x W x 4.
+        """
+        self._reset(word)
+        if self._geometry is not None:
+            patch = self._geometry(image=patch)["image"]
+        if self._photometry is not None:
+            patch = patch.copy()
+            patch[..., 3] = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"][
+                ..., 0
+            ]
+        return patch
+
+    def _reset(self, word: int) -> None:
+        # Writing a generator's state takes a fifth of the time of making a new one.
+        self._python.seed(word)
+        self._state["state"]["state"] = word
+        self._bits.state = self._state

@@ -1,0 +1,72 @@
+"""The paper's discriminator: convolutions, leaky ReLU 0.2, batch norm, a dense end.
+
+Suárez, Sappa and Vintimilla 2017, section 3 and eq. 2: the NIR band is the condition and is given to
+both networks. Two choices where the paper is silent or cannot be taken literally:
+
+- Strides of 2. The paper rules out strides for the generator, to keep spatial information; its
+  discriminator ends in one number, and a dense layer over 64x64 positions of 512 channels would have
+  two million weights for no gain. Strided convolutions are the DCGAN's own rule.
+- No sigmoid here: eq. 3 and 4 are computed on logits, where they cannot overflow.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nirgan.networks.initialization import initialize
+from nirgan.networks.layers import LEAK
+
+
+class Conditional(nn.Module):
+    """How real a colour picture of a NIR picture looks.
+
+    Args:
+        widths: Channels of every convolution; each halves the size.
+        kernel: Kernel size, odd.
+        patch: Height and width in pixels that the dense end is made for.
+        condition: Whether the NIR band is seen beside the colours.
+        std: Standard deviation of the initial weights.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        kernel: int = 5,
+        patch: int = 64,
+        condition: bool = True,
+        std: float = 0.00282,
+    ) -> None:
+        super().__init__()
+        self.patch, self.condition = patch, condition
+        layers: list[nn.Module] = []
+        inputs, size = (4 if condition else 3), patch
+        for outputs in widths:
+            layers += [
+                nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.LeakyReLU(LEAK, inplace=True),
+            ]
+            inputs, size = outputs, (size + 1) // 2
+        self.features = nn.Sequential(*layers)
+        self.dense = nn.Linear(inputs * size * size, 1)
+        initialize(self, std)
+
+    def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
+        """Judge pictures.
+
+        Args:
+            rgb: B x 3 x `patch` x `patch` in [-1, 1].
+            nir: B x 1 x `patch` x `patch` in [-1, 1].
+
+        Returns:
+            B logits: log odds that the picture is real.
+        """
+        if rgb.shape[-2:] != (self.patch, self.patch):
+            raise ValueError(
+                f"patches are {rgb.shape[-1]}x{rgb.shape[-2]} but the discriminator is made for "
+                f"{self.patch}x{self.patch}; set discriminator.patch and data.patch alike"
+            )
+        pixels = torch.cat([rgb, nir], 1) if self.condition else rgb
+        logits: Tensor = self.dense(self.features(pixels).flatten(1)).squeeze(1)
+        return logits
