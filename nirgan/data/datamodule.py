@@ -1,7 +1,7 @@
 """From a data set to batches on the device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
@@ -42,7 +42,7 @@ class Batch(TypedDict):
     names: NotRequired[list[str]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Noise:
     """Standard deviations of the Gaussian noise added to the NIR band, on values in [-1, 1].
 
@@ -57,6 +57,9 @@ class Noise:
     red: float = 0.00011
     green: float = 0.00012
     blue: float = 0.00013
+
+
+PAPER_NOISE = Noise()
 
 
 class PatchDataModule(lightning.LightningDataModule):
@@ -96,7 +99,7 @@ class PatchDataModule(lightning.LightningDataModule):
         train_patches: int = 250_000,
         val_patches: int = 2_500,
         batch_size: int = 128,
-        noise: Noise = field(default_factory=Noise),  # noqa: B008
+        noise: Noise = PAPER_NOISE,
         geometry: list[A.BasicTransform] | None = None,
         photometry: list[A.BasicTransform] | None = None,
         on_bad_pair: Literal["error", "skip"] = "error",

@@ -1,0 +1,37 @@
+"""What `predict` writes."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_info
+
+from nirgan.data.images import write_png
+
+
+class Predictions(Callback):
+    """Writes each colorized picture to `predictions/<category>/<id>.png` beside the run's logs."""
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: dict[str, Any],
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the pictures of a batch."""
+        for name, picture in zip(outputs["names"], outputs["rgb"], strict=True):
+            write_png(self.folder(trainer) / f"{name}.png", picture)
+        outputs.clear()  # the trainer keeps outputs, and a thousand pictures fill the memory
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where they are."""
+        rank_zero_info(f"Colour pictures are in {self.folder(trainer)}")
+
+    @staticmethod
+    def folder(trainer: Trainer) -> Path:
+        """Where the pictures go."""
+        return Path(trainer.log_dir or trainer.default_root_dir) / "predictions"

@@ -1,0 +1,66 @@
+"""The verbs of `python -m nirgan`.
+
+Nothing heavy is imported before a verb is chosen, so that help comes at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from nirgan.errors import NirganError
+from nirgan.suggest import nearest
+
+EXPERIMENTS = {
+    "fit": "train a method as a configuration says, and judge it",
+    "validate": "judge a trained method on the validation patches",
+    "test": "judge a trained method on whole validation regions",
+    "predict": "colorize the pictures of the validation set with a trained method",
+}
+TOOLS = {
+    "check": ("look over a data set: unreadable, mismatched, misregistered", "nirgan.data.check"),
+    "download": ("fetch the EPFL RGB-NIR scenes, or unpack a local copy", "nirgan.data.download"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a verb.
+
+    Args:
+        arguments: The verb and its own arguments.
+
+    Returns:
+        The exit status: 0, or 2 for input that cannot be used, after one message about it.
+    """
+    verb, *rest = arguments or ["--help"]
+    if verb in ("-h", "--help"):
+        print(_help())
+        return 0
+    try:
+        if verb in EXPERIMENTS:
+            from nirgan.experiment import run  # noqa: PLC0415 (seconds of imports)
+
+            run(verb, rest)
+            return 0
+        if verb in TOOLS:
+            return int(import_module(TOOLS[verb][1]).main(rest) or 0)
+        raise NirganError(f"no verb {verb!r}{nearest(verb, [*EXPERIMENTS, *TOOLS])}")
+    except NirganError as error:
+        print(f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
+              file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"nirgan {verb}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    verbs = EXPERIMENTS | {verb: line for verb, (line, _) in TOOLS.items()}
+    width = max(map(len, verbs))
+    lines = "\n".join(f"  {verb:{width}}  {line}" for verb, line in verbs.items())
+    return (
+        "Near-infrared pictures into colour.\n\n"
+        "usage: python -m nirgan VERB ...\n\n"
+        f"{lines}\n\n"
+        "python -m nirgan VERB --help tells the options of one.\n"
+        "Start with: python -m nirgan fit --config conf/quickstart.yaml"
+    )

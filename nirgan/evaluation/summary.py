@@ -1,0 +1,133 @@
+"""What a run ends with: its table, beside what a method that knows nothing scores, and a picture."""
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
+
+from nirgan.callbacks.throughput import Throughput
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.datasets import Stored
+from nirgan.data.images import signed_to_unit, write_png
+from nirgan.evaluation.baselines import GreyCopy, MeanColour
+from nirgan.evaluation.evaluate import Row, evaluate
+from nirgan.panels import panel
+from nirgan.tasks.base import ColorizationTask
+
+COLUMNS = {
+    "angular_error": "angular error (deg)",
+    "angular_error_images": "mean of images (deg)",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "undefined_pixels": "pixels left out",
+}
+SHOWN = 5
+"""Pictures in the comparison."""
+
+NEXT = """\
+What next:
+  your own pairs   python -m nirgan fit --config conf/triplet_small.yaml --data.source Folder \\
+                     --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
+  EPFL's scenes    python -m nirgan download, then
+                   python -m nirgan fit --config conf/triplet_urban_small.yaml
+  a sweep          wandb sweep sweeps/noise.yaml, then wandb agent as it tells"""
+
+
+@rank_zero_only
+def summarize(
+    trainer: Trainer, task: ColorizationTask, data: PatchDataModule, name: str, *, whole: bool
+) -> None:
+    """Judge a method beside the grey copy and the mean colour, print the table and keep it.
+
+    `table.md`, `results.json` and `comparison.png` are written beside the run's logs.
+
+    Args:
+        trainer: That has trained or tested it.
+        task: The method, with the weights to judge.
+        data: The data module, set up.
+        name: The row's.
+        whole: Judge whole validation regions instead of validation patches.
+    """
+    task.eval()
+    loader = data.test_dataloader() if whole else data.val_dataloader()
+    rows = _rows(task, loader, data, name)
+    folder = Path(trainer.log_dir or trainer.default_root_dir)
+    heading = _heading(data, whole)
+    table = f"{heading}\n\n{markdown(rows)}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(table)
+    (folder / "results.json").write_text(json.dumps(_record(trainer, data, rows, heading), indent=1))
+    write_png(folder / "comparison.png", _comparison(task, data))
+    print(f"\n{table}\nIn {folder}:")
+    print("  comparison.png  NIR | output | truth on validation pictures")
+    print("  table.md, results.json, metrics.csv, pictures/, checkpoints/\n")
+
+
+def markdown(rows: dict[str, Row]) -> str:
+    """A table with a row a method, aligned for the terminal too."""
+    cells = [["method", *COLUMNS.values()]]
+    for name, row in rows.items():
+        digits = {"undefined_pixels": 0, "ssim": 3}
+        cells.append([name, *(f"{row[key]:.{digits.get(key, 2)}f}" for key in COLUMNS)])
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    lines = [
+        " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        for line in [cells[0], rule, *cells[1:]]
+    ]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _rows(
+    task: ColorizationTask, loader: DataLoader[Stored], data: PatchDataModule, name: str
+) -> dict[str, Row]:
+    mean = MeanColour(data.mean_colour()).to(task.device)
+    methods = {name: task, "NIR copied to grey": GreyCopy(), "mean colour": mean}
+    return {name: evaluate(method, loader, data, task.device) for name, method in methods.items()}
+
+
+def _heading(data: PatchDataModule, whole: bool) -> str:
+    categories = ", ".join(sorted({pair.category for pair in data.pairs}))
+    fold = f", fold {data.fold}" if data.protocol == "across-scenes" else ""
+    what = (
+        f"{len(data.validation)} whole validation regions"
+        if whole
+        else f"{data.val_patches} validation patches a category"
+    )
+    return f"{categories}: {what}, {data.protocol}{fold}"
+
+
+def _record(
+    trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
+) -> dict[str, Any]:
+    patches = next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]
+    return {
+        "heading": heading,
+        "protocol": data.protocol,
+        "fold": data.fold,
+        "categories": sorted({pair.category for pair in data.pairs}),
+        "pairs": len(data.pairs),
+        "patches_seen": patches,
+        "rows": rows,
+        "seed": data.seed,
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {trainer.accelerator}",
+        "versions": {p: version(p) for p in ("nirgan", "torch", "lightning", "torchmetrics")},
+    }
+
+
+def _comparison(task: ColorizationTask, data: PatchDataModule) -> torch.Tensor:
+    regions = data.test_dataloader().dataset
+    count = len(data.validation)
+    rows = []
+    for number in range(0, count, max(1, count // SHOWN)):
+        batch = data.on_after_batch_transfer(regions[number], 0)
+        with torch.inference_mode():
+            output = task(batch["triplet"].to(task.device)).cpu()
+        rows.append([signed_to_unit(x)[0] for x in (batch["nir"], output, batch["rgb"])])
+    return panel(rows[:SHOWN], largest=256)

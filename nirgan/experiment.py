@@ -1,0 +1,163 @@
+"""fit, validate, test and predict: Lightning's command line, with nirgan's defaults.
+
+A complete experiment is a YAML file of `name`, `model`, `data` and `trainer`; each of the last three
+may be the path of a file of its own, relative to the one that names it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import torch
+from jsonargparse import ActionConfigFile, Namespace
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_info
+
+from nirgan.callbacks.pictures import Pictures
+from nirgan.callbacks.predictions import Predictions
+from nirgan.callbacks.throughput import Throughput
+from nirgan.cli import EXPERIMENTS
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
+from nirgan.errors import NirganError
+from nirgan.evaluation.summary import NEXT, summarize
+from nirgan.explain import explain
+from nirgan.tasks.base import ColorizationTask
+
+
+def run(verb: str, arguments: Sequence[str]) -> None:
+    """Run an experiment verb.
+
+    Raises:
+        NirganError: The configuration or the data cannot be used.
+    """
+    jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
+    options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
+    ExperimentCLI(
+        ColorizationTask,
+        PatchDataModule,
+        subclass_mode_model=True,
+        auto_configure_optimizers=False,
+        seed_everything_default=0,
+        save_config_callback=SaveConfig,
+        trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
+        parser_kwargs={"prog": "python -m nirgan"} | dict.fromkeys(EXPERIMENTS, options) | options,
+        args=[verb, *arguments],
+    )
+
+
+class Parser(LightningArgumentParser):
+    """Lightning's parser, with one line where it would dump its usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Raise what a person can mend.
+
+        Raises:
+            NirganError: Always.
+        """
+        raise NirganError(explain(message, self)) from ex
+
+
+class SaveConfig(SaveConfigCallback):
+    """Keeps the whole configuration beside the results, and hands it to every logger."""
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Called once, on one rank, before the first batch."""
+        for logger in trainer.loggers:
+            logger.log_hyperparams(self.config.as_dict())
+
+
+class ExperimentCLI(LightningCLI):
+    """Reads an experiment, runs a verb, sums up."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """The parser of the verbs and of each one."""
+        parser = Parser(**kwargs)
+        parser.add_argument(
+            "-c", "--config", action=ActionConfigFile, help="YAML file; several may be given, later ones win"
+        )
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """What every experiment has beside model, data and trainer."""
+        parser.add_argument("--name", default="experiment", help="names the folder of results")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(Pictures, "pictures")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/angular_error",
+                "checkpoint.mode": "min",
+                "checkpoint.filename": "best",
+                "checkpoint.save_last": True,
+                "checkpoint.enable_version_counter": False,
+            }
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """A history on disk in every run, whatever other logger there is."""
+        config = self.config[self.subcommand]
+        given = config.trainer.logger
+        if given is False:
+            return
+        history = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)
+        loggers = [Namespace(class_path=_path(CSVLogger), init_args=history)]
+        if isinstance(given, list):
+            loggers += given
+        elif given not in (None, True):
+            loggers.append(given)
+        config.trainer.logger = loggers
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer, with what counts patches and writes predictions."""
+        return super().instantiate_trainer(callbacks=[Throughput(), Predictions()], **kwargs)
+
+    def before_validate(self) -> None:
+        """A method that nobody trained is not judged."""
+        self._needs_checkpoint()
+
+    def before_test(self) -> None:
+        """See `before_validate`."""
+        self._needs_checkpoint()
+
+    def before_predict(self) -> None:
+        """See `before_validate`."""
+        self._needs_checkpoint()
+
+    def after_fit(self) -> None:
+        """Judge the best checkpoint."""
+        best = self.trainer.checkpoint_callback.best_model_path
+        if best:
+            self.model.load_state_dict(torch.load(best, weights_only=True)["state_dict"])
+        self._summarize(whole=False)
+        rank_zero_info(NEXT)
+
+    def after_validate(self) -> None:
+        """The table over validation patches."""
+        self._summarize(whole=False)
+
+    def after_test(self) -> None:
+        """The table over whole validation regions."""
+        self._summarize(whole=True)
+
+    def _summarize(self, *, whole: bool) -> None:
+        name = self.config[self.subcommand].name
+        summarize(self.trainer, self.model, self.datamodule, name, whole=whole)
+
+    def _needs_checkpoint(self) -> None:
+        config = self.config[self.subcommand]
+        if config.ckpt_path is None:
+            raise NirganError(
+                f"--ckpt_path is missing; `fit` leaves one in {config.trainer.default_root_dir}/"
+                f"{config.name}/version_N/checkpoints/best.ckpt"
+            )
+        if not Path(config.ckpt_path).is_file():
+            raise NirganError(f"--ckpt_path {config.ckpt_path}: no such file")
+
+
+def _path(class_: type) -> str:
+    return f"{class_.__module__}.{class_.__qualname__}"

@@ -1,0 +1,176 @@
+"""Generator against discriminator: the paper's training.
+
+Suárez, Sappa and Vintimilla 2017, section 3. Names as there: y is the NIR band, z the noise on it,
+x the true colour picture, G(y, z) the generated one.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nirgan.data.datamodule import Batch
+from nirgan.data.images import signed_to_unit
+from nirgan.errors import NirganError
+from nirgan.losses.adversarial import discriminator_loss, generator_loss
+from nirgan.suggest import nearest
+from nirgan.tasks.base import ColorizationTask
+
+MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+MakeScheduler = Callable[[Optimizer], LRScheduler]
+
+
+@dataclass
+class Term:
+    """A loss between the generated and the true picture.
+
+    Attributes:
+        loss: Takes both, B x 3 x H x W in [0, 1], and returns a scalar.
+        weight: Its part in the generator's loss; 0 leaves it out.
+    """
+
+    loss: nn.Module
+    weight: float = 0.0
+
+
+@dataclass
+class WeightRegularizer:
+    """The paper's L1 regularisation, on the weights of a single layer of the generator.
+
+    The paper names neither the layer nor the weight.
+
+    Attributes:
+        layer: Name of a module of the generator; all weights in it count, biases and batch norm
+            do not.
+        weight: Factor of the sum of their absolute values; 0 leaves it out.
+    """
+
+    layer: str
+    weight: float = 0.0
+
+
+class AdversarialTask(ColorizationTask):
+    """Alternating updates of a discriminator and a generator.
+
+    Args:
+        generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
+        discriminator: Takes a colour picture (B x 3 x H x W) and the NIR band (B x 1 x H x W), both
+            in [-1, 1], and returns logits of any shape.
+        adversarial_weight: Of eq. 4 in the generator's loss.
+        saturating: The generator descends log(1 - D(G)), eq. 4; otherwise it ascends log D(G).
+        reconstruction: Further losses by name. The paper has none.
+        l1: L1 regularisation of one layer's weights.
+        generator_optimizer: The paper's: Adam, 2e-4, betas 0.4 and 0.999, weight decay 1e-5.
+        discriminator_optimizer: The same with beta1 0.5.
+        scheduler: A learning-rate schedule for both; it moves on after every batch.
+        gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
+        channels_last: Memory layout of both networks; much faster with bf16.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        adversarial_weight: float = 1.0,
+        saturating: bool = True,
+        reconstruction: dict[str, Term] | None = None,
+        l1: WeightRegularizer | None = None,
+        generator_optimizer: MakeOptimizer = lambda p: Adam(
+            p, lr=2e-4, betas=(0.4, 0.999), eps=1e-8, weight_decay=1e-5
+        ),
+        discriminator_optimizer: MakeOptimizer = lambda p: Adam(
+            p, lr=2e-4, betas=(0.5, 0.999), eps=1e-8, weight_decay=1e-5
+        ),
+        scheduler: MakeScheduler | None = None,
+        gradient_clip_norm: float | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(generator)
+        self.save_hyperparameters(logger=False)
+        self.automatic_optimization = False
+        self.discriminator = discriminator
+        self.adversarial_weight, self.saturating = adversarial_weight, saturating
+        terms = reconstruction or {}
+        self.reconstruction = nn.ModuleDict({name: term.loss for name, term in terms.items()})
+        self.reconstruction_weights = {name: term.weight for name, term in terms.items()}
+        self.l1 = l1
+        self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
+        self.make_optimizers = (discriminator_optimizer, generator_optimizer)
+        self.make_scheduler = scheduler
+        self.gradient_clip_norm = gradient_clip_norm
+        if channels_last:
+            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One update of D by eq. 3, then one of G by eq. 4."""
+        x, y = batch["rgb"], batch["nir"]
+        optimizer_d, optimizer_g = cast(list[LightningOptimizer], self.optimizers())
+        generated = self(batch["triplet"])
+
+        with self.toggled_optimizer(optimizer_d):
+            loss_d = self.discriminator_loss(x, y, generated.detach())
+            self._update(optimizer_d, loss_d, self.discriminator)
+
+        with self.toggled_optimizer(optimizer_g):
+            losses = self.generator_losses(x, y, generated)
+            self._update(optimizer_g, torch.stack(list(losses.values())).sum(), self.generator)
+
+        for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
+            scheduler.step()
+        self.log("train/discriminator", loss_d, prog_bar=True)
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+
+    def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> Tensor:
+        """What D descends: minus the value of eq. 3."""
+        return discriminator_loss(self.discriminator(x, y), self.discriminator(generated, y))
+
+    def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
+        """What G descends, weighted, by name: eq. 4, and what the configuration adds to it."""
+        losses = {}
+        if self.adversarial_weight:
+            logits = self.discriminator(generated, y)
+            losses["generator"] = self.adversarial_weight * generator_loss(
+                logits, saturating=self.saturating
+            )
+        for name, loss in self.reconstruction.items():
+            if weight := self.reconstruction_weights[name]:
+                losses[name] = weight * loss(signed_to_unit(generated), signed_to_unit(x))
+        if self.l1 is not None and self.l1.weight:
+            size = torch.stack([weight.abs().sum() for weight in self.regularized]).sum()
+            losses["l1_regularizer"] = self.l1.weight * size
+        return losses
+
+    def configure_optimizers(self) -> Any:
+        """The discriminator's optimizer and the generator's, each with its schedule."""
+        make_d, make_g = self.make_optimizers
+        optimizers = [make_d(self.discriminator.parameters()), make_g(self.generator.parameters())]
+        if self.make_scheduler is None:
+            return optimizers
+        return optimizers, [self.make_scheduler(optimizer) for optimizer in optimizers]
+
+    def _update(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> None:
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if self.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip_norm)
+        optimizer.step()
+
+
+def _weights_of(network: nn.Module, layer: str) -> list[Parameter]:
+    layers = dict(network.named_modules())
+    if layer not in layers:
+        raise NirganError(
+            f"model.l1.layer: the generator has no layer {layer!r}{nearest(layer, layers)}"
+        )
+    kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+    weights = [m.weight for m in layers[layer].modules() if isinstance(m, kinds)]
+    if not weights:
+        raise NirganError(f"model.l1.layer: {layer!r} has no weights; name a convolution")
+    return weights

@@ -1,0 +1,48 @@
+"""What every method is, however it is trained: a task that colorizes and is judged."""
+
+from typing import Any, cast
+
+import lightning
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from nirgan.data.datamodule import Batch
+from nirgan.data.images import signed_to_unit
+from nirgan.metrics import colorization_metrics
+
+
+class ColorizationTask(lightning.LightningModule):
+    """A method with a generator: validation, test and prediction.
+
+    A task of its own kind adds `training_step` and `configure_optimizers`.
+
+    Args:
+        generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colours,
+            B x 3 x H x W in [-1, 1], at any H and W.
+    """
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self.val_metrics = colorization_metrics("val/")
+        self.test_metrics = colorization_metrics("test/")
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize: B x 3 x H x W in [-1, 1] to B x 3 x H x W in [-1, 1]."""
+        return cast(Tensor, self.generator(triplet))
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Judge patches."""
+        self._judge(self.val_metrics, batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Judge whole regions."""
+        self._judge(self.test_metrics, batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Colorize whole pictures: their names, and B x 3 x H x W in [0, 1]."""
+        return {"names": batch["names"], "rgb": signed_to_unit(self(batch["triplet"]))}
+
+    def _judge(self, metrics: MetricCollection, batch: Batch) -> None:
+        metrics.update(signed_to_unit(self(batch["triplet"])), signed_to_unit(batch["rgb"]))
+        self.log_dict(cast(Any, metrics), batch_size=len(batch["rgb"]))
