@@ -99,6 +99,11 @@ class AdversarialTask(ColorizationTask):
         terms = reconstruction or {}
         self.reconstruction = nn.ModuleDict({name: term.loss for name, term in terms.items()})
         self.reconstruction_weights = {name: term.weight for name, term in terms.items()}
+        if not adversarial_weight and not any(self.reconstruction_weights.values()) and l1 is None:
+            raise NirganError(
+                "model.adversarial_weight is 0 and no reconstruction loss has a weight: "
+                "the generator has nothing to learn from; raise one"
+            )
         self.l1 = l1
         self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
         self.make_optimizers = (discriminator_optimizer, generator_optimizer)

@@ -1,0 +1,104 @@
+"""The EPFL RGB-NIR Scene Dataset.
+
+Brown and Süsstrunk, "Multi-spectral SIFT for scene category recognition", CVPR 2011: 477 pairs in
+nine categories, in the layout of its `nirscene1` folder, `<category>/<id>_{rgb,nir}.<ext>`.
+"""
+
+import csv
+from pathlib import Path
+
+from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
+from nirgan.errors import NirganError
+from nirgan.suggest import nearest
+
+CATEGORIES = {
+    "country": 52,
+    "field": 51,
+    "forest": 53,
+    "indoor": 56,
+    "mountain": 55,
+    "oldbuilding": 51,
+    "street": 50,
+    "urban": 58,
+    "water": 51,
+}
+"""Pairs of each category in the original archive."""
+
+EXTENSIONS = (".tiff", ".tif", ".png", ".jpg")
+
+
+class Epfl(PairSource):
+    """Pairs of some categories, all of those that are there.
+
+    A `manifest.csv` beside the categories (columns category, id, scene, fold, registered) tells
+    which pairs show the same place, their published fold, and whether they are well registered.
+    Without one every pair counts as a scene of its own.
+
+    Args:
+        categories: Names as in `CATEGORIES`; None: all nine.
+        root: The folder that holds the categories, or `nirscene1`; None: `epfl` under the data
+            root, see `nirgan.data.sources.base.data_root`.
+        registered_only: Leave out the pairs that the manifest calls misregistered.
+    """
+
+    def __init__(
+        self,
+        categories: list[str] | None = None,
+        root: Path | None = None,
+        registered_only: bool = False,
+    ) -> None:
+        self.categories = categories if categories is not None else list(CATEGORIES)
+        for category in self.categories:
+            if category not in CATEGORIES:
+                raise NirganError(
+                    f"source.categories: no category {category!r}{nearest(category, CATEGORIES)}"
+                )
+        self.root = root
+        self.registered_only = registered_only
+
+    def pairs(self) -> list[Pair]:
+        """See `PairSource.pairs`."""
+        folder = data_root(self.root, "epfl")
+        if (folder / "nirscene1").is_dir():
+            folder = folder / "nirscene1"
+        rows = _manifest(folder)
+        if self.registered_only and not rows:
+            raise NirganError(f"{folder}/manifest.csv: not there, but registered_only needs it")
+        pairs: list[Pair] = []
+        for category in self.categories:
+            for id_, nir, rgb in _files(folder / category):
+                row = rows.get((category, id_), {})
+                if self.registered_only and row.get("registered") != "1":
+                    continue
+                scene = row.get("scene") or f"{category}/{id_}"
+                fold = int(row["fold"]) if row.get("fold") else None
+                pairs.append(FilePair(category, id_, scene, fold, nir, rgb))
+        return pairs
+
+
+def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    file = folder / "manifest.csv"
+    if not file.is_file():
+        return {}
+    with file.open(newline="") as lines:
+        return {(row["category"], row["id"]): row for row in csv.DictReader(lines)}
+
+
+def _files(folder: Path) -> list[tuple[str, Path, Path]]:
+    if not folder.is_dir():
+        raise NirganError(
+            f"{folder}: no such category folder; `python -m nirgan download` fetches the data set"
+        )
+    halves: dict[str, dict[str, Path]] = {"nir": {}, "rgb": {}}
+    for file in sorted(folder.iterdir()):
+        id_, _, band = file.stem.rpartition("_")
+        if file.suffix.lower() in EXTENSIONS and band in halves:
+            halves[band][id_] = file
+    lonely = [halves[band][id_] for band in halves for id_ in sorted(halves["nir"].keys() ^ halves["rgb"].keys()) if id_ in halves[band]]
+    if lonely:
+        raise NirganError(
+            f"{lonely[0]}: the other half of the pair is missing ({len(lonely)} such files)"
+        )
+    if not halves["nir"]:
+        raise NirganError(f"{folder}: no <id>_nir and <id>_rgb pictures ({', '.join(EXTENSIONS)})")
+    return [(id_, halves["nir"][id_], halves["rgb"][id_]) for id_ in sorted(halves["nir"])]

@@ -1,0 +1,40 @@
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # with two threads each, processes slow each other down
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)
+
+ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items):
+    data = os.environ.get("NIRGAN_DATA")
+    for item in items:
+        if item.get_closest_marker("data") and not data:
+            item.add_marker(pytest.mark.skip(reason="NIRGAN_DATA does not name the real pairs"))
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path_factory, monkeypatch):
+    """One store for the whole run, apart from the user's."""
+    monkeypatch.setenv("NIRGAN_CACHE", str(tmp_path_factory.getbasetemp() / "store"))
+
+
+@pytest.fixture
+def pair_folder(tmp_path):
+    """Six pairs of smooth random colours, 96 x 128; NIR is their mean."""
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        coarse = rng.integers(30, 220, (3, 4, 3), dtype=np.uint8)
+        rgb = np.asarray(Image.fromarray(coarse).resize((128, 96), Image.Resampling.BICUBIC))
+        Image.fromarray(rgb).save(tmp_path / f"{number}_rgb.png")
+        Image.fromarray(rgb.mean(2).astype(np.uint8)).save(tmp_path / f"{number}_nir.png")
+    return tmp_path

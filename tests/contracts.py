@@ -1,0 +1,24 @@
+"""Walks a package for the classes that a contract test covers."""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+from torch import nn
+
+
+def networks_in(package, parts=()):
+    """Every network that a module of the package defines, except what networks are made of."""
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        for name, cls in vars(module).items():
+            own = inspect.isclass(cls) and cls.__module__ == module.__name__
+            if own and issubclass(cls, nn.Module) and name not in parts:
+                yield pytest.param(cls, id=name)
+
+
+def small(cls, **options):
+    """A small one: those of the options that its constructor knows."""
+    known = inspect.signature(cls).parameters
+    return cls(**{name: value for name, value in options.items() if name in known})

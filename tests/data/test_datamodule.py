@@ -1,0 +1,143 @@
+from dataclasses import dataclass
+
+import albumentations as A  # noqa: N812
+import numpy as np
+import pytest
+import torch
+
+from nirgan.data.datamodule import Noise, PatchDataModule
+from nirgan.data.sources.base import Pair, PairSource
+from nirgan.errors import NirganError
+
+
+@dataclass(frozen=True)
+class Made(Pair):
+    shape: tuple[int, int] = (96, 160)
+    dtype: str = "uint8"
+
+    def load(self):
+        rng = np.random.default_rng(int(self.id))
+        rgb = rng.integers(0, 256, (*self.shape, 3))
+        if self.dtype == "float32":
+            return (rgb[..., 0] / 255).astype(np.float32), (rgb / 255).astype(np.float32)
+        scale = 257 if self.dtype == "uint16" else 1
+        return (rgb[..., 0] * scale).astype(self.dtype), (rgb * scale).astype(self.dtype)
+
+    def content(self):
+        return f"made-{self.id}-{self.shape}-{self.dtype}"
+
+
+class MadeSource(PairSource):
+    def __init__(self, dtypes=("uint8",) * 6, shape=(96, 160)):
+        self.dtypes, self.shape = dtypes, shape
+
+    def pairs(self):
+        return [
+            Made("urban" if i % 2 else "water", str(i), str(i), i % 5, self.shape, dtype)
+            for i, dtype in enumerate(self.dtypes)
+        ]
+
+
+def module(source=None, **kwargs):
+    options = {"train_patches": 64, "val_patches": 10, "batch_size": 8, "seed": 3} | kwargs
+    data = PatchDataModule(source or MadeSource(), **options)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def batches(data, loader="train_dataloader", epoch=0):
+    loader = getattr(data, loader)()
+    if hasattr(loader.sampler, "set_epoch"):
+        loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def test_patches_are_the_same_for_any_number_of_workers_and_new_each_epoch():
+    flips = [A.HorizontalFlip(p=0.5)]
+    alone = batches(module(geometry=flips))
+    helped = batches(module(geometry=flips, num_workers=2))
+    assert all(torch.equal(a["pixels"], b["pixels"]) for a, b in zip(alone, helped, strict=True))
+    everything = [torch.cat([b["pixels"] for b in batches(module(), epoch=e)]) for e in (0, 1, 0)]
+    assert torch.equal(everything[0], everything[2])
+    assert not torch.equal(everything[0], everything[1])
+    assert len({patch.numpy().tobytes() for patch in everything[0]}) > 120
+
+
+def test_patches_are_counted_a_category():
+    assert len(batches(module())) == 2 * 64 // 8
+    assert sum(len(b["pixels"]) for b in batches(module(), "val_dataloader")) == 20
+
+
+def test_a_patch_is_cut_from_the_pictures():
+    data = module()
+    batch = batches(data)[0]
+    draw = data._table(data.training).draw(3, range(8))
+    for pixels, pair, top, left in zip(batch["pixels"], draw.pair, draw.top, draw.left, strict=True):
+        nir, rgb = data.pairs[pair].load()
+        assert np.array_equal(pixels[..., :3], rgb[top : top + 64, left : left + 64])
+        assert np.array_equal(pixels[..., 3], nir[top : top + 64, left : left + 64])
+
+
+def test_values_are_normalised_and_each_copy_has_noise_of_its_own():
+    data = module(noise=Noise(0.1, 0.2, 0.4), batch_size=64)
+    stored = batches(data)[0]
+    batch = data.on_after_batch_transfer(stored, 0)
+    rgb = stored["pixels"].permute(0, 3, 1, 2)[:, :3] / 127.5 - 1
+    assert torch.allclose(batch["rgb"], rgb, atol=1e-6)
+    noise = batch["triplet"] - batch["nir"]
+    assert noise.std((0, 2, 3)).tolist() == pytest.approx([0.1, 0.2, 0.4], rel=0.02)
+    correlation = torch.corrcoef(noise.transpose(0, 1).flatten(1))
+    assert correlation.fill_diagonal_(0).abs().max() < 0.01
+
+
+def test_noise_comes_from_seed_and_batch_number():
+    data = module(noise=Noise(0.1, 0.1, 0.1))
+    first, second = batches(data)[:2]
+    again = data.on_after_batch_transfer(batches(data)[0], 0)["triplet"]
+    assert torch.equal(data.on_after_batch_transfer(first, 0)["triplet"], again)
+    other = data.on_after_batch_transfer(first | {"number": second["number"]}, 0)["triplet"]
+    assert not torch.equal(again, other)
+    reseeded = module(noise=Noise(0.1, 0.1, 0.1), seed=4)
+    assert not torch.equal(reseeded.on_after_batch_transfer(first, 0)["triplet"], again)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_every_depth_gives_the_same_values(dtype):
+    def values(dtypes):
+        data = module(MadeSource(dtypes))
+        return data.on_after_batch_transfer(batches(data)[0], 0)["rgb"]
+
+    assert torch.allclose(values((dtype,) * 6), values(("uint8",) * 6), atol=1e-6)
+    assert torch.allclose(values(("uint8", dtype) * 3), values(("uint8",) * 6), atol=1e-6)
+
+
+def test_whole_regions_hold_every_validation_pixel_once():
+    data = module()
+    shapes = [tuple(b["pixels"].shape) for b in batches(data, "test_dataloader")]
+    assert shapes == [(1, 96, 64, 4)] * 6
+    whole = batches(data, "predict_dataloader")
+    assert [b["names"] for b in whole] == [[p.name] for p in data.pairs]
+    assert all(b["pixels"].shape == (1, 96, 160, 4) for b in whole)
+
+
+def test_the_mean_colour_is_that_of_the_training_pixels():
+    data = module(protocol="across-scenes", fold=1)
+    rgb = [p.load()[1].reshape(-1, 3) for p in data.pairs if p.fold != 1]
+    assert torch.allclose(data.mean_colour(), torch.tensor(np.concatenate(rgb).mean(0) / 255).float())
+
+
+def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):
+    class Broken(MadeSource):
+        def pairs(self):
+            return [*super().pairs(), Made("urban", "9", "9", 0, (32, 32))]
+
+    with pytest.raises(NirganError, match=r"1 of 7 pairs cannot be used.*\n.*urban/9: 32x32"):
+        module(Broken())
+    assert len(module(Broken(), on_bad_pair="skip").pairs) == 6
+    assert any("urban/9" in str(w.message) for w in recwarn)
+
+
+def test_an_epoch_smaller_than_a_batch_says_what_to_change():
+    with pytest.raises(NirganError, match=r"data.train_patches=3.*data.batch_size=8"):
+        module(MadeSource(("uint8",)), train_patches=3).train_dataloader()

@@ -1,0 +1,82 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nirgan.data.patches import PatchTable
+from nirgan.data.protocols import across_scenes, within_images
+from nirgan.data.sources.base import Pair
+from nirgan.errors import NirganError
+
+
+@dataclass(frozen=True)
+class Named(Pair):
+    def load(self):
+        raise NotImplementedError
+
+    def content(self):
+        return self.name
+
+
+def pairs(scenes, folds=None):
+    folds = folds or [None] * len(scenes)
+    return [
+        Named("urban", str(i), scene, fold)
+        for i, (scene, fold) in enumerate(zip(scenes, folds, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("width", [128, 150, 200, 333, 1024])
+def test_no_training_patch_touches_a_validation_patch_of_its_image(width):
+    sizes = [(70 + i, width) for i in range(20)]
+    training, validation = within_images(sizes, 64, seed=1)
+    touched = [np.zeros(size, int) for size in sizes]
+    for bit, regions in ((1, training), (2, validation)):
+        draw = PatchTable(regions, ["a"] * 20, 64).draw(0, np.arange(4000))
+        assert set(draw.pair) == set(range(20))
+        for pair, top, left in zip(draw.pair, draw.top, draw.left, strict=True):
+            touched[pair][top : top + 64, left : left + 64] |= bit
+    assert all((image < 3).all() for image in touched)
+
+
+def test_the_band_lies_elsewhere_in_each_image_and_the_same_for_a_seed():
+    sizes = [(680, 1024)] * 50
+    _, bands = within_images(sizes, 64, seed=0)
+    assert len({band.left for band in bands}) > 30
+    assert {band.width for band in bands} == {205}
+    assert within_images(sizes, 64, seed=0)[1] == bands
+    assert within_images(sizes, 64, seed=1)[1] != bands
+
+
+def test_an_image_too_narrow_for_both_is_named():
+    with pytest.raises(NirganError, match="128 pixels wide.*127.*across-scenes"):
+        within_images([(200, 127)], 64, 0)
+
+
+def test_published_folds_are_kept():
+    some = pairs("abcdef", [0, 1, 2, 3, 4, 0])
+    training, validation = across_scenes(some, [(64, 64)] * 6, 0, seed=0)
+    assert [r.pair for r in validation] == [0, 5]
+    assert [r.pair for r in training] == [1, 2, 3, 4]
+
+
+def test_scenes_without_folds_are_dealt_once_each_over_the_five():
+    some = pairs([f"scene{i // 2}" for i in range(40)])
+    judged = []
+    for fold in range(5):
+        training, validation = across_scenes(some, [(64, 64)] * 40, fold, seed=7)
+        kept = {some[r.pair].scene for r in validation}
+        assert kept.isdisjoint(some[r.pair].scene for r in training)
+        assert len(kept) == 4
+        judged += [r.pair for r in validation]
+    assert sorted(judged) == list(range(40))
+
+
+def test_a_scene_in_two_folds_is_a_leak_and_named():
+    with pytest.raises(NirganError, match="scene b is in the training and in the validation set"):
+        across_scenes(pairs("abb", [0, 0, 1]), [(64, 64)] * 3, 0, 0)
+
+
+def test_an_empty_set_is_refused():
+    with pytest.raises(NirganError, match="fold 4 of 5 leaves no validation pairs"):
+        across_scenes(pairs("ab", [0, 1]), [(64, 64)] * 2, 4, 0)

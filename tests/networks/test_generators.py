@@ -1,0 +1,92 @@
+"""The contract of every generator; a new file in the package is found by itself."""
+
+import pytest
+import torch
+from contracts import networks_in
+from contracts import small as small_one
+from torch import nn
+
+import nirgan.networks.generators as package
+
+GENERATORS = list(networks_in(package, parts={"Branch"}))
+
+
+def small(cls):
+    return small_one(cls, widths=(4, 6, 4), kernels=(5, 3, 3), last_kernel=3)
+
+
+def test_the_package_is_walked():
+    assert {p.id for p in GENERATORS} >= {"Triplet", "Flat"}
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+@pytest.mark.parametrize("size", [(64, 64), (48, 80), (37, 53)])
+@torch.no_grad()
+def test_any_size_gives_colours_in_range(cls, size):
+    out = small(cls).eval()(torch.randn(2, 3, *size))
+    assert out.shape == (2, 3, *size)
+    assert out.isfinite().all()
+    assert out.abs().max() <= 1
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+def test_every_parameter_gets_a_gradient(cls):
+    generator = small(cls)
+    # A weighted sum: after batch norm the plain one is constant.
+    out = generator(torch.randn(4, 3, 16, 16))
+    (out * torch.randn_like(out)).sum().backward()
+    without = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+    assert all(p.grad.isfinite().all() for p in generator.parameters())
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+def test_the_defaults_are_constructed_and_initialised_as_the_paper_says(cls):
+    generator = cls()
+    weights = [m.weight for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    assert torch.cat([w.flatten() for w in weights]).std().item() == pytest.approx(0.00282, rel=0.02)
+    assert not any(isinstance(m, nn.Dropout | nn.MaxPool2d | nn.AvgPool2d) for m in generator.modules())
+    assert all(m.stride == (1, 1) for m in generator.modules() if isinstance(m, nn.Conv2d))
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+@torch.no_grad()
+def test_bfloat16_and_channels_last_agree_with_float32(cls):
+    generator = small(cls).eval()
+    nir = torch.randn(2, 3, 32, 32).clamp(-1, 1)
+    plain = generator(nir)
+    last = generator.to(memory_format=torch.channels_last)(nir)
+    assert torch.allclose(plain, last, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = generator(nir)
+    assert (half.float() - plain).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+@torch.no_grad()
+def test_export_and_compile_give_the_same(cls):
+    generator = small(cls).eval()
+    nir = torch.randn(2, 3, 40, 56)
+    plain = generator(nir)
+    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    exported = torch.export.export(generator, (torch.randn(3, 3, 32, 32),), dynamic_shapes=(dims,))
+    assert torch.allclose(exported.module()(nir), plain, atol=1e-5)
+    generator.compile(backend="eager")
+    assert torch.allclose(generator(nir), plain, atol=1e-5)
+    assert not any(key.startswith("_orig_mod") for key in generator.state_dict())
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+@torch.no_grad()
+def test_onnx_gives_the_same(cls, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    generator = small(cls).eval()
+    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    program = torch.onnx.export(
+        generator, (torch.randn(2, 3, 32, 32),), dynamo=True, dynamic_shapes=(dims,), verbose=False
+    )
+    program.save(tmp_path / "generator.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "generator.onnx")
+    nir = torch.randn(1, 3, 40, 24)
+    (out,) = session.run(None, {session.get_inputs()[0].name: nir.numpy()})
+    assert torch.allclose(torch.from_numpy(out), generator(nir), atol=1e-5)

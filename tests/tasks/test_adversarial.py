@@ -1,0 +1,181 @@
+import copy
+import math
+
+import lightning
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from nirgan.errors import NirganError
+from nirgan.networks.discriminators.conditional import Conditional
+from nirgan.networks.generators.triplet import Triplet
+from nirgan.tasks.adversarial import AdversarialTask, Term, WeightRegularizer
+
+
+class Constant(nn.Module):
+    """A discriminator that gives the mean of what it is shown, times a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, rgb, nir):
+        return self.weight * rgb.mean((1, 2, 3))
+
+
+def task(**options):
+    torch.manual_seed(0)
+    generator = Triplet(widths=(4, 4), kernels=(3, 3), last_kernel=3, std=0.1)
+    return AdversarialTask(generator, Conditional(widths=(4, 8), patch=16, std=0.1), **options)
+
+
+def batch(size=4, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    draw = lambda c: torch.rand(size, c, 16, 16, generator=random) * 2 - 1  # noqa: E731
+    nir = draw(1)
+    return {"nir": nir, "triplet": nir.expand(-1, 3, -1, -1).contiguous(), "rgb": draw(3)}
+
+
+def train(module, batches, **trainer):
+    options = {"max_epochs": 1, "accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    options |= {"enable_progress_bar": False, "enable_model_summary": False} | trainer
+    fitted = lightning.Trainer(**options)
+    fitted.fit(module, DataLoader(batches, batch_size=None))
+    return fitted
+
+
+def test_the_losses_are_equations_3_and_4():
+    module = AdversarialTask(nn.Identity(), Constant())
+    x, fake = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), -0.25)
+    y = torch.zeros(2, 1, 4, 4)
+    # D sees logits 1 and -0.5: D(x) = 1 / (1 + e^-1), D(G) = 1 / (1 + e^0.5).
+    real, generated = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(0.5))
+    value = math.log(real) + math.log(1 - generated)
+    assert module.discriminator_loss(x, y, fake).item() == pytest.approx(-value)
+    assert module.generator_losses(x, y, fake)["generator"].item() == pytest.approx(
+        math.log(1 - generated)
+    )
+    module.saturating = False
+    assert module.generator_losses(x, y, fake)["generator"].item() == pytest.approx(
+        -math.log(generated)
+    )
+
+
+def test_each_step_moves_its_own_network_alone():
+    module = task()
+    moved = []
+    update = module._update
+
+    def watched(optimizer, loss, network):
+        before = copy.deepcopy(dict(module.named_parameters()))
+        update(optimizer, loss, network)
+        moved.append({n.split(".")[0] for n, p in module.named_parameters() if not torch.equal(p, before[n])})
+
+    module._update = watched
+    train(module, [batch()])
+    assert moved == [{"discriminator"}, {"generator"}]
+
+
+def test_one_step_equals_the_equations_written_out():
+    module, other = task(), task()
+    train(module, [batch()])
+    x, y, z = (batch()[name] for name in ("rgb", "nir", "triplet"))
+    make_d, make_g = other.make_optimizers
+    adam_d, adam_g = make_d(other.discriminator.parameters()), make_g(other.generator.parameters())
+    other.train()
+    fake = other.generator(z)
+    ascend = torch.log(torch.sigmoid(other.discriminator(x, y))) + torch.log(
+        1 - torch.sigmoid(other.discriminator(fake.detach(), y))
+    )
+    (-ascend.mean()).backward()
+    adam_d.step()
+    torch.log(1 - torch.sigmoid(other.discriminator(fake, y))).mean().backward()
+    adam_g.step()
+    for (name, a), b in zip(module.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6), name
+
+
+def test_reconstruction_terms_count_by_weight_on_values_from_0_to_1():
+    module = task(
+        adversarial_weight=0.0,
+        reconstruction={"l1": Term(nn.L1Loss(), 10.0), "mse": Term(nn.MSELoss(), 0.0)},
+    )
+    shown = batch()
+    losses = module.generator_losses(shown["rgb"], shown["nir"], shown["rgb"] * 0)
+    assert list(losses) == ["l1"]
+    assert losses["l1"].item() == pytest.approx(10 * shown["rgb"].abs().mean().item() / 2, rel=1e-5)
+
+
+def test_the_l1_regulariser_is_the_sum_over_one_layer():
+    module = task(adversarial_weight=0.0, l1=WeightRegularizer("red.layers.0", 0.5))
+    loss = module.generator_losses(**_xyg())["l1_regularizer"]
+    weight = module.generator.red.layers[0][0].weight
+    assert loss.item() == pytest.approx(0.5 * weight.abs().sum().item())
+    loss.backward()
+    with_gradient = [n for n, p in module.generator.named_parameters() if p.grad is not None]
+    assert with_gradient == ["red.layers.0.0.weight"]
+    assert torch.equal(weight.grad, 0.5 * weight.sign())
+
+
+def _xyg():
+    shown = batch()
+    return {"x": shown["rgb"], "y": shown["nir"], "generated": shown["rgb"]}
+
+
+def test_a_layer_that_is_not_there_is_named_with_the_nearest():
+    with pytest.raises(NirganError, match=r"model.l1.layer.*'red.layer.0'.*did you mean 'red.layers.0'"):
+        task(l1=WeightRegularizer("red.layer.0"))
+
+
+def test_a_generator_without_any_loss_is_refused():
+    with pytest.raises(NirganError, match="adversarial_weight"):
+        task(adversarial_weight=0.0)
+
+
+def test_the_papers_adam():
+    for optimizer, beta1 in zip(task().configure_optimizers(), (0.5, 0.4), strict=True):
+        group = optimizer.param_groups[0]
+        assert (group["lr"], group["eps"], group["weight_decay"]) == (2e-4, 1e-8, 1e-5)
+        assert group["betas"] == (beta1, 0.999)
+
+
+def test_a_schedule_acts_on_both_after_every_batch():
+    module = task(scheduler=lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.1))
+    trainer = train(module, [batch(seed=i) for i in range(5)])
+    rates = [o.param_groups[0]["lr"] for o in trainer.optimizers]
+    assert rates == pytest.approx([2e-6, 2e-6])
+
+
+def test_gradients_are_clipped_for_each_network():
+    module = task(gradient_clip_norm=1e-3)
+    norms = []
+
+    def measure(optimizer, *_):
+        gradients = [p.grad.norm() for g in optimizer.param_groups for p in g["params"]]
+        norms.append(torch.stack(gradients).norm().item())
+
+    module.on_before_optimizer_step = measure
+    train(module, [batch()])
+    assert len(norms) == 2
+    assert max(norms) <= 1e-3 * 1.001
+    module.gradient_clip_norm = None
+    train(module, [batch()])
+    assert max(norms[2:]) > 1e-2
+
+
+def test_channels_last_changes_the_layout_and_not_the_training():
+    plain, last = task(), task(channels_last=True)
+    assert last.generator.green.layers[1][0].weight.is_contiguous(memory_format=torch.channels_last)
+    for module in (plain, last):
+        train(module, [batch(seed=i) for i in range(2)])
+    for a, b in zip(plain.parameters(), last.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3)
+
+
+def test_bf16_trains():
+    module = task()
+    before = copy.deepcopy(module.state_dict())
+    train(module, [batch()], precision="bf16-mixed")
+    assert all(p.isfinite().all() and p.dtype == torch.float32 for p in module.parameters())
+    assert not torch.equal(before["generator.red.last.weight"], module.generator.red.last.weight)
