@@ -1,0 +1,50 @@
+"""The VCIP 2020 grand challenge on NIR colorization.
+
+256x256 crops of EPFL country, field, forest and mountain scenes. Many of their scenes are in the
+EPFL data set too: never train on the one and judge on the other.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
+from nirgan.errors import NirganError
+
+PARTS = {
+    "training": ("NIR/*_nir.png", "_nir.png", "RGB-Registered/{}_rgb_reg.png"),
+    "validation": ("Validation/*_nir.png", "_nir.png", "Validation/{}_rgb_reg.png"),
+}
+
+
+class Vcip(PairSource):
+    """The challenge's pairs, in its own layout.
+
+    Args:
+        parts: Its training pairs, its validation pairs, or both.
+        root: The folder that holds `NIR`, `RGB-Registered` and `Validation`; None: `vcip2020` under
+            the data root, see `nirgan.data.sources.base.data_root`.
+    """
+
+    def __init__(
+        self,
+        parts: list[Literal["training", "validation"]] | None = None,
+        root: Path | None = None,
+    ) -> None:
+        self.parts = parts if parts is not None else ["training"]
+        self.root = root
+
+    def pairs(self) -> list[Pair]:
+        """See `PairSource.pairs`; every crop counts as a scene of its own."""
+        folder = data_root(self.root, "vcip2020")
+        pairs: list[Pair] = []
+        for part in self.parts:
+            pattern, ending, rgb = PARTS[part]
+            files = sorted(folder.glob(pattern))
+            if not files:
+                raise NirganError(f"{folder}: no files {pattern}; expected the challenge's layout")
+            for nir in files:
+                id_ = nir.name.removesuffix(ending)
+                category = id_.rstrip("0123456789_-") or part
+                name = f"vcip/{part}/{id_}"
+                pairs.append(FilePair(category, id_, name, None, nir, folder / rgb.format(id_)))
+        return pairs
