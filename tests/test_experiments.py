@@ -1,0 +1,160 @@
+"""Every experiment in conf/ through the real command line, on tiny data and tiny networks."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+
+from nirgan.cli import main
+
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
+
+
+def tiny(folder, runs):
+    return [
+        "--data.source=Folder",
+        f"--data.source.nir={folder}/*_nir.png",
+        f"--data.source.rgb={folder}/*_rgb.png",
+        "--data.protocol=within-images",
+        "--data.patch=32",
+        "--data.train_patches=8",
+        "--data.val_patches=6",
+        "--data.batch_size=4",
+        "--model.generator.widths=[4,4]",
+        "--model.generator.kernels=[3,3]",
+        "--model.discriminator.widths=[4,4]",
+        "--model.discriminator.patch=32",
+        "--trainer.max_epochs=1",
+        "--trainer.accelerator=cpu",
+        f"--trainer.default_root_dir={runs}",
+        "--trainer.enable_progress_bar=false",
+    ]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    common = ["--config", str(ROOT / "conf" / f"{name}.yaml"), *tiny(pair_folder, runs)]
+    assert main(["fit", *common]) == 0
+    first = runs / name / "version_0"
+    best = first / "checkpoints" / "best.ckpt"
+    assert {"config.yaml", "metrics.csv", "table.md", "results.json", "comparison.png"} <= {
+        file.name for file in first.iterdir()
+    }
+    assert any((first / "pictures").glob("whole-*.png"))
+    assert torch.load(best, weights_only=True)["epoch"] == 0
+    rows = json.loads((first / "results.json").read_text())["rows"]
+    assert list(rows) == [name, "NIR copied to grey", "mean colour"]
+    for verb in ("validate", "test", "predict"):
+        assert main([verb, *common, f"--ckpt_path={best}"]) == 0
+    pictures = sorted((runs / name / "version_3" / "predictions" / "own").iterdir())
+    assert [picture.name for picture in pictures] == [f"{i}.png" for i in range(6)]
+    assert np.asarray(Image.open(pictures[0])).shape == (96, 128, 3)
+    # `validate` judges the same patches with the same weights as the end of `fit`.
+    again = json.loads((runs / name / "version_1" / "results.json").read_text())["rows"]
+    assert again[name] == pytest.approx(rows[name], rel=1e-4)
+    assert "NIR copied to grey" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("category", ["urban", "oldbuilding"])
+@pytest.mark.parametrize("network", ["triplet", "flat"])
+def test_the_papers_experiments_hold_all_of_its_values(network, category, capsys):
+    import yaml
+
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", str(ROOT / f"conf/{network}_{category}.yaml"), "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    model, data = config["model"]["init_args"], config["data"]
+    assert model["generator"]["class_path"].endswith(network.capitalize())
+    for net in ("generator", "discriminator"):
+        assert model[net]["init_args"]["std"] == 0.00282
+        adam = model[f"{net}_optimizer"]["init_args"]
+        assert (adam["lr"], adam["eps"], adam["weight_decay"]) == (2e-4, 1e-8, 1e-5)
+    assert model["generator_optimizer"]["init_args"]["betas"][0] == 0.4
+    assert model["discriminator_optimizer"]["init_args"]["betas"][0] == 0.5
+    assert all(term["weight"] == 0 for term in model["reconstruction"].values())
+    assert model["saturating"] is True
+    assert model["l1"]["weight"] > 0
+    assert data["noise"] == {"red": 0.00011, "green": 0.00012, "blue": 0.00013}
+    assert (data["patch"], data["train_patches"], data["val_patches"]) == (64, 250_000, 2_500)
+    assert data["protocol"] == "within-images"
+    assert data["source"]["init_args"]["categories"] == [category]
+    assert not data["geometry"]
+    assert not data["photometry"]
+
+
+@pytest.fixture
+def fit(pair_folder, tmp_path):
+    def run(*options, name="triplet_urban_small"):
+        common = tiny(pair_folder, tmp_path / "runs")
+        return main(["fit", "--config", str(ROOT / f"conf/{name}.yaml"), *common, *options])
+
+    return run
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_two_runs_of_one_seed_are_equal_and_of_two_are_not(fit, tmp_path):
+    for seed in (1, 1, 2):
+        assert fit(f"--seed_everything={seed}", "--trainer.precision=32") == 0
+    first, second, other = (
+        weights(tmp_path / f"runs/triplet_urban_small/version_{v}/checkpoints/last.ckpt")
+        for v in range(3)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_run_resumed_after_an_epoch_equals_one_that_was_never_stopped(fit, tmp_path):
+    runs = tmp_path / "runs/triplet_urban_small"
+    exact = "--trainer.precision=32"
+    assert fit(exact, "--trainer.max_epochs=2") == 0
+    assert fit(exact) == 0
+    last = runs / "version_1/checkpoints/last.ckpt"
+    assert fit(exact, "--trainer.max_epochs=2", f"--ckpt_path={last}") == 0
+    whole, resumed = (weights(runs / f"version_{v}/checkpoints/last.ckpt") for v in (0, 2))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    histories = []
+    for version in (0, 2):
+        with (runs / f"version_{version}/metrics.csv").open() as lines:
+            histories.append(list(csv.DictReader(lines)))
+    final = [next(r for r in reversed(h) if r["val/angular_error"]) for h in histories]
+    assert final[0]["val/angular_error"] == final[1]["val/angular_error"]
+
+
+def test_later_files_and_options_win_and_links_follow_them(pair_folder, tmp_path, capsys):
+    import yaml
+
+    later = tmp_path / "later.yaml"
+    later.write_text("data: {val_patches: '${data.train_patches}', seed: 5}\n")
+    base = ["fit", "--config", str(ROOT / "conf/triplet_urban_small.yaml"), "--config", str(later)]
+    with pytest.raises(SystemExit):
+        main([*base, "--data.seed=7", "--data.train_patches=99", "--print_config"])
+    data = yaml.safe_load(capsys.readouterr().out)["data"]
+    assert (data["seed"], data["val_patches"], data["batch_size"]) == (7, 99, 16)
+
+
+def test_weights_and_biases_by_one_line_offline(fit, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.chdir(tmp_path)
+    assert fit("--config", str(ROOT / "conf/trainer/wandb.yaml")) == 0
+    version = tmp_path / "runs/triplet_urban_small/version_0"
+    assert (version / "metrics.csv").is_file()  # the history on disk stays
+    files = [p.name for p in (tmp_path / "runs/wandb").rglob("*") if p.is_file()]
+    assert any(name.endswith(".wandb") for name in files)
+    assert any(name.startswith("patches_") and name.endswith(".png") for name in files)
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "predict"])
+def test_a_method_nobody_trained_is_not_judged(verb, pair_folder, tmp_path, capsys):
+    config = ["--config", str(ROOT / "conf/triplet_urban_small.yaml")]
+    assert main([verb, *config, *tiny(pair_folder, tmp_path)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith(f"nirgan {verb}: --ckpt_path is missing; `fit` leaves one in ")
