@@ -6,7 +6,7 @@ may be the path of a file of its own, relative to the one that names it.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonargparse
 import torch
@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_info
+from omegaconf.errors import OmegaConfBaseException
 
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
@@ -25,7 +26,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT, summarize
-from nirgan.explain import explain
+from nirgan.explain import check_files, explain
 from nirgan.tasks.base import ColorizationTask
 
 
@@ -35,9 +36,19 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     Raises:
         NirganError: The configuration or the data cannot be used.
     """
+    check_files(arguments)
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
+    try:
+        _run(verb, arguments, options)
+    except Misconfigured as error:
+        raise NirganError(explain(str(error), error.parser)) from error
+    except OmegaConfBaseException as error:
+        raise NirganError(f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}") from error
+
+
+def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
     ExperimentCLI(
         ColorizationTask,
         PatchDataModule,
@@ -51,16 +62,20 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     )
 
 
+class Misconfigured(Exception):
+    """What a parser raises where it would dump its usage; nested ones quote each other."""
+
+    def __init__(self, message: str, parser: LightningArgumentParser) -> None:
+        super().__init__(message)
+        self.parser = parser
+
+
 class Parser(LightningArgumentParser):
-    """Lightning's parser, with one line where it would dump its usage."""
+    """Lightning's parser, without the usage dump."""
 
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Raise what a person can mend.
-
-        Raises:
-            NirganError: Always.
-        """
-        raise NirganError(explain(message, self)) from ex
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise `Misconfigured`."""
+        raise Misconfigured(message, self) from ex
 
 
 class SaveConfig(SaveConfigCallback):
@@ -111,6 +126,13 @@ class ExperimentCLI(LightningCLI):
         elif given not in (None, True):
             loggers.append(given)
         config.trainer.logger = loggers
+
+    def instantiate_classes(self) -> None:
+        """Build model, data and trainer; what a constructor does not accept is a person's to mend."""
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError) as error:
+            raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with what counts patches and writes predictions."""

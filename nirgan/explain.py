@@ -1,1 +1,241 @@
-def explain(message, parser): return message
+"""One line for what a person got wrong on the command line or in a configuration.
+
+The parser's own messages name everything that it tried. Here the one reason is picked out, with the
+whole key as a person would write it, and the nearest right name for a wrong one.
+"""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from nirgan.errors import NirganError
+from nirgan.suggest import nearest
+
+EXAMPLE = "give one with --config, for instance --config conf/quickstart.yaml"
+
+
+def explain(message: str, parser: ArgumentParser) -> str:
+    """The reason in a parser's message, in one line.
+
+    Args:
+        message: Of jsonargparse, as long as it may be.
+        parser: The one that raised it; its keys are what misspelt ones are compared with.
+    """
+    for pattern, reason in REASONS:
+        if found := re.search(pattern, message):
+            return " ".join(reason(found, message, parser).split())
+    lines = [line.strip(" -") for line in message.splitlines()]
+    return next((line for line in lines if line), message)
+
+
+def check_files(arguments: Iterable[str]) -> None:
+    """Look at every configuration file before the parser does, which names neither file nor line.
+
+    Raises:
+        NirganError: A file is missing, or is not YAML.
+    """
+    words = iter(arguments)
+    for word in words:
+        option, _, value = word.partition("=")
+        if option in ("--config", "-c"):
+            path = Path(value or next(words, ""))
+            if not path.is_file():
+                raise NirganError(f"{path}: no such file{_nearest_file(path)}")
+            try:
+                content = yaml.safe_load(path.read_text())
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                mark = getattr(error, "problem_mark", None)
+                where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+                raise NirganError(
+                    f"{path}{where}: not YAML ({getattr(error, 'problem', None) or error})"
+                ) from error
+            if not isinstance(content, dict):
+                raise NirganError(f"{path}: expected keys such as model:, data: and trainer:")
+
+
+def _unknown_options(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    words = found[1].split()
+    word = next((w for w in words if w.startswith("-")), words[0])
+    if not word.startswith("-"):
+        return f"{word!r} is no option; options begin with --"
+    return _unknown(word.lstrip("-").partition("=")[0], parser)
+
+
+def _unknown_in_group(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    return _unknown(f"{found[1]}.{found[2]}", parser)
+
+
+def _unknown_in_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    name = found[1]
+    key = _path_to(name, message)
+    return f"no key {key!r}{nearest(name, _parameters())}"
+
+
+def _unknown(key: str, parser: ArgumentParser) -> str:
+    known = set(_keys(parser))
+    ends = {k.rpartition(".")[2]: k for k in known}
+    hint = nearest(key, known)
+    if not hint.startswith("; did") and (close := ends.get(key.rpartition(".")[2])):
+        hint = f"; did you mean {close!r}?"
+    return f"no key {key!r}{hint if hint.startswith('; did') else ''}"
+
+
+def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    module, name = found[1], found[2]
+    given = re.search(r"class_path '([^']+)'", message)
+    return f"no class {given[1] if given else f'{module}.{name}'!r}{nearest(name, _names_in(module))}"
+
+
+def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    key = _given_key(message)
+    return f"{key}: no class {found[1]!r}{nearest(found[1], _classes())}; or give its import path"
+
+
+def _no_module(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    return f"no module {found[1]!r}; is it spelt right, and installed?"
+
+
+def _wrong_type(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    key = _given_key(message)
+    kinds = dict.fromkeys(_plain(kind) for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message))
+    kinds.pop("nothing", None)
+    got = re.search(r"Given value: NestedArg\(key='[^']*', val=(.*)\)", message)
+    got = got or re.search(r"Got value: (.*)", message) or re.search(r"Given value: (.*)", message)
+    if not kinds:
+        return f"{key}: incomplete or of the wrong type; {EXAMPLE}"
+    return f"{key}: expected {' or '.join(kinds)}, got {got[1] if got else 'something else'}"
+
+
+def _plain(kind: str) -> str:
+    kind = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", kind)
+    kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", kind)
+    kind = re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", kind)
+    return {"NoneType": "nothing", "Sequence": "a list"}.get(kind, kind)
+
+
+def _given_key(message: str) -> str:
+    """The whole key: those of nested parsers joined, without what a person doesn't write."""
+    keys = re.findall(r'Parser key "([^"]+)"', message)
+    nested = re.findall(r"NestedArg\(key='([^']+)'", message)
+    if keys and nested:
+        return f"{keys[0]}.{nested[-1]}"
+    return ".".join(dict.fromkeys(keys)) or "configuration"
+
+
+def _path_to(name: str, message: str) -> str:
+    keys = re.findall(r'Parser key "([^"]+)"', message)
+    nested = re.findall(r"NestedArg\(key='([^']+)'", message)
+    if nested:
+        return f"{keys[0]}.{nested[-1]}" if keys else nested[-1]
+    for given in reversed(re.findall(r"Given value: ([{\[].*)", message)):
+        try:
+            path = next(_paths(ast.literal_eval(given), name), None)
+        except (ValueError, SyntaxError):
+            continue
+        if path and keys:
+            return ".".join([keys[0], *(step for step in path if step != "init_args")])
+    return name
+
+
+def _paths(value: Any, name: str) -> Iterator[list[str]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        if key == name:
+            yield [name]
+        yield from ([str(key), *path] for path in _paths(inner, name))
+
+
+def _no_part(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    path = Path(found[1])
+    return f"{path}: cannot be loaded; a part is named relative to its file{_nearest_file(path)}"
+
+
+def _nearest_file(path: Path) -> str:
+    folders = [path.parent, Path("conf") / path.parent]
+    return nearest(path.name, [file.name for f in folders if f.is_dir() for file in f.iterdir()])
+
+
+def _missing(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    names = re.sub(r"\b(?:fit|validate|test|predict)\.", "", found[1])
+    return f"{names} not configured; {EXAMPLE}"
+
+
+def _no_value(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    return f"{found[1]} needs a value"
+
+
+def _keys(parser: ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        for inner in getattr(action, "_name_parser_map", {}).values():  # a verb's own
+            yield from _keys(inner)
+        for option in action.option_strings:
+            if option.startswith("--"):
+                yield option.removeprefix("--")
+
+
+def _subclasses(base: type) -> Iterator[type]:
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _subclasses(cls)
+
+
+def _classes() -> set[str]:
+    from lightning.pytorch import Callback, LightningModule  # noqa: PLC0415 (only after a mistake)
+    from lightning.pytorch.loggers import Logger, WandbLogger  # noqa: F401, PLC0415
+
+    from nirgan.data.sources.base import PairSource  # noqa: PLC0415
+
+    bases = (PairSource, LightningModule, Logger, Callback)
+    return {cls.__name__ for base in bases for cls in _subclasses(base)}
+
+
+def _parameters() -> set[str]:
+    """Names of constructor arguments: nirgan's own classes, and torch's optimizers."""
+    from torch import nn, optim  # noqa: PLC0415 (only after a mistake)
+
+    from nirgan.data import datamodule  # noqa: PLC0415
+    from nirgan.data.sources.base import PairSource  # noqa: PLC0415
+    from nirgan.tasks import adversarial  # noqa: PLC0415
+
+    classes: list[type] = [datamodule.Noise, adversarial.Term, adversarial.WeightRegularizer]
+    classes += _subclasses(PairSource)
+    classes += [c for c in _subclasses(nn.Module) if c.__module__.startswith("nirgan")]
+    classes += [optim.Adam, optim.SGD]
+    names = {name for cls in classes for name in inspect.signature(cls).parameters}
+    return names | {"class_path", "init_args"}
+
+
+def _names_in(module: str) -> set[str]:
+    try:
+        found = importlib.import_module(module)
+    except ImportError:
+        return set()
+    inner = {info.name for info in pkgutil.iter_modules(getattr(found, "__path__", []))}
+    own = {n for n, v in vars(found).items() if inspect.isclass(v)}
+    return inner | own
+
+
+REASONS = (
+    (r"unrecognized arguments: (.+)", _unknown_options),
+    (r"Group '([^']+)' does not accept option '([^']+)'", _unknown_in_group),
+    (r"Group '([^']+)' does not accept nested key '([^']+)'", _unknown_in_group),
+    (r"Option '([^']+)' is not accepted", _unknown_in_class),
+    (r"Key '([^']+)' is not (?:expected|accepted)", lambda f, m, p: _unknown(f[1], p)),
+    (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
+    (r"Expected a dot import path string: (\S+)", _no_class),
+    (r"No module named '([^']+)'", _no_module),
+    (r"Unable to load config ['\"]([^'\"]+)['\"]", _no_part),
+    (r"argument (--?[\w.-]+): expected one argument", _no_value),
+    (r"arguments are required: (.+)", _missing),
+    (r"Errors:\n\s+- ((?!Expected|Parser key|Problem|Does not).+)", lambda f, m, p: f[1]),
+    (r"Expected an? ", _wrong_type),
+)
+"""What to look for in a message, most telling first, and what to make of it."""

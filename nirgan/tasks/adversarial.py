@@ -6,6 +6,7 @@ x the true colour picture, G(y, z) the generated one.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -66,8 +67,9 @@ class AdversarialTask(ColorizationTask):
         saturating: The generator descends log(1 - D(G)), eq. 4; otherwise it ascends log D(G).
         reconstruction: Further losses by name. The paper has none.
         l1: L1 regularisation of one layer's weights.
-        generator_optimizer: The paper's: Adam, 2e-4, betas 0.4 and 0.999, weight decay 1e-5.
-        discriminator_optimizer: The same with beta1 0.5.
+        generator_optimizer: None: the paper's Adam, learning rate 2e-4, betas 0.4 and 0.999,
+            weight decay 1e-5.
+        discriminator_optimizer: None: the same with beta1 0.5.
         scheduler: A learning-rate schedule for both; it moves on after every batch.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
@@ -81,12 +83,8 @@ class AdversarialTask(ColorizationTask):
         saturating: bool = True,
         reconstruction: dict[str, Term] | None = None,
         l1: WeightRegularizer | None = None,
-        generator_optimizer: MakeOptimizer = lambda p: Adam(
-            p, lr=2e-4, betas=(0.4, 0.999), eps=1e-8, weight_decay=1e-5
-        ),
-        discriminator_optimizer: MakeOptimizer = lambda p: Adam(
-            p, lr=2e-4, betas=(0.5, 0.999), eps=1e-8, weight_decay=1e-5
-        ),
+        generator_optimizer: MakeOptimizer | None = None,
+        discriminator_optimizer: MakeOptimizer | None = None,
         scheduler: MakeScheduler | None = None,
         gradient_clip_norm: float | None = None,
         channels_last: bool = False,
@@ -106,7 +104,10 @@ class AdversarialTask(ColorizationTask):
             )
         self.l1 = l1
         self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
-        self.make_optimizers = (discriminator_optimizer, generator_optimizer)
+        self.make_optimizers = (
+            discriminator_optimizer or _papers_adam(beta1=0.5),
+            generator_optimizer or _papers_adam(beta1=0.4),
+        )
         self.make_scheduler = scheduler
         self.gradient_clip_norm = gradient_clip_norm
         if channels_last:
@@ -166,6 +167,10 @@ class AdversarialTask(ColorizationTask):
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip_norm)
         optimizer.step()
+
+
+def _papers_adam(beta1: float) -> MakeOptimizer:
+    return partial(Adam, lr=2e-4, betas=(beta1, 0.999), eps=1e-8, weight_decay=1e-5)
 
 
 def _weights_of(network: nn.Module, layer: str) -> list[Parameter]:

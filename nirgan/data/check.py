@@ -1,0 +1,114 @@
+"""`python -m nirgan check`: look a data set over before training on it."""
+
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+from tqdm import tqdm
+
+from nirgan.data.registration import REGISTERED, Registration, measure
+from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
+from nirgan.data.sources.base import Pair, PairSource
+from nirgan.errors import NirganError
+from nirgan.explain import explain
+
+WORST = 10
+"""Misregistered pairs that are named."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of a pair: why it cannot be used, or how well it is registered."""
+
+    pair: Pair
+    problem: str | None = None
+    registration: Registration | None = None
+
+
+def look(pair: Pair, patch: int) -> Finding:
+    """Decode a pair and measure it.
+
+    Args:
+        pair: Any pair.
+        patch: Height and width in pixels that it must have at least.
+    """
+    try:
+        nir, rgb = pair.load()
+    except NirganError as error:
+        return Finding(pair, problem=str(error))
+    height, width = nir.shape
+    if min(height, width) < patch:
+        return Finding(pair, f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}")
+    return Finding(pair, registration=measure(nir, rgb))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb: 0 if every pair can be used, 1 if not."""
+    parser = ArgumentParser(
+        prog="python -m nirgan check",
+        description="Decode every pair of a data set, measure its registration, print a table.",
+        exit_on_error=False,
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with a `source:`")
+    parser.add_subclass_arguments(PairSource, "source", required=True, help="the data set")
+    parser.add_argument("--patch", type=int, default=64, help="least height and width in pixels")
+    parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
+    try:
+        options = parser.parse_args(list(arguments))
+    except Exception as error:
+        raise NirganError(explain(str(error), parser)) from error
+    pairs = parser.instantiate_classes(options).source.pairs()
+    findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
+    print(report(findings))
+    if options.csv:
+        write_csv(options.csv, findings)
+    return int(any(finding.problem for finding in findings))
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """A table with a row a category, the bad files, the worst registered pairs."""
+    groups: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        groups[finding.pair.category].append(finding)
+    head = "category       pairs   bad  measured  median shift  median spread  registered"
+    lines = [head, *(_row(category, group) for category, group in sorted(groups.items()))]
+    lines.append(_row("all", findings))
+    if bad := [f.problem for f in findings if f.problem]:
+        lines += ["", f"{len(bad)} pairs cannot be used:", *(f"  {problem}" for problem in bad)]
+    off = [(f, f.registration) for f in findings if f.registration and not f.registration.good]
+    if off:
+        off.sort(key=lambda item: -(item[1].shift + item[1].spread))
+        lines += [
+            "",
+            f"{len(off)} pairs are shifted by {REGISTERED[0]} px or more, or vary by "
+            f"{REGISTERED[1]} px or more within; the worst:",
+            *(f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px" for f, r in off[:WORST]),
+        ]
+    return "\n".join(lines)
+
+
+def write_csv(file: Path, findings: Sequence[Finding]) -> None:
+    """A row a pair: category, id, shift_px, spread_px, registered, problem."""
+    with file.open("w", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["category", "id", "shift_px", "spread_px", "registered", "problem"])
+        for f in findings:
+            r = f.registration
+            values = [f"{r.shift:.3f}", f"{r.spread:.3f}", int(r.good)] if r else ["", "", ""]
+            writer.writerow([f.pair.category, f.pair.id, *values, f.problem or ""])
+
+
+def _row(name: str, findings: Sequence[Finding]) -> str:
+    measured = [f.registration for f in findings if f.registration]
+    bad = sum(f.problem is not None for f in findings)
+    row = f"{name:12} {len(findings):7} {bad:5} {len(measured):9}"
+    if not measured:
+        return row
+    shift = statistics.median(r.shift for r in measured)
+    spread = statistics.median(r.spread for r in measured)
+    good = sum(r.good for r in measured)
+    return f"{row} {shift:10.2f} px {spread:11.2f} px {good:6} ({good / len(measured):.0%})"

@@ -1,0 +1,78 @@
+"""How well the two pictures of a pair lie over each other."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from nirgan.data.images import Pixels, as_depth
+
+BLOCK = 128
+"""Height and width in pixels of the blocks that are compared."""
+
+LARGEST = 16.0
+"""Pixels; a larger shift of a block is a false match."""
+
+SURE = 0.08
+"""Least response of the phase correlation; below it a block shows nothing to go by."""
+
+REGISTERED = (0.75, 1.0)
+"""Shift and spread in pixels below which a pair counts as registered."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Shift of the NIR picture against the colour one.
+
+    Attributes:
+        shift: Length of the median shift of all blocks, in pixels.
+        spread: Median distance of the blocks' shifts from it, in pixels.
+    """
+
+    shift: float
+    spread: float
+
+    @property
+    def good(self) -> bool:
+        """Whether pixel-to-pixel training is safe."""
+        return self.shift < REGISTERED[0] and self.spread < REGISTERED[1]
+
+
+def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
+    """Measure the registration of a pair by phase correlation of blocks of their edges.
+
+    Edges are compared, not brightness: what is bright in NIR may be dark in colour.
+
+    Args:
+        nir: H x W, any depth.
+        rgb: H x W x 3, any depth.
+
+    Returns:
+        None where fewer than three blocks show anything to go by.
+    """
+    edges_nir, edges_rgb = _edges(nir), _edges(rgb.mean(2, dtype=np.float32).astype(rgb.dtype))
+    size = min(BLOCK, *nir.shape)
+    window = cv2.createHanningWindow((size, size), cv2.CV_32F)
+    shifts = []
+    for top in range(0, nir.shape[0] - size + 1, size // 2):
+        for left in range(0, nir.shape[1] - size + 1, size // 2):
+            block = np.s_[top : top + size, left : left + size]
+            a = np.ascontiguousarray(edges_rgb[block])
+            b = np.ascontiguousarray(edges_nir[block])
+            shift, response = cv2.phaseCorrelate(a, b, window)
+            if response > SURE and np.hypot(*shift) < LARGEST:
+                shifts.append(shift)
+    if len(shifts) < 3:
+        return None
+    median = np.median(shifts, axis=0)
+    distances = np.linalg.norm(np.array(shifts) - median, axis=1)
+    return Registration(float(np.hypot(*median)), float(np.median(distances)))
+
+
+def _edges(band: Pixels) -> Pixels:
+    smooth = cv2.GaussianBlur(as_depth(band, np.dtype(np.float32)), (0, 0), 1.0)
+    edges: Pixels = cv2.magnitude(
+        cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    )
+    # The logarithm keeps one strong edge from deciding for the whole block.
+    return np.log1p(edges / (edges.mean() + 1e-6))
