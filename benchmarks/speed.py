@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="steps of each timing")
     parser.add_argument("--sizes", type=list[str], default=["small", "paper"])
     options = parser.parse_args()
-    source = parser.instantiate_classes(options).source
+    source = parser.instantiate(options).source
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = 128 if device.type == "cuda" else BATCH
 

@@ -225,6 +225,7 @@ def _names_in(module: str) -> set[str]:
 
 REASONS = (
     (r"unrecognized arguments: (.+)", _unknown_options),
+    (r"Subcommand '\w+' does not accept option '([^']+)'", lambda f, m, p: _unknown(f[1], p)),
     (r"Group '([^']+)' does not accept option '([^']+)'", _unknown_in_group),
     (r"Group '([^']+)' does not accept nested key '([^']+)'", _unknown_in_group),
     (r"Option '([^']+)' is not accepted", _unknown_in_class),

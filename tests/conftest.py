@@ -1,3 +1,4 @@
+import logging
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from PIL import Image
 
 torch.set_num_threads(1)
+logging.raiseExceptions = False  # Lightning's handler keeps a stream that pytest has closed
 
 ROOT = Path(__file__).parent.parent
 

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         options = parser.parse_args(list(arguments))
     except Exception as error:
         raise NirganError(explain(str(error), parser)) from error
-    pairs = parser.instantiate_classes(options).source.pairs()
+    pairs = parser.instantiate(options).source.pairs()
     findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
     print(report(findings))
     if options.csv:

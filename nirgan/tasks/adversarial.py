@@ -147,7 +147,8 @@ class AdversarialTask(ColorizationTask):
             )
         for name, loss in self.reconstruction.items():
             if weight := self.reconstruction_weights[name]:
-                losses[name] = weight * loss(signed_to_unit(generated), signed_to_unit(x))
+                with torch.autocast(x.device.type, enabled=False):  # bf16 is too coarse for SSIM
+                    losses[name] = weight * loss(signed_to_unit(generated), signed_to_unit(x))
         if self.l1 is not None and self.l1.weight:
             size = torch.stack([weight.abs().sum() for weight in self.regularized]).sum()
             losses["l1_regularizer"] = self.l1.weight * size

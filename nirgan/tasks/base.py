@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import lightning
+import torch
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -44,5 +45,7 @@ class ColorizationTask(lightning.LightningModule):
         return {"names": batch["names"], "rgb": signed_to_unit(self(batch["triplet"]))}
 
     def _judge(self, metrics: MetricCollection, batch: Batch) -> None:
-        metrics.update(signed_to_unit(self(batch["triplet"])), signed_to_unit(batch["rgb"]))
+        output = signed_to_unit(self(batch["triplet"]))
+        with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
+            metrics.update(output, signed_to_unit(batch["rgb"]))
         self.log_dict(cast(Any, metrics), batch_size=len(batch["rgb"]))

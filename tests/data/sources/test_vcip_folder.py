@@ -1,0 +1,65 @@
+import pytest
+from PIL import Image
+
+from nirgan.data.sources.folder import Folder
+from nirgan.data.sources.vcip import Vcip
+from nirgan.errors import NirganError
+
+
+def pair(nir, rgb):
+    for path, mode in ((nir, "L"), (rgb, "RGB")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new(mode, (64, 64)).save(path)
+
+
+def test_the_challenges_layout(tmp_path):
+    pair(tmp_path / "NIR/field_0001_nir.png", tmp_path / "RGB-Registered/field_0001_rgb_reg.png")
+    pair(
+        tmp_path / "Validation/validation_0000_nir.png",
+        tmp_path / "Validation/validation_0000_rgb_reg.png",
+    )
+    assert [p.name for p in Vcip(root=tmp_path).pairs()] == ["field/field_0001"]
+    both = Vcip(["training", "validation"], tmp_path).pairs()
+    assert [p.category for p in both] == ["field", "validation"]
+    for one in both:
+        one.load()
+
+
+def test_a_folder_that_is_not_the_challenge(tmp_path):
+    with pytest.raises(NirganError, match="no files NIR/"):
+        Vcip(root=tmp_path).pairs()
+
+
+@pytest.mark.data
+def test_the_real_challenge():
+    assert len(Vcip(["training", "validation"]).pairs()) == 372 + 18
+
+
+def test_two_folders(tmp_path):
+    for name in ("a", "b"):
+        pair(tmp_path / f"n/{name}_nir.png", tmp_path / f"c/{name}.jpg")
+    pairs = Folder(str(tmp_path / "n"), str(tmp_path / "c"), category="mine").pairs()
+    assert [p.name for p in pairs] == ["mine/a", "mine/b"]
+    pairs[0].load()
+
+
+def test_two_patterns(tmp_path):
+    for name in ("x 1", "y"):
+        pair(tmp_path / f"{name}_nir.png", tmp_path / f"{name}_rgb.png")
+    pairs = Folder(f"{tmp_path}/*_nir.png", f"{tmp_path}/*_rgb.png").pairs()
+    assert [p.id for p in pairs] == ["x 1", "y"]
+
+
+def test_mistakes_are_named(tmp_path):
+    for name in ("a", "b"):
+        pair(tmp_path / f"n/{name}.png", tmp_path / f"c/{name}.png")
+    (tmp_path / "c/b.png").unlink()
+    folders = str(tmp_path / "n"), str(tmp_path / "c")
+    with pytest.raises(NirganError, match=r"1 pictures have no partner \(.*n/b.png\)"):
+        Folder(*folders).pairs()
+    with pytest.raises(NirganError, match="source.nir: .* neither a folder nor a pattern"):
+        Folder(str(tmp_path / "m"), folders[1]).pairs()
+    with pytest.raises(NirganError, match="source.rgb: no pictures in"):
+        Folder(folders[0], f"{tmp_path}/*.bmp").pairs()
+    with pytest.raises(NirganError, match=r"several \*"):
+        Folder(f"{tmp_path}/*/*.png", folders[1]).pairs()

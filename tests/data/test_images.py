@@ -1,0 +1,90 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nirgan.data.images import (
+    as_depth,
+    read_nir,
+    read_rgb,
+    signed_to_unit,
+    stored_to_signed,
+    write_png,
+)
+from nirgan.errors import NirganError
+
+RGB = np.dstack([np.full((5, 7), v) for v in (10, 20, 200)]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        ("a.png", RGB),
+        ("a.tiff", RGB),
+        ("b.png", RGB.astype(np.uint16) * 257),
+        ("b.tif", RGB.astype(np.uint16) * 257),
+        ("c.tiff", (RGB / 255).astype(np.float32)),
+    ],
+)
+def test_every_depth_is_read_as_it_is(tmp_path, name, pixels):
+    cv2.imwrite(str(tmp_path / name), pixels[..., ::-1])
+    read = read_rgb(tmp_path / name)
+    assert read.dtype == pixels.dtype
+    assert np.array_equal(read, pixels)
+    cv2.imwrite(str(tmp_path / f"nir-{name}"), pixels[..., 2])
+    assert np.array_equal(read_nir(tmp_path / f"nir-{name}"), pixels[..., 2])
+
+
+def test_three_equal_channels_are_one_band(tmp_path):
+    Image.fromarray(np.dstack([RGB[..., 2]] * 3)).save(tmp_path / "n.png")
+    assert np.array_equal(read_nir(tmp_path / "n.png"), RGB[..., 2])
+    Image.fromarray(RGB).save(tmp_path / "colour.png")
+    with pytest.raises(NirganError, match="colour.png: 3 channels that differ"):
+        read_nir(tmp_path / "colour.png")
+
+
+def test_damaged_files_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    for name in ("whole.jpg", "whole.png", "whole.tif"):
+        Image.fromarray(noise).save(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        cut = tmp_path / f"cut-{name}"
+        cut.write_bytes(data[: len(data) // 2])
+        with pytest.raises(NirganError, match=f"cut-{name}"):
+            read_rgb(cut)
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("not a picture")
+    for name in ("empty.png", "text.png", "missing.png"):
+        with pytest.raises(NirganError, match=name):
+            read_rgb(tmp_path / name)
+    Image.new("L", (9, 9)).save(tmp_path / "grey.png")
+    with pytest.raises(NirganError, match=r"grey.png: 1 channel\(s\), expected 3"):
+        read_rgb(tmp_path / "grey.png")
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, np.nan, np.inf])
+def test_float_values_outside_0_to_1_are_refused(tmp_path, value):
+    picture = np.full((4, 4), 0.5, np.float32)
+    picture[1, 2] = value
+    cv2.imwrite(str(tmp_path / "f.tiff"), picture)
+    with pytest.raises(NirganError, match=r"f.tiff: float values outside \[0, 1\]"):
+        read_nir(tmp_path / "f.tiff")
+
+
+def test_ranges():
+    for dtype, top in ((torch.uint8, 255), (torch.uint16, 65535)):
+        signed = stored_to_signed(torch.tensor([0, top], dtype=torch.int32).to(dtype))
+        assert signed.tolist() == pytest.approx([-1, 1])
+    assert stored_to_signed(torch.tensor([0.25])).tolist() == [-0.5]
+    assert signed_to_unit(torch.tensor([-1.0, 0.0, 1.0])).tolist() == [0, 0.5, 1]
+    widened = as_depth(np.array([0, 255], np.uint8), np.dtype(np.float32))
+    assert widened.tolist() == [0, 1]
+
+
+def test_a_written_picture_is_rounded_and_clipped(tmp_path):
+    picture = torch.tensor([-0.2, 0.5, 1.3]).view(3, 1, 1)
+    write_png(tmp_path / "new/p.png", picture)
+    assert np.asarray(Image.open(tmp_path / "new/p.png")).tolist() == [[[0, 128, 255]]]
+    assert [f.name for f in (tmp_path / "new").iterdir()] == ["p.png"]

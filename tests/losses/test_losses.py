@@ -1,0 +1,66 @@
+import math
+
+import pytest
+import torch
+
+from nirgan.losses.adversarial import discriminator_loss, generator_loss
+from nirgan.losses.angular import AngularLoss
+from nirgan.losses.ssim import SSIMLoss
+
+
+def test_equation_3_by_hand():
+    # D(x) = 3/4 and 1/2, D(G) = 1/4 and 1/2: logits log(p / (1 - p)).
+    real = torch.tensor([math.log(3), 0.0])
+    generated = torch.tensor([-math.log(3), 0.0])
+    value = (math.log(3 / 4) + math.log(1 / 2)) / 2 + (math.log(3 / 4) + math.log(1 / 2)) / 2
+    assert discriminator_loss(real, generated).item() == pytest.approx(-value)
+
+
+def test_equation_4_by_hand_and_its_non_saturating_form():
+    generated = torch.tensor([math.log(3), -math.log(3)])  # D(G) = 3/4 and 1/4
+    saturating = (math.log(1 / 4) + math.log(3 / 4)) / 2
+    assert generator_loss(generated).item() == pytest.approx(saturating)
+    assert generator_loss(generated, saturating=False).item() == pytest.approx(-saturating)
+
+
+def test_the_saturating_gradient_vanishes_when_the_discriminator_is_sure_and_the_other_does_not():
+    gradients = []
+    for saturating in (True, False):
+        logits = torch.tensor([-8.0], requires_grad=True)
+        generator_loss(logits, saturating=saturating).backward()
+        gradients.append(logits.grad.item())
+    # d/dl log(1 - sigmoid(l)) = -sigmoid(l); d/dl -log sigmoid(l) = -(1 - sigmoid(l))
+    assert gradients == pytest.approx([-1 / (1 + math.exp(8)), -1 / (1 + math.exp(-8))])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_extreme_logits_stay_finite(dtype):
+    for sign in (1, -1):
+        logits = torch.full((2,), sign * 1e4, dtype=dtype, requires_grad=True)
+        losses = [discriminator_loss(logits, logits), generator_loss(logits), generator_loss(logits, saturating=False)]
+        torch.stack(losses).sum().backward()
+        assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses)
+        assert logits.grad.isfinite().all()
+
+
+def test_the_angular_loss_is_1_minus_the_cosine():
+    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    diagonal = torch.tensor([0.5, 0.5, 0.0]).view(1, 3, 1, 1)
+    assert AngularLoss()(red, diagonal).item() == pytest.approx(1 - math.cos(math.pi / 4))
+    assert AngularLoss()(red, red * 0.2).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_angular_loss_has_a_finite_gradient_everywhere():
+    for prediction in (torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.5)):
+        prediction.requires_grad_(True)
+        AngularLoss()(prediction, torch.full((1, 3, 2, 2), 0.5)).backward()
+        assert prediction.grad.isfinite().all()
+
+
+def test_the_ssim_loss_is_0_for_equal_pictures_and_falls_towards_them():
+    torch.manual_seed(0)
+    picture = torch.rand(1, 3, 32, 32)
+    assert SSIMLoss()(picture, picture).item() == pytest.approx(0, abs=1e-6)
+    near = SSIMLoss()(picture * 0.9 + 0.05, picture)
+    far = SSIMLoss()(picture.flip(3), picture)
+    assert 0 < near < far < 2

@@ -1,0 +1,119 @@
+"""Help, and one short line for every mistake, through the real command line."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from nirgan.cli import EXPERIMENTS, TOOLS, main
+
+URBAN = f"--config={ROOT}/conf/triplet_urban.yaml"
+
+
+def mistake(capsys, *arguments):
+    assert main(arguments) == 2
+    lines = [x for x in capsys.readouterr().err.splitlines() if x and x != "Seed set to 0"]
+    assert len(lines) == 1
+    error = lines[0]
+    assert "Traceback" not in error
+    assert "usage:" not in error
+    assert "NestedArg" not in error
+    return error
+
+
+def test_help_lists_every_verb_with_a_line_at_once():
+    start = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, "-m", "nirgan", "--help"], capture_output=True, text=True, check=True
+    )
+    seconds = time.perf_counter() - start
+    for verb in (*EXPERIMENTS, *TOOLS):
+        assert any(line.split()[:1] == [verb] and len(line.split()) > 3 for line in run.stdout.splitlines())
+    assert seconds < 5  # a tenth of a second alone; the machine may be busy
+    code = "import sys, nirgan.cli; nirgan.cli.main(['--help']); print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip().endswith("False")
+
+
+@pytest.mark.parametrize("verb", [*EXPERIMENTS, *TOOLS])
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert "--config" in capsys.readouterr().out or verb == "download"
+
+
+OPTIONS = {
+    "--trainer.max_epoch=3": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
+    "--data.noise.rd=2": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
+    "--checkpoint.save_top=1": "did you mean 'checkpoint.save_top_k'?",
+    "--model.generator.widht=[3]": "no key 'model.generator.widht'; did you mean 'widths'?",
+    "--model.generator_optimizer.lrr=1": "no key 'model.generator_optimizer.lrr'; did you mean 'lr'?",
+    "--model.reconstruction.l1.wight=1": "no key 'model.reconstruction.l1.wight'; did you mean 'weight'?",
+    "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
+    "--data.patch=abc": "data.patch: expected int, got abc",
+    "--data.noise.red=abc": "data.noise.red: expected float, got abc",
+    "--model.generator.widths=abc": "model.generator.widths: expected a list, got 'abc'",
+    "--data.on_bad_pair=skp": "data.on_bad_pair: expected one of 'error', 'skip', got skp",
+    "--trainer.precision=bf17": "trainer.precision: expected int or one of",
+    "--data.source=Epfll": "data.source: no class 'Epfll'; did you mean 'Epfl'?",
+    "--model=AdversarialTsk": "model: no class 'AdversarialTsk'; did you mean 'AdversarialTask'?",
+    "--trainer.logger=Wandblogger": "trainer.logger: no class 'Wandblogger'; did you mean 'WandbLogger'?",
+    "--model.generator=nirgan.networks.generators.tripelt.Triplet": "did you mean 'triplet'?",
+    "--model.generator=nirgan.networks.generators.triplet.Tripelt": "did you mean 'Triplet'?",
+    "--data.geometry=[{class_path: albumentations.HorizontalFlipp}]": "did you mean 'HorizontalFlip'?",
+    "--data.batch_size": "--data.batch_size needs a value",
+    "bogus": "'bogus' is no option",
+    "--model.generator.kernels=[3]": "widths has 5 and kernels 1 entries",
+    "--model.l1.layer=red.lyers.0": "model.l1.layer: the generator has no layer 'red.lyers.0'",
+    "--data.source.categories=[urbn]": "no category 'urbn'; did you mean 'urban'?",
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_wrong_option_is_one_line_with_the_nearest_right_one(option, capsys):
+    error = mistake(capsys, "fit", URBAN, option)
+    assert error.startswith("nirgan fit: ")
+    assert OPTIONS[option] in error
+
+
+FILES = {
+    "data: {pach: 3}": "no key 'data.pach'; did you mean 'data.patch'?",
+    "data: {noise: {rd: 3}}": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
+    "trainer: {max_epoch: 1}": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
+    "modle: {a: 1}": "no key 'modle",
+    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "no key 'model.generator.widht'",
+    "model: {init_args: {l1: {wight: 3}}}": "no key 'model.l1.wight'; did you mean 'weight'?",
+    "data: {patch: abc}": "data.patch: expected int, got abc",
+    "data: data/urbn.yaml": "data/urbn.yaml: cannot be loaded",
+    "data: [1,2": "mine.yaml, line 2, column 1: not YAML",
+    "- a list": "mine.yaml: expected keys such as model:, data: and trainer:",
+    "data: {val_patches: '${data.nope}'}": "${...}: Interpolation key",
+    "model: {init_args: {generator: {class_path: nirgan.networks.generators.flt.Flat}}}": "no class",
+}
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_mistake_in_a_file_is_one_line(text, capsys, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text + "\n")
+    assert FILES[text] in mistake(capsys, "fit", URBAN, "--config", str(file))
+
+
+def test_a_missing_file_is_named_with_the_nearest(capsys):
+    error = mistake(capsys, "fit", f"--config={ROOT}/conf/triplet_urbn.yaml")
+    assert "triplet_urbn.yaml: no such file; did you mean 'triplet_urban.yaml'?" in error
+
+
+def test_without_a_configuration_one_is_suggested(capsys):
+    error = mistake(capsys, "fit")
+    assert "data.source, model not configured; give one with --config" in error
+    assert "generator, discriminator not configured" in mistake(
+        capsys, "fit", "--model=nirgan.tasks.adversarial.AdversarialTask", "--data.source=Synthetic"
+    )
+
+
+def test_a_wrong_verb_is_named(capsys):
+    assert mistake(capsys, "fitt") == "nirgan: no verb 'fitt'; did you mean 'fit'?"
