@@ -6,7 +6,6 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_only
 
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
@@ -27,22 +26,26 @@ class Pictures(Callback):
     def __init__(self, patches: int = 8, whole: bool = True) -> None:
         self.patches, self.whole = patches, whole
 
-    @rank_zero_only
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them with the weights as they are."""
         if trainer.sanity_checking or not trainer.loggers:
+            return
+        folder = Path(trainer.log_dir or ".") / "pictures"  # asks all ranks, so before the next line
+        if not trainer.is_global_zero:
             return
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]
         shown = {}
         if self.patches:
             numbers = list(range(min(self.patches, data.val_patches)))
-            shown["patches"] = data.val_dataloader().dataset[numbers]
+            shown["patches"] = data.validation_patches().dataset[numbers]
         if self.whole:
             shown["whole"] = data.predict_dataloader().dataset[0]
         for name, batch in shown.items():
-            self._log(trainer, pl_module, name, data.on_after_batch_transfer(batch, 0))
+            self._log(trainer, pl_module, folder, name, data.on_after_batch_transfer(batch, 0))
 
-    def _log(self, trainer: Trainer, pl_module: LightningModule, name: str, batch: Batch) -> None:
+    def _log(
+        self, trainer: Trainer, pl_module: LightningModule, folder: Path, name: str, batch: Batch
+    ) -> None:
         moved = batch["triplet"].to(pl_module.device)
         with torch.inference_mode(), trainer.precision_plugin.forward_context():
             output = pl_module(moved).float().cpu()
@@ -50,7 +53,7 @@ class Pictures(Callback):
         picture = panel(list(zip(*columns, strict=True)))
         step = trainer.fit_loop.epoch_loop.batch_idx
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step + 1:06d}"
-        file = Path(trainer.log_dir or ".") / "pictures" / f"{name}-{label}.png"
+        file = folder / f"{name}-{label}.png"
         write_png(file, picture)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

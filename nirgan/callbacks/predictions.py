@@ -13,6 +13,10 @@ from nirgan.data.images import write_png
 class Predictions(Callback):
     """Writes each colorized picture to `predictions/<category>/<id>.png` beside the run's logs."""
 
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Agree on the folder; this asks all ranks."""
+        self.folder = Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
+
     def on_predict_batch_end(
         self,
         trainer: Trainer,
@@ -24,14 +28,9 @@ class Predictions(Callback):
     ) -> None:
         """Write the pictures of a batch."""
         for name, picture in zip(outputs["names"], outputs["rgb"], strict=True):
-            write_png(self.folder(trainer) / f"{name}.png", picture)
+            write_png(self.folder / f"{name}.png", picture)
         outputs.clear()  # the trainer keeps outputs, and a thousand pictures fill the memory
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where they are."""
-        rank_zero_info(f"Colour pictures are in {self.folder(trainer)}")
-
-    @staticmethod
-    def folder(trainer: Trainer) -> Path:
-        """Where the pictures go."""
-        return Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
+        rank_zero_info(f"Colour pictures are in {self.folder}")

@@ -155,23 +155,30 @@ class PatchDataModule(lightning.LightningDataModule):
         return self._loader(patches, batches)
 
     def val_dataloader(self) -> DataLoader[Stored]:
-        """Batches of validation patches, always the same."""
-        table = self._table(self.validation)
-        patches = self._patches(table, Augmentation())
-        count = self.val_patches * table.categories
-        return self._loader(
-            patches, Batches(count, self.batch_size, *self._rank(), training=False)
-        )
+        """This rank's share of the validation patches."""
+        return self.validation_patches(*self._rank())
 
     def test_dataloader(self) -> DataLoader[Stored]:
-        """Every validation region as a whole, one a batch."""
-        return self._regions(self.validation)
+        """This rank's share of the validation regions."""
+        return self.validation_regions(*self._rank())
+
+    def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
+        """Batches of validation patches, always the same: all, or one rank's share."""
+        table = self._table(self.validation)
+        count = self.val_patches * table.categories
+        batches = Batches(count, self.batch_size, rank, ranks, training=False)
+        return self._loader(self._patches(table, Augmentation()), batches)
+
+    def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
+        """Every validation region as a whole, one a batch: all, or one rank's share."""
+        return self._regions(self.validation, rank, ranks)
 
     def predict_dataloader(self) -> DataLoader[Stored]:
         """The whole pictures that hold the validation regions, one a batch."""
         numbers = sorted({region.pair for region in self.validation})
         shapes = [(n, *self.images[n].shape[:2]) for n in numbers]
-        return self._regions([Region(n, 0, 0, height, width) for n, height, width in shapes])
+        whole = [Region(n, 0, 0, height, width) for n, height, width in shapes]
+        return self._regions(whole, *self._rank())
 
     def on_after_batch_transfer(self, batch: Stored, dataloader_idx: int) -> Batch:
         """Normalise to [-1, 1] and add noise, on the device.
@@ -221,9 +228,8 @@ class PatchDataModule(lightning.LightningDataModule):
     def _patches(self, table: PatchTable, augmentation: Augmentation) -> PatchDataset:
         return PatchDataset(self.images, table, self.patch, self.seed, augmentation)
 
-    def _regions(self, regions: Sequence[Region]) -> DataLoader[Stored]:
+    def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
-        rank, ranks = self._rank()
         return self._loader(dataset, range(rank, len(regions), ranks))
 
     def _rank(self) -> tuple[int, int]:

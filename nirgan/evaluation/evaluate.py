@@ -32,7 +32,7 @@ def evaluate(
     Returns:
         angular_error and angular_error_images in degrees, undefined_pixels, psnr in dB, ssim.
     """
-    metrics = colorization_metrics("").to(device)
+    metrics = colorization_metrics("", sync_on_compute=False).to(device)
     with torch.inference_mode():
         for stored in loader:
             batch = data.on_after_batch_transfer(stored | {"pixels": stored["pixels"].to(device)}, 0)

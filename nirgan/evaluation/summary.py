@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from nirgan.callbacks.throughput import Throughput
@@ -32,14 +31,13 @@ SHOWN = 5
 
 NEXT = """\
 What next:
-  your own pairs   python -m nirgan fit --config conf/triplet_small.yaml --data.source Folder \\
+  your own pairs   python -m nirgan fit --config conf/own.yaml \\
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
   EPFL's scenes    python -m nirgan download, then
-                   python -m nirgan fit --config conf/triplet_urban_small.yaml
+                   python -m nirgan fit --config conf/triplet_urban_small_l1.yaml
   a sweep          wandb sweep sweeps/noise.yaml, then wandb agent as it tells"""
 
 
-@rank_zero_only
 def summarize(
     trainer: Trainer, task: ColorizationTask, data: PatchDataModule, name: str, *, whole: bool
 ) -> None:
@@ -54,10 +52,12 @@ def summarize(
         name: The row's.
         whole: Judge whole validation regions instead of validation patches.
     """
+    folder = Path(trainer.log_dir or trainer.default_root_dir)  # asks all ranks
+    if not trainer.is_global_zero:
+        return
     task.eval()
-    loader = data.test_dataloader() if whole else data.val_dataloader()
+    loader = data.validation_regions() if whole else data.validation_patches()
     rows = _rows(task, loader, data, name)
-    folder = Path(trainer.log_dir or trainer.default_root_dir)
     heading = _heading(data, whole)
     table = f"{heading}\n\n{markdown(rows)}\n"
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def _record(
 
 
 def _comparison(task: ColorizationTask, data: PatchDataModule) -> torch.Tensor:
-    regions = data.test_dataloader().dataset
+    regions = data.validation_regions().dataset
     count = len(data.validation)
     rows = []
     for number in range(0, count, max(1, count // SHOWN)):

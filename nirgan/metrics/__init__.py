@@ -8,7 +8,7 @@ from nirgan.metrics.angular_error import AngularError, UndefinedPixels
 __all__ = ["AngularError", "UndefinedPixels", "colorization_metrics"]
 
 
-def colorization_metrics(prefix: str) -> MetricCollection:
+def colorization_metrics(prefix: str, *, sync_on_compute: bool = True) -> MetricCollection:
     """What every method is judged by.
 
     PSNR and SSIM are means over pictures, with a data range fixed at 1: taken from the prediction,
@@ -16,17 +16,19 @@ def colorization_metrics(prefix: str) -> MetricCollection:
 
     Args:
         prefix: Put before each name, `val/` say.
+        sync_on_compute: Gather from all ranks; otherwise each computes what it has seen itself.
 
     Returns:
         angular_error and angular_error_images (degrees), undefined_pixels, psnr (dB), ssim.
     """
+    sync = {"sync_on_compute": sync_on_compute}
     return MetricCollection(
         {
-            "angular_error": AngularError(),
-            "angular_error_images": AngularError(reduction="images"),
-            "undefined_pixels": UndefinedPixels(),
-            "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3)),
-            "ssim": StructuralSimilarityIndexMeasure(data_range=1.0),
+            "angular_error": AngularError(**sync),
+            "angular_error_images": AngularError(reduction="images", **sync),
+            "undefined_pixels": UndefinedPixels(**sync),
+            "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3), **sync),
+            "ssim": StructuralSimilarityIndexMeasure(data_range=1.0, **sync),
         },
         prefix=prefix,
     )

@@ -1,0 +1,22 @@
+"""Networks without batch norm, whose two ranks must equal one."""
+
+import torch
+from torch import nn
+
+
+class PlainGenerator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 3, 3, padding=1), nn.Tanh())
+
+    def forward(self, triplet):
+        return self.layers(triplet)
+
+
+class PlainDiscriminator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, 8, 3, 2), nn.Tanh(), nn.Conv2d(8, 1, 3, 2))
+
+    def forward(self, rgb, nir):
+        return self.layers(torch.cat([rgb, nir], 1)).mean((1, 2, 3))
