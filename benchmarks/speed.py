@@ -18,10 +18,11 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import albumentations as A  # noqa: N812
+import albumentations as A
 import lightning
 import torch
 from jsonargparse import ArgumentParser
@@ -110,7 +111,7 @@ def plain_loop(source: PairSource, steps: int) -> float:
         for parameter in discriminator.parameters():
             parameter.requires_grad_(True)
     marks.append(time.perf_counter())
-    return statistics.median(b - a for a, b in zip(marks, marks[1:], strict=False))
+    return statistics.median(b - a for a, b in pairwise(marks))
 
 
 class Clock(lightning.pytorch.Callback):
@@ -141,7 +142,7 @@ def lightning_loop(source: PairSource, steps: int) -> float:
     )
     data = PatchDataModule(source, train_patches=steps * BATCH, batch_size=BATCH)
     trainer.fit(AdversarialTask(*networks(Triplet, "small")), datamodule=data)
-    return statistics.median(b - a for a, b in zip(clock.marks, clock.marks[1:], strict=False))
+    return statistics.median(b - a for a, b in pairwise(clock.marks))
 
 
 def overhead(source: PairSource, repeats: int, steps: int) -> dict[str, Any]:
@@ -165,7 +166,9 @@ def input_share(source: PairSource, step_seconds: float) -> float:
     return (time.perf_counter() - start) / 200 / step_seconds
 
 
-def throughput(device: torch.device, sizes: list[str], batch: int, steps: int) -> Iterator[dict[str, Any]]:
+def throughput(
+    device: torch.device, sizes: list[str], batch: int, steps: int
+) -> Iterator[dict[str, Any]]:
     """Patches a second in training, for each generator and kind of number."""
     for size in sizes:
         for kind in (Triplet, Flat):

@@ -45,8 +45,10 @@ def main(arguments: Sequence[str]) -> int:
             return int(import_module(TOOLS[verb][1]).main(rest) or 0)
         raise NirganError(f"no verb {verb!r}{nearest(verb, [*EXPERIMENTS, *TOOLS])}")
     except NirganError as error:
-        print(f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
-              file=sys.stderr)
+        print(
+            f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print(f"nirgan {verb}: interrupted", file=sys.stderr)

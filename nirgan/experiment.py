@@ -1,7 +1,7 @@
 """fit, validate, test and predict: Lightning's command line, with nirgan's defaults.
 
-A complete experiment is a YAML file of `name`, `model`, `data` and `trainer`; each of the last three
-may be the path of a file of its own, relative to the one that names it.
+A complete experiment is a YAML file of `name`, `model`, `data` and `trainer`; each of the last
+three may be the path of a file of its own, relative to the one that names it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import jsonargparse
 import torch
-from jsonargparse import ActionConfigFile, Namespace
+from jsonargparse import dict_to_namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -42,10 +42,12 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
     try:
         _run(verb, arguments, options)
-    except Misconfigured as error:
+    except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except OmegaConfBaseException as error:
-        raise NirganError(f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}") from error
+        raise NirganError(
+            f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}"
+        ) from error
 
 
 def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
@@ -62,7 +64,7 @@ def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
     )
 
 
-class Misconfigured(Exception):
+class MisconfiguredError(Exception):
     """What a parser raises where it would dump its usage; nested ones quote each other."""
 
     def __init__(self, message: str, parser: LightningArgumentParser) -> None:
@@ -74,8 +76,8 @@ class Parser(LightningArgumentParser):
     """Lightning's parser, without the usage dump."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise `Misconfigured`."""
-        raise Misconfigured(message, self) from ex
+        """Raise `MisconfiguredError`."""
+        raise MisconfiguredError(message, self) from ex
 
 
 class SaveConfig(SaveConfigCallback):
@@ -94,7 +96,10 @@ class ExperimentCLI(LightningCLI):
         """The parser of the verbs and of each one."""
         parser = Parser(**kwargs)
         parser.add_argument(
-            "-c", "--config", action=ActionConfigFile, help="YAML file; several may be given, later ones win"
+            "-c",
+            "--config",
+            action="config",
+            help="YAML file; several may be given, later ones win",
         )
         return parser
 
@@ -119,8 +124,8 @@ class ExperimentCLI(LightningCLI):
         given = config.trainer.logger
         if given is False:
             return
-        history = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)
-        loggers = [Namespace(class_path=_path(CSVLogger), init_args=history)]
+        history = {"save_dir": config.trainer.default_root_dir, "name": config.name}
+        loggers = [dict_to_namespace({"class_path": _path(CSVLogger), "init_args": history})]
         if isinstance(given, list):
             loggers += given
         elif given not in (None, True):
@@ -128,7 +133,7 @@ class ExperimentCLI(LightningCLI):
         config.trainer.logger = loggers
 
     def instantiate_classes(self) -> None:
-        """Build model, data and trainer; what a constructor does not accept is a person's to mend."""
+        """Build model, data and trainer; a value that a constructor refuses is one line."""
         try:
             super().instantiate_classes()
         except (TypeError, ValueError) as error:
@@ -152,8 +157,8 @@ class ExperimentCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Judge the best checkpoint."""
-        best = self.trainer.checkpoint_callback.best_model_path
-        if best:
+        checkpoint = self.trainer.checkpoint_callback
+        if isinstance(checkpoint, ModelCheckpoint) and (best := checkpoint.best_model_path):
             self.model.load_state_dict(torch.load(best, weights_only=True)["state_dict"])
         self._summarize(whole=False)
         rank_zero_info(NEXT)

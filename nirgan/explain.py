@@ -91,7 +91,9 @@ def _unknown(key: str, parser: ArgumentParser) -> str:
 def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     module, name = found[1], found[2]
     given = re.search(r"class_path '([^']+)'", message)
-    return f"no class {given[1] if given else f'{module}.{name}'!r}{nearest(name, _names_in(module))}"
+    return (
+        f"no class {given[1] if given else f'{module}.{name}'!r}{nearest(name, _names_in(module))}"
+    )
 
 
 def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
@@ -105,7 +107,9 @@ def _no_module(found: re.Match[str], message: str, parser: ArgumentParser) -> st
 
 def _wrong_type(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     key = _given_key(message)
-    kinds = dict.fromkeys(_plain(kind) for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message))
+    kinds = dict.fromkeys(
+        _plain(kind) for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message)
+    )
     kinds.pop("nothing", None)
     got = re.search(r"Given value: NestedArg\(key='[^']*', val=(.*)\)", message)
     got = got or re.search(r"Got value: (.*)", message) or re.search(r"Given value: (.*)", message)
@@ -146,7 +150,13 @@ def _path_to(name: str, message: str) -> str:
 
 
 def _paths(value: Any, name: str) -> Iterator[list[str]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, inner in items:
         if key == name:
             yield [name]
@@ -182,7 +192,8 @@ def _keys(parser: ArgumentParser) -> Iterator[str]:
 
 
 def _subclasses(base: type) -> Iterator[type]:
-    for cls in base.__subclasses__():
+    classes: list[type] = base.__subclasses__()
+    for cls in classes:
         yield cls
         yield from _subclasses(cls)
 
@@ -193,7 +204,7 @@ def _classes() -> set[str]:
 
     from nirgan.data.sources.base import PairSource  # noqa: PLC0415
 
-    bases = (PairSource, LightningModule, Logger, Callback)
+    bases: tuple[type, ...] = (PairSource, LightningModule, Logger, Callback)
     return {cls.__name__ for base in bases for cls in _subclasses(base)}
 
 

@@ -2,7 +2,9 @@ import logging
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # with two threads each, processes slow each other down
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # with two threads each, processes slow each other down
 
 import numpy as np
 import pytest

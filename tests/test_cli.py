@@ -1,4 +1,5 @@
 """Help, and one short line for every mistake, through the real command line."""
+# ruff: noqa: E501 (a mistake and its message stand side by side)
 
 import subprocess
 import sys
@@ -30,7 +31,9 @@ def test_help_lists_every_verb_with_a_line_at_once():
     )
     seconds = time.perf_counter() - start
     for verb in (*EXPERIMENTS, *TOOLS):
-        assert any(line.split()[:1] == [verb] and len(line.split()) > 3 for line in run.stdout.splitlines())
+        assert any(
+            line.split()[:1] == [verb] and len(line.split()) > 3 for line in run.stdout.splitlines()
+        )
     assert seconds < 5  # a tenth of a second alone; the machine may be busy
     code = "import sys, nirgan.cli; nirgan.cli.main(['--help']); print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

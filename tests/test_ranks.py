@@ -36,7 +36,10 @@ def fit(folder, runs, devices, batch):
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
     subprocess.run(
-        [sys.executable, "-m", "nirgan", "fit", *arguments], env=environment, check=True, timeout=150
+        [sys.executable, "-m", "nirgan", "fit", *arguments],
+        env=environment,
+        check=True,
+        timeout=150,
     )
     run = runs / "triplet_urban_small/version_0"
     checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
@@ -55,7 +58,11 @@ def test_two_ranks_of_four_equal_one_of_eight(pair_folder, tmp_path):
     assert judged_both["patches_seen"] == judged_alone["patches_seen"] == 48
     assert judged_both["rows"][name] == pytest.approx(judged_alone["rows"][name], rel=1e-3)
     best = [
-        next(state["best_model_score"] for state in c["callbacks"].values() if "best_model_score" in state)
+        next(
+            state["best_model_score"]
+            for state in c["callbacks"].values()
+            if "best_model_score" in state
+        )
         for c in (alone, both)
     ]
     assert best[0].item() == pytest.approx(best[1].item(), rel=1e-3)

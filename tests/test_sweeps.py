@@ -16,8 +16,13 @@ def test_every_parameter_is_one_that_fit_takes(path, capsys, monkeypatch):
     assert sweep["metric"] == {"name": "val/angular_error", "goal": "minimize"}
     command = [word for word in sweep["command"] if not word.startswith("${")]
     assert command[:2] == ["-m", "fit"]
-    chosen = {key: spec.get("min", spec.get("values", [None])[0]) for key, spec in sweep["parameters"].items()}
-    arguments = [f"--{key}={value}" for key, value in chosen.items()]  # as wandb's agent writes them
+    chosen = {
+        key: spec.get("min", spec.get("values", [None])[0])
+        for key, spec in sweep["parameters"].items()
+    }
+    arguments = [
+        f"--{key}={value}" for key, value in chosen.items()
+    ]  # as wandb's agent writes them
     with pytest.raises(SystemExit) as end:
         main([*command[1:], *arguments, "--print_config"])
     assert end.value.code == 0

@@ -1,4 +1,4 @@
-"""Pictures at every validation: where a number falls and the picture gets worse, one should see it."""
+"""Pictures at every validation: a number may fall while the picture gets worse."""
 
 from pathlib import Path
 
@@ -30,7 +30,9 @@ class Pictures(Callback):
         """Draw them with the weights as they are."""
         if trainer.sanity_checking or not trainer.loggers:
             return
-        folder = Path(trainer.log_dir or ".") / "pictures"  # asks all ranks, so before the next line
+        folder = (
+            Path(trainer.log_dir or ".") / "pictures"
+        )  # asks all ranks, so before the next line
         if not trainer.is_global_zero:
             return
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]

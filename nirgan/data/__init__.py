@@ -1,0 +1,1 @@
+"""Files to pairs, to a decoded store, to patches, to batches."""

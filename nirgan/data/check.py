@@ -42,7 +42,9 @@ def look(pair: Pair, patch: int) -> Finding:
         return Finding(pair, problem=str(error))
     height, width = nir.shape
     if min(height, width) < patch:
-        return Finding(pair, f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}")
+        return Finding(
+            pair, f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}"
+        )
     return Finding(pair, registration=measure(nir, rgb))
 
 
@@ -86,7 +88,10 @@ def report(findings: Sequence[Finding]) -> str:
             "",
             f"{len(off)} pairs are shifted by {REGISTERED[0]} px or more, or vary by "
             f"{REGISTERED[1]} px or more within; the worst:",
-            *(f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px" for f, r in off[:WORST]),
+            *(
+                f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px"
+                for f, r in off[:WORST]
+            ),
         ]
     return "\n".join(lines)
 

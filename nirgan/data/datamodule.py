@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
-import albumentations as A  # noqa: N812 (the library's own abbreviation)
+import albumentations as A
 import lightning
 import numpy as np
 import torch
@@ -109,7 +109,11 @@ class PatchDataModule(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
-        self.train_patches, self.val_patches, self.batch_size = train_patches, val_patches, batch_size
+        self.train_patches, self.val_patches, self.batch_size = (
+            train_patches,
+            val_patches,
+            batch_size,
+        )
         self.noise, self.seed = noise, seed
         self.augmentation = Augmentation(geometry or (), photometry or ())
         self.on_bad_pair = on_bad_pair
@@ -136,9 +140,7 @@ class PatchDataModule(lightning.LightningDataModule):
         if self.protocol == "within-images":
             self.training, self.validation = within_images(sizes, self.patch, self.seed)
         else:
-            self.training, self.validation = across_scenes(
-                self.pairs, sizes, self.fold, self.seed
-            )
+            self.training, self.validation = across_scenes(self.pairs, sizes, self.fold, self.seed)
 
     def train_dataloader(self) -> DataLoader[Stored]:
         """Batches of patches, new ones every epoch."""

@@ -55,7 +55,11 @@ class PatchDataset(Dataset[Stored]):
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
         places = zip(
-            draw.pair.tolist(), draw.top.tolist(), draw.left.tolist(), draw.word.tolist(), strict=True
+            draw.pair.tolist(),
+            draw.top.tolist(),
+            draw.left.tolist(),
+            draw.word.tolist(),
+            strict=True,
         )
         for out, (pair, top, left, word) in zip(batch, places, strict=True):
             patch = self.images[pair][top : top + size, left : left + size]

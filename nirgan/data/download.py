@@ -59,8 +59,8 @@ def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> No
             time.sleep(wait * 2**attempt)
     have = part.stat().st_size if part.is_file() else 0
     raise NirganError(
-        f"{url}: broke off at {have} of {size} bytes ({error or 'the connection closed'}); the same "
-        "command goes on from there, or give a copy with --archive"
+        f"{url}: broke off at {have} of {size} bytes ({error or 'the connection closed'}); "
+        "the same command goes on from there, or give a copy with --archive"
     )
 
 

@@ -80,9 +80,15 @@ def _decode(path: Path) -> Pixels:
     if pixels is None:
         raise NirganError(f"{path}: not a readable picture; it may be damaged or empty")
     if pixels.dtype not in DEPTHS:
-        raise NirganError(f"{path}: values of type {pixels.dtype}, expected uint8, uint16 or float32")
-    if pixels.dtype == np.float32 and not (np.isfinite(pixels).all() and 0 <= pixels.min() and pixels.max() <= 1):
-        raise NirganError(f"{path}: float values outside [0, 1] or not finite; scale them to [0, 1]")
+        raise NirganError(
+            f"{path}: values of type {pixels.dtype}, expected uint8, uint16 or float32"
+        )
+    if pixels.dtype == np.float32 and not (
+        np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1
+    ):
+        raise NirganError(
+            f"{path}: float values outside [0, 1] or not finite; scale them to [0, 1]"
+        )
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim == 3 and pixels.shape[2] >= 3:

@@ -27,7 +27,9 @@ def words(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Words:
     state = numbers.astype(np.uint64)
     with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
         for part in (seed, stream):
-            state = _mix(state + np.uint64(part & 0xFFFFFFFFFFFFFFFF) * np.uint64(0xD1342543DE82EF95))
+            state = _mix(
+                state + np.uint64(part & 0xFFFFFFFFFFFFFFFF) * np.uint64(0xD1342543DE82EF95)
+            )
     return state
 
 

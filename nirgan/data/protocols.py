@@ -2,8 +2,9 @@
 
 `within-images` is the paper's protocol: training and validation patches both come from all images.
 The paper does not say that they do not overlap; here each image keeps a vertical band for
-validation that no training patch touches. What remains is that the scene itself, its light and its
-colours, has been seen. `across-scenes` takes that away: a scene is trained on or judged, never both.
+validation that no training patch touches. What remains is that the scene itself, its light and
+its colours, has been seen. `across-scenes` takes that away: a scene is trained on or judged, never
+both.
 """
 
 from collections import defaultdict

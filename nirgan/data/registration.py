@@ -1,5 +1,6 @@
 """How well the two pictures of a pair lie over each other."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -60,13 +61,13 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
             a = np.ascontiguousarray(edges_rgb[block])
             b = np.ascontiguousarray(edges_nir[block])
             shift, response = cv2.phaseCorrelate(a, b, window)
-            if response > SURE and np.hypot(*shift) < LARGEST:
+            if response > SURE and math.hypot(*shift) < LARGEST:
                 shifts.append(shift)
     if len(shifts) < 3:
         return None
     median = np.median(shifts, axis=0)
     distances = np.linalg.norm(np.array(shifts) - median, axis=1)
-    return Registration(float(np.hypot(*median)), float(np.median(distances)))
+    return Registration(math.hypot(*median), float(np.median(distances)))
 
 
 def _edges(band: Pixels) -> Pixels:
@@ -75,4 +76,5 @@ def _edges(band: Pixels) -> Pixels:
         cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     )
     # The logarithm keeps one strong edge from deciding for the whole block.
-    return np.log1p(edges / (edges.mean() + 1e-6))
+    levelled: Pixels = np.log1p(edges / (edges.mean() + 1e-6))
+    return levelled

@@ -91,9 +91,7 @@ class PairStore:
 
     def _write(self, file: Path, pixels: Pixels) -> None:
         try:
-            with tempfile.NamedTemporaryFile(
-                dir=self.folder, suffix=".part", delete=False
-            ) as part:
+            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as part:
                 np.save(part, pixels)
                 part.flush()
                 os.fsync(part.fileno())

@@ -7,7 +7,7 @@ in workers; here they are reset before every patch, from the patch's own word.
 import random
 from collections.abc import Sequence
 
-import albumentations as A  # noqa: N812 (the library's own abbreviation)
+import albumentations as A
 import numpy as np
 
 from nirgan.data.images import Pixels

@@ -1,0 +1,1 @@
+"""Judging methods, and writing down what came out."""

@@ -35,6 +35,8 @@ def evaluate(
     metrics = colorization_metrics("", sync_on_compute=False).to(device)
     with torch.inference_mode():
         for stored in loader:
-            batch = data.on_after_batch_transfer(stored | {"pixels": stored["pixels"].to(device)}, 0)
+            batch = data.on_after_batch_transfer(
+                stored | {"pixels": stored["pixels"].to(device)}, 0
+            )
             metrics.update(signed_to_unit(colorize(batch["triplet"])), signed_to_unit(batch["rgb"]))
     return {name: cast(Tensor, value).item() for name, value in metrics.compute().items()}

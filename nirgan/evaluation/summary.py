@@ -1,4 +1,4 @@
-"""What a run ends with: its table, beside what a method that knows nothing scores, and a picture."""
+"""What a run ends with: a table, beside methods that know nothing, and a picture."""
 
 import json
 import platform
@@ -62,7 +62,9 @@ def summarize(
     table = f"{heading}\n\n{markdown(rows)}\n"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(table)
-    (folder / "results.json").write_text(json.dumps(_record(trainer, data, rows, heading), indent=1))
+    (folder / "results.json").write_text(
+        json.dumps(_record(trainer, data, rows, heading), indent=1)
+    )
     write_png(folder / "comparison.png", _comparison(task, data))
     print(f"\n{table}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")
@@ -78,7 +80,10 @@ def markdown(rows: dict[str, Row]) -> str:
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     lines = [
-        " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        " | ".join(
+            c.ljust(w) if i == 0 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        )
         for line in [cells[0], rule, *cells[1:]]
     ]
     return "\n".join(f"| {line} |" for line in lines)
@@ -107,6 +112,8 @@ def _record(
     trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
 ) -> dict[str, Any]:
     patches = next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]
+    accelerator = type(trainer.accelerator).__name__
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, {accelerator}"
     return {
         "heading": heading,
         "protocol": data.protocol,
@@ -116,7 +123,7 @@ def _record(
         "patches_seen": patches,
         "rows": rows,
         "seed": data.seed,
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, {trainer.accelerator}",
+        "machine": machine,
         "versions": {p: version(p) for p in ("nirgan", "torch", "lightning", "torchmetrics")},
     }
 

@@ -1,5 +1,7 @@
 """How colour pictures are judged. All metrics take B x 3 x H x W in [0, 1]."""
 
+from typing import Any
+
 from torchmetrics import MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
@@ -21,7 +23,7 @@ def colorization_metrics(prefix: str, *, sync_on_compute: bool = True) -> Metric
     Returns:
         angular_error and angular_error_images (degrees), undefined_pixels, psnr (dB), ssim.
     """
-    sync = {"sync_on_compute": sync_on_compute}
+    sync: dict[str, Any] = {"sync_on_compute": sync_on_compute}
     return MetricCollection(
         {
             "angular_error": AngularError(**sync),

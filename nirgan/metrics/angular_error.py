@@ -87,8 +87,6 @@ class AngularError(Metric):
 class UndefinedPixels(AngularError):
     """How many pixels `AngularError` leaves out because one of their two vectors is zero."""
 
-    plot_upper_bound = None
-
     def compute(self) -> Tensor:
         """The number, float32."""
         return self.undefined.float()

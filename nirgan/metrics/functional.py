@@ -43,7 +43,9 @@ def angular_error(
     norms = prediction.norm(dim=1), target.norm(dim=1)
     if convention == "epsilon":
         cosine = (prediction * target).sum(1) / (norms[0] * norms[1] + EPSILON)
-        return torch.rad2deg(torch.acos(cosine.clamp(-1, 1))), torch.ones_like(cosine, dtype=bool)
+        return torch.rad2deg(torch.acos(cosine.clamp(-1, 1))), torch.ones_like(
+            cosine, dtype=torch.bool
+        )
     counted = (norms[0] > 0) & (norms[1] > 0)
     u = prediction / torch.where(counted, norms[0], 1).unsqueeze(1)
     v = target / torch.where(counted, norms[1], 1).unsqueeze(1)

@@ -1,0 +1,1 @@
+"""Methods: how each is trained and judged."""

@@ -181,7 +181,8 @@ def _weights_of(network: nn.Module, layer: str) -> list[Parameter]:
             f"model.l1.layer: the generator has no layer {layer!r}{nearest(layer, layers)}"
         )
     kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-    weights = [m.weight for m in layers[layer].modules() if isinstance(m, kinds)]
+    inside = layers[layer].modules()
+    weights = [cast(Parameter, m.weight) for m in inside if isinstance(m, kinds)]
     if not weights:
         raise NirganError(f"model.l1.layer: {layer!r} has no weights; name a convolution")
     return weights

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-import albumentations as A  # noqa: N812
+import albumentations as A
 import numpy as np
 import pytest
 import torch
@@ -73,7 +73,9 @@ def test_a_patch_is_cut_from_the_pictures():
     data = module()
     batch = batches(data)[0]
     draw = data._table(data.training).draw(3, range(8))
-    for pixels, pair, top, left in zip(batch["pixels"], draw.pair, draw.top, draw.left, strict=True):
+    for pixels, pair, top, left in zip(
+        batch["pixels"], draw.pair, draw.top, draw.left, strict=True
+    ):
         nir, rgb = data.pairs[pair].load()
         assert np.array_equal(pixels[..., :3], rgb[top : top + 64, left : left + 64])
         assert np.array_equal(pixels[..., 3], nir[top : top + 64, left : left + 64])
@@ -124,7 +126,9 @@ def test_whole_regions_hold_every_validation_pixel_once():
 def test_the_mean_colour_is_that_of_the_training_pixels():
     data = module(protocol="across-scenes", fold=1)
     rgb = [p.load()[1].reshape(-1, 3) for p in data.pairs if p.fold != 1]
-    assert torch.allclose(data.mean_colour(), torch.tensor(np.concatenate(rgb).mean(0) / 255).float())
+    assert torch.allclose(
+        data.mean_colour(), torch.tensor(np.concatenate(rgb).mean(0) / 255).float()
+    )
 
 
 def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):

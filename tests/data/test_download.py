@@ -16,7 +16,7 @@ CONTENT = bytes(range(256)) * 4000
 class Server(http.server.BaseHTTPRequestHandler):
     ranges, breaks = True, 0
 
-    def do_GET(self):  # noqa: N802 (the library's name)
+    def do_GET(self):
         cls = type(self)
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if cls.ranges else 0
         cls.starts.append(start)
@@ -49,7 +49,7 @@ def serve():
         server.shutdown()
 
 
-def get(tmp_path, url, size=len(CONTENT)):
+def get(tmp_path, url, size=1_024_000):
     download.fetch(tmp_path / "file.zip", url, size, wait=0.01)
     return (tmp_path / "file.zip").read_bytes()
 

@@ -3,7 +3,12 @@ import pytest
 
 from nirgan.data.patches import Batches, PatchTable, Region, words
 
-REGIONS = [Region(0, 0, 0, 80, 100), Region(0, 0, 200, 80, 64), Region(1, 10, 20, 64, 64), Region(2, 0, 0, 90, 90)]
+REGIONS = [
+    Region(0, 0, 0, 80, 100),
+    Region(0, 0, 200, 80, 64),
+    Region(1, 10, 20, 64, 64),
+    Region(2, 0, 0, 90, 90),
+]
 CATEGORIES = ["urban", "water", "urban"]
 
 
@@ -67,7 +72,7 @@ def test_the_epoch_is_the_same_set_for_any_number_of_ranks(ranks):
     samplers = [Batches(960, 8 * 4 // ranks, r, ranks, training=True) for r in range(ranks)]
     for sampler in samplers:
         sampler.set_epoch(2)
-    batches = [sum(parts, []) for parts in zip(*samplers, strict=True)]
+    batches = [[n for part in parts for n in part] for parts in zip(*samplers, strict=True)]
     assert batches == [list(range(1920 + i, 1952 + i)) for i in range(0, 960, 32)]
 
 

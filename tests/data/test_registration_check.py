@@ -22,7 +22,9 @@ def scene():
 def test_a_known_shift_is_measured(scene, shift):
     nir, rgb = scene
     matrix = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
-    moved = cv2.warpAffine(nir, matrix, nir.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    moved = cv2.warpAffine(
+        nir, matrix, nir.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
     found = measure(moved, rgb)
     assert found.shift == pytest.approx(np.hypot(*shift), abs=0.2)
     assert found.good == (np.hypot(*shift) < 0.75)
@@ -73,7 +75,11 @@ def test_the_verb_names_bad_files_and_says_so_by_its_status(pair_folder, tmp_pat
     assert main(["check", *source, "--csv", str(table)]) == 1
     out = capsys.readouterr().out
     assert "3 pairs cannot be used" in out
-    for reason in ("2_nir.png: not a readable picture", "128x96 pixels, but 3_rgb.png has 90x96", "own/4: 40x96"):
+    for reason in (
+        "2_nir.png: not a readable picture",
+        "128x96 pixels, but 3_rgb.png has 90x96",
+        "own/4: 40x96",
+    ):
         assert reason in out
     with table.open() as lines:
         rows = list(csv.DictReader(lines))

@@ -17,7 +17,9 @@ from nirgan.errors import NirganError
 
 def pairs_in(folder):
     return [
-        FilePair("own", nir.name[0], nir.name[0], None, nir, nir.with_name(f"{nir.name[0]}_rgb.png"))
+        FilePair(
+            "own", nir.name[0], nir.name[0], None, nir, nir.with_name(f"{nir.name[0]}_rgb.png")
+        )
         for nir in sorted(folder.glob("*_nir.png"))
     ]
 
@@ -42,7 +44,9 @@ def test_only_what_is_missing_is_decoded(pair_folder, store, monkeypatch):
     pairs = pairs_in(pair_folder)
     store.build(pairs[:4])
     decoded = []
-    monkeypatch.setattr(FilePair, "load", lambda self, load=FilePair.load: (decoded.append(self.id), load(self))[1])
+    monkeypatch.setattr(
+        FilePair, "load", lambda self, load=FilePair.load: (decoded.append(self.id), load(self))[1]
+    )
     store.build(pairs)
     assert decoded == ["4", "5"]
 

@@ -1,4 +1,4 @@
-import albumentations as A  # noqa: N812
+import albumentations as A
 import numpy as np
 
 from nirgan.data.transforms import Augmentation
@@ -9,7 +9,10 @@ PATCH = np.arange(8 * 8 * 4, dtype=np.uint8).reshape(8, 8, 4)
 def test_a_word_decides_every_draw_whatever_came_before():
     augment = Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])
     forward = [augment(PATCH, word) for word in range(40)]
-    backward = [Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])(PATCH, word) for word in reversed(range(40))]
+    backward = [
+        Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])(PATCH, word)
+        for word in reversed(range(40))
+    ]
     assert all(np.array_equal(a, b) for a, b in zip(forward, reversed(backward), strict=True))
     assert len({patch.tobytes() for patch in forward}) > 30
 

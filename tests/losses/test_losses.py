@@ -37,7 +37,11 @@ def test_the_saturating_gradient_vanishes_when_the_discriminator_is_sure_and_the
 def test_extreme_logits_stay_finite(dtype):
     for sign in (1, -1):
         logits = torch.full((2,), sign * 1e4, dtype=dtype, requires_grad=True)
-        losses = [discriminator_loss(logits, logits), generator_loss(logits), generator_loss(logits, saturating=False)]
+        losses = [
+            discriminator_loss(logits, logits),
+            generator_loss(logits),
+            generator_loss(logits, saturating=False),
+        ]
         torch.stack(losses).sum().backward()
         assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses)
         assert logits.grad.isfinite().all()

@@ -115,12 +115,24 @@ def test_half_precision_is_computed_in_float32(dtype):
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5), r"\(1, 3, 4, 4\) and target \(1, 3, 4, 5\)"),
+        (
+            torch.zeros(1, 3, 4, 4),
+            torch.zeros(1, 3, 4, 5),
+            r"\(1, 3, 4, 4\) and target \(1, 3, 4, 5\)",
+        ),
         (torch.zeros(3, 4, 4), torch.zeros(3, 4, 4), "expected B x 3 x H x W"),
         (torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), "expected B x 3 x H x W"),
-        (-torch.ones(1, 3, 4, 4), torch.ones(1, 3, 4, 4), r"prediction has values from -1 .*\(x \+ 1\) / 2"),
+        (
+            -torch.ones(1, 3, 4, 4),
+            torch.ones(1, 3, 4, 4),
+            r"prediction has values from -1 .*\(x \+ 1\) / 2",
+        ),
         (torch.ones(1, 3, 4, 4), torch.full((1, 3, 4, 4), 255.0), "target has values from 255"),
-        (torch.ones(1, 3, 4, 4, dtype=torch.uint8), torch.ones(1, 3, 4, 4), "prediction holds torch.uint8"),
+        (
+            torch.ones(1, 3, 4, 4, dtype=torch.uint8),
+            torch.ones(1, 3, 4, 4),
+            "prediction holds torch.uint8",
+        ),
     ],
 )
 def test_wrong_pictures_say_what_is_expected(prediction, target, message):

@@ -52,5 +52,7 @@ def test_the_condition_is_seen_only_where_it_is_asked_for():
 
 
 def test_a_patch_of_another_size_says_which_two_keys_belong_together():
-    with pytest.raises(ValueError, match="32x32 .* made for 64x64; set discriminator.patch and data.patch"):
+    with pytest.raises(
+        ValueError, match="32x32 .* made for 64x64; set discriminator.patch and data.patch"
+    ):
         Conditional()(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))

@@ -43,9 +43,15 @@ def test_every_parameter_gets_a_gradient(cls):
 @pytest.mark.parametrize("cls", GENERATORS)
 def test_the_defaults_are_constructed_and_initialised_as_the_paper_says(cls):
     generator = cls()
-    weights = [m.weight for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    assert torch.cat([w.flatten() for w in weights]).std().item() == pytest.approx(0.00282, rel=0.02)
-    assert not any(isinstance(m, nn.Dropout | nn.MaxPool2d | nn.AvgPool2d) for m in generator.modules())
+    weights = [
+        m.weight for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    assert torch.cat([w.flatten() for w in weights]).std().item() == pytest.approx(
+        0.00282, rel=0.02
+    )
+    assert not any(
+        isinstance(m, nn.Dropout | nn.MaxPool2d | nn.AvgPool2d) for m in generator.modules()
+    )
     assert all(m.stride == (1, 1) for m in generator.modules() if isinstance(m, nn.Conv2d))
 
 
@@ -68,7 +74,11 @@ def test_export_and_compile_give_the_same(cls):
     generator = small(cls).eval()
     nir = torch.randn(2, 3, 40, 56)
     plain = generator(nir)
-    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    dims = {
+        0: torch.export.Dim("batch"),
+        2: torch.export.Dim("height"),
+        3: torch.export.Dim("width"),
+    }
     exported = torch.export.export(generator, (torch.randn(3, 3, 32, 32),), dynamic_shapes=(dims,))
     assert torch.allclose(exported.module()(nir), plain, atol=1e-5)
     generator.compile(backend="eager")
@@ -81,7 +91,11 @@ def test_export_and_compile_give_the_same(cls):
 def test_onnx_gives_the_same(cls, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     generator = small(cls).eval()
-    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height"), 3: torch.export.Dim("width")}
+    dims = {
+        0: torch.export.Dim("batch"),
+        2: torch.export.Dim("height"),
+        3: torch.export.Dim("width"),
+    }
     program = torch.onnx.export(
         generator, (torch.randn(2, 3, 32, 32),), dynamo=True, dynamic_shapes=(dims,), verbose=False
     )

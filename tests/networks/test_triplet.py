@@ -30,10 +30,14 @@ def test_nir_joins_the_last_layer_of_red_alone(how, inputs):
 
 
 def test_hidden_layers_convolve_and_then_deconvolve_with_batch_norm_on_each():
-    names = [[type(m).__name__ for m in layer] for layer in Branch(1, 1, (4,) * 4, (3,) * 4, 3).layers]
-    assert names == [["Conv2d", "BatchNorm2d", "LeakyReLU"]] * 2 + [
-        ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
-    ] * 2
+    names = [
+        [type(m).__name__ for m in layer] for layer in Branch(1, 1, (4,) * 4, (3,) * 4, 3).layers
+    ]
+    assert (
+        names
+        == [["Conv2d", "BatchNorm2d", "LeakyReLU"]] * 2
+        + [["ConvTranspose2d", "BatchNorm2d", "ReLU"]] * 2
+    )
 
 
 def test_wrong_layers_say_what_is_expected():

@@ -38,7 +38,12 @@ def batch(size=4, seed=0):
 
 
 def train(module, batches, **trainer):
-    options = {"max_epochs": 1, "accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    options = {
+        "max_epochs": 1,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+    }
     options |= {"enable_progress_bar": False, "enable_model_summary": False} | trainer
     fitted = lightning.Trainer(**options)
     fitted.fit(module, DataLoader(batches, batch_size=None))
@@ -70,7 +75,9 @@ def test_each_step_moves_its_own_network_alone():
     def watched(optimizer, loss, network):
         before = copy.deepcopy(dict(module.named_parameters()))
         update(optimizer, loss, network)
-        moved.append({n.split(".")[0] for n, p in module.named_parameters() if not torch.equal(p, before[n])})
+        moved.append(
+            {n.split(".")[0] for n, p in module.named_parameters() if not torch.equal(p, before[n])}
+        )
 
     module._update = watched
     train(module, [batch()])
@@ -124,7 +131,9 @@ def _xyg():
 
 
 def test_a_layer_that_is_not_there_is_named_with_the_nearest():
-    with pytest.raises(NirganError, match=r"model.l1.layer.*'red.layer.0'.*did you mean 'red.layers.0'"):
+    with pytest.raises(
+        NirganError, match=r"model.l1.layer.*'red.layer.0'.*did you mean 'red.layers.0'"
+    ):
         task(l1=WeightRegularizer("red.layer.0"))
 
 

@@ -94,7 +94,12 @@ def _files(folder: Path) -> list[tuple[str, Path, Path]]:
         id_, _, band = file.stem.rpartition("_")
         if file.suffix.lower() in EXTENSIONS and band in halves:
             halves[band][id_] = file
-    lonely = [halves[band][id_] for band in halves for id_ in sorted(halves["nir"].keys() ^ halves["rgb"].keys()) if id_ in halves[band]]
+    lonely = [
+        halves[band][id_]
+        for band in halves
+        for id_ in sorted(halves["nir"].keys() ^ halves["rgb"].keys())
+        if id_ in halves[band]
+    ]
     if lonely:
         raise NirganError(
             f"{lonely[0]}: the other half of the pair is missing ({len(lonely)} such files)"

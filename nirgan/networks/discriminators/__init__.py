@@ -1,0 +1,1 @@
+"""One discriminator a file."""

@@ -1,11 +1,11 @@
 """The paper's discriminator: convolutions, leaky ReLU 0.2, batch norm, a dense end.
 
-Suárez, Sappa and Vintimilla 2017, section 3 and eq. 2: the NIR band is the condition and is given to
-both networks. Two choices where the paper is silent or cannot be taken literally:
+Suárez, Sappa and Vintimilla 2017, section 3 and eq. 2: the NIR band is the condition and is given
+to both networks. Two choices where the paper is silent or cannot be taken literally:
 
 - Strides of 2. The paper rules out strides for the generator, to keep spatial information; its
-  discriminator ends in one number, and a dense layer over 64x64 positions of 512 channels would have
-  two million weights for no gain. Strided convolutions are the DCGAN's own rule.
+  discriminator ends in one number, and a dense layer over 64x64 positions of 512 channels would
+  have two million weights for no gain. Strided convolutions are the DCGAN's own rule.
 - No sigmoid here: eq. 3 and 4 are computed on logits, where they cannot overflow.
 """
 

@@ -1,0 +1,1 @@
+"""One published generator a file."""

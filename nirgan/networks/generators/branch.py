@@ -62,7 +62,9 @@ class Branch(nn.Module):
             )
         )
         last_inputs = widths[-1] + (inputs if nir == "concat" else 0)
-        self.last = nn.Conv2d(last_inputs, outputs, last_kernel, padding=last_kernel // 2, bias=False)
+        self.last = nn.Conv2d(
+            last_inputs, outputs, last_kernel, padding=last_kernel // 2, bias=False
+        )
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, nir: Tensor) -> Tensor:

@@ -49,5 +49,5 @@ class Triplet(nn.Module):
         Returns:
             B x 3 x H x W in [-1, 1].
         """
-        red, green, blue = triplet.split(1, 1)
+        red, green, blue = triplet.chunk(3, 1)
         return torch.cat([self.red(red), self.green(green), self.blue(blue)], 1)

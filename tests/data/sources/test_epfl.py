@@ -44,8 +44,14 @@ def test_the_archives_own_folder_is_found(tmp_path):
 @pytest.mark.parametrize(
     ("break_", "message"),
     [
-        (lambda f: (f / "urban/0001_rgb.png").unlink(), r"0001_nir.png: the other half .* missing \(1"),
-        (lambda f: [p.unlink() for p in (f / "urban").iterdir()], "no <id>_nir and <id>_rgb pictures"),
+        (
+            lambda f: (f / "urban/0001_rgb.png").unlink(),
+            r"0001_nir.png: the other half .* missing \(1",
+        ),
+        (
+            lambda f: [p.unlink() for p in (f / "urban").iterdir()],
+            "no <id>_nir and <id>_rgb pictures",
+        ),
     ],
 )
 def test_a_broken_folder_is_named(tmp_path, break_, message):

@@ -50,9 +50,7 @@ class Canvas:
         """The pixels of a rectangle, in parts of width and height."""
         return self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)])
 
-    def lay(
-        self, mask: Mask, name: str, scale: float = 1.0, light: float | Field = 1.0
-    ) -> None:
+    def lay(self, mask: Mask, name: str, scale: float = 1.0, light: float | Field = 1.0) -> None:
         """Cover pixels with a material.
 
         Args:
@@ -68,7 +66,9 @@ class Canvas:
         inside = mask[window]
         material = MATERIALS[name]
         base = np.array([material.red, material.green, material.blue, material.nir], np.float32)
-        base = base * self.random.normal(1, 0.08) * self.random.normal(1, TINT, 4).astype(np.float32)
+        base = (
+            base * self.random.normal(1, 0.08) * self.random.normal(1, TINT, 4).astype(np.float32)
+        )
         pattern = texture(material.texture, inside.shape, self.random, scale)
         field = np.clip(1 + material.contrast * pattern, 0.12, 1.9)
         self.reflectance[window][inside] = (base * field[..., None])[inside]
@@ -114,7 +114,8 @@ class Canvas:
     def blot(self, x: float, y: float, width: float, height: float) -> Mask:
         """A ragged ellipse: the shadow of a tree. All in parts of width and height."""
         dx, dy = (self.x / self.width - x) / width, (self.y / self.height - y) / height
-        return np.hypot(dx, dy) + noise(self.shape, self.random, 9) * 0.12 < 1
+        inside: Mask = np.hypot(dx, dy) + noise(self.shape, self.random, 9) * 0.12 < 1
+        return inside
 
     def shade(self, mask: Mask, strength: float = 1.0, blur: float = 1.2) -> None:
         """Take the sun away from pixels: a cast shadow with a soft edge."""

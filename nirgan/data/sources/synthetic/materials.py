@@ -1,10 +1,11 @@
 """Materials: how much red, green, blue and near-infrared light each gives back.
 
-Values are rounded from laboratory spectra averaged over red 600-700, green 500-600, blue 400-500 and
-NIR 750-1000 nm: the USGS spectral library version 7 (Kokaly et al. 2017) and the ECOSTRESS library
-(Meerdink et al. 2019) for plants, soils, stone, brick, asphalt, roofing and water. Their pattern is
-what NIR colorization lives on: leaves are dark in red and bright in NIR, clear water and asphalt are
-dark in both, most paints and flowers let NIR through to a bright ground whatever their colour.
+Values are typical of the classes of material in published laboratory spectra, the USGS spectral
+library version 7 (Kokaly et al. 2017) and the ECOSTRESS library (Meerdink et al. 2019), over red
+600-700, green 500-600, blue 400-500 and NIR 750-1000 nm; no single spectrum is copied. Their
+pattern is what NIR colorization lives on: leaves are dark in red and bright in NIR, clear water and
+asphalt are dark in both, most paints and flowers let NIR through to a bright ground whatever their
+colour.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Five kinds of scene, each put together anew from a random generator."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,12 +20,15 @@ def street(c: Canvas) -> None:
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.5))
     c.lay(c.box(0, horizon, 1, 1), "paving", 0.7, 0.8)
     c.lay(c.polygon([(far - 0.03, horizon), (far + 0.03, horizon), (1.0, 1), (0.05, 1)]), "asphalt")
-    c.lay(c.polygon([(far - 0.004, horizon), (far + 0.004, horizon), (0.55, 1), (0.5, 1)]), "white paint")
+    c.lay(
+        c.polygon([(far - 0.004, horizon), (far + 0.004, horizon), (0.55, 1), (0.5, 1)]),
+        "white paint",
+    )
     c.foliage(far, horizon - 0.04, r.uniform(0.07, 0.11), "leaves", 0.4)
     for side in (-1, 1):
         edges = np.sort(r.uniform(0.12, 0.85, 2))
         bounds = [0.0, *edges, 1.0]
-        for near, depth in zip(bounds, bounds[1:], strict=False):
+        for near, depth in pairwise(bounds):
             _house_in_perspective(c, side, far, horizon, near, depth)
     for _ in range(r.integers(1, 4)):
         _street_tree(c, far, horizon)
@@ -76,10 +80,19 @@ def _car(c: Canvas, x: float, y: float) -> None:
     w = 0.16 * (y - 0.4) / 0.4
     c.shade(c.box(x - 0.01, y, x + 1.25 * w, y + 0.025), 0.85)
     c.lay(c.box(x, y - 0.38 * w, x + w, y), str(r.choice(CARS)), light=0.8)
-    roof = [(x + 0.15 * w, y - 0.38 * w), (x + 0.3 * w, y - 0.66 * w), (x + 0.75 * w, y - 0.66 * w), (x + 0.9 * w, y - 0.38 * w)]
+    roof = [
+        (x + 0.15 * w, y - 0.38 * w),
+        (x + 0.3 * w, y - 0.66 * w),
+        (x + 0.75 * w, y - 0.66 * w),
+        (x + 0.9 * w, y - 0.38 * w),
+    ]
     c.lay(c.polygon(roof), "glass")
     for wheel in (0.12, 0.7):
-        c.lay(c.box(x + wheel * w, y - 0.09 * w, x + (wheel + 0.18) * w, y + 0.05 * w), "asphalt", light=0.3)
+        c.lay(
+            c.box(x + wheel * w, y - 0.09 * w, x + (wheel + 0.18) * w, y + 0.05 * w),
+            "asphalt",
+            light=0.3,
+        )
 
 
 def oldbuilding(c: Canvas) -> None:
@@ -89,7 +102,12 @@ def oldbuilding(c: Canvas) -> None:
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.45))
     wall = str(r.choice(["sandstone", "limestone", "brick", "ochre plaster", "pink plaster"]))
     left, right = r.uniform(-0.1, 0.12), r.uniform(0.88, 1.1)
-    roof = [(left - 0.04, eaves), (left + 0.1, eaves - 0.16), (right - 0.1, eaves - 0.16), (right + 0.04, eaves)]
+    roof = [
+        (left - 0.04, eaves),
+        (left + 0.1, eaves - 0.16),
+        (right - 0.1, eaves - 0.16),
+        (right + 0.04, eaves),
+    ]
     scale = r.uniform(0.7, 1.2)
     c.lay(c.box(0, ground, 1, 1), str(r.choice(["paving", "gravel", "grass"])), 1, 0.8)
     for x in (left - 0.03, right + 0.03):
@@ -104,7 +122,15 @@ def oldbuilding(c: Canvas) -> None:
         for floor in range(floors):
             x = left + (right - left) * (column + 0.5) / columns
             y = eaves + (ground - eaves) * (floor + 0.52) / floors
-            _window(c, x, y, 0.3 * (right - left) / columns, 0.52 * (ground - eaves) / floors, trim, shutter)
+            _window(
+                c,
+                x,
+                y,
+                0.3 * (right - left) / columns,
+                0.52 * (ground - eaves) / floors,
+                trim,
+                shutter,
+            )
     _door(c, left + (right - left) * (int(r.integers(columns)) + 0.5) / columns, ground, trim)
     if r.random() < 0.6:
         _ivy(c, left, right, eaves, ground)
@@ -146,7 +172,9 @@ def garden(c: Canvas) -> None:
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.6))
     for x in np.linspace(0, 1, int(r.integers(4, 7))):
         kind = str(r.choice(["leaves", "leaves", "conifer"]))
-        c.foliage(x + r.normal(0, 0.04), horizon - r.uniform(0.02, 0.12), r.uniform(0.14, 0.24), kind, 0.7)
+        c.foliage(
+            x + r.normal(0, 0.04), horizon - r.uniform(0.02, 0.12), r.uniform(0.14, 0.24), kind, 0.7
+        )
     c.lay(c.box(0, horizon, 1, 1), "grass" if r.random() < 0.8 else "dry grass", 1, 0.85)
     if r.random() < 0.6:
         _garden_wall(c, horizon)
@@ -198,7 +226,11 @@ def _lake_house(c: Canvas, x: float, shore: float) -> None:
     r = c.random
     w, h = r.uniform(0.06, 0.14), r.uniform(0.05, 0.09)
     c.lay(c.box(x, shore - h - 0.015, x + w, shore), str(r.choice(PLASTERS)), 0.4, 0.95)
-    roof = [(x - 0.01, shore - h - 0.01), (x + w / 2, shore - 1.7 * h - 0.01), (x + w + 0.01, shore - h - 0.01)]
+    roof = [
+        (x - 0.01, shore - h - 0.01),
+        (x + w / 2, shore - 1.7 * h - 0.01),
+        (x + w + 0.01, shore - h - 0.01),
+    ]
     c.lay(c.polygon(roof), "clay tiles", 0.4, 0.85)
     for number in range(3):
         a = x + w * (0.15 + 0.28 * number)
@@ -238,7 +270,12 @@ def _gable(c: Canvas, x: float, w: float, skyline: float) -> None:
     r = c.random
     top = skyline - r.uniform(0.0, 0.08)
     c.lay(c.box(x, top, x + w, skyline + 0.2), str(r.choice(WALLS)), 0.6, r.uniform(0.5, 1))
-    roof = [(x - 0.02, top + 0.01), (x + 0.3 * w, top - 0.1), (x + 0.7 * w, top - 0.1), (x + w + 0.02, top + 0.01)]
+    roof = [
+        (x - 0.02, top + 0.01),
+        (x + 0.3 * w, top - 0.1),
+        (x + 0.7 * w, top - 0.1),
+        (x + w + 0.02, top + 0.01),
+    ]
     c.lay(c.polygon(roof), str(r.choice(["clay tiles", "clay tiles", "slate"])), 0.7, 0.85)
     c.lay(c.box(x + 0.6 * w, top - 0.15, x + 0.68 * w, top - 0.08), "brick", 0.5, 0.8)
     for number in range(2):

@@ -1,6 +1,7 @@
 """Patterns: what lets a material be told from another of the same NIR brightness."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -8,7 +9,9 @@ import numpy.typing as npt
 
 from nirgan.data.sources.synthetic.materials import Texture
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[Any]
+"""One float32 for every pixel."""
+
 Random = np.random.Generator
 
 
@@ -31,7 +34,7 @@ def noise(shape: tuple[int, int], random: Random, cell: float, stretch: float = 
 def clouds(shape: tuple[int, int], random: Random, cell: float, stretch: float = 1.0) -> Field:
     """Fractal noise: four octaves, each of half the size and strength of the one before."""
     octaves = [noise(shape, random, cell / 2**i, stretch) / 2**i for i in range(4)]
-    return _standard(np.sum(octaves, axis=0, dtype=np.float32))
+    return _standard(np.stack(octaves).sum(0, dtype=np.float32))
 
 
 def texture(kind: Texture, shape: tuple[int, int], random: Random, scale: float) -> Field:
@@ -47,7 +50,7 @@ def texture(kind: Texture, shape: tuple[int, int], random: Random, scale: float)
 
 
 def _standard(field: Field) -> Field:
-    return (field - field.mean()) / (field.std() + 1e-6)
+    return cast(Field, (field - field.mean()) / (field.std() + 1e-6))
 
 
 def _leaves(shape: tuple[int, int], random: Random, scale: float) -> Field:
@@ -69,9 +72,9 @@ def _courses(
     place = x + np.where(course % 2, width / 2, 0.0)
     column = (place // width).astype(int)
     tones = random.standard_normal((course.max() + 1, column.max() + 1), np.float32) * spread
-    field = tones[course, column]
+    field: Field = tones[course, column]
     field[(y % height < joint) | (place % width < joint)] = 0.9  # mortar is lighter
-    return field.astype(np.float32)
+    return field
 
 
 def _bricks(shape: tuple[int, int], random: Random, scale: float) -> Field:
@@ -89,7 +92,8 @@ def _tiles(shape: tuple[int, int], random: Random, scale: float) -> Field:
     row, width = max(5.0, 8 * scale), max(4.0, 6 * scale)
     round_ = np.abs(np.sin(np.pi * x / width)) - 0.6
     step = (y % row) / row - 0.5
-    return (0.7 * round_ + 0.7 * step + 0.25 * noise(shape, random, 9)).astype(np.float32)
+    field: Field = 0.7 * round_ + 0.7 * step + 0.25 * noise(shape, random, 9)
+    return field
 
 
 def _grain(shape: tuple[int, int], random: Random, scale: float) -> Field:

@@ -1,0 +1,46 @@
+import lightning
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from nirgan.evaluation.baselines import GreyCopy, MeanColour
+from nirgan.tasks.base import ColorizationTask
+
+
+def batches():
+    torch.manual_seed(0)
+    rgb = torch.rand(4, 3, 32, 32)
+    nir = (rgb.mean(1, keepdim=True) + 0.1 * torch.rand(4, 1, 32, 32)).clamp(0, 1)
+    signed = {"nir": nir * 2 - 1, "triplet": nir.expand(-1, 3, -1, -1) * 2 - 1, "rgb": rgb * 2 - 1}
+    return [signed | {"names": list("abcd")}] * 2
+
+
+def trainer(**options):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
+    return lightning.Trainer(accelerator="cpu", **quiet, **options)
+
+
+@pytest.mark.parametrize("loop", ["validate", "test"])
+def test_metrics_do_not_depend_on_the_precision_of_training(loop):
+    results = []
+    for precision in ("32", "bf16-mixed"):
+        run = getattr(trainer(precision=precision), loop)
+        results.append(run(ColorizationTask(GreyCopy()), DataLoader(batches(), batch_size=None))[0])
+    prefix = {"validate": "val", "test": "test"}[loop]
+    assert set(results[0]) == {
+        f"{prefix}/{name}"
+        for name in ("angular_error", "angular_error_images", "undefined_pixels", "psnr", "ssim")
+    }
+    assert results[1] == pytest.approx(results[0], rel=1e-5)
+
+
+def test_predictions_are_pictures_from_0_to_1_with_names():
+    (first, _) = trainer().predict(ColorizationTask(GreyCopy()), DataLoader(batches(), batch_size=None))
+    assert first["names"] == list("abcd")
+    assert torch.allclose(first["rgb"], (batches()[0]["triplet"] + 1) / 2)
+
+
+def test_the_mean_colour_is_one_colour():
+    out = MeanColour(torch.tensor([0.0, 0.5, 1.0]))(torch.zeros(2, 3, 4, 5))
+    assert out.shape == (2, 3, 4, 5)
+    assert out[1, :, 2, 3].tolist() == [-1, 0, 1]
