@@ -4,13 +4,15 @@ A complete experiment is a YAML file of `name`, `model`, `data` and `trainer`; e
 three may be the path of a file of its own, relative to the one that names it.
 """
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
 import torch
-from jsonargparse import dict_to_namespace
+from jsonargparse import Namespace
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -37,6 +39,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
         NirganError: The configuration or the data cannot be used.
     """
     check_files(arguments)
+    _quiet()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
@@ -61,6 +64,22 @@ def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
         trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
         parser_kwargs={"prog": "python -m nirgan"} | dict.fromkeys(EXPERIMENTS, options) | options,
         args=[verb, *arguments],
+    )
+
+
+def _quiet() -> None:
+    """Leave out what the libraries say that no person here can act on."""
+    for message in (
+        ".*LightningCLI's args parameter.*",  # meant for scripts; this is the command line
+        ".*is not supported by the model summary.*",
+        ".*smaller than the logging interval.*",
+        ".*does not have many workers.*",  # one process delivers more than a CPU trains on
+        ".*treespec, LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+    # An advertisement for another logger at every start.
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "litlogger" not in record.getMessage()
     )
 
 
@@ -113,7 +132,6 @@ class ExperimentCLI(LightningCLI):
                 "checkpoint.monitor": "val/angular_error",
                 "checkpoint.mode": "min",
                 "checkpoint.filename": "best",
-                "checkpoint.save_last": True,
                 "checkpoint.enable_version_counter": False,
             }
         )
@@ -124,8 +142,9 @@ class ExperimentCLI(LightningCLI):
         given = config.trainer.logger
         if given is False:
             return
-        history = {"save_dir": config.trainer.default_root_dir, "name": config.name}
-        loggers = [dict_to_namespace({"class_path": _path(CSVLogger), "init_args": history})]
+        run = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)  # type: ignore[no-untyped-call]
+        history = Namespace(class_path=_path(CSVLogger), init_args=run)  # type: ignore[no-untyped-call]
+        loggers = [history]
         if isinstance(given, list):
             loggers += given
         elif given not in (None, True):
@@ -140,8 +159,10 @@ class ExperimentCLI(LightningCLI):
             raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, with what counts patches and writes predictions."""
-        return super().instantiate_trainer(callbacks=[Throughput(), Predictions()], **kwargs)
+        """The trainer, with what counts patches, writes predictions and keeps the newest state."""
+        # `save_last` of the best checkpoint's callback would write only where a new best is found.
+        last = ModelCheckpoint(filename="last", enable_version_counter=False)
+        return super().instantiate_trainer(callbacks=[Throughput(), Predictions(), last], **kwargs)
 
     def before_validate(self) -> None:
         """A method that nobody trained is not judged."""
@@ -157,8 +178,7 @@ class ExperimentCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Judge the best checkpoint."""
-        checkpoint = self.trainer.checkpoint_callback
-        if isinstance(checkpoint, ModelCheckpoint) and (best := checkpoint.best_model_path):
+        if best := self._get(self.config_init, "checkpoint").best_model_path:
             self.model.load_state_dict(torch.load(best, weights_only=True)["state_dict"])
         self._summarize(whole=False)
         rank_zero_info(NEXT)

@@ -119,6 +119,7 @@ def test_a_run_resumed_after_an_epoch_equals_one_that_was_never_stopped(fit, tmp
     last = runs / "version_1/checkpoints/last.ckpt"
     assert fit(exact, "--trainer.max_epochs=2", f"--ckpt_path={last}") == 0
     whole, resumed = (weights(runs / f"version_{v}/checkpoints/last.ckpt") for v in (0, 2))
+    assert whole["generator.red.norm.num_batches_tracked"] == 4  # the last epoch, not the best
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     histories = []
     for version in (0, 2):

@@ -10,7 +10,10 @@ from nirgan.cli import main
 
 @pytest.mark.parametrize(
     ("network", "generator"),
-    [("triplet", "nirgan.networks.generators.triplet.Triplet"), ("flat", "nirgan.networks.generators.flat.Flat")],
+    [
+        ("triplet", "nirgan.networks.generators.triplet.Triplet"),
+        ("flat", "nirgan.networks.generators.flat.Flat"),
+    ],
 )
 def test_it_learns(network, generator, tmp_path):
     arguments = [

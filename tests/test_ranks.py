@@ -59,10 +59,10 @@ def test_two_ranks_of_four_equal_one_of_eight(pair_folder, tmp_path):
     assert judged_both["rows"][name] == pytest.approx(judged_alone["rows"][name], rel=1e-3)
     best = [
         next(
-            state["best_model_score"]
-            for state in c["callbacks"].values()
-            if "best_model_score" in state
+            state["best_model_score"].item()
+            for state in checkpoint["callbacks"].values()
+            if state.get("best_model_score") is not None
         )
-        for c in (alone, both)
+        for checkpoint in (alone, both)
     ]
-    assert best[0].item() == pytest.approx(best[1].item(), rel=1e-3)
+    assert best[0] == pytest.approx(best[1], rel=1e-3)

@@ -23,6 +23,9 @@ def commands():
 def test_a_command_is_understood(line, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     _, _, _, verb, *arguments = shlex.split(line, comments=True)
+    if verb == "--help":
+        assert main([verb]) == 0
+        return
     ask = ["--print_config"] if verb in EXPERIMENTS else ["--help"]
     with pytest.raises(SystemExit) as end:
         main([verb, *arguments, *ask])

@@ -30,9 +30,7 @@ class Pictures(Callback):
         """Draw them with the weights as they are."""
         if trainer.sanity_checking or not trainer.loggers:
             return
-        folder = (
-            Path(trainer.log_dir or ".") / "pictures"
-        )  # asks all ranks, so before the next line
+        folder = Path(trainer.log_dir or ".") / "pictures"  # asks all ranks
         if not trainer.is_global_zero:
             return
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]

@@ -34,7 +34,7 @@ What next:
   your own pairs   python -m nirgan fit --config conf/own.yaml \\
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
   EPFL's scenes    python -m nirgan download, then
-                   python -m nirgan fit --config conf/triplet_urban_small_l1.yaml
+                   python -m nirgan fit --config conf/triplet_urban_small_reconstruction.yaml
   a sweep          wandb sweep sweeps/noise.yaml, then wandb agent as it tells"""
 
 

@@ -35,7 +35,9 @@ def test_metrics_do_not_depend_on_the_precision_of_training(loop):
 
 
 def test_predictions_are_pictures_from_0_to_1_with_names():
-    (first, _) = trainer().predict(ColorizationTask(GreyCopy()), DataLoader(batches(), batch_size=None))
+    (first, _) = trainer().predict(
+        ColorizationTask(GreyCopy()), DataLoader(batches(), batch_size=None)
+    )
     assert first["names"] == list("abcd")
     assert torch.allclose(first["rgb"], (batches()[0]["triplet"] + 1) / 2)
 

@@ -1,0 +1,118 @@
+"""What docs/architecture.md says of adding things: each is one file, named by its path."""
+
+import json
+import textwrap
+
+import pytest
+from conftest import ROOT
+
+from nirgan.cli import main
+
+MINE = """
+import lightning
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+
+from nirgan.data.images import signed_to_unit
+from nirgan.data.sources.base import Pair, PairSource
+from nirgan.tasks.base import ColorizationTask
+
+
+class Generator(nn.Module):
+    def __init__(self, width: int = 4):
+        super().__init__()
+        first = nn.Conv2d(3, width, 3, padding=1)
+        self.layers = nn.Sequential(first, nn.Conv2d(width, 3, 1), nn.Tanh())
+
+    def forward(self, triplet):
+        return self.layers(triplet)
+
+
+class MyPair(Pair):
+    def load(self):
+        rgb = np.random.default_rng(int(self.id)).integers(0, 255, (96, 128, 3), dtype=np.uint8)
+        return rgb.max(2), rgb
+
+    def content(self):
+        return f"mine-{self.id}"
+
+
+class MySource(PairSource):
+    def __init__(self, count: int = 3):
+        self.count = count
+
+    def pairs(self):
+        return [MyPair("mine", str(i), str(i)) for i in range(self.count)]
+
+
+class Method(ColorizationTask):
+    def __init__(self, generator: nn.Module, lr: float = 0.01):
+        super().__init__(generator)
+        self.save_hyperparameters(logger=False)
+
+    def training_step(self, batch, batch_idx):
+        return mse_loss(signed_to_unit(self(batch["triplet"])), signed_to_unit(batch["rgb"]))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams.lr)
+"""
+
+
+@pytest.fixture
+def fit(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(textwrap.dedent(MINE))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options):
+        calm = ["--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu"]
+        assert main(["fit", *options, *calm]) == 0
+        return json.loads(next((tmp_path / "runs").glob("*/version_0/results.json")).read_text())
+
+    return run
+
+
+SMALL = (
+    "--data.source=mine.MySource",
+    "--data.patch=32",
+    "--data.train_patches=8",
+    "--data.val_patches=4",
+    "--data.batch_size=4",
+)
+
+
+def test_a_generator_a_loss_and_a_source(fit, tmp_path):
+    huber = "{loss: {class_path: torch.nn.HuberLoss}, weight: 10}"
+    (tmp_path / "loss.yaml").write_text(
+        f"model: {{init_args: {{reconstruction: {{huber: {huber}}}}}}}\n"
+    )
+    result = fit(
+        f"--config={ROOT}/conf/triplet_urban_small.yaml",
+        "--config=loss.yaml",
+        *SMALL,
+        "--data.source.count=4",
+        "--model.generator=mine.Generator",
+        "--model.generator.width=6",
+        "--model.reconstruction.huber.weight=5",
+        "--model.l1=null",
+        "--model.discriminator.patch=32",
+        "--model.discriminator.widths=[4]",
+        "--trainer.max_epochs=1",
+        "--trainer.log_every_n_steps=1",
+    )
+    assert (result["categories"], result["pairs"]) == (["mine"], 4)
+    metrics = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text()
+    assert "train/huber" in metrics
+
+
+def test_a_method_with_lightnings_own_optimization(fit):
+    result = fit(
+        "--model=mine.Method",
+        "--model.generator=mine.Generator",
+        "--model.lr=0.1",
+        *SMALL,
+        "--trainer.max_epochs=1",
+    )
+    assert set(result["rows"]) == {"experiment", "NIR copied to grey", "mean colour"}
