@@ -28,7 +28,8 @@ RGB = np.dstack([np.full((5, 7), v) for v in (10, 20, 200)]).astype(np.uint8)
     ],
 )
 def test_every_depth_is_read_as_it_is(tmp_path, name, pixels):
-    cv2.imwrite(str(tmp_path / name), pixels[..., ::-1])
+    lossless = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # OpenCV 4.10 writes colour floats as LogLuv
+    cv2.imwrite(str(tmp_path / name), pixels[..., ::-1], lossless)
     read = read_rgb(tmp_path / name)
     assert read.dtype == pixels.dtype
     assert np.array_equal(read, pixels)
