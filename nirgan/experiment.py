@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+from zipfile import is_zipfile
 
 import jsonargparse
 import torch
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -23,7 +25,6 @@ from omegaconf.errors import OmegaConfBaseException
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
-from nirgan.cli import EXPERIMENTS
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError
@@ -47,6 +48,8 @@ def run(verb: str, arguments: Sequence[str]) -> None:
         _run(verb, arguments, options)
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
+    except MisconfigurationException as error:
+        raise NirganError(" ".join(str(error).split())) from error
     except OmegaConfBaseException as error:
         raise NirganError(
             f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}"
@@ -62,7 +65,9 @@ def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
         seed_everything_default=0,
         save_config_callback=SaveConfig,
         trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
-        parser_kwargs={"prog": "python -m nirgan"} | dict.fromkeys(EXPERIMENTS, options) | options,
+        parser_kwargs={"prog": "python -m nirgan"}
+        | dict.fromkeys(LightningCLI.subcommands(), options)
+        | options,
         args=[verb, *arguments],
     )
 
@@ -136,6 +141,22 @@ class ExperimentCLI(LightningCLI):
             }
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Look at the checkpoint before Lightning takes the method's arguments from it."""
+        super().parse_arguments(parser, args)
+        verb = self.config.subcommand
+        config = self.config[verb]
+        path = config.ckpt_path
+        if path is None and verb != "fit":
+            raise NirganError(
+                f"--ckpt_path is missing; `fit` leaves one in {config.trainer.default_root_dir}/"
+                f"{config.name}/version_N/checkpoints/best.ckpt"
+            )
+        if path is not None and not Path(path).is_file():
+            raise NirganError(f"--ckpt_path {path}: no such file")
+        if path is not None and not is_zipfile(path):
+            raise NirganError(f"--ckpt_path {path}: not a checkpoint, or cut short")
+
     def before_instantiate_classes(self) -> None:
         """A history on disk in every run, whatever other logger there is."""
         config = self.config[self.subcommand]
@@ -164,18 +185,6 @@ class ExperimentCLI(LightningCLI):
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
         return super().instantiate_trainer(callbacks=[Throughput(), Predictions(), last], **kwargs)
 
-    def before_validate(self) -> None:
-        """A method that nobody trained is not judged."""
-        self._needs_checkpoint()
-
-    def before_test(self) -> None:
-        """See `before_validate`."""
-        self._needs_checkpoint()
-
-    def before_predict(self) -> None:
-        """See `before_validate`."""
-        self._needs_checkpoint()
-
     def after_fit(self) -> None:
         """Judge the best checkpoint."""
         if best := self._get(self.config_init, "checkpoint").best_model_path:
@@ -194,16 +203,6 @@ class ExperimentCLI(LightningCLI):
     def _summarize(self, *, whole: bool) -> None:
         name = self.config[self.subcommand].name
         summarize(self.trainer, self.model, self.datamodule, name, whole=whole)
-
-    def _needs_checkpoint(self) -> None:
-        config = self.config[self.subcommand]
-        if config.ckpt_path is None:
-            raise NirganError(
-                f"--ckpt_path is missing; `fit` leaves one in {config.trainer.default_root_dir}/"
-                f"{config.name}/version_N/checkpoints/best.ckpt"
-            )
-        if not Path(config.ckpt_path).is_file():
-            raise NirganError(f"--ckpt_path {config.ckpt_path}: no such file")
 
 
 def _path(class_: type) -> str:

@@ -56,6 +56,9 @@ OPTIONS = {
     "--model.generator_optimizer.lrr=1": "no key 'model.generator_optimizer.lrr'; did you mean 'lr'?",
     "--model.reconstruction.l1.wight=1": "no key 'model.reconstruction.l1.wight'; did you mean 'weight'?",
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
+    "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
+    "--data.fold=9": "data.fold is 9, expected 0 to 4",
+    "--data.noise.green=-1": "data.noise.green is -1.0, expected 0 or more",
     "--data.patch=abc": "data.patch: expected int, got abc",
     "--data.noise.red=abc": "data.noise.red: expected float, got abc",
     "--model.generator.widths=abc": "model.generator.widths: expected a list, got 'abc'",
@@ -120,3 +123,16 @@ def test_without_a_configuration_one_is_suggested(capsys):
 
 def test_a_wrong_verb_is_named(capsys):
     assert mistake(capsys, "fitt") == "nirgan: no verb 'fitt'; did you mean 'fit'?"
+
+
+def test_a_checkpoint_that_is_none_is_named(tmp_path, capsys):
+    config = f"--config={ROOT}/conf/quickstart.yaml"
+    missing = mistake(capsys, "fit", config, f"--ckpt_path={tmp_path}/last.ckpt")
+    assert missing == f"nirgan fit: --ckpt_path {tmp_path}/last.ckpt: no such file"
+    other = mistake(capsys, "validate", config, f"--ckpt_path={ROOT}/README.md")
+    assert other == f"nirgan validate: --ckpt_path {ROOT}/README.md: not a checkpoint, or cut short"
+
+
+def test_a_category_that_is_none_is_named_by_check_too(capsys):
+    error = mistake(capsys, "check", "--source=Epfl", "--source.categories=[urbn]")
+    assert error == "nirgan check: source.categories: no category 'urbn'; did you mean 'urban'?"

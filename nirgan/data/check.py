@@ -61,9 +61,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
     try:
         options = parser.parse_args(list(arguments))
+        source = parser.instantiate(options).source
     except Exception as error:
         raise NirganError(explain(str(error), parser)) from error
-    pairs = parser.instantiate(options).source.pairs()
+    pairs = source.pairs()
     findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
     print(report(findings))
     if options.csv:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
 from nirgan.data.images import Pixels, as_depth, stored_to_signed
 from nirgan.data.patches import Batches, PatchTable, Region, words
-from nirgan.data.protocols import Protocol, across_scenes, within_images
+from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.store import PairStore
 from nirgan.data.transforms import Augmentation
@@ -88,6 +88,9 @@ class PatchDataModule(lightning.LightningDataModule):
         num_workers: Processes that load. One process delivers tens of thousands of patches a
             second, so only a GPU needs any.
         seed: Of patches, noise and splits.
+
+    Raises:
+        NirganError: A count, the fold or a standard deviation lies outside of its range.
     """
 
     def __init__(
@@ -108,6 +111,11 @@ class PatchDataModule(lightning.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        _at_least(1, patch=patch, val_patches=val_patches, batch_size=batch_size)
+        _at_least(0, num_workers=num_workers, fold=fold)
+        _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
+        if fold >= FOLDS:
+            raise NirganError(f"data.fold is {fold}, expected 0 to {FOLDS - 1}")
         self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
         self.train_patches, self.val_patches, self.batch_size = (
             train_patches,
@@ -248,3 +256,9 @@ class PatchDataModule(lightning.LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def _at_least(least: int, **values: float) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise NirganError(f"data.{name} is {value}, expected {least} or more")

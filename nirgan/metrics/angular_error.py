@@ -70,11 +70,10 @@ class AngularError(Metric):
         angles, counted = angular_error(prediction, target, self.convention)
         sums = angles.double().sum((1, 2))
         counts = counted.double().sum((1, 2))
-        seen = counts > 0
         self.total += sums.sum()
         self.count += counts.sum()
-        self.images_total += (sums / counts.clamp(min=1))[seen].sum()
-        self.images += seen.sum()
+        self.images_total += (sums / counts.clamp(min=1)).sum()
+        self.images += (counts > 0).sum()
         self.undefined += counted.numel() - counts.sum()
 
     def compute(self) -> Tensor:
