@@ -48,4 +48,7 @@ class ColorizationTask(lightning.LightningModule):
         output = signed_to_unit(self(batch["triplet"]))
         with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
             metrics.update(output, signed_to_unit(batch["rgb"]))
-        self.log_dict(cast(Any, metrics), batch_size=len(batch["rgb"]))
+        # As `log_dict` does it, with the one that is monitored in the progress bar.
+        for name, metric in metrics.items(keep_base=False, copy_state=False):
+            shown = name == "val/angular_error"
+            self.log(name, metric, batch_size=len(batch["rgb"]), prog_bar=shown)
