@@ -12,7 +12,7 @@ from nirgan.errors import NirganError
 @dataclass(frozen=True)
 class Named(Pair):
     def load(self):
-        raise NotImplementedError
+        raise AssertionError("a protocol decodes nothing")
 
     def content(self):
         return self.name
