@@ -39,6 +39,8 @@ from nirgan.tasks.adversarial import AdversarialTask
 
 SMALL = {"widths": (16, 16, 16, 16), "kernels": (7, 5, 5, 5)}
 BATCH = 16
+LONG = 8.0
+"""Seconds after which three timings are enough."""
 
 
 def networks(kind: type[nn.Module], size: str) -> tuple[nn.Module, nn.Module]:
@@ -216,7 +218,7 @@ def _update(optimizer: torch.optim.Optimizer, loss: Any) -> None:
 
 
 def _median_seconds(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    seconds = []
+    seconds: list[float] = []
     for number in range(steps + 1):
         start = time.perf_counter()
         step()
@@ -224,6 +226,8 @@ def _median_seconds(step: Callable[[], None], steps: int, device: torch.device) 
             torch.cuda.synchronize()
         if number:  # the first one allocates
             seconds.append(time.perf_counter() - start)
+        if len(seconds) >= 3 and sum(seconds) > LONG:
+            break
     gc.collect()
     return statistics.median(seconds)
 
@@ -248,6 +252,7 @@ def main() -> None:
     result["overhead"] = overhead(source, options.repeats, options.steps)
     step = result["overhead"]["plain_seconds"]["median"]
     result["pipeline"]["share_of_a_step"] = input_share(source, step)
+    print(json.dumps(result, indent=1), flush=True)
     result["throughput"] = []
     for row in throughput(device, options.sizes, batch, options.steps):
         result["throughput"].append(row)
@@ -257,7 +262,7 @@ def main() -> None:
     result["versions"] = {"torch": torch.__version__, "lightning": lightning.__version__}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "speed.json").write_text(json.dumps(result, indent=1))
-    print(json.dumps({k: v for k, v in result.items() if k != "throughput"}, indent=1))
+    print(f"In {options.out}/speed.json")
 
 
 if __name__ == "__main__":
