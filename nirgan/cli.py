@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "predict": "colorize the pictures of the validation set with a trained method",
 }
 TOOLS = {
+    "benchmark": ("train, judge and compare methods side by side", "nirgan.benchmark.command"),
     "check": ("look over a data set: unreadable, mismatched, misregistered", "nirgan.data.check"),
     "download": ("fetch the EPFL RGB-NIR scenes, or unpack a local copy", "nirgan.data.download"),
 }

@@ -16,7 +16,7 @@ import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_info
@@ -39,13 +39,61 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     Raises:
         NirganError: The configuration or the data cannot be used.
     """
+    _run(verb, arguments, ExperimentCLI)
+
+
+def fit(arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> "ExperimentCLI":
+    """`fit` for programs: without the table at its end.
+
+    Args:
+        arguments: Of `fit`.
+        callbacks: Beside those of the configuration.
+
+    Returns:
+        What ran: its `trainer`, `model` and `datamodule`, the weights as training left them.
+
+    Raises:
+        NirganError: The configuration or the data cannot be used.
+    """
+    return _run("fit", arguments, FitOnly, callbacks)
+
+
+def configuration(arguments: Sequence[str]) -> dict[str, Any]:
+    """All that `fit` would run with, defaults and links resolved; nothing is built.
+
+    Raises:
+        NirganError: The configuration cannot be used.
+    """
+    config: dict[str, Any] = _run("fit", arguments, ParseOnly).config["fit"].as_dict()
+    return config
+
+
+def _run(
+    verb: str,
+    arguments: Sequence[str],
+    kind: type["ExperimentCLI"],
+    callbacks: Sequence[Callback] = (),
+) -> "ExperimentCLI":
     check_files(arguments)
     _quiet()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
     try:
-        _run(verb, arguments, options)
+        return kind(
+            ColorizationTask,
+            PatchDataModule,
+            callbacks=callbacks,
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=SaveConfig,
+            trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
+            parser_kwargs={"prog": "python -m nirgan"}
+            | dict.fromkeys(LightningCLI.subcommands(), options)
+            | options,
+            args=[verb, *arguments],
+        )
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except MisconfigurationException as error:
@@ -54,22 +102,6 @@ def run(verb: str, arguments: Sequence[str]) -> None:
         raise NirganError(
             f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}"
         ) from error
-
-
-def _run(verb: str, arguments: Sequence[str], options: dict[str, Any]) -> None:
-    ExperimentCLI(
-        ColorizationTask,
-        PatchDataModule,
-        subclass_mode_model=True,
-        auto_configure_optimizers=False,
-        seed_everything_default=0,
-        save_config_callback=SaveConfig,
-        trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
-        parser_kwargs={"prog": "python -m nirgan"}
-        | dict.fromkeys(LightningCLI.subcommands(), options)
-        | options,
-        args=[verb, *arguments],
-    )
 
 
 def _quiet() -> None:
@@ -115,6 +147,10 @@ class SaveConfig(SaveConfigCallback):
 
 class ExperimentCLI(LightningCLI):
     """Reads an experiment, runs a verb, sums up."""
+
+    def __init__(self, *args: Any, callbacks: Sequence[Callback] = (), **kwargs: Any) -> None:
+        self.callbacks = callbacks
+        super().__init__(*args, **kwargs)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """The parser of the verbs and of each one."""
@@ -183,7 +219,8 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with what counts patches, writes predictions and keeps the newest state."""
         # `save_last` of the best checkpoint's callback would write only where a new best is found.
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        return super().instantiate_trainer(callbacks=[Throughput(), Predictions(), last], **kwargs)
+        own = [Throughput(), Predictions(), last, *self.callbacks]
+        return super().instantiate_trainer(callbacks=own, **kwargs)
 
     def after_fit(self) -> None:
         """Judge the best checkpoint."""
@@ -203,6 +240,26 @@ class ExperimentCLI(LightningCLI):
     def _summarize(self, *, whole: bool) -> None:
         name = self.config[self.subcommand].name
         summarize(self.trainer, self.model, self.datamodule, name, whole=whole)
+
+
+class FitOnly(ExperimentCLI):
+    """Leaves judging to the caller."""
+
+    def after_fit(self) -> None:
+        """Nothing."""
+
+
+class ParseOnly(ExperimentCLI):
+    """Reads an experiment, and nothing else."""
+
+    def before_instantiate_classes(self) -> None:
+        """The configuration stays as a person wrote it."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing is built."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing is run."""
 
 
 def _path(class_: type) -> str:

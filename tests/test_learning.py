@@ -27,7 +27,6 @@ def test_it_learns(network, generator, tmp_path):
         f"--model.l1.layer={'red' if network == 'triplet' else 'branch'}.layers.0",
         "--model.discriminator.widths=[8,16]",
         "--model.discriminator.patch=32",
-        "--model.scheduler.total_iters=200",
         "--data.source.count=30",
         "--data.patch=32",
         "--data.train_patches=640",

@@ -10,13 +10,24 @@ from lightning.pytorch.callbacks import Callback
 class Throughput(Callback):
     """Logs `train/patches` (over all ranks, since the start) and `train/patches_per_second`.
 
-    The rate is that of training alone, validation left out, since the last one.
+    Where whole regions are trained on, they count by their area. The rate is that of training
+    alone, validation left out, since the last one.
     """
 
     def __init__(self) -> None:
-        self.patches = 0
+        self.pixels = 0
         self._epoch = 0
         self._since = 0.0
+        self._area = 1
+
+    @property
+    def patches(self) -> int:
+        """How many have been seen."""
+        return round(self.pixels / self._area)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Ask how large a patch is."""
+        self._area = trainer.datamodule.patch ** 2  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -30,20 +41,20 @@ class Throughput(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count a batch of every rank."""
-        count = len(batch["rgb"]) * trainer.world_size
-        self.patches += count
-        self._epoch += count
-        rate = self._epoch / (time.perf_counter() - self._since)
+        pixels = batch["rgb"][:, 0].numel() * trainer.world_size
+        self.pixels += pixels
+        self._epoch += pixels
+        rate = self._epoch / self._area / (time.perf_counter() - self._since)
         pl_module.log("train/patches", float(self.patches))
         pl_module.log("train/patches_per_second", rate, prog_bar=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints."""
-        return {"patches": self.patches}
+        return {"pixels": self.pixels}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A resumed run counts on."""
-        self.patches = state_dict["patches"]
+        self.pixels = state_dict["pixels"]
 
     def _restart(self) -> None:
         self._epoch, self._since = 0, time.perf_counter()

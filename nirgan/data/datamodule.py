@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
-from nirgan.data.images import Pixels, as_depth, stored_to_signed
+from nirgan.data.images import Pixels, stored_to_signed
 from nirgan.data.patches import Batches, PatchTable, Region, words
 from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
 from nirgan.data.sources.base import Pair, PairSource
@@ -87,7 +87,10 @@ class PatchDataModule(lightning.LightningDataModule):
             `~/.cache/nirgan`.
         num_workers: Processes that load. One process delivers tens of thousands of patches a
             second, so only a GPU needs any.
-        seed: Of patches, noise and splits.
+        seed: Of the training patches and of the noise.
+        split_seed: Of what is judged: where the validation bands lie, how scenes without a published
+            fold are dealt, which validation patches are drawn. Apart from `seed`, so that runs of
+            several seeds are judged alike.
 
     Raises:
         NirganError: A count, the fold or a standard deviation lies outside of its range.
@@ -109,6 +112,7 @@ class PatchDataModule(lightning.LightningDataModule):
         store: Path | None = None,
         num_workers: int = 0,
         seed: int = 0,
+        split_seed: int = 0,
     ) -> None:
         super().__init__()
         _at_least(1, patch=patch, val_patches=val_patches, batch_size=batch_size)
@@ -122,11 +126,12 @@ class PatchDataModule(lightning.LightningDataModule):
             val_patches,
             batch_size,
         )
-        self.noise, self.seed = noise, seed
+        self.noise, self.seed, self.split_seed = noise, seed, split_seed
         self.augmentation = Augmentation(geometry or (), photometry or ())
         self.on_bad_pair = on_bad_pair
         self.store = PairStore(store)
         self.num_workers = num_workers
+        self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
 
     def prepare_data(self) -> None:
@@ -146,14 +151,23 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         if self.protocol == "within-images":
-            self.training, self.validation = within_images(sizes, self.patch, self.seed)
+            self.training, self.validation = within_images(
+                sizes, self.patch, self.split_seed
+            )
         else:
-            self.training, self.validation = across_scenes(self.pairs, sizes, self.fold, self.seed)
+            self.training, self.validation = across_scenes(
+                self.pairs, sizes, self.fold, self.split_seed
+            )
 
     def train_dataloader(self) -> DataLoader[Stored]:
-        """Batches of patches, new ones every epoch."""
+        """Batches of patches, new ones every epoch; or the training regions.
+
+        A method that is fitted in one pass says so by setting `trains_on` in its own `setup`.
+        """
+        if self.trains_on == "regions":
+            return self.training_regions()
         table = self._table(self.training)
-        patches = self._patches(table, self.augmentation)
+        patches = self._patches(table, self.seed, self.augmentation)
         batches = Batches(
             self.train_patches * table.categories, self.batch_size, *self._rank(), training=True
         )
@@ -177,7 +191,11 @@ class PatchDataModule(lightning.LightningDataModule):
         table = self._table(self.validation)
         count = self.val_patches * table.categories
         batches = Batches(count, self.batch_size, rank, ranks, training=False)
-        return self._loader(self._patches(table, Augmentation()), batches)
+        return self._loader(self._patches(table, self.split_seed, Augmentation()), batches)
+
+    def training_regions(self) -> DataLoader[Stored]:
+        """Every training region as a whole, one a batch; all of them on each rank."""
+        return self._regions(self.training, 0, 1)
 
     def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
         """Every validation region as a whole, one a batch: all, or one rank's share."""
@@ -207,16 +225,6 @@ class PatchDataModule(lightning.LightningDataModule):
             ready["names"] = batch["names"]
         return ready
 
-    def mean_colour(self) -> Tensor:
-        """The mean of all training pixels: red, green, blue in [0, 1]."""
-        depth = np.dtype(np.float32)
-        total, pixels = np.zeros(3), 0
-        for r in self.training:
-            rgb = self.images[r.pair][r.top : r.top + r.height, r.left : r.left + r.width, :3]
-            total += as_depth(np.asarray(rgb), depth).sum((0, 1), dtype=np.float64)
-            pixels += r.height * r.width
-        return torch.from_numpy(total / pixels).float()
-
     def _usable(self, pairs: list[Pair]) -> list[Pair]:
         problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch))}
         usable = [pair for pair in pairs if pair.name not in problems]
@@ -235,8 +243,8 @@ class PatchDataModule(lightning.LightningDataModule):
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
 
-    def _patches(self, table: PatchTable, augmentation: Augmentation) -> PatchDataset:
-        return PatchDataset(self.images, table, self.patch, self.seed, augmentation)
+    def _patches(self, table: PatchTable, seed: int, augmentation: Augmentation) -> PatchDataset:
+        return PatchDataset(self.images, table, self.patch, seed, augmentation)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)

@@ -14,8 +14,8 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.baselines import GreyCopy, MeanColour
-from nirgan.evaluation.evaluate import Row, evaluate
+from nirgan.evaluation.evaluate import Row, judge, pool
+from nirgan.networks.closed_form import GreyCopy, MeanColour, NirTable
 from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
 
@@ -26,6 +26,13 @@ COLUMNS = {
     "ssim": "SSIM",
     "undefined_pixels": "pixels left out",
 }
+KNOW_NOTHING = {
+    "NIR copied to grey": GreyCopy,
+    "mean colour": MeanColour,
+    "NIR to RGB table": NirTable,
+}
+"""What every table carries: the names of the rows, and the generators."""
+
 SHOWN = 5
 """Pictures in the comparison."""
 
@@ -41,7 +48,7 @@ What next:
 def summarize(
     trainer: Trainer, task: ColorizationTask, data: PatchDataModule, name: str, *, whole: bool
 ) -> None:
-    """Judge a method beside the grey copy and the mean colour, print the table and keep it.
+    """Judge a method beside those that know nothing, print the table and keep it.
 
     `table.md`, `results.json` and `comparison.png` are written beside the run's logs.
 
@@ -92,9 +99,16 @@ def markdown(rows: dict[str, Row]) -> str:
 def _rows(
     task: ColorizationTask, loader: DataLoader[Stored], data: PatchDataModule, name: str
 ) -> dict[str, Row]:
-    mean = MeanColour(data.mean_colour()).to(task.device)
-    methods = {name: task, "NIR copied to grey": GreyCopy(), "mean colour": mean}
-    return {name: evaluate(method, loader, data, task.device) for name, method in methods.items()}
+    baselines = {name: make().to(task.device) for name, make in KNOW_NOTHING.items()}
+    for stored in data.training_regions():
+        batch = data.on_after_batch_transfer(stored, 0)
+        for baseline in baselines.values():
+            baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
+    methods = {name: task} | baselines
+    return {
+        name: pool(list(judge(method, loader, data, task.device)))
+        for name, method in methods.items()
+    }
 
 
 def _heading(data: PatchDataModule, whole: bool) -> str:

@@ -7,14 +7,14 @@ x the true colour picture, G(y, z) the generated one.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
@@ -70,7 +70,8 @@ class AdversarialTask(ColorizationTask):
         generator_optimizer: None: the paper's Adam, learning rate 2e-4, betas 0.4 and 0.999,
             weight decay 1e-5.
         discriminator_optimizer: None: the same with beta1 0.5.
-        scheduler: A learning-rate schedule for both; it moves on after every batch.
+        scheduler: A learning-rate schedule for both; it moves on after every batch. `to-zero`
+            falls linearly from the optimizer's rate to 0 over the run, however long it is.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
     """
@@ -85,7 +86,7 @@ class AdversarialTask(ColorizationTask):
         l1: WeightRegularizer | None = None,
         generator_optimizer: MakeOptimizer | None = None,
         discriminator_optimizer: MakeOptimizer | None = None,
-        scheduler: MakeScheduler | None = None,
+        scheduler: Literal["to-zero"] | MakeScheduler | None = None,
         gradient_clip_norm: float | None = None,
         channels_last: bool = False,
     ) -> None:
@@ -108,7 +109,7 @@ class AdversarialTask(ColorizationTask):
             discriminator_optimizer or _papers_adam(beta1=0.5),
             generator_optimizer or _papers_adam(beta1=0.4),
         )
-        self.make_scheduler = scheduler
+        self.make_scheduler = self._to_zero if scheduler == "to-zero" else scheduler
         self.gradient_clip_norm = gradient_clip_norm
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -161,6 +162,9 @@ class AdversarialTask(ColorizationTask):
         if self.make_scheduler is None:
             return optimizers
         return optimizers, [self.make_scheduler(optimizer) for optimizer in optimizers]
+
+    def _to_zero(self, optimizer: Optimizer) -> LRScheduler:
+        return LambdaLR(optimizer, lambda batches: 1 - self.run_fraction() if batches else 1.0)
 
     def _update(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> None:
         optimizer.zero_grad()

@@ -1,14 +1,17 @@
 """What every method is, however it is trained: a task that colorizes and is judged."""
 
+import math
 from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import Timer
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
+from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
 
 
@@ -31,6 +34,23 @@ class ColorizationTask(lightning.LightningModule):
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to B x 3 x H x W in [-1, 1]."""
         return cast(Tensor, self.generator(triplet))
+
+    def run_fraction(self) -> float:
+        """How much of the run is done, 0 to 1: of its batches, or of its time where that ends it.
+
+        Raises:
+            NirganError: The run has no end.
+        """
+        timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)  # type: ignore[attr-defined]
+        by_time = 0.0
+        if timer is not None and (left := timer.time_remaining()) is not None:
+            spent = timer.time_elapsed()
+            by_time = spent / (spent + left)
+        batches = self.trainer.estimated_stepping_batches
+        if timer is None and batches == math.inf:
+            raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
+        done = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        return min(1.0, max(by_time, done / batches))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge patches."""

@@ -1,0 +1,50 @@
+"""A benchmark judges nothing that was trained on."""
+
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.patches import Region
+from nirgan.errors import NirganError
+
+
+def refuse_leaks(data: PatchDataModule) -> None:
+    """Look at the split itself, whoever made it.
+
+    Args:
+        data: Set up.
+
+    Raises:
+        NirganError: A validation pixel is also a training pixel, the same picture is in both sets
+            under two names, or, in `across-scenes`, a scene is in both; the scene is named.
+    """
+    training: dict[int, list[Region]] = {}
+    for region in data.training:
+        training.setdefault(region.pair, []).append(region)
+    judged = {region.pair: region for region in data.validation}
+    for number, region in judged.items():
+        if any(_overlap(region, other) for other in training.get(number, [])):
+            raise NirganError(
+                f"scene {data.pairs[number].scene}: {data.pairs[number].name} is trained on in the "
+                "pixels that it is judged by; a benchmark needs them apart"
+            )
+    files = {number: data.store.file(data.pairs[number]) for number in {*training, *judged}}
+    trained = {files[number]: number for number in training}
+    scenes = {data.pairs[number].scene: number for number in training}
+    for number in judged:
+        pair = data.pairs[number]
+        twin = trained.get(files[number], number)
+        if twin != number:
+            raise NirganError(
+                f"scene {pair.scene}: {pair.name} is judged, and {data.pairs[twin].name}, which is "
+                "trained on, holds the same pictures; remove one"
+            )
+        if data.protocol == "across-scenes" and pair.scene in scenes:
+            other = data.pairs[scenes[pair.scene]].name
+            raise NirganError(
+                f"scene {pair.scene}: {pair.name} is judged and {other} is trained on in fold "
+                f"{data.fold} of across-scenes; give all pairs of a scene one fold"
+            )
+
+
+def _overlap(a: Region, b: Region) -> bool:
+    rows = a.top < b.top + b.height and b.top < a.top + a.height
+    columns = a.left < b.left + b.width and b.left < a.left + a.width
+    return rows and columns

@@ -1,0 +1,222 @@
+"""Doing the runs of a suite: each once, whoever does it, and going on after any interruption.
+
+A run has a folder of its own. Its `result.json` appears, whole, when it is finished; while somebody
+is at it, an advisory lock is held, which the system takes back from a process that dies.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import cv2
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from nirgan.benchmark.leaks import refuse_leaks
+from nirgan.benchmark.progress import Progress
+from nirgan.benchmark.suite import Run, Suite
+from nirgan.callbacks.throughput import Throughput
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.errors import NirganError
+from nirgan.evaluation.evaluate import judge
+from nirgan.evaluation.shown import Shown, show
+from nirgan.experiment import ExperimentCLI, fit
+from nirgan.tasks.base import ColorizationTask
+
+POLL = 2.0
+"""Seconds between looks at runs that another process is doing."""
+
+
+def do(
+    suite: Suite, runs: Sequence[Run], out: Path, progress: Progress, after: Callable[[], None]
+) -> list[Run]:
+    """Do every run that is not done, and wait for those that others are doing.
+
+    Args:
+        suite: What is compared.
+        runs: Its runs, in order.
+        out: The benchmark's folder.
+        progress: Is told how far it is.
+        after: Is called after each run done here.
+
+    Returns:
+        The runs that failed; what went wrong stands in `failed.txt` in each one's folder.
+
+    Raises:
+        NirganError: A configuration, the data or a split cannot be used.
+    """
+    failed: list[Run] = []
+    while pending := [r for r in runs if r not in failed and not result_file(out, r).exists()]:
+        done = 0
+        for run in pending:
+            folder = out / "runs" / run.key
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with FileLock(folder / "lock", timeout=0):
+                    if result_file(out, run).exists():
+                        continue
+                    progress.start(run)
+                    try:
+                        _do(suite, run, folder, progress)
+                    except NirganError:
+                        raise
+                    except Exception:
+                        (folder / "failed.txt").write_text(traceback.format_exc())
+                        failed.append(run)
+                    progress.finish(run, failed=run in failed)
+                    done += 1
+                    after()
+            except Timeout:
+                continue  # another process is at it
+        if not done:
+            time.sleep(POLL)
+    return failed
+
+
+def result_file(out: Path, run: Run) -> Path:
+    """What a finished run leaves."""
+    return out / "runs" / run.key / "result.json"
+
+
+def load(out: Path, run: Run) -> dict[str, Any] | None:
+    """What came out of a run, or None if it is not finished."""
+    file = result_file(out, run)
+    if not file.exists():
+        return None
+    loaded: dict[str, Any] = json.loads(file.read_text())
+    return loaded
+
+
+def write_json(file: Path, value: Any, indent: int | None = None) -> None:
+    """Write a file that is there whole or not at all."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(value, indent=indent) + "\n")
+    part.replace(file)
+
+
+class Watch(Callback):
+    """Refuses a leaky split, notes the learning curve, tells how far the run is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.history: list[tuple[int, float]] = []
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The split is made, and no batch drawn yet."""
+        refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
+        self._since = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        """Tell."""
+        if isinstance(pl_module, ColorizationTask):
+            self.progress.advance(pl_module.run_fraction())
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A point on the curve."""
+        error = trainer.callback_metrics["val/angular_error"].item()
+        self.history.append((_patches(trainer), error))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Kept in checkpoints, so that a run that went on has all of its curve and time."""
+        spent = self.seconds + time.monotonic() - self._since
+        return {"history": self.history, "seconds": spent}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on."""
+        self.history = [tuple(point) for point in state_dict["history"]]
+        self.seconds = state_dict["seconds"]
+
+
+def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
+    watch = Watch(progress)
+    # Checkpoints of a shared folder may come from a directory of another name: paths are relative.
+    arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
+    newest = _newest_checkpoint(folder)
+    went_on = [] if newest is None else [f"--ckpt_path={newest}"]
+    cli = fit([*arguments, *went_on], [watch])
+    task, data = cli.model.eval(), cli.datamodule
+    seconds = watch.state_dict()["seconds"]
+    outputs = folder / "outputs"
+    keep = (lambda name, picture: write_tiff(outputs / f"{name}.tiff", picture)) if (
+        suite.save_outputs
+    ) else None
+    images = list(judge(task, data.validation_regions(), data, task.device, keep))
+    if run.seed in (suite.seeds[0], suite.fold_seeds[0]):
+        rows = -(-suite.rows // (len(suite.folds) if run.protocol == "across-scenes" else 1))
+        show(task, data, rows, task.device).save(folder / "shown.npz")
+    scenes = {pair.name: pair.scene for pair in data.pairs}
+    result = {
+        "method": run.method,
+        "category": run.category,
+        "protocol": run.protocol,
+        "fold": run.fold,
+        "seed": run.seed,
+        "command": f"python -m nirgan fit {' '.join(arguments)}",
+        "configuration": run.configuration,
+        "patches_seen": _patches(cli.trainer),
+        "parameters": sum(p.numel() for p in task.generator.parameters()),
+        "seconds": round(seconds, 1),
+        "history": watch.history,
+        "images": [asdict(j) | {"scene": scenes[j.name]} for j in images],
+        **provenance(cli),
+    }
+    write_json(folder / "result.json", result)
+    (folder / "failed.txt").unlink(missing_ok=True)
+
+
+def provenance(cli: ExperimentCLI) -> dict[str, Any]:
+    """Where figures come from: commit, versions, machine and day."""
+    device = cli.model.device
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
+    return {
+        "commit": commit(),
+        "versions": {package: version(package) for package in packages},
+        "machine": f"{platform.machine()}, {gpu or threads}, {platform.system()}",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def commit() -> str:
+    """The commit of the code that runs, `+` where it was changed since; `unknown` outside of git."""
+    here = Path(__file__).parent
+    ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
+    answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"
+
+
+def write_tiff(file: Path, picture: Tensor) -> None:
+    """A picture as it was judged: float32, 3 x H x W in [0, 1]."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    bgr = picture.permute(1, 2, 0).flip(2).float().cpu().numpy()
+    if not cv2.imwrite(str(file), np.ascontiguousarray(bgr)):
+        raise OSError(f"{file}: cannot be written")
+
+
+def _patches(trainer: Trainer) -> int:
+    counters = (c for c in trainer.callbacks if isinstance(c, Throughput))  # type: ignore[attr-defined]
+    return next(counters).patches
+
+
+def _newest_checkpoint(folder: Path) -> Path | None:
+    found = [f for f in folder.glob("fit/version_*/checkpoints/last.ckpt") if is_zipfile(f)]
+    return max(found, key=lambda file: file.stat().st_mtime, default=None)

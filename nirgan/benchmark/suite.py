@@ -1,0 +1,247 @@
+"""What a benchmark compares: a suite, and the runs that it consists of."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse.typing import Path_fr
+
+from nirgan.data.protocols import FOLDS, Protocol
+from nirgan.errors import NirganError
+from nirgan.suggest import nearest
+
+
+@dataclass
+class Method:
+    """One row of the tables.
+
+    Attributes:
+        model: A part as in `conf/model`, or the class path of a task.
+        options: Further options of `fit`, as on the command line.
+        published: Angular error in degrees that a publication reports, by category.
+        one_pass: Fitted in closed form: no budget, no seeds.
+    """
+
+    model: Path_fr | str
+    options: list[str] = field(default_factory=list)
+    published: dict[str, float] = field(default_factory=dict)
+    one_pass: bool = False
+
+
+@dataclass
+class Budget:
+    """What a run may use, one of the two.
+
+    Attributes:
+        patches: Training patches of a run; the paper's is 250,000.
+        minutes: Training time of a run. Which patches it comes to depends on the machine.
+    """
+
+    patches: int | None = None
+    minutes: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.patches:,} patches" if self.patches else f"{self.minutes:g} minutes"
+
+
+GREY = "NIR copied to grey"
+CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
+KNOW_NOTHING = {
+    name: Method(
+        CLOSED_FORM, [f"--model.generator=nirgan.networks.closed_form.{generator}"], one_pass=True
+    )
+    for name, generator in {
+        GREY: "GreyCopy",
+        "mean colour": "MeanColour",
+        "NIR to RGB table": "NirTable",
+    }.items()
+}
+"""Rows that every table carries."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method, trained once and judged on one split.
+
+    Attributes:
+        method: Its row.
+        category: Of the data set, or `all`.
+        protocol: How training and validation are kept apart.
+        fold: Which fold is judged; 0 in `within-images`.
+        seed: Of initial weights, training patches and noise.
+        arguments: Of `python -m nirgan fit`.
+        configuration: What these resolve to.
+        one_pass: Fitted in closed form.
+    """
+
+    method: str
+    category: str
+    protocol: Protocol
+    fold: int
+    seed: int
+    arguments: tuple[str, ...]
+    configuration: dict[str, Any] = field(repr=False)
+    one_pass: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the run's folder. Another configuration is another run."""
+        fold = f"-fold{self.fold}" if self.protocol == "across-scenes" else ""
+        what = json.dumps([self.configuration, self.protocol, self.fold, self.seed], sort_keys=True)
+        digest = hashlib.sha256(what.encode()).hexdigest()[:8]
+        place = f"{self.category}/{self.protocol}{fold}/{slug(self.method)}"
+        return f"{place}/seed{self.seed}-{digest}"
+
+    def __str__(self) -> str:
+        fold = f" fold {self.fold}" if self.protocol == "across-scenes" else ""
+        seed = "" if self.one_pass else f" seed {self.seed}"
+        return f"{self.category} {self.protocol}{fold} {self.method}{seed}"
+
+
+class Suite:
+    """Everything that one benchmark compares.
+
+    Args:
+        methods: By the name of their row, in the order of tables and figures.
+        data: A part as in `conf/data`.
+        budget: Of every trained run.
+        trainer: A part as in `conf/trainer`.
+        categories: Of the data set, a table each; None: the whole data set in one.
+        protocols: A table each.
+        folds: Those that `across-scenes` judges, each by a network of its own; `all` judges every
+            scene once.
+        seeds: A run each.
+        fold_seeds: As `seeds`, for `across-scenes`; None: the same.
+        validations: Points on the learning curve of a run.
+        compare: Pairs of methods whose difference is stated.
+        rows: Patches of each category in the figures.
+        save_outputs: Keep what every method made of every judged region, as float TIFF.
+
+    Raises:
+        NirganError: A name or number that cannot be.
+    """
+
+    def __init__(
+        self,
+        methods: dict[str, Method],
+        data: Path_fr,
+        budget: Budget,
+        trainer: Path_fr | None = None,
+        categories: list[str] | None = None,
+        protocols: Sequence[Protocol] = ("within-images", "across-scenes"),
+        folds: Literal["all"] | list[int] = "all",
+        seeds: Sequence[int] = (0,),
+        fold_seeds: Sequence[int] | None = None,
+        validations: int = 10,
+        compare: Sequence[tuple[str, str]] = (),
+        rows: int = 4,
+        save_outputs: bool = False,
+    ) -> None:
+        if (budget.patches is None) == (budget.minutes is None):
+            raise NirganError("budget: give either budget.patches or budget.minutes")
+        for name in (n for pair in compare for n in pair):
+            if name not in {**methods, **KNOW_NOTHING}:
+                raise NirganError(f"compare: no method {name!r}{nearest(name, methods)}")
+        if taken := sorted(methods.keys() & KNOW_NOTHING.keys()):
+            raise NirganError(f"methods: {taken[0]!r} is in every table already; rename it")
+        self.trained = methods
+        self.methods = {**KNOW_NOTHING, **methods}
+        self.data, self.trainer, self.budget = data, trainer, budget
+        self.categories: list[str | None] = list(categories) if categories is not None else [None]
+        self.protocols = list(protocols)
+        self.folds = list(range(FOLDS)) if folds == "all" else list(folds)
+        self.seeds = list(seeds)
+        self.fold_seeds = list(fold_seeds) if fold_seeds is not None else self.seeds
+        self.validations, self.rows, self.save_outputs = validations, rows, save_outputs
+        self.compare = [(first, second) for first, second in compare]
+        for name, values in (("seeds", self.seeds), ("folds", self.folds)):
+            if not values or len(set(values)) < len(values):
+                raise NirganError(f"{name} is {values}, expected one or more, each once")
+        if validations < 1:
+            raise NirganError(f"validations is {validations}, expected 1 or more")
+
+    def runs(self) -> list[Run]:
+        """All runs, in the order that they are done.
+
+        Those that take seconds come first and show whether every split can be judged; then a
+        whole table with the first seed, then the others.
+        """
+        seeds = [*self.fold_seeds, *self.seeds]
+        return sorted(self._runs(), key=lambda run: (not run.one_pass, seeds.index(run.seed)))
+
+    def splits(self) -> Iterator[tuple[Protocol, int]]:
+        """Every protocol with each of its folds."""
+        for protocol in self.protocols:
+            for fold in self.folds if protocol == "across-scenes" else [0]:
+                yield protocol, fold
+
+    def _runs(self) -> Iterator[Run]:
+        from nirgan.experiment import configuration  # noqa: PLC0415 (seconds of imports)
+
+        resolved = {}
+        for category in self.categories:
+            for name, method in self.methods.items():
+                arguments = self._arguments(method, category)
+                resolved[category, name] = (arguments, _plain(configuration(arguments)))
+        for protocol, fold in self.splits():
+            for category in self.categories:
+                for name, method in self.methods.items():
+                    seeds = self.seeds if protocol == "within-images" else self.fold_seeds
+                    arguments, config = resolved[category, name]
+                    for seed in seeds[:1] if method.one_pass else seeds:
+                        split = [f"--data.protocol={protocol}", f"--data.fold={fold}"]
+                        seeded = [f"--seed_everything={seed}", f"--data.seed={seed}"]
+                        yield Run(
+                            name,
+                            category or "all",
+                            protocol,
+                            fold,
+                            seed,
+                            (*arguments, *split, *seeded),
+                            config,
+                            method.one_pass,
+                        )
+
+    def _arguments(self, method: Method, category: str | None) -> list[str]:
+        arguments = ["--name=fit", f"--model={_relative(method.model)}"]
+        arguments += [f"--data={_relative(self.data)}"]
+        if self.trainer is not None:
+            arguments += [f"--trainer={_relative(self.trainer)}"]
+        if category is not None:
+            arguments += [f"--data.source.categories=[{category}]"]
+        if self.budget.patches is not None:
+            arguments += [
+                f"--data.train_patches={self.budget.patches // self.validations}",
+                f"--trainer.max_epochs={self.validations}",
+            ]
+        else:
+            seconds = round((self.budget.minutes or 0) * 60)
+            days, rest = divmod(seconds, 86400)
+            clock = f"{days:02}:{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+            arguments += ["--trainer.max_epochs=-1", f"--trainer.max_time={clock}"]
+        quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
+        figures = ["--pictures.patches=0", "--pictures.whole=false"]
+        one = ["--trainer.devices=1", "--trainer.num_sanity_val_steps=0"]
+        return [*arguments, *quiet, *figures, *one, *method.options]
+
+
+def slug(name: str) -> str:
+    """A name as part of a path."""
+    return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+
+
+def _relative(path: Path_fr | str) -> str:
+    return path if isinstance(path, str) else os.path.relpath(path.absolute)
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as JSON holds it, without the paths of its files."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if not k.startswith("__")}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

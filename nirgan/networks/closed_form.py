@@ -1,0 +1,84 @@
+"""What a method that knows nothing of pictures scores: generators fitted in one pass, not trained.
+
+Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colours, like any generator, and
+has `update(nir, rgb)`, which learns from pictures, shown once each: NIR B x 1 x H x W and colour
+B x 3 x H x W, both in [-1, 1]. It can be used after any update.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LEVELS = 256
+"""Entries of the table: one for every level of an 8-bit picture."""
+
+
+class GreyCopy(nn.Module):
+    """The NIR band copied to red, green and blue."""
+
+    def update(self, nir: Tensor, rgb: Tensor) -> None:
+        """There is nothing to learn."""
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """B x 3 x H x W to the same, one band in all channels."""
+        return triplet[:, :1].clamp(-1, 1).expand_as(triplet)
+
+
+class MeanColour(nn.Module):
+    """The mean colour of all training pixels, everywhere."""
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def update(self, nir: Tensor, rgb: Tensor) -> None:
+        """Add pictures."""
+        self.total += rgb.sum((0, 2, 3), dtype=torch.float64)
+        self.count += rgb[:, 0].numel()
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """B x 3 x H x W to the same, of one colour; mid-grey before any update."""
+        mean = self.total / self.count.clamp(min=1)
+        return mean.to(triplet.dtype).view(3, 1, 1).expand_as(triplet)
+
+
+class NirTable(nn.Module):
+    """The mean training colour of each of 256 levels of NIR.
+
+    Between levels that were seen, one that was not is interpolated.
+    """
+
+    total: Tensor
+    count: Tensor
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(3, LEVELS, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros(LEVELS, dtype=torch.float64))
+        self.register_buffer("table", torch.linspace(-1, 1, LEVELS).repeat(3, 1))
+
+    def update(self, nir: Tensor, rgb: Tensor) -> None:
+        """Add pictures."""
+        level = _level(nir).flatten()
+        self.count += torch.bincount(level, minlength=LEVELS)
+        for total, channel in zip(self.total, rgb.unbind(1), strict=True):
+            total += torch.bincount(level, channel.flatten().double(), minlength=LEVELS)
+        count = self.count.cpu().numpy()
+        seen = np.flatnonzero(count)
+        means = [total[seen] / count[seen] for total in self.total.cpu().numpy()]
+        lines = [np.interp(np.arange(LEVELS), seen, mean) for mean in means]
+        self.table.copy_(torch.from_numpy(np.stack(lines)))
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """B x 3 x H x W to the same; a grey copy before any update."""
+        colours = self.table.to(triplet.dtype)[:, _level(triplet[:, 0])]
+        return colours.transpose(0, 1)
+
+
+def _level(nir: Tensor) -> Tensor:
+    return ((nir + 1) * ((LEVELS - 1) / 2)).round().clamp(0, LEVELS - 1).long()

@@ -1,0 +1,49 @@
+"""Methods that are fitted in one pass over the training pictures, without gradients.
+
+They go through the same verbs and the same checkpoints as trained ones.
+"""
+
+from typing import Protocol, cast
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from nirgan.data.datamodule import Batch
+from nirgan.tasks.base import ColorizationTask
+
+
+class OnePass(Protocol):
+    """A generator that learns from pictures shown once each."""
+
+    def update(self, nir: Tensor, rgb: Tensor) -> None:
+        """Learn from B x 1 x H x W and B x 3 x H x W, both in [-1, 1]."""
+
+
+class ClosedFormTask(ColorizationTask):
+    """Shows a generator every training pixel once.
+
+    Args:
+        generator: One with `update`, see `nirgan.networks.closed_form`.
+    """
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__(generator)
+        self.save_hyperparameters(logger=False)
+        self.automatic_optimization = False
+
+    def setup(self, stage: str) -> None:
+        """Ask for whole training regions instead of patches, once."""
+        if stage == "fit":
+            self.trainer.datamodule.trains_on = "regions"  # type: ignore[attr-defined]
+            self.trainer.fit_loop.max_epochs = 1
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Learn from one training region."""
+        cast(OnePass, self.generator).update(batch["nir"], batch["rgb"])
+        cast(LightningOptimizer, self.optimizers()).step()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """One that moves nothing: Lightning counts its steps, and keeps no checkpoint of step 0."""
+        return SGD([nn.Parameter(torch.zeros(1))], lr=0.0)
