@@ -112,6 +112,7 @@ def _quiet() -> None:
         ".*smaller than the logging interval.*",
         ".*does not have many workers.*",  # one process delivers more than a CPU trains on
         ".*treespec, LeafSpec.*",
+        ".*dirpath has changed.*",  # a resumed run has a folder of its own
     ):
         warnings.filterwarnings("ignore", message)
     # An advertisement for another logger at every start.

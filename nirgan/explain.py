@@ -9,17 +9,17 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
 from nirgan.suggest import nearest
 
-EXAMPLE = "give one with --config, for instance --config conf/quickstart.yaml"
+EXAMPLE = "give one with --config; conf/ holds some, conf/quickstart.yaml for instance"
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
@@ -34,6 +34,26 @@ def explain(message: str, parser: ArgumentParser) -> str:
             return " ".join(reason(found, message, parser).split())
     lines = [line.strip(" -") for line in message.splitlines()]
     return next((line for line in lines if line), message)
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
+    """Parse a verb's arguments and build what they name; a mistake in them is one line.
+
+    Args:
+        parser: Made with `exit_on_error=False`.
+        arguments: The verb's.
+
+    Raises:
+        NirganError: They cannot be used.
+    """
+    check_files(arguments)
+    try:
+        options: Namespace = parser.instantiate(parser.parse_args(list(arguments)))
+        return options
+    except NirganError:
+        raise
+    except Exception as error:
+        raise NirganError(explain(str(error), parser)) from error
 
 
 def check_files(arguments: Iterable[str]) -> None:
@@ -175,7 +195,8 @@ def _nearest_file(path: Path) -> str:
 
 def _missing(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     names = re.sub(r"\b(?:fit|validate|test|predict)\.", "", found[1])
-    return f"{names} not configured; {EXAMPLE}"
+    takes_files = any("--config" in action.option_strings for action in parser._actions)
+    return f"{names} not configured; {EXAMPLE}" if takes_files else f"{names} missing, see --help"
 
 
 def _no_value(found: re.Match[str], message: str, parser: ArgumentParser) -> str:

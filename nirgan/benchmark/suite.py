@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
@@ -116,7 +115,8 @@ class Suite:
             scene once.
         seeds: A run each.
         fold_seeds: As `seeds`, for `across-scenes`; None: the same.
-        validations: Points on the learning curve of a run.
+        validations: Points on the learning curve of a run, and checkpoints to go on from; with a
+            budget of minutes there is one every `train_patches` of the data.
         compare: Pairs of methods whose difference is stated.
         rows: Patches of each category in the figures.
         save_outputs: Keep what every method made of every judged region, as float TIFF.
@@ -142,7 +142,9 @@ class Suite:
         save_outputs: bool = False,
     ) -> None:
         if (budget.patches is None) == (budget.minutes is None):
-            raise NirganError("budget: give either budget.patches or budget.minutes")
+            raise NirganError(
+                "budget: give one of budget.patches and budget.minutes, and set the other to null"
+            )
         for name in (n for pair in compare for n in pair):
             if name not in {**methods, **KNOW_NOTHING}:
                 raise NirganError(f"compare: no method {name!r}{nearest(name, methods)}")

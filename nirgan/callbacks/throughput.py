@@ -27,7 +27,7 @@ class Throughput(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Ask how large a patch is."""
-        self._area = trainer.datamodule.patch ** 2  # type: ignore[attr-defined]
+        self._area = trainer.datamodule.patch**2  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

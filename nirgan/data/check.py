@@ -14,7 +14,7 @@ from nirgan.data.registration import REGISTERED, Registration, measure
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.explain import explain
+from nirgan.explain import parse
 
 WORST = 10
 """Misregistered pairs that are named."""
@@ -59,12 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_subclass_arguments(PairSource, "source", required=True, help="the data set")
     parser.add_argument("--patch", type=int, default=64, help="least height and width in pixels")
     parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
-    try:
-        options = parser.parse_args(list(arguments))
-        source = parser.instantiate(options).source
-    except Exception as error:
-        raise NirganError(explain(str(error), parser)) from error
-    pairs = source.pairs()
+    options = parse(parser, arguments)
+    pairs = options.source.pairs()
     findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
     print(report(findings))
     if options.csv:

@@ -88,9 +88,9 @@ class PatchDataModule(lightning.LightningDataModule):
         num_workers: Processes that load. One process delivers tens of thousands of patches a
             second, so only a GPU needs any.
         seed: Of the training patches and of the noise.
-        split_seed: Of what is judged: where the validation bands lie, how scenes without a published
-            fold are dealt, which validation patches are drawn. Apart from `seed`, so that runs of
-            several seeds are judged alike.
+        split_seed: Of what is judged: where the validation bands lie, how scenes without a
+            published fold are dealt, which validation patches are drawn. Apart from `seed`, so that
+            runs of several seeds are judged alike.
 
     Raises:
         NirganError: A count, the fold or a standard deviation lies outside of its range.
@@ -151,9 +151,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         if self.protocol == "within-images":
-            self.training, self.validation = within_images(
-                sizes, self.patch, self.split_seed
-            )
+            self.training, self.validation = within_images(sizes, self.patch, self.split_seed)
         else:
             self.training, self.validation = across_scenes(
                 self.pairs, sizes, self.fold, self.split_seed

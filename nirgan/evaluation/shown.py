@@ -49,7 +49,8 @@ class Shown:
     def save(self, file: Path) -> None:
         """Write all of it, whole or not at all."""
         part = file.with_suffix(".part.npz")
-        np.savez_compressed(part, **{name: np.asarray(v) for name, v in vars(self).items()})
+        arrays: dict[str, Any] = {name: np.asarray(v) for name, v in vars(self).items()}
+        np.savez_compressed(part, **arrays)
         part.replace(file)
 
     @classmethod
@@ -78,9 +79,7 @@ def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.dev
     _, first = np.unique(draw.pair, return_index=True)
     chosen = sorted(first)[:rows]
     small = data.on_after_batch_transfer(patches[[numbers[i] for i in chosen]], 0)
-    places = [
-        f"{data.pairs[draw.pair[i]].name} at {draw.top[i]}, {draw.left[i]}" for i in chosen
-    ]
+    places = [f"{data.pairs[draw.pair[i]].name} at {draw.top[i]}, {draw.left[i]}" for i in chosen]
     number = int(words(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
     region = data.validation[number]
     pictures = data.predict_dataloader().dataset

@@ -15,6 +15,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import Row, judge, pool
+from nirgan.evaluation.markdown import table
 from nirgan.networks.closed_form import GreyCopy, MeanColour, NirTable
 from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
@@ -66,34 +67,25 @@ def summarize(
     loader = data.validation_regions() if whole else data.validation_patches()
     rows = _rows(task, loader, data, name)
     heading = _heading(data, whole)
-    table = f"{heading}\n\n{markdown(rows)}\n"
+    text = f"{heading}\n\n{markdown(rows)}\n"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(table)
+    (folder / "table.md").write_text(text)
     (folder / "results.json").write_text(
         json.dumps(_record(trainer, data, rows, heading), indent=1)
     )
     write_png(folder / "comparison.png", _comparison(task, data))
-    print(f"\n{table}\nIn {folder}:")
+    print(f"\n{text}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")
     print("  table.md, results.json, metrics.csv, pictures/, checkpoints/\n")
 
 
 def markdown(rows: dict[str, Row]) -> str:
-    """A table with a row a method, aligned for the terminal too."""
+    """A table with a row a method."""
     cells = [["method", *COLUMNS.values()]]
     for name, row in rows.items():
         digits = {"undefined_pixels": 0, "ssim": 3}
         cells.append([name, *(f"{row[key]:.{digits.get(key, 2)}f}" for key in COLUMNS)])
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    lines = [
-        " | ".join(
-            c.ljust(w) if i == 0 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in [cells[0], rule, *cells[1:]]
-    ]
-    return "\n".join(f"| {line} |" for line in lines)
+    return table(cells)
 
 
 def _rows(

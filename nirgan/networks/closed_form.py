@@ -1,8 +1,8 @@
 """What a method that knows nothing of pictures scores: generators fitted in one pass, not trained.
 
-Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colours, like any generator, and
-has `update(nir, rgb)`, which learns from pictures, shown once each: NIR B x 1 x H x W and colour
-B x 3 x H x W, both in [-1, 1]. It can be used after any update.
+Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colours, like any generator,
+and has `update(nir, rgb)`, which learns from pictures, shown once each: NIR B x 1 x H x W and
+colour B x 3 x H x W, both in [-1, 1]. It can be used after any update.
 """
 
 import numpy as np
@@ -66,8 +66,9 @@ class NirTable(nn.Module):
         """Add pictures."""
         level = _level(nir).flatten()
         self.count += torch.bincount(level, minlength=LEVELS)
-        for total, channel in zip(self.total, rgb.unbind(1), strict=True):
-            total += torch.bincount(level, channel.flatten().double(), minlength=LEVELS)
+        for index, channel in enumerate(rgb.unbind(1)):
+            values = channel.flatten().double()
+            self.total[index] += torch.bincount(level, values, minlength=LEVELS)
         count = self.count.cpu().numpy()
         seen = np.flatnonzero(count)
         means = [total[seen] / count[seen] for total in self.total.cpu().numpy()]

@@ -123,12 +123,22 @@ def test_whole_regions_hold_every_validation_pixel_once():
     assert all(b["pixels"].shape == (1, 96, 160, 4) for b in whole)
 
 
-def test_the_mean_colour_is_that_of_the_training_pixels():
+def test_training_regions_hold_every_training_pixel_once():
     data = module(protocol="across-scenes", fold=1)
-    rgb = [p.load()[1].reshape(-1, 3) for p in data.pairs if p.fold != 1]
-    assert torch.allclose(
-        data.mean_colour(), torch.tensor(np.concatenate(rgb).mean(0) / 255).float()
-    )
+    shown = np.concatenate([b["pixels"].reshape(-1, 4) for b in data.training_regions()])
+    rgb = np.concatenate([p.load()[1].reshape(-1, 3) for p in data.pairs if p.fold != 1])
+    assert np.array_equal(shown[:, :3], rgb)
+
+
+def test_the_seed_moves_training_and_the_split_seed_what_is_judged():
+    def judged(data):
+        return data.validation, torch.cat([b["pixels"] for b in batches(data, "val_dataloader")])
+
+    plain, reseeded, resplit = (module(patch=32, **o) for o in ({}, {"seed": 4}, {"split_seed": 4}))
+    assert not torch.equal(batches(plain)[0]["pixels"], batches(reseeded)[0]["pixels"])
+    assert judged(plain)[0] == judged(reseeded)[0]
+    assert torch.equal(judged(plain)[1], judged(reseeded)[1])
+    assert judged(plain)[0] != judged(resplit)[0]
 
 
 def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):

@@ -156,6 +156,38 @@ def test_a_schedule_acts_on_both_after_every_batch():
     assert rates == pytest.approx([2e-6, 2e-6])
 
 
+def test_to_zero_falls_over_the_whole_run_however_long():
+    rates = []
+    for epochs, batches in ((1, 4), (2, 5)):
+        module = task(scheduler="to-zero")
+        noted = []
+        module.on_train_batch_start = lambda *_, m=module, n=noted: n.append(
+            [o.param_groups[0]["lr"] for o in m.trainer.optimizers]
+        )
+        trainer = train(module, [batch(seed=i) for i in range(batches)], max_epochs=epochs)
+        rates.append(noted)
+        assert [o.param_groups[0]["lr"] for o in trainer.optimizers] == [0, 0]
+    for noted in rates:
+        expected = [2e-4 * (1 - i / len(noted)) for i in range(len(noted))]
+        for rate, both in zip(expected, noted, strict=True):
+            assert both == pytest.approx([rate, rate])
+
+
+def test_to_zero_follows_the_clock_where_that_ends_the_run():
+    module = task(scheduler="to-zero")
+    fractions = []
+    module.on_train_batch_end = lambda *_: fractions.append(module.run_fraction())
+    train(module, [batch()] * 3, max_epochs=-1, max_time={"seconds": 2})
+    assert fractions == sorted(fractions)
+    assert fractions[0] < 0.5
+    assert fractions[-1] == pytest.approx(1, abs=0.2)
+
+
+def test_a_run_without_an_end_cannot_fall_to_zero():
+    with pytest.raises(NirganError, match=r"trainer.max_epochs is -1"):
+        train(task(scheduler="to-zero"), [batch()], max_epochs=-1)
+
+
 def test_gradients_are_clipped_for_each_network():
     module = task(gradient_clip_norm=1e-3)
     norms = []

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from nirgan.evaluation.baselines import GreyCopy, MeanColour
+from nirgan.networks.closed_form import GreyCopy
 from nirgan.tasks.base import ColorizationTask
 
 
@@ -40,9 +40,3 @@ def test_predictions_are_pictures_from_0_to_1_with_names():
     )
     assert first["names"] == list("abcd")
     assert torch.allclose(first["rgb"], (batches()[0]["triplet"] + 1) / 2)
-
-
-def test_the_mean_colour_is_one_colour():
-    out = MeanColour(torch.tensor([0.0, 0.5, 1.0]))(torch.zeros(2, 3, 4, 5))
-    assert out.shape == (2, 3, 4, 5)
-    assert out[1, :, 2, 3].tolist() == [-1, 0, 1]

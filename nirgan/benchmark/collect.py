@@ -1,0 +1,130 @@
+"""From finished runs to everything that tables, figures and texts may say."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from nirgan.benchmark.runner import load
+from nirgan.benchmark.statistics import by_scene, difference
+from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.data.protocols import Protocol
+from nirgan.evaluation.evaluate import Judgement, Row, pool
+
+Results = dict[str, Any]
+
+
+def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
+    """Put finished runs together.
+
+    Args:
+        suite: What is compared.
+        runs: Its runs.
+        out: The benchmark's folder.
+
+    Returns:
+        As JSON holds it: the budget and what was compared; `tables`, one a category and protocol,
+        of rows and comparisons, of which those are left out that still miss a run; `configurations`
+        by category and method; `runs`, with the command, commit, versions, machine, learning curve
+        and judged pictures of each.
+    """
+    done = [result for run in runs if (result := load(out, run)) is not None]
+    configurations: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        configurations.setdefault(run.category, {})[run.method] = run.configuration
+    categories = [category or "all" for category in suite.categories]
+    tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
+    return {
+        "budget": str(suite.budget),
+        "methods": list(suite.methods),
+        "runs_finished": len(done),
+        "runs_in_all": len(runs),
+        "tables": tables,
+        "configurations": configurations,
+        "runs": [{k: v for k, v in run.items() if k != "configuration"} for run in done],
+    }
+
+
+def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol) -> Results:
+    within = protocol == "within-images"
+    folds = [0] if within else suite.folds
+    seeds = suite.seeds if within else suite.fold_seeds
+    found: dict[str, list[Results]] = {}
+    for name, method in suite.methods.items():
+        expected = len(folds) * (1 if method.one_pass else len(seeds))
+        of_method = [
+            run
+            for run in done
+            if (run["method"], run["category"], run["protocol"]) == (name, category, protocol)
+            and run["fold"] in folds
+        ]
+        if len(of_method) == expected:
+            found[name] = of_method
+    rows = [_row(suite, name, category, found) for name in found]
+    judged = [image for runs in list(found.values())[:1] for run in runs for image in run["images"]]
+    return {
+        "category": category,
+        "protocol": protocol,
+        "folds": folds,
+        "budget": str(suite.budget),
+        "pictures": len(judged),
+        "scenes": len({image["scene"] for image in judged}),
+        "rows": rows,
+        "comparisons": list(_comparisons(suite, found)),
+    }
+
+
+def _row(suite: Suite, name: str, category: str, found: dict[str, list[Results]]) -> Results:
+    runs = found[name]
+    rows = {seed: pool(list(_judgements(of_seed))) for seed, of_seed in _by_seed(runs).items()}
+    grey = None
+    if name != GREY and GREY in found:
+        grey = asdict(difference(_scenes(runs), _scenes(found[GREY])))
+    return {
+        "method": name,
+        **_mean(list(rows.values())),
+        "angular_error_of_seeds": {str(seed): row["angular_error"] for seed, row in rows.items()},
+        "against_grey": grey,
+        "published": suite.methods[name].published.get(category),
+        "patches_seen": round(fmean(run["patches_seen"] for run in runs)),
+        "parameters": runs[0]["parameters"],
+        "minutes": sum(run["seconds"] for run in runs) / 60,
+    }
+
+
+def _comparisons(suite: Suite, found: dict[str, list[Results]]) -> Iterator[Results]:
+    for first, second in suite.compare:
+        if first not in found or second not in found:
+            continue
+        a, b = _by_seed(found[first]), _by_seed(found[second])
+        yield {
+            "first": first,
+            "second": second,
+            **asdict(difference(_scenes(found[first]), _scenes(found[second]))),
+            "of_seeds": {
+                str(seed): difference(_scenes(a[seed]), _scenes(b[seed])).value
+                for seed in a.keys() & b.keys()
+            },
+        }
+
+
+def _by_seed(runs: Sequence[Results]) -> dict[int, list[Results]]:
+    groups: dict[int, list[Results]] = {}
+    for run in runs:
+        groups.setdefault(run["seed"], []).append(run)
+    return groups
+
+
+def _scenes(runs: Sequence[Results]) -> dict[str, tuple[float, float]]:
+    return by_scene([image for run in runs for image in run["images"]])
+
+
+def _judgements(runs: Sequence[Results]) -> Iterator[Judgement]:
+    for run in runs:
+        for image in run["images"]:
+            yield Judgement(**{k: v for k, v in image.items() if k != "scene"})
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    return {key: fmean(row[key] for row in rows) for key in rows[0]}

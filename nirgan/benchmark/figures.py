@@ -1,0 +1,164 @@
+"""The paper's figures 3 and 4, whole pictures with their errors, and learning curves.
+
+Everything is drawn from what the runs have left; no network is needed. Each figure is written as
+PNG and as PDF. What is shown was chosen by the split's seed, the same for every method.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from nirgan.benchmark.runner import shown_file
+from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.data.protocols import Protocol
+from nirgan.evaluation.shown import Shown
+
+WORST = 20.0
+"""Degrees at the end of the error maps' colours; a larger error has the last colour."""
+
+
+def draw(suite: Suite, runs: Sequence[Run], results: dict[str, Any], out: Path) -> list[str]:
+    """Draw all figures of finished runs into `figures/`.
+
+    Returns:
+        What the figures show, a line each.
+    """
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 110}):
+        for protocol in suite.protocols:
+            shown = _shown(suite, runs, protocol, out)
+            if not shown:
+                continue
+            _save(_patches(suite, shown), folder / f"patches-{protocol}")
+            _save(_pictures(suite, shown), folder / f"pictures-{protocol}")
+            for category, methods in shown.items():
+                splits = methods[GREY]
+                places = "; ".join(place for split in splits for place in split.places)
+                lines.append(f"patches-{protocol}: {category}, from above: {places}")
+                lines.append(f"pictures-{protocol}: {splits[0].whole}")
+        _save(_curves(results), folder / "curves")
+    lines.append("curves: angular error on validation patches against training patches seen")
+    (folder / "shown.txt").write_text("\n".join(lines) + "\n")
+    return lines
+
+
+Of = dict[str, dict[str, list[Shown]]]
+"""By category and method: what is shown of each split, of the first seed."""
+
+
+def _shown(suite: Suite, runs: Sequence[Run], protocol: Protocol, out: Path) -> Of:
+    found: Of = {}
+    first = (suite.seeds if protocol == "within-images" else suite.fold_seeds)[0]
+    for run in runs:
+        file = shown_file(out, run)
+        if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
+            of_category = found.setdefault(run.category, {})
+            of_category.setdefault(run.method, []).append(Shown.load(file))
+    return {c: methods for c, methods in found.items() if methods.keys() >= {GREY, *suite.trained}}
+
+
+def _patches(suite: Suite, shown: Of) -> Figure:
+    columns = ["NIR", *suite.trained, "truth"]
+    rows = []
+    for methods in shown.values():
+        for number, split in enumerate(methods[GREY]):
+            for patch in range(len(split.places)):
+                outputs = [methods[name][number].output[patch] for name in suite.trained]
+                rows.append([split.nir[patch], *outputs, split.truth[patch]])
+    return _grid(columns, rows, width=1.0, height=1.0)
+
+
+def _pictures(suite: Suite, shown: Of) -> Figure:
+    columns = ["NIR", *suite.trained, "truth"]
+    tallest = max(
+        m[GREY][0].whole_nir.shape[0] / m[GREY][0].whole_nir.shape[1] for m in shown.values()
+    )
+    figure = _grid(
+        columns, [[None] * len(columns)] * (2 * len(shown)), 1.5, 1.5 * min(tallest, 1.2)
+    )
+    axes = np.array(figure.axes).reshape(2 * len(shown), len(columns))
+    maps = None
+    for row, methods in enumerate(shown.values()):
+        grey = methods[GREY][0]
+        first = [methods[name][0] for name in suite.trained]
+        pictures = [grey.whole_nir, *(s.whole_output for s in first), grey.whole_truth]
+        for axis, picture in zip(axes[2 * row], pictures, strict=True):
+            _picture(axis, picture)
+            for edge in grey.band:
+                if 0 < edge < grey.whole_nir.shape[1]:
+                    axis.axvline(edge, color="white", linewidth=0.6, linestyle=":")
+        for axis, split in zip(axes[2 * row + 1], [grey, *first], strict=False):
+            angles = split.whole_angles.astype(np.float32)
+            maps = axis.imshow(angles, cmap="magma", vmin=0, vmax=WORST)
+            axis.set_xlabel(f"{np.nanmean(angles):.1f} deg")
+    if maps is not None:
+        bar = figure.colorbar(maps, ax=axes[:, -1], location="right", shrink=0.6, extend="max")
+        bar.set_label("angular error (degrees); below NIR: of NIR copied to grey")
+    return figure
+
+
+def _curves(results: dict[str, Any]) -> Figure:
+    tables = results["tables"]
+    figure = Figure(figsize=(3.2 * len(tables), 2.8), layout="constrained")
+    for axis, one in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+        what = (one["category"], one["protocol"])
+        runs = [r for r in results["runs"] if (r["category"], r["protocol"]) == what]
+        for number, name in enumerate(results["methods"]):
+            _curve(axis, name, f"C{number}", [r for r in runs if r["method"] == name])
+        axis.set(title=", ".join(what), xlabel="training patches seen", ylim=(0, None))
+    figure.axes[0].set_ylabel("angular error (degrees)")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _curve(axis: Axes, name: str, colour: str, runs: Sequence[dict[str, Any]]) -> None:
+    histories = [np.array(run["history"], float) for run in runs if run["history"]]
+    if not histories:
+        return
+    if all(len(history) == 1 for history in histories):
+        level = float(np.mean([history[0, 1] for history in histories]))
+        axis.axhline(level, color=colour, linestyle="--", linewidth=1, label=name)
+        return
+    for history in histories:
+        axis.plot(*history.T, color=colour, linewidth=0.4, alpha=0.5)
+    points = min(map(len, histories))
+    mean = np.mean([history[:points] for history in histories], axis=0)
+    axis.plot(*mean.T, color=colour, marker=".", label=name)
+
+
+def _grid(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], width: float, height: float
+) -> Figure:
+    size = (width * len(columns), height * len(rows) + 0.2)
+    tight = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure = Figure(figsize=size, layout=tight)
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        for axis, picture in zip(line, row, strict=True):
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+            if picture is not None:
+                _picture(axis, picture)
+    for axis, title in zip(axes[0], columns, strict=True):
+        axis.set_title(title.replace(", ", ",\n"))
+    return figure
+
+
+def _picture(axis: Axes, picture: Any) -> None:
+    axis.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def _save(figure: Figure, place: Path) -> None:
+    for kind in (".png", ".pdf"):
+        part = place.with_suffix(f".part{kind}")
+        figure.savefig(part)
+        part.replace(place.with_suffix(kind))

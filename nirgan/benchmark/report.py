@@ -1,0 +1,219 @@
+"""`python -m nirgan report`: finished benchmarks side by side, without training anything.
+
+One HTML page that opens offline, its figures inside, and the same as Markdown.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from nirgan.benchmark.collect import Results
+from nirgan.benchmark.tables import NOTES, budget, cells, heading, overview, sentence
+from nirgan.errors import NirganError
+from nirgan.evaluation.evaluate import Judgement, pool
+from nirgan.evaluation.markdown import table
+from nirgan.explain import parse
+
+BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
+
+STYLE = """\
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .8em; border-bottom: 1px solid #ddd; text-align: right; }
+th, td { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+th { cursor: pointer; border-bottom: 2px solid #888; }
+th[aria-sort=ascending]::after { content: " \\25B2"; }
+th[aria-sort=descending]::after { content: " \\25BC"; }
+tbody tr:hover { background: #f3f3f3; }
+img { max-width: 100%; }
+figcaption, .notes { color: #555; max-width: 50em; }
+.wide { overflow-x: auto; }"""
+
+SCRIPT = """\
+for (const head of document.querySelectorAll("th")) head.onclick = () => {
+  const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
+  const down = head.getAttribute("aria-sort") === "ascending";
+  for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = row => {
+    const text = row.cells[column].textContent, number = parseFloat(text.replace(/,/g, ""));
+    return isNaN(number) ? (text ? [1, text] : [2, ""]) : [0, number];
+  };
+  const order = (a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0) * (down ? -1 : 1);
+  [...body.rows].sort((a, b) => order(value(a), value(b))).forEach(row => body.append(row));
+};"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = ArgumentParser(
+        prog="python -m nirgan report",
+        description="Finished benchmarks side by side: one HTML page, and the same as Markdown.",
+        exit_on_error=False,
+    )
+    parser.add_argument("results", nargs="+", type=Path, help="folders of finished benchmarks")
+    parser.add_argument("--out", type=Path, default=Path("runs/report"), help="where it is put")
+    parser.add_argument(
+        "--into", type=Path, help=f"put the overview into a text, between {BEGIN} and {END}"
+    )
+    options = parse(parser, arguments)
+    named = {_name(path): read(path) for path in options.results}
+    if len(named) < len(options.results):
+        raise NirganError("two of the folders have one name; rename one")
+    if options.into:
+        insert(options.into, summary(named))
+        print(f"The overview is in {options.into}")
+        return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    figures = {_name(path): _figures(path) for path in options.results}
+    (options.out / "report.md").write_text(as_markdown(named))
+    (options.out / "report.html").write_text(as_html(named, figures))
+    print(f"{summary(named)}\n\nIn {options.out}: report.html, report.md")
+    return 0
+
+
+def read(path: Path) -> Results:
+    """Load the results of a benchmark.
+
+    Args:
+        path: Its folder, or the `results.json` in it.
+
+    Raises:
+        NirganError: There are none.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        results: Results = json.loads(file.read_text())
+    except OSError as error:
+        raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise NirganError(f"{file}: not JSON ({error})") from error
+    if not isinstance(results, dict) or "tables" not in results:
+        raise NirganError(f"{file}: not of a benchmark; give the folder that `benchmark` wrote")
+    return results
+
+
+def summary(named: Mapping[str, Results]) -> str:
+    """Budgets and the overview, as Markdown."""
+    return f"{_budgets(named)}\n\n{table(overview(_labelled(named)))}"
+
+
+def as_markdown(named: Mapping[str, Results]) -> str:
+    """Everything, as Markdown."""
+    parts = ["# nirgan: benchmarks", summary(named), NOTES]
+    for title, lines, comments in _sections(named):
+        parts += [f"## {title}", table(lines), *comments]
+    parts += [f"## Runs\n\n{table(_runs(results))}" for results in named.values()]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(named: Mapping[str, Results], figures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Everything, and the figures, as one page.
+
+    Args:
+        named: Results by name.
+        figures: PNG by name of the results and of the figure.
+    """
+    parts = [
+        "<h1>nirgan: benchmarks</h1>",
+        f"<p>{_text(_budgets(named))}</p>",
+        _table(overview(_labelled(named))),
+        f"<p class=notes>{_text(NOTES)}</p>",
+    ]
+    for title, lines, comments in _sections(named):
+        parts += [f"<h2>{_text(title)}</h2>", _table(lines)]
+        parts += [f"<p>{_text(comment)}</p>" for comment in comments]
+    for name, pictures in figures.items():
+        for figure, png in pictures.items():
+            data = base64.b64encode(png).decode()
+            parts.append(
+                f'<figure><img alt="{_text(figure)}" src="data:image/png;base64,{data}">'
+                f"<figcaption>{_text(name)}: {_text(figure)}</figcaption></figure>"
+            )
+    parts += [f"<h2>Runs</h2>\n{_table(_runs(results))}" for results in named.values()]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>nirgan: benchmarks</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
+        f"<script>\n{SCRIPT}\n</script>\n</body></html>\n"
+    )
+
+
+def insert(file: Path, text: str) -> None:
+    """Put a text between the two marks of a file.
+
+    Raises:
+        NirganError: The file or its marks are missing.
+    """
+    try:
+        whole = file.read_text()
+    except OSError as error:
+        raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise NirganError(f"{file}: has no place for it; put the lines {BEGIN} and {END} there")
+    file.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def _sections(named: Mapping[str, Results]) -> Iterator[tuple[str, list[list[str]], list[str]]]:
+    """Title, lines under a head, and what is said below, of every table."""
+    for name, results in _labelled(named).items():
+        start = f"{name}: " if name else ""
+        for one in results["tables"]:
+            comments = [sentence(comparison) for comparison in one["comparisons"]]
+            yield f"{start}{heading(one)}", cells(one), comments
+
+
+def _runs(results: Results) -> list[list[str]]:
+    head = ["method", "category", "protocol", "fold", "seed", "angular error", "patches"]
+    lines = [[*head, "minutes", "commit", "machine"]]
+    for run in results["runs"]:
+        images = [Judgement(**{k: v for k, v in i.items() if k != "scene"}) for i in run["images"]]
+        what = [str(run[key]) for key in ("method", "category", "protocol", "fold", "seed")]
+        error = f"{pool(images)['angular_error']:.2f}"
+        seen, minutes = f"{run['patches_seen']:,}", f"{run['seconds'] / 60:.1f}"
+        lines.append([*what, error, seen, minutes, run["commit"], run["machine"]])
+    return lines
+
+
+def _figures(path: Path) -> dict[str, bytes]:
+    folder = (path if path.is_dir() else path.parent) / "figures"
+    return {file.stem: file.read_bytes() for file in sorted(folder.glob("*.png"))}
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name if path.is_dir() else path.resolve().parent.name
+
+
+def _labelled(named: Mapping[str, Results]) -> Mapping[str, Results]:
+    """A single one needs no name."""
+    return named if len(named) > 1 else {"": next(iter(named.values()))}
+
+
+def _budgets(named: Mapping[str, Results]) -> str:
+    lines = (f"{name}: {budget(r)}" if name else budget(r) for name, r in _labelled(named).items())
+    return " ".join(lines)
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    head, *rows = lines
+    body = "\n".join(_line("td", row) for row in rows)
+    table = f"<table><thead>{_line('th', head)}</thead><tbody>\n{body}\n</tbody></table>"
+    return f"<div class=wide>{table}</div>"
+
+
+def _line(tag: str, line: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_text(cell)}</{tag}>' for cell in line)}</tr>"
+
+
+def _text(text: str) -> str:
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(text))
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)

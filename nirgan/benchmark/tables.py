@@ -1,0 +1,163 @@
+"""Results as tables for people and for programs."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+from nirgan.benchmark.collect import Results
+from nirgan.evaluation.markdown import table
+
+NOTES = """\
+Angular error in degrees over all pixels of whole validation regions (eq. 5), which no network saw
+in training; the state of a network at the end of its budget is judged. After a figure, in
+brackets, stands the range over seeds. `against grey` is the difference to NIR copied to grey, with
+a 95% bootstrap interval over scenes; below 0 is better than grey. `*` marks an interval that lies
+below 0. `published` are the paper's figures, on its own patches and split."""
+
+HEAD = (
+    "method",
+    "angular error",
+    "mean of images",
+    "against grey",
+    "published",
+    "PSNR (dB)",
+    "SSIM",
+    "pixels left out",
+    "patches",
+)
+
+
+def markdown(results: Results) -> str:
+    """All tables, the overview first."""
+    parts = [budget(results), table(overview({"": results})), NOTES]
+    for one in results["tables"]:
+        parts += [f"## {heading(one)}", table(cells(one))]
+        parts += [sentence(comparison) for comparison in one["comparisons"]]
+    return "\n\n".join(parts) + "\n"
+
+
+def budget(results: Results) -> str:
+    """What every trained run had, and whether all of them are there."""
+    finished, in_all = results["runs_finished"], results["runs_in_all"]
+    missing = "" if finished == in_all else f" {finished} of {in_all} runs are finished."
+    return f"Budget of a trained run: {results['budget']}.{missing}"
+
+
+def overview(named: Mapping[str, Results]) -> list[list[str]]:
+    """The paper's table 1 with a column a category and protocol, and what was published.
+
+    Args:
+        named: Results by name, side by side; a single one needs none.
+    """
+    tables = [t for results in named.values() for t in results["tables"]]
+    columns = list(dict.fromkeys((t["category"], t["protocol"]) for t in tables))
+    published = list(dict.fromkeys(t["category"] for t in tables))
+    head = [
+        "angular error (deg)",
+        *map(", ".join, columns),
+        *(f"{c}, published" for c in published),
+    ]
+    lines = [head]
+    for name, results in named.items():
+        for method in results["methods"]:
+            rows = {
+                (t["category"], t["protocol"]): row
+                for t in results["tables"]
+                for row in t["rows"]
+                if row["method"] == method
+            }
+            known = {c: row["published"] for (c, _), row in rows.items()}
+            lines.append(
+                [
+                    f"{name}: {method}" if name else method,
+                    *(_with_seeds(rows[c]) + star(rows[c]) if c in rows else "" for c in columns),
+                    *(_number(known.get(c)) for c in published),
+                ]
+            )
+    return lines
+
+
+def cells(one: Results) -> list[list[str]]:
+    """The rows of one table under their head."""
+    return [list(HEAD), *(_cells(row) for row in one["rows"])]
+
+
+def heading(one: Results) -> str:
+    """What a table is of."""
+    folds = f", {len(one['folds'])} folds" if one["protocol"] == "across-scenes" else ""
+    return (
+        f"{one['category']}, {one['protocol']}{folds}: {one['pictures']} pictures of "
+        f"{one['scenes']} scenes, budget {one['budget']}"
+    )
+
+
+def sentence(comparison: Results) -> str:
+    """A comparison of two methods, stated only where its interval leaves out 0."""
+    first, second = comparison["first"], comparison["second"]
+    low, high = comparison["low"], comparison["high"]
+    if low is None:
+        verdict = f"**{first}** against **{second}**, too few scenes for an interval"
+    elif high < 0:
+        verdict = f"**{first}** is better than **{second}**"
+    elif low > 0:
+        verdict = f"**{second}** is better than **{first}**"
+    else:
+        verdict = f"No difference between **{first}** and **{second}** is shown"
+    by_seed = ", ".join(f"{value:+.2f}" for value in comparison["of_seeds"].values())
+    return f"{verdict}: {_difference(comparison)} degrees; by seed {by_seed}."
+
+
+def as_csv(results: Results) -> str:
+    """A line a row of every table."""
+    text = io.StringIO()
+    names = ("method", "angular_error", "angular_error_images", "psnr", "ssim", "undefined_pixels")
+    more = ("published", "patches_seen", "parameters", "minutes")
+    bounds = ("value", "low", "high")
+    writer = csv.writer(text, lineterminator="\n")
+    head = ["category", "protocol", "folds", "scenes", "budget", *names, "least_seed", "most_seed"]
+    writer.writerow([*head, *(f"against_grey_{b}" for b in bounds), *more])
+    for one in results["tables"]:
+        what = [one["category"], one["protocol"], len(one["folds"]), one["scenes"], one["budget"]]
+        for row in one["rows"]:
+            seeds = row["angular_error_of_seeds"].values()
+            grey = row["against_grey"] or {}
+            values = [*(row[n] for n in names), min(seeds), max(seeds)]
+            writer.writerow(
+                [*what, *values, *(grey.get(b) for b in bounds), *(row[m] for m in more)]
+            )
+    return text.getvalue()
+
+
+def star(row: Results) -> str:
+    """Marks a row that is better than grey."""
+    grey = row["against_grey"]
+    return " *" if grey and grey["high"] is not None and grey["high"] < 0 else ""
+
+
+def _cells(row: Results) -> list[str]:
+    return [
+        row["method"],
+        _with_seeds(row),
+        _number(row["angular_error_images"]),
+        (_difference(row["against_grey"]) + star(row)) if row["against_grey"] else "",
+        _number(row["published"]),
+        _number(row["psnr"]),
+        f"{row['ssim']:.3f}",
+        f"{row['undefined_pixels']:.0f}",
+        f"{row['patches_seen']:,}",
+    ]
+
+
+def _with_seeds(row: Results) -> str:
+    seeds = list(row["angular_error_of_seeds"].values())
+    spread = f" ({min(seeds):.2f} to {max(seeds):.2f})" if len(seeds) > 1 else ""
+    return _number(row["angular_error"]) + spread
+
+
+def _difference(interval: Results) -> str:
+    value, low, high = (interval[key] for key in ("value", "low", "high"))
+    return f"{value:+.2f}" if low is None else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

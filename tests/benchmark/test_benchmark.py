@@ -1,0 +1,265 @@
+"""The verb on a small suite: what it leaves, and that it never does a thing twice."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, SUITE
+from PIL import Image
+
+from nirgan.cli import main
+from nirgan.data.sources.synthetic import Synthetic
+
+pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`
+
+METHODS = ["NIR copied to grey", "mean colour", "NIR to RGB table", "flat", "triplet"]
+RUNS = 3 * 3 + 2 * (2 + 2)
+"""Three baselines on three splits; two methods with two seeds on one, and with one on two folds."""
+
+
+def table(results, protocol):
+    return next(t for t in results["tables"] if t["protocol"] == protocol)
+
+
+def test_every_table_has_every_row_and_those_that_nobody_asked_for(results):
+    assert results["runs_finished"] == results["runs_in_all"] == RUNS
+    for protocol, seeds in (("within-images", 2), ("across-scenes", 1)):
+        rows = table(results, protocol)["rows"]
+        assert [row["method"] for row in rows] == METHODS
+        assert [len(row["angular_error_of_seeds"]) for row in rows] == [1, 1, 1, seeds, seeds]
+        assert [row["published"] for row in rows] == [None, None, None, 6.15, 5.94]
+        assert [row["patches_seen"] for row in rows][3:] == [24, 24]
+
+
+def test_every_run_says_where_its_figures_come_from(results):
+    for run in results["runs"]:
+        assert run["command"].startswith("python -m nirgan fit --name=fit --model=")
+        assert {"torch", "lightning", "nirgan"} <= run["versions"].keys()
+        assert run["commit"]
+        assert run["machine"]
+        assert run["seconds"] > 0
+        trained = run["method"] in ("flat", "triplet")
+        assert [patches for patches, _ in run["history"]][-1] == run["patches_seen"]
+        assert len(run["history"]) == (3 if trained else 1)
+    triplet = results["configurations"]["street"]["triplet"]
+    assert triplet["model"]["init_args"]["generator"]["init_args"]["widths"] == [4, 4]
+    assert triplet["data"]["train_patches"] == 8
+
+
+def test_the_tables_equal_what_a_few_lines_of_numpy_make_of_the_saved_pictures(finished, results):
+    pairs = {pair.name: pair for pair in Synthetic(10, (96, 128), ["street"]).pairs()}
+    rows = {row["method"]: row for row in table(results, "across-scenes")["rows"]}
+    for method, slug in (("triplet", "triplet"), ("mean colour", "mean-colour")):
+        angles, left_out = [], 0
+        files = sorted(finished.glob(f"runs/street/across-scenes-fold*/{slug}/*/outputs/**/*.tiff"))
+        assert len(files) == 4
+        for file in files:
+            rgb = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., ::-1].astype(np.float64)
+            truth = pairs[f"street/{file.stem}"].load()[1].astype(np.float64)
+            dot = (rgb * truth).sum(2)
+            norm = np.linalg.norm(rgb, axis=2) * np.linalg.norm(truth, axis=2)
+            angles.append(np.degrees(np.arccos(np.clip(dot[norm > 0] / norm[norm > 0], -1, 1))))
+            left_out += (norm == 0).sum()
+        assert rows[method]["angular_error"] == pytest.approx(
+            np.concatenate(angles).mean(), abs=1e-4
+        )
+        assert rows[method]["angular_error_images"] == pytest.approx(
+            np.mean([a.mean() for a in angles]), abs=1e-4
+        )
+        assert rows[method]["undefined_pixels"] == left_out
+
+
+def test_differences_are_those_of_the_rows_and_have_an_interval_over_scenes(results):
+    for one in results["tables"]:
+        rows = {row["method"]: row for row in one["rows"]}
+        (comparison,) = one["comparisons"]
+        assert comparison["value"] == pytest.approx(
+            rows["triplet"]["angular_error"] - rows["flat"]["angular_error"], abs=1e-6
+        )
+        assert comparison["scenes"] == one["scenes"]
+        assert comparison["low"] < comparison["value"] < comparison["high"]
+        grey = rows["NIR copied to grey"]
+        assert grey["against_grey"] is None
+        for name in METHODS[1:]:
+            assert rows[name]["against_grey"]["value"] == pytest.approx(
+                rows[name]["angular_error"] - grey["angular_error"], abs=1e-6
+            )
+
+
+def test_tables_and_figures_are_written(finished, results):
+    text = (finished / "table.md").read_text()
+    assert "Budget of a trained run: 24 patches." in text
+    assert "## street, within-images: 10 pictures of 10 scenes, budget 24 patches" in text
+    assert "## street, across-scenes, 2 folds: 4 pictures of 4 scenes" in text
+    with (finished / "table.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["method"] for row in rows] == METHODS * 2
+    assert float(rows[4]["angular_error"]) == results["tables"][0]["rows"][4]["angular_error"]
+    for name in ("patches", "pictures"):
+        for protocol in ("within-images", "across-scenes"):
+            picture = Image.open(finished / f"figures/{name}-{protocol}.png").convert("RGB")
+            assert len(picture.getcolors(1 << 24)) > 500
+            assert (finished / f"figures/{name}-{protocol}.pdf").read_bytes()[:5] == b"%PDF-"
+    assert (finished / "figures/curves.png").is_file()
+    shown = (finished / "figures/shown.txt").read_text()
+    assert "patches-within-images: street, from above: street/" in shown
+
+
+def test_all_methods_are_shown_the_same_patches(finished):
+    from nirgan.evaluation.shown import Shown
+
+    for split in ("within-images", "across-scenes-fold0", "across-scenes-fold1"):
+        files = list(finished.glob(f"runs/street/{split}/*/seed0-*/shown.npz"))
+        shown = [Shown.load(file) for file in files]
+        assert len(shown) == len(METHODS)
+        assert all(s.places == shown[0].places and s.whole == shown[0].whole for s in shown)
+        assert all(np.array_equal(s.truth, shown[0].truth) for s in shown)
+
+
+def times(out):
+    return {file: file.stat().st_mtime_ns for file in out.glob("runs/**/result.json")}
+
+
+def test_a_finished_benchmark_is_put_down_again_and_not_done_again(finished, capsys):
+    before = times(finished)
+    (finished / "table.md").unlink()
+    options = [f"--config={SUITE}", f"--out={finished}", "--save_outputs=true"]
+    assert main(["benchmark", *options]) == 0
+    assert times(finished) == before
+    assert (finished / "table.md").is_file()
+    assert f"{RUNS} runs, {RUNS} of them finished, 0 to do" in capsys.readouterr().err
+
+
+def test_another_configuration_is_another_run(finished, results):
+    from nirgan.benchmark.suite import Budget, Method, Suite
+
+    def keys(patches, **options):
+        model = str(ROOT / "tests/conf/triplet.yaml")
+        suite = Suite(
+            {"triplet": Method(model, **options)},
+            str(ROOT / "tests/conf/scenes.yaml"),
+            Budget(patches=patches),
+            categories=["street"],
+            validations=3,
+        )
+        return {run.key for run in suite.runs() if not run.one_pass}
+
+    assert keys(24) == keys(24)
+    assert not keys(24) & keys(48)
+    assert not keys(24) & keys(24, options=["--model.generator.widths=[5,5]"])
+
+
+def start(out, *options):
+    command = [sys.executable, "-m", "nirgan", "benchmark", f"--config={SUITE}", f"--out={out}"]
+    return subprocess.Popen(
+        [*command, *options], stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+
+
+def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
+    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=8"]
+    options += ["--budget.patches=64", "--methods={triplet: {model: triplet.yaml}}", "--compare=[]"]
+    options[-2] = f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = start(killed, *options)
+    until = time.monotonic() + 120
+    checkpoint = "runs/street/within-images/triplet/*/fit/version_0/checkpoints/last.ckpt"
+    while not list(killed.glob(checkpoint)):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = times(killed)
+    assert len(before) == 3, "it was to be killed in its fourth run"
+    (cut,) = killed.glob(checkpoint)
+    epoch = torch.load(cut, weights_only=True)["epoch"]
+    for out in (killed, whole):
+        assert main(["benchmark", f"--config={SUITE}", f"--out={out}", *options]) == 0
+    assert times(killed).items() >= before.items()
+    (went_on,), (alone,) = (
+        list(out.glob("runs/street/within-images/triplet/*/result.json")) for out in (killed, whole)
+    )
+    assert (went_on.parent / "fit/version_1").is_dir()
+    assert epoch < 7
+    first, second = json.loads(went_on.read_text()), json.loads(alone.read_text())
+    assert first["images"] == second["images"]
+    assert first["history"] == second["history"]
+    assert first["patches_seen"] == second["patches_seen"] == 64
+
+
+def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
+    options = ["--protocols=[within-images]", "--seeds=[0]", "--budget.patches=12"]
+    processes = [start(tmp_path, *options) for _ in range(2)]
+    said = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    done = [
+        line.split(" run ")[1].split(":")[0]
+        for text in said
+        for line in text.splitlines()
+        if ": done" in line
+    ]
+    assert len(done) == len(set(done)) == 5
+    assert json.loads((tmp_path / "results.json").read_text())["runs_finished"] == 5
+
+
+def test_a_failed_run_is_reported_and_tried_again_and_stops_no_other(tmp_path, capsys, monkeypatch):
+    from nirgan.benchmark import runner
+
+    real = runner.judge
+
+    def broken(task, *rest):
+        if type(task.generator).__name__ == "Flat":
+            raise RuntimeError("no memory left")
+        return real(task, *rest)
+
+    monkeypatch.setattr(runner, "judge", broken)
+    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
+    options += ["--seeds=[0]", "--budget.patches=12"]
+    assert main(["benchmark", *options]) == 1
+    out = capsys.readouterr().out
+    assert "failed: street within-images flat seed 0; see" in out
+    assert "4 of 5 runs are finished" in out
+    (told,) = tmp_path.glob("runs/**/failed.txt")
+    assert "no memory left" in told.read_text()
+    monkeypatch.setattr(runner, "judge", real)
+    assert main(["benchmark", *options]) == 0
+    assert not list(tmp_path.glob("runs/**/failed.txt"))
+
+
+def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
+    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
+    options += ["--seeds=[0]", "--budget.patches=null", "--budget.minutes=0.05"]
+    assert main(["benchmark", *options]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["budget"] == "0.05 minutes"
+    triplet = next(run for run in results["runs"] if run["method"] == "triplet")
+    assert 3 <= triplet["seconds"] < 20
+    assert triplet["history"][-1][0] == triplet["patches_seen"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--budgt.patches=3"], "no key 'budgt.patches'; did you mean 'budget.patches'?"),
+        (["--budget.minutes=3"], "budget: give one of budget.patches and budget.minutes"),
+        (["--compare=[[triplet, flt]]"], "compare: no method 'flt'; did you mean 'flat'?"),
+        (["--seeds=[]"], "seeds is [], expected one or more"),
+        (["--categories=[stret]"], "no category 'stret'; did you mean 'street'?"),
+        (["--protocols=[within]"], "protocols: expected one of"),
+        (["--budget.patches=2"], "data.train_patches=0"),
+    ],
+)
+def test_a_mistake_is_one_line(options, said, tmp_path, capsys):
+    assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("nirgan benchmark: ")
+    assert said in error

@@ -1,0 +1,101 @@
+"""A deliberately leaky split is refused, and the scene named."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from conftest import SUITE
+from PIL import Image
+
+from nirgan.benchmark.leaks import refuse_leaks
+from nirgan.cli import main
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.patches import Region
+from nirgan.data.sources.epfl import Epfl
+from nirgan.errors import NirganError
+
+
+@pytest.fixture
+def epfl(tmp_path):
+    """Ten urban pairs in EPFL's layout, two a fold, each a scene of its own."""
+    folder = tmp_path / "epfl"
+    (folder / "urban").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(10):
+        rgb = random.integers(0, 255, (96, 128, 3), dtype=np.uint8)
+        Image.fromarray(rgb).save(folder / f"urban/{number:04}_rgb.png")
+        Image.fromarray(rgb[..., 0]).save(folder / f"urban/{number:04}_nir.png")
+    manifest(folder, {})
+    return folder
+
+
+def manifest(folder, scenes):
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["category", "id", "scene", "registered", "fold"])
+        for number in range(10):
+            rows.writerow(["urban", f"{number:04}", scenes.get(number, number), 1, number % 5])
+
+
+def data(folder, protocol):
+    module = PatchDataModule(Epfl(["urban"], folder), protocol, patch=32)
+    module.prepare_data()
+    module.setup()
+    return module
+
+
+def test_honest_splits_pass(epfl):
+    for protocol in ("within-images", "across-scenes"):
+        refuse_leaks(data(epfl, protocol))
+
+
+def test_the_benchmark_stops_with_the_name_of_a_scene_in_both_sets(epfl, tmp_path, capsys):
+    manifest(epfl, {0: "square", 1: "square"})  # one place, two folds
+    arguments = [f"--config={SUITE}", f"--out={tmp_path / 'out'}", "--categories=[urban]"]
+    source = tmp_path / "data.yaml"
+    source.write_text(
+        f"source: {{class_path: Epfl, init_args: {{root: {epfl}}}}}\n"
+        "patch: 32\nval_patches: 8\nbatch_size: 4\n"
+    )
+    assert main(["benchmark", *arguments, f"--data={source}"]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("nirgan benchmark: scene square is in the training and in the validat")
+    assert not list((tmp_path / "out").glob("runs/urban/*/triplet/*/fit"))  # before any training
+
+
+def test_a_scene_in_both_sets_is_found_whoever_made_the_split(epfl):
+    module = data(epfl, "across-scenes")
+    pairs = {pair.id: number for number, pair in enumerate(module.pairs)}
+    module.training.append(Region(pairs["0005"], 0, 0, 96, 128))  # of fold 0, which is judged
+    with pytest.raises(NirganError, match="scene 5: urban/0005 is trained on in the pixels"):
+        refuse_leaks(module)
+
+
+def test_a_pair_of_a_judged_scene_is_found(epfl):
+    module = data(epfl, "across-scenes")
+    judged = module.pairs[module.validation[0].pair]
+    other = module.training[0].pair
+    module.pairs[other] = type(judged)(**{**vars(module.pairs[other]), "scene": judged.scene})
+    with pytest.raises(
+        NirganError, match=f"scene {judged.scene}: {judged.name} is judged and urban/"
+    ):
+        refuse_leaks(module)
+
+
+@pytest.mark.parametrize("protocol", ["within-images", "across-scenes"])
+def test_the_same_picture_under_two_names_is_found(epfl, protocol):
+    for band in ("rgb", "nir"):
+        shutil.copy(epfl / f"urban/0000_{band}.png", epfl / f"urban/0001_{band}.png")
+    with pytest.raises(
+        NirganError, match=r"scene \d: urban/000\d is judged, and urban/000\d, which"
+    ):
+        refuse_leaks(data(epfl, protocol))
+
+
+def test_a_band_that_a_training_region_touches_is_found(epfl):
+    module = data(epfl, "within-images")
+    band = module.validation[3]
+    module.training.append(Region(band.pair, 0, band.left + band.width - 1, 96, 40))
+    with pytest.raises(NirganError, match="scene 3: urban/0003 is trained on in the pixels"):
+        refuse_leaks(module)

@@ -1,0 +1,102 @@
+"""Finished benchmarks side by side, and the overview in the README."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from conftest import ROOT
+
+from nirgan.benchmark.report import BEGIN, END
+from nirgan.cli import main
+
+pytestmark = pytest.mark.xdist_group("benchmark")
+
+TABLE1 = ROOT / "results/table1"
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.cells, self.tag = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tag = tag
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, text):
+        if self.tag == "td":
+            self.cells.append(text)
+
+
+def test_one_page_holds_everything_and_needs_nothing_else(finished, results, tmp_path, capsys):
+    assert main(["report", str(finished), f"--out={tmp_path}"]) == 0
+    page = Page((tmp_path / "report.html").read_text())
+    assert len(page.sources) == 5
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    text = (tmp_path / "report.md").read_text()
+    for one in results["tables"]:
+        for row in one["rows"]:
+            figure = f"{row['angular_error']:.2f}"
+            assert any(cell.startswith(figure) for cell in page.cells)
+            assert figure in text
+    assert "In " in capsys.readouterr().out
+
+
+def test_results_stand_side_by_side(finished, results, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    doubled = json.loads(json.dumps(results))
+    for one in doubled["tables"]:
+        for row in one["rows"]:
+            row["angular_error"] *= 2
+    (other / "results.json").write_text(json.dumps(doubled))
+    assert main(["report", str(finished), str(other), f"--out={tmp_path / 'report'}"]) == 0
+    out = capsys.readouterr().out
+    error = next(r for r in results["tables"][0]["rows"] if r["method"] == "triplet")[
+        "angular_error"
+    ]
+    assert re.search(rf"{finished.name}: triplet .*\b{error:.2f} ", out)
+    assert re.search(rf"other: triplet .*\b{2 * error:.2f} ", out)
+
+
+def test_the_overview_is_put_between_two_marks_and_nothing_else_changes(finished, tmp_path):
+    text = tmp_path / "text.md"
+    text.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):
+        assert main(["report", str(finished), f"--into={text}"]) == 0
+    found = text.read_text()
+    assert found.startswith(f"before\n{BEGIN}\nBudget of a trained run: 24 patches.\n\n| angular")
+    assert found.endswith(f"|\n{END}\nafter\n")
+    assert "old" not in found
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: None, "cannot be read"),
+        (lambda folder: (folder / "results.json").write_text("{"), "not JSON"),
+        (lambda folder: (folder / "results.json").write_text('{"rows": 1}'), "not of a benchmark"),
+    ],
+)
+def test_what_is_no_benchmark_is_named(make, said, tmp_path, capsys):
+    make(tmp_path)
+    assert main(["report", str(tmp_path)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith(f"nirgan report: {tmp_path}/results.json: ")
+    assert said in error
+
+
+def test_a_text_without_marks_says_what_to_put_there(finished, tmp_path, capsys):
+    (tmp_path / "text.md").write_text("nothing\n")
+    assert main(["report", str(finished), f"--into={tmp_path}/text.md"]) == 2
+    assert BEGIN in capsys.readouterr().err
+
+
+def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tmp_path):
+    copy = tmp_path / "README.md"
+    shutil.copy(ROOT / "README.md", copy)
+    assert main(["report", str(TABLE1), f"--into={copy}"]) == 0
+    assert copy.read_text() == (ROOT / "README.md").read_text()

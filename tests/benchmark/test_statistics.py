@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from nirgan.benchmark import statistics
+from nirgan.benchmark.statistics import by_scene, difference
+
+
+def scenes(errors, pixels):
+    return {str(i): (e * p, p) for i, (e, p) in enumerate(zip(errors, pixels, strict=True))}
+
+
+def test_pictures_of_a_scene_and_seeds_of_a_method_are_summed():
+    images = [
+        {"scene": "a", "angles": 2.0, "pixels": 1},
+        {"scene": "b", "angles": 3.0, "pixels": 2},
+        {"scene": "a", "angles": 4.0, "pixels": 5},
+    ]
+    assert by_scene(images) == {"a": (6.0, 6), "b": (3.0, 2)}
+
+
+def test_the_value_is_the_difference_of_the_pooled_errors():
+    first = scenes([1, 3, 5, 2], [10, 10, 20, 40])
+    second = scenes([2, 2, 2, 2], [10, 10, 20, 40])
+    assert difference(first, second).value == pytest.approx(220 / 80 - 2)
+    # Several seeds of one method on the same scenes count as one.
+    thrice = {name: (3 * a, 3 * p) for name, (a, p) in first.items()}
+    assert difference(thrice, second) == difference(first, second)
+
+
+def test_a_constant_difference_is_certain_and_two_scenes_are_too_few():
+    errors, pixels = np.array([1.0, 5, 3, 8]), [10, 30, 20, 40]
+    same = difference(scenes(errors + 1, pixels), scenes(errors, pixels))
+    assert (same.value, same.low, same.high) == pytest.approx((1, 1, 1))
+    few = difference(scenes([1, 2], [1, 1]), scenes([2, 2], [1, 1]))
+    assert few.value == pytest.approx(-0.5)
+    assert (few.low, few.high) == (None, None)
+
+
+def test_different_scenes_are_no_pair():
+    with pytest.raises(ValueError, match="different scenes"):
+        difference(scenes([1, 2, 3], [1, 1, 1]), {"x": (1.0, 1)})
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+def test_the_interval_covers_the_truth_at_its_rate(skewed, monkeypatch):
+    """Twenty scenes, as a category has; each differs from the others more than its pixels do."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 2000)
+    random = np.random.default_rng(5)
+    trials, covered, narrow = 600, 0, 0
+    for trial in range(trials):
+        pixels = random.integers(200_000, 600_000, 20).astype(float)
+        hard = random.gamma(4, 1.5, 20) if skewed else random.normal(6, 1, 20)
+        effect = random.normal(-0.5, 1, 20) * (hard / 6 if skewed else 1)
+        found = difference(scenes(hard + effect, pixels), scenes(hard, pixels), seed=trial)
+        covered += found.low <= -0.5 <= found.high
+        middle, third = (found.low + found.high) / 2, (found.high - found.low) / 6
+        narrow += middle - third <= -0.5 <= middle + third
+    assert covered / trials == pytest.approx(0.95, abs=0.025)
+    assert narrow / trials < 0.6  # the test can tell: a third of the interval covers too seldom
