@@ -40,6 +40,8 @@ class Progress:
         self.base, self.weight = self._finished(), _weight(run)
         self.bar.set_description_str(f"run {self._number(run)} {run}")
         self.advance(0.0)
+        if not self.terminal:
+            self._say(f"run {self._number(run)} {run}: started")
 
     def advance(self, fraction: float) -> None:
         """The run is that far, 0 to 1."""

@@ -50,18 +50,36 @@ def test_honest_splits_pass(epfl):
         refuse_leaks(data(epfl, protocol))
 
 
-def test_the_benchmark_stops_with_the_name_of_a_scene_in_both_sets(epfl, tmp_path, capsys):
-    manifest(epfl, {0: "square", 1: "square"})  # one place, two folds
-    arguments = [f"--config={SUITE}", f"--out={tmp_path / 'out'}", "--categories=[urban]"]
+def one_place_in_two_folds(folder):
+    manifest(folder, {0: "square", 1: "square"})
+
+
+def one_picture_under_two_names(folder):
+    manifest(folder, {0: "square"})
+    for band in ("rgb", "nir"):
+        shutil.copy(folder / f"urban/0000_{band}.png", folder / f"urban/0001_{band}.png")
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (one_place_in_two_folds, "scene square is in the training and in the validation set"),
+        (one_picture_under_two_names, "scene square: urban/0000 is judged, and urban/0001, which"),
+    ],
+)
+def test_the_benchmark_stops_with_the_name_of_a_planted_scene(plant, said, epfl, tmp_path, capsys):
+    plant(epfl)
     source = tmp_path / "data.yaml"
     source.write_text(
         f"source: {{class_path: Epfl, init_args: {{root: {epfl}}}}}\n"
         "patch: 32\nval_patches: 8\nbatch_size: 4\n"
     )
-    assert main(["benchmark", *arguments, f"--data={source}"]) == 2
+    arguments = [f"--config={SUITE}", f"--out={tmp_path / 'out'}", "--categories=[urban]"]
+    arguments += [f"--data={source}", "--protocols=[across-scenes]"]
+    assert main(["benchmark", *arguments]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("nirgan benchmark: scene square is in the training and in the validat")
-    assert not list((tmp_path / "out").glob("runs/urban/*/triplet/*/fit"))  # before any training
+    assert error.startswith(f"nirgan benchmark: {said}")
+    assert not list((tmp_path / "out").glob("runs/**/result.json"))  # before any training
 
 
 def test_a_scene_in_both_sets_is_found_whoever_made_the_split(epfl):
