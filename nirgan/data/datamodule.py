@@ -151,7 +151,9 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         if self.protocol == "within-images":
-            self.training, self.validation = within_images(sizes, self.patch, self.split_seed)
+            self.training, self.validation = within_images(
+                self.pairs, sizes, self.patch, self.split_seed
+            )
         else:
             self.training, self.validation = across_scenes(
                 self.pairs, sizes, self.fold, self.split_seed

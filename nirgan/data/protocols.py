@@ -7,11 +7,13 @@ its colours, has been seen. `across-scenes` takes that away: a scene is trained 
 both.
 """
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from nirgan.data.patches import Region, words
 from nirgan.data.sources.base import Pair
@@ -26,13 +28,16 @@ RESERVED = 0.2
 
 
 def within_images(
-    sizes: Sequence[Size], patch: int, seed: int
+    pairs: Sequence[Pair], sizes: Sequence[Size], patch: int, seed: int
 ) -> tuple[list[Region], list[Region]]:
     """Split every image into a validation band and the rest.
 
-    The band is vertical, so that it holds ground and sky in the image's own proportion.
+    The band is vertical, so that it holds ground and sky in the image's own proportion. Where it
+    lies depends on the pair's name and the seed alone: a network trained on all categories is
+    judged on one in pixels that it has not seen.
 
     Args:
+        pairs: Whose images they are.
         sizes: Height and width of every image in pixels.
         patch: Height and width of a patch in pixels.
         seed: Where the band lies in each image.
@@ -44,12 +49,12 @@ def within_images(
         NirganError: An image is too narrow to hold a patch of each.
     """
     training, validation = [], []
-    places = words(seed, 11, np.arange(len(sizes)))
+    places = words(seed, 11, _keys(pair.name for pair in pairs))
     for number, ((height, width), place) in enumerate(zip(sizes, places, strict=True)):
         if width < 2 * patch:
             raise NirganError(
-                f"protocol within-images needs images at least {2 * patch} pixels wide (a training "
-                f"and a validation patch), but one has {width}; use across-scenes"
+                f"{pairs[number].name}: {width} pixels wide, but protocol within-images needs "
+                f"{2 * patch} (a training and a validation patch); use across-scenes"
             )
         band = min(max(patch, round(RESERVED * width)), width - patch)
         left = int(place % np.uint64(width - band + 1))
@@ -73,7 +78,7 @@ def across_scenes(
             folds by scene, a category at a time.
         sizes: Height and width of every image in pixels.
         fold: The one kept, 0 to 4.
-        seed: Of the dealing.
+        seed: Of the dealing; a category's does not depend on the others.
 
     Returns:
         The training and the validation regions.
@@ -107,9 +112,14 @@ def across_scenes(
 def _folds(pairs: Sequence[Pair], seed: int) -> list[int]:
     dealt: dict[str, int] = {}
     turn: defaultdict[str, int] = defaultdict(int)
-    order = np.argsort(words(seed, 12, np.arange(len(pairs))), kind="stable")
+    order = np.argsort(words(seed, 12, _keys(pair.scene for pair in pairs)), kind="stable")
     for pair in (pairs[i] for i in order):
         if pair.fold is None and pair.scene not in dealt:
             dealt[pair.scene] = turn[pair.category] % FOLDS
             turn[pair.category] += 1
     return [dealt[pair.scene] if pair.fold is None else pair.fold for pair in pairs]
+
+
+def _keys(names: Iterable[str]) -> npt.NDArray[np.uint64]:
+    digests = (hashlib.sha256(name.encode()).digest() for name in names)
+    return np.array([int.from_bytes(digest[:8]) for digest in digests], np.uint64)

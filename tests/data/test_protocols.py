@@ -29,7 +29,7 @@ def pairs(scenes, folds=None):
 @pytest.mark.parametrize("width", [128, 150, 200, 333, 1024])
 def test_no_training_patch_touches_a_validation_patch_of_its_image(width):
     sizes = [(70 + i, width) for i in range(20)]
-    training, validation = within_images(sizes, 64, seed=1)
+    training, validation = within_images(pairs(range(20)), sizes, 64, seed=1)
     touched = [np.zeros(size, int) for size in sizes]
     for bit, regions in ((1, training), (2, validation)):
         draw = PatchTable(regions, ["a"] * 20, 64).draw(0, np.arange(4000))
@@ -41,16 +41,30 @@ def test_no_training_patch_touches_a_validation_patch_of_its_image(width):
 
 def test_the_band_lies_elsewhere_in_each_image_and_the_same_for_a_seed():
     sizes = [(680, 1024)] * 50
-    _, bands = within_images(sizes, 64, seed=0)
+    some = pairs(range(50))
+    _, bands = within_images(some, sizes, 64, seed=0)
     assert len({band.left for band in bands}) > 30
     assert {band.width for band in bands} == {205}
-    assert within_images(sizes, 64, seed=0)[1] == bands
-    assert within_images(sizes, 64, seed=1)[1] != bands
+    assert within_images(some, sizes, 64, seed=0)[1] == bands
+    assert within_images(some, sizes, 64, seed=1)[1] != bands
+
+
+def test_a_pair_is_split_alike_whatever_others_there_are():
+    """What was trained with more categories, or with a file less, is judged on unseen pixels."""
+    some, sizes = pairs([f"scene{i}" for i in range(30)]), [(680, 1024)] * 30
+    others = [Named("water", str(i), f"lake{i}") for i in range(30)]
+    bands = [band.left for band in within_images(some, sizes, 64, 0)[1]]
+    more = within_images([*others, *some], sizes * 2, 64, 0)[1]
+    assert [band.left for band in more[30:]] == bands
+    less = within_images(some[3:], sizes[3:], 64, 0)[1]
+    assert [band.left for band in less] == bands[3:]
+    kept = {r.pair for r in across_scenes(some, sizes, 2, 0)[1]}
+    assert {r.pair - 30 for r in across_scenes([*others, *some], sizes * 2, 2, 0)[1]} >= kept
 
 
 def test_an_image_too_narrow_for_both_is_named():
-    with pytest.raises(NirganError, match="128 pixels wide.*127.*across-scenes"):
-        within_images([(200, 127)], 64, 0)
+    with pytest.raises(NirganError, match="urban/0: 127 pixels wide.*needs 128.*across-scenes"):
+        within_images(pairs("a"), [(200, 127)], 64, 0)
 
 
 def test_published_folds_are_kept():
