@@ -28,9 +28,9 @@ class Pictures(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw them with the weights as they are."""
-        if trainer.sanity_checking or not trainer.loggers:
+        if trainer.sanity_checking or trainer.fast_dev_run or not trainer.loggers:  # type: ignore[attr-defined]
             return
-        folder = Path(trainer.log_dir or ".") / "pictures"  # asks all ranks
+        folder = Path(trainer.log_dir or trainer.default_root_dir) / "pictures"  # asks all ranks
         if not trainer.is_global_zero:
             return
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]

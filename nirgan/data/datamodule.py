@@ -115,7 +115,8 @@ class PatchDataModule(lightning.LightningDataModule):
         split_seed: int = 0,
     ) -> None:
         super().__init__()
-        _at_least(1, patch=patch, val_patches=val_patches, batch_size=batch_size)
+        _at_least(16, patch=patch)  # SSIM looks at windows of 11 pixels
+        _at_least(1, val_patches=val_patches, batch_size=batch_size)
         _at_least(0, num_workers=num_workers, fold=fold)
         _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
         if fold >= FOLDS:
@@ -226,7 +227,9 @@ class PatchDataModule(lightning.LightningDataModule):
         return ready
 
     def _usable(self, pairs: list[Pair]) -> list[Pair]:
-        problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch))}
+        # within-images needs room for a training and a validation patch side by side
+        width = self.patch * (2 if self.protocol == "within-images" else 1)
+        problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch, width))}
         usable = [pair for pair in pairs if pair.name not in problems]
         report = "\n".join(f"  {why}" for why in problems.values())
         if problems and (self.on_bad_pair == "error" or not usable):

@@ -1,6 +1,5 @@
 """`python -m nirgan download`: the EPFL RGB-NIR scenes, fetched and unpacked safely."""
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -8,13 +7,16 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from nirgan.data.sources.epfl import CATEGORIES, EXTENSIONS
 from nirgan.errors import NirganError
+from nirgan.explain import parse
 
 URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
 SIZE = 952_431_486
@@ -41,14 +43,17 @@ def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> No
     """
     if file.is_file() and file.stat().st_size == size:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NirganError(f"{file.parent}: cannot be made ({error.strerror})") from error
     part = file.with_name(file.name + ".part")
-    error: Exception | None = None
+    broken: Exception | None = None
     for attempt in range(TRIES):
         try:
             _continue(part, url, size)
         except (OSError, urllib.error.URLError) as failure:
-            error = failure
+            broken = failure
         if part.is_file() and part.stat().st_size == size:
             part.replace(file)
             return
@@ -59,7 +64,7 @@ def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> No
             time.sleep(wait * 2**attempt)
     have = part.stat().st_size if part.is_file() else 0
     raise NirganError(
-        f"{url}: broke off at {have} of {size} bytes ({error or 'the connection closed'}); "
+        f"{url}: broke off at {have} of {size} bytes ({broken or 'the connection closed'}); "
         "the same command goes on from there, or give a copy with --archive"
     )
 
@@ -92,8 +97,11 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     if folder.exists():
         raise NirganError(f"{folder}: it is there already; move it away to unpack anew")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise NirganError(f"{folder.parent}: cannot be written to ({error.strerror})") from error
     try:
         with zipfile.ZipFile(archive) as packed:
             members = _pictures(archive, packed)
@@ -103,8 +111,11 @@ def unpack(archive: Path, folder: Path) -> None:
                 with packed.open(member) as source, (beside / place).open("wb") as out:
                     shutil.copyfileobj(source, out, CHUNK)
         beside.replace(folder)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise NirganError(f"{archive}: cannot be unpacked ({error})") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # A member that is encrypted or packed in an unknown way is a RuntimeError.
+        raise NirganError(
+            f"{archive}: cannot be unpacked ({error}); remove it to fetch it anew"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -117,8 +128,8 @@ def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, P
         link = (member.external_attr >> 16) & 0o170000 == 0o120000
         if path.is_absolute() or ".." in path.parts or link or path.drive:
             raise NirganError(f"{archive}: refused, {member.filename!r} points outside its folder")
-        if len(path.parts) < 2 or path.parts[-2] not in CATEGORIES:
-            continue
+        if len(path.parts) < 2 or path.parts[-2] not in CATEGORIES or path.name.startswith("._"):
+            continue  # ._NAME is what macOS adds to archives
         if path.suffix.lower() in EXTENSIONS:
             members[member] = Path(*path.parts[-2:])
             total += member.file_size
@@ -140,15 +151,16 @@ def _count(archive: Path, places: Sequence[Path]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m nirgan download",
+        exit_on_error=False,
         description="Fetch the EPFL RGB-NIR scenes (952 MB, 477 pairs) and unpack them. "
         "A broken download goes on where it stopped.",
     )
     root = Path(os.environ.get("NIRGAN_DATA", "data"))
     parser.add_argument("--root", type=Path, default=root, help=f"the data root (default: {root})")
     parser.add_argument("--archive", type=Path, help="take this local nirscene1.zip instead")
-    options = parser.parse_args(arguments)
+    options = parse(parser, arguments)
     folder = options.root / "epfl"
     if folder.exists():
         raise NirganError(f"{folder}: it is there already; move it away to fetch it anew")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from nirgan.errors import NirganError
@@ -70,7 +70,7 @@ def _decode(path: Path) -> Pixels:
         # OpenCV fills a truncated JPEG with grey and does not say so; Pillow refuses it.
         try:
             with Image.open(path) as picture:
-                return np.array(picture)
+                return np.array(ImageOps.exif_transpose(picture))
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise NirganError(f"{path}: not a whole JPEG picture ({error})") from error
     try:

@@ -64,8 +64,14 @@ class PairStore:
                 continue  # `problem` names it, on every rank alike
             self._write(file, stack(nir, rgb))
 
-    def problem(self, pair: Pair, patch: int) -> str | None:
-        """Why patches cannot be drawn from a pair, in one line that names the file; or None."""
+    def problem(self, pair: Pair, height: int, width: int) -> str | None:
+        """Why a pair cannot be used, in one line that names the file; or None.
+
+        Args:
+            pair: Any.
+            height: The least that is needed, in pixels.
+            width: The same.
+        """
         file = self._place(pair)
         if not file.exists():
             try:
@@ -73,9 +79,9 @@ class PairStore:
             except NirganError as error:
                 return str(error)
             return f"{pair.name}: not in the store at {self.folder}; was its disk full?"
-        height, width = self.open(pair).shape[:2]
-        if min(height, width) < patch:
-            return f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}x{patch}"
+        high, wide = self.open(pair).shape[:2]
+        if high < height or wide < width:
+            return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
         return None
 
     def open(self, pair: Pair) -> Pixels:
@@ -90,14 +96,17 @@ class PairStore:
             return self.folder / "unreadable"
 
     def _write(self, file: Path, pixels: Pixels) -> None:
+        beside: Path | None = None
         try:
             with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as part:
+                beside = Path(part.name)
                 np.save(part, pixels)
                 part.flush()
                 os.fsync(part.fileno())
-            Path(part.name).replace(file)
+            beside.replace(file)
         except OSError as error:
-            Path(part.name).unlink(missing_ok=True)
+            if beside is not None:
+                beside.unlink(missing_ok=True)
             raise NirganError(
                 f"{file}: {pixels.nbytes / 1e6:.1f} MB could not be written ({error.strerror}); "
                 "make room, or set data.store or NIRGAN_CACHE to another disk"

@@ -11,6 +11,7 @@ import albumentations as A
 import numpy as np
 
 from nirgan.data.images import Pixels
+from nirgan.errors import NirganError
 
 
 class Augmentation:
@@ -51,7 +52,12 @@ class Augmentation:
         """
         self._reset(word)
         if self._geometry is not None:
-            patch = self._geometry(image=patch)["image"]
+            before, patch = patch.shape, self._geometry(image=patch)["image"]
+            if patch.shape != before:
+                raise NirganError(
+                    f"data.geometry makes a patch of {before[0]}x{before[1]} one of "
+                    f"{patch.shape[0]}x{patch.shape[1]}; use transforms that keep the size"
+                )
         if self._photometry is not None:
             patch = patch.copy()
             patch[..., 3] = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"][

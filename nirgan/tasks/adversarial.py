@@ -14,7 +14,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
 from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
@@ -98,10 +98,15 @@ class AdversarialTask(ColorizationTask):
         terms = reconstruction or {}
         self.reconstruction = nn.ModuleDict({name: term.loss for name, term in terms.items()})
         self.reconstruction_weights = {name: term.weight for name, term in terms.items()}
-        if not adversarial_weight and not any(self.reconstruction_weights.values()) and l1 is None:
+        weights = [adversarial_weight, *self.reconstruction_weights.values(), l1 and l1.weight]
+        if not any(weights):
             raise NirganError(
                 "model.adversarial_weight is 0 and no reconstruction loss has a weight: "
                 "the generator has nothing to learn from; raise one"
+            )
+        if gradient_clip_norm is not None and gradient_clip_norm <= 0:
+            raise NirganError(
+                f"model.gradient_clip_norm is {gradient_clip_norm}, expected more than 0, or null"
             )
         self.l1 = l1
         self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
@@ -123,11 +128,11 @@ class AdversarialTask(ColorizationTask):
 
         with self.toggled_optimizer(optimizer_d):
             loss_d = self.discriminator_loss(x, y, generated.detach())
-            self._update(optimizer_d, loss_d, self.discriminator)
+            self._update(optimizer_d, loss_d)
 
         with self.toggled_optimizer(optimizer_g):
             losses = self.generator_losses(x, y, generated)
-            self._update(optimizer_g, torch.stack(list(losses.values())).sum(), self.generator)
+            self._update(optimizer_g, torch.stack(list(losses.values())).sum())
 
         for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
             scheduler.step()
@@ -161,16 +166,26 @@ class AdversarialTask(ColorizationTask):
         optimizers = [make_d(self.discriminator.parameters()), make_g(self.generator.parameters())]
         if self.make_scheduler is None:
             return optimizers
-        return optimizers, [self.make_scheduler(optimizer) for optimizer in optimizers]
+        schedulers = [self.make_scheduler(optimizer) for optimizer in optimizers]
+        if isinstance(schedulers[0], ReduceLROnPlateau):
+            raise NirganError(
+                "model.scheduler: ReduceLROnPlateau waits for a metric, but schedules move on "
+                "after every batch; use another, to-zero for instance"
+            )
+        return optimizers, schedulers
 
     def _to_zero(self, optimizer: Optimizer) -> LRScheduler:
         return LambdaLR(optimizer, lambda batches: 1 - self.run_fraction() if batches else 1.0)
 
-    def _update(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> None:
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip the gradient of the network whose turn it is, its scale for float16 taken off."""
+        if self.gradient_clip_norm is not None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+
+    def _update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
         optimizer.zero_grad()
         self.manual_backward(loss)
-        if self.gradient_clip_norm is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), self.gradient_clip_norm)
         optimizer.step()
 
 

@@ -1,6 +1,5 @@
 """What every method is, however it is trained: a task that colorizes and is judged."""
 
-import math
 from typing import Any, cast
 
 import lightning
@@ -36,7 +35,7 @@ class ColorizationTask(lightning.LightningModule):
         return cast(Tensor, self.generator(triplet))
 
     def run_fraction(self) -> float:
-        """How much of the run is done, 0 to 1: of its batches, or of its time where that ends it.
+        """How much of the run is done, 0 to 1: of its epochs, steps or time, whichever ends it.
 
         Raises:
             NirganError: The run has no end.
@@ -46,11 +45,16 @@ class ColorizationTask(lightning.LightningModule):
         if timer is not None and (left := timer.time_remaining()) is not None:
             spent = timer.time_elapsed()
             by_time = spent / (spent + left)
-        batches = self.trainer.estimated_stepping_batches
-        if timer is None and batches == math.inf:
-            raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
         done = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        return min(1.0, max(by_time, done / batches))
+        by_steps = 0.0
+        if self.trainer.max_steps > 0:  # a step is one of one optimizer
+            by_steps = done * len(self.trainer.optimizers) / self.trainer.max_steps
+        by_epochs = 0.0
+        if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
+            by_epochs = done / (epochs * self.trainer.num_training_batches)
+        if timer is None and not by_steps and not by_epochs:
+            raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
+        return min(1.0, max(by_time, by_steps, by_epochs))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge patches."""

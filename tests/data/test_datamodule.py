@@ -155,3 +155,14 @@ def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):
 def test_an_epoch_smaller_than_a_batch_says_what_to_change():
     with pytest.raises(NirganError, match=r"data.train_patches=3.*data.batch_size=8"):
         module(MadeSource(("uint8",)), train_patches=3).train_dataloader()
+
+
+def test_a_picture_too_narrow_for_the_protocol_is_named_and_may_be_skipped():
+    class Narrow(MadeSource):
+        def pairs(self):
+            return [*super().pairs(), Made("urban", "9", "9", 0, (96, 100))]
+
+    with pytest.raises(NirganError, match="urban/9: 100x96 pixels, but 128x64 are needed"):
+        module(Narrow())
+    assert len(module(Narrow(), on_bad_pair="skip").pairs) == 6
+    assert len(module(Narrow(), protocol="across-scenes").pairs) == 7

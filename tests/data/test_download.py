@@ -152,3 +152,34 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(archive, tmp_path, monke
     monkeypatch.setattr(download, "LARGEST", 900)
     with pytest.raises(NirganError, match="954 bytes, more than 900"):
         download.unpack(archive, tmp_path / "root/epfl")
+
+
+def test_archives_that_cannot_be_read_are_one_clear_error(archive, tmp_path):
+    spoilt = tmp_path / "spoilt.zip"
+    with (
+        zipfile.ZipFile(archive) as packed,
+        zipfile.ZipFile(spoilt, "w", zipfile.ZIP_DEFLATED) as copy,
+    ):
+        for member in packed.namelist():
+            copy.writestr(member, b"picture" * 50)
+        first = copy.infolist()[0]
+    data = bytearray(spoilt.read_bytes())
+    start = first.header_offset + 30 + len(first.filename)
+    data[start : start + 8] = b"\xff" * 8
+    spoilt.write_bytes(data)
+    with pytest.raises(NirganError, match=r"spoilt.zip: cannot be unpacked \(.*remove it to fetch"):
+        download.unpack(spoilt, tmp_path / "epfl")
+    assert not (tmp_path / "epfl").exists()
+
+
+def test_what_macos_adds_to_archives_is_no_picture(archive, tmp_path):
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr("__MACOSX/nirscene1/urban/._0000_nir.tiff", b"x")
+        packed.writestr("__MACOSX/nirscene1/urban/._0000_rgb.tiff", b"x")
+    download.unpack(archive, tmp_path / "epfl")
+    assert not list((tmp_path / "epfl/urban").glob("._*"))
+
+
+def test_a_mistyped_option_of_download_is_one_line(capsys):
+    assert main(["download", "--rot=x"]) == 2
+    assert "no key 'rot'; did you mean 'root'?" in capsys.readouterr().err

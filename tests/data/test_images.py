@@ -89,3 +89,11 @@ def test_a_written_picture_is_rounded_and_clipped(tmp_path):
     write_png(tmp_path / "new/p.png", picture)
     assert np.asarray(Image.open(tmp_path / "new/p.png")).tolist() == [[[0, 128, 255]]]
     assert [f.name for f in (tmp_path / "new").iterdir()] == ["p.png"]
+
+
+def test_a_jpeg_is_turned_as_its_camera_was(tmp_path):
+    picture = Image.new("RGB", (40, 20))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # a quarter turn
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_rgb(tmp_path / "a.jpg").shape == (40, 20, 3)

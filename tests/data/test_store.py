@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from nirgan.data.sources.base import FilePair
+from nirgan.data.sources.folder import Folder
 from nirgan.data.store import PairStore, stack
 from nirgan.errors import NirganError
 
@@ -37,7 +38,7 @@ def test_a_stored_pair_is_the_files_pixels(pair_folder, store):
         assert isinstance(pixels, np.memmap)
         assert np.array_equal(pixels[..., :3], np.asarray(Image.open(pair.rgb)))
         assert np.array_equal(pixels[..., 3], np.asarray(Image.open(pair.nir)))
-        assert store.problem(pair, 64) is None
+        assert store.problem(pair, 64, 64) is None
 
 
 def test_only_what_is_missing_is_decoded(pair_folder, store, monkeypatch):
@@ -77,10 +78,10 @@ def test_a_bad_pair_is_left_out_and_its_problem_named(pair_folder, store):
     Image.new("L", (40, 40)).save(pairs[3].nir)
     Image.new("RGB", (40, 40)).save(pairs[3].rgb)
     store.build(pairs)
-    assert "1_rgb.png" in store.problem(pairs[1], 64)
-    assert "2_nir.png: cannot be read" in store.problem(pairs[2], 64)
-    assert "own/3: 40x40 pixels, smaller than a patch of 64x64" in store.problem(pairs[3], 64)
-    assert store.problem(pairs[0], 64) is None
+    assert "1_rgb.png" in store.problem(pairs[1], 64, 64)
+    assert "2_nir.png: cannot be read" in store.problem(pairs[2], 64, 64)
+    assert "own/3: 40x40 pixels, but 64x64 are needed" in store.problem(pairs[3], 64, 64)
+    assert store.problem(pairs[0], 64, 64) is None
 
 
 def test_a_build_killed_anywhere_leaves_nothing_half_made(pair_folder, tmp_path_factory):
@@ -125,3 +126,21 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(pair_folder, store, m
     with pytest.raises(NirganError, match=r"MB could not be written \(No space left on device\)"):
         store.build(pairs_in(pair_folder))
     assert list(store.folder.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_written_to_says_so(pair_folder, store, monkeypatch):
+    pair = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png").pairs()[0]
+
+    def refused(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("nirgan.data.store.tempfile.NamedTemporaryFile", refused)
+    with pytest.raises(NirganError, match=r"MB could not be written \(Permission denied\)"):
+        store.build([pair])
+
+
+def test_a_file_is_read_once_for_its_content_while_it_does_not_change(pair_folder, monkeypatch):
+    pair = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png").pairs()[0]
+    first = pair.content()
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+    assert pair.content() == first

@@ -1,7 +1,9 @@
 import albumentations as A
 import numpy as np
+import pytest
 
 from nirgan.data.transforms import Augmentation
+from nirgan.errors import NirganError
 
 PATCH = np.arange(8 * 8 * 4, dtype=np.uint8).reshape(8, 8, 4)
 
@@ -32,3 +34,9 @@ def test_photometry_is_for_the_band_alone():
     out = Augmentation((), [A.InvertImg(p=1)])(PATCH, 1)
     assert np.array_equal(out[..., :3], PATCH[..., :3])
     assert np.array_equal(out[..., 3], 255 - PATCH[..., 3])
+
+
+def test_a_geometry_that_changes_the_size_says_what_is_expected():
+    shrink = Augmentation([A.RandomCrop(16, 16)])
+    with pytest.raises(NirganError, match="a patch of 32x32 one of 16x16; use transforms that"):
+        shrink(np.zeros((32, 32, 4), np.uint8), 1)

@@ -202,3 +202,18 @@ def test_psnr_and_ssim_are_those_of_scikit_image():
     )  # fmt: skip
     assert values["val/psnr"].item() == pytest.approx(psnr, abs=1e-3)
     assert values["val/ssim"].item() == pytest.approx(ssim, abs=2e-3)  # borders differ
+
+
+def test_a_network_that_diverged_scores_nan_and_not_what_is_left():
+    truth = torch.rand(1, 3, 4, 8)
+    output = truth.clone()
+    output[..., 4:] = torch.nan
+    metric = AngularError()
+    metric.update(output, truth)
+    assert metric.compute().isnan()
+
+
+def test_rounding_below_0_is_no_direction():
+    metric = AngularError()
+    metric.update(torch.full((1, 3, 2, 2), -5e-4), torch.full((1, 3, 2, 2), 0.5))
+    assert metric.undefined == 4

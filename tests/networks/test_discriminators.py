@@ -6,6 +6,7 @@ from contracts import networks_in
 from contracts import small as small_one
 
 import nirgan.networks.discriminators as package
+from nirgan.errors import NirganError
 from nirgan.networks.discriminators.conditional import Conditional
 
 DISCRIMINATORS = list(networks_in(package))
@@ -53,6 +54,6 @@ def test_the_condition_is_seen_only_where_it_is_asked_for():
 
 def test_a_patch_of_another_size_says_which_two_keys_belong_together():
     with pytest.raises(
-        ValueError, match="32x32 .* made for 64x64; set discriminator.patch and data.patch"
+        NirganError, match="32x32 .* made for 64x64; set discriminator.patch and data.patch"
     ):
         Conditional()(torch.zeros(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))

@@ -72,9 +72,9 @@ def test_each_step_moves_its_own_network_alone():
     moved = []
     update = module._update
 
-    def watched(optimizer, loss, network):
+    def watched(optimizer, loss):
         before = copy.deepcopy(dict(module.named_parameters()))
-        update(optimizer, loss, network)
+        update(optimizer, loss)
         moved.append(
             {n.split(".")[0] for n, p in module.named_parameters() if not torch.equal(p, before[n])}
         )
@@ -192,11 +192,13 @@ def test_gradients_are_clipped_for_each_network():
     module = task(gradient_clip_norm=1e-3)
     norms = []
 
-    def measure(optimizer, *_):
-        gradients = [p.grad.norm() for g in optimizer.param_groups for p in g["params"]]
-        norms.append(torch.stack(gradients).norm().item())
+    class Measuring(torch.optim.SGD):
+        def step(self, closure=None):
+            closure()
+            gradients = [p.grad.norm() for g in self.param_groups for p in g["params"]]
+            norms.append(torch.stack(gradients).norm().item())
 
-    module.on_before_optimizer_step = measure
+    module.make_optimizers = (Measuring, Measuring)
     train(module, [batch()])
     assert len(norms) == 2
     assert max(norms) <= 1e-3 * 1.001
@@ -220,3 +222,26 @@ def test_bf16_trains():
     train(module, [batch()], precision="bf16-mixed")
     assert all(p.isfinite().all() and p.dtype == torch.float32 for p in module.parameters())
     assert not torch.equal(before["generator.red.last.weight"], module.generator.red.last.weight)
+
+
+def test_to_zero_follows_the_steps_where_they_end_the_run():
+    """Lightning counts a step of either optimizer as one."""
+    module = task(scheduler="to-zero")
+    trainer = train(module, [batch()] * 20, max_steps=8)
+    assert trainer.fit_loop.epoch_loop.total_batch_idx + 1 == 4
+    assert [o.param_groups[0]["lr"] for o in trainer.optimizers] == [0, 0]
+
+
+def test_a_schedule_that_waits_for_a_metric_is_refused():
+    with pytest.raises(NirganError, match="ReduceLROnPlateau waits for a metric"):
+        task(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau).configure_optimizers()
+
+
+def test_a_clipping_norm_that_is_none_is_refused():
+    with pytest.raises(NirganError, match="gradient_clip_norm is -1"):
+        task(gradient_clip_norm=-1)
+
+
+def test_a_regulariser_of_weight_0_is_nothing_to_learn_from():
+    with pytest.raises(NirganError, match="nothing to learn from"):
+        task(adversarial_weight=0.0, l1=WeightRegularizer("red.layers.0", 0.0))

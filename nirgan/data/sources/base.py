@@ -8,6 +8,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from nirgan.data.images import Pixels, read_nir, read_rgb
@@ -73,10 +74,17 @@ class FilePair(Pair):
         digest = hashlib.sha256()
         for path in (self.nir, self.rgb):
             try:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                state = path.stat()
+                digest.update(_hash(path, state.st_size, state.st_mtime_ns))
             except OSError as error:
                 raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
         return digest.hexdigest()
+
+
+@cache
+def _hash(path: Path, size: int, changed: int) -> bytes:
+    """Of a file's content; read once while neither its size nor its date changes."""
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 class PairSource(ABC):

@@ -93,6 +93,8 @@ def _files(folder: Path) -> list[tuple[str, Path, Path]]:
     for file in sorted(folder.iterdir()):
         id_, _, band = file.stem.rpartition("_")
         if file.suffix.lower() in EXTENSIONS and band in halves:
+            if id_ in halves[band]:
+                raise NirganError(f"{file}: {halves[band][id_].name} is there too; remove one")
             halves[band][id_] = file
     lonely = [
         halves[band][id_]

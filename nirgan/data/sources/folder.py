@@ -44,15 +44,21 @@ def _named(where: str, band: str) -> dict[str, Path]:
     if "*" in where:
         if where.count("*") > 1:
             raise NirganError(f"source.{band}: {where!r} has several *, expected one")
+        where = str(Path(where))  # without ./ and //, as the files are named
         before, after = (len(part) for part in where.split("*"))
-        files = {str(f)[before : len(str(f)) - after]: f for f in _glob(where)}
+        named = [(str(f)[before : len(str(f)) - after], f) for f in _glob(where)]
     elif Path(where).is_dir():
         pictures = [f for f in Path(where).iterdir() if f.suffix.lower() in EXTENSIONS]
-        files = {_stem(f, band): f for f in pictures}
+        named = [(_stem(f, band), f) for f in sorted(pictures)]
     else:
         raise NirganError(f"source.{band}: {where!r} is neither a folder nor a pattern with a *")
-    if not files:
+    if not named:
         raise NirganError(f"source.{band}: no pictures in {where!r}")
+    files: dict[str, Path] = {}
+    for name, file in named:
+        if name in files:
+            raise NirganError(f"source.{band}: {files[name]} and {file} are both called {name!r}")
+        files[name] = file
     return files
 
 

@@ -1,9 +1,11 @@
 """The VCIP 2020 grand challenge on NIR colorization.
 
 256x256 crops of EPFL country, field, forest and mountain scenes. Many of their scenes are in the
-EPFL data set too: never train on the one and judge on the other.
+EPFL data set too: never train on the one and judge on the other. Crops overlap, and nothing tells
+which: only those of different categories surely show different places.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +36,12 @@ class Vcip(PairSource):
         self.root = root
 
     def pairs(self) -> list[Pair]:
-        """See `PairSource.pairs`; every crop counts as a scene of its own."""
+        """See `PairSource.pairs`.
+
+        A whole category counts as one scene and as one fold, so that `across-scenes` judges one on
+        networks trained on the others. The validation pairs have no category: with them, all is
+        one scene.
+        """
         folder = data_root(self.root, "vcip2020")
         pairs: list[Pair] = []
         for part in self.parts:
@@ -45,6 +52,8 @@ class Vcip(PairSource):
             for nir in files:
                 id_ = nir.name.removesuffix(ending)
                 category = id_.rstrip("0123456789_-") or part
-                name = f"vcip/{part}/{id_}"
-                pairs.append(FilePair(category, id_, name, None, nir, folder / rgb.format(id_)))
-        return pairs
+                pairs.append(FilePair(category, id_, "vcip", None, nir, folder / rgb.format(id_)))
+        if self.parts != ["training"]:
+            return pairs
+        folds = {name: fold for fold, name in enumerate(sorted({p.category for p in pairs}))}
+        return [replace(p, scene=f"vcip/{p.category}", fold=folds[p.category]) for p in pairs]

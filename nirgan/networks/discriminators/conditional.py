@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import LEAK
 
@@ -63,7 +64,7 @@ class Conditional(nn.Module):
             B logits: log odds that the picture is real.
         """
         if rgb.shape[-2:] != (self.patch, self.patch):
-            raise ValueError(
+            raise NirganError(
                 f"patches are {rgb.shape[-1]}x{rgb.shape[-2]} but the discriminator is made for "
                 f"{self.patch}x{self.patch}; set discriminator.patch and data.patch alike"
             )

@@ -1,6 +1,7 @@
 import pytest
 from PIL import Image
 
+from nirgan.data.protocols import across_scenes
 from nirgan.data.sources.folder import Folder
 from nirgan.data.sources.vcip import Vcip
 from nirgan.errors import NirganError
@@ -35,12 +36,43 @@ def test_the_real_challenge():
     assert len(Vcip(["training", "validation"]).pairs()) == 372 + 18
 
 
+def test_crops_that_may_overlap_are_never_in_both_sets(tmp_path):
+    """Crops of one category may show one place: a category is one scene."""
+    for name in ("field_0001", "field_0002", "forest_0001", "forest_0002"):
+        pair(tmp_path / f"NIR/{name}_nir.png", tmp_path / f"RGB-Registered/{name}_rgb_reg.png")
+    pairs = Vcip(root=tmp_path).pairs()
+    training, judged = across_scenes(pairs, [(64, 64)] * 4, fold=0, seed=0)
+    assert {pairs[r.pair].category for r in judged} == {"field"}
+    assert {pairs[r.pair].category for r in training} == {"forest"}
+    name = "Validation/validation_0000"
+    pair(tmp_path / f"{name}_nir.png", tmp_path / f"{name}_rgb_reg.png")
+    everything = Vcip(["training", "validation"], tmp_path).pairs()
+    with pytest.raises(NirganError, match="leaves no training pairs"):
+        across_scenes(everything, [(64, 64)] * 5, fold=0, seed=0)
+
+
 def test_two_folders(tmp_path):
     for name in ("a", "b"):
         pair(tmp_path / f"n/{name}_nir.png", tmp_path / f"c/{name}.jpg")
     pairs = Folder(str(tmp_path / "n"), str(tmp_path / "c"), category="mine").pairs()
     assert [p.name for p in pairs] == ["mine/a", "mine/b"]
     pairs[0].load()
+
+
+@pytest.mark.parametrize("start", ["./shots/", "shots//", "./shots/../shots/"])
+def test_a_pattern_may_be_written_in_any_way(tmp_path, monkeypatch, start):
+    monkeypatch.chdir(tmp_path)
+    for name in ("abc", "q", "xbc"):
+        pair(tmp_path / f"shots/{name}_nir.png", tmp_path / f"shots/{name}_rgb.png")
+    pairs = Folder(f"{start}*_nir.png", f"{start}*_rgb.png").pairs()
+    assert [p.id for p in pairs] == ["abc", "q", "xbc"]
+
+
+def test_two_pictures_of_one_name_are_named(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        pair(tmp_path / "n" / name, tmp_path / "c/a.png")
+    with pytest.raises(NirganError, match=r"a.jpg and .*a.png are both called 'a'"):
+        Folder(str(tmp_path / "n"), str(tmp_path / "c")).pairs()
 
 
 def test_two_patterns(tmp_path):
