@@ -32,6 +32,17 @@ from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
 from nirgan.tasks.base import ColorizationTask
 
+PARTS = {"class_path": "--model", "source": "--data"}
+"""Keys at the top of a part's file, and the option that takes it."""
+
+INSTEAD = {
+    "gradient_clip_val": "trainer.gradient_clip_val cannot act on two networks; "
+    "use model.gradient_clip_norm",
+    "accumulate_grad_batches": "trainer.accumulate_grad_batches cannot act on two networks; "
+    "use data.batch_size",
+}
+"""What to say where Lightning advises what cannot be done here."""
+
 
 def run(verb: str, arguments: Sequence[str]) -> None:
     """Run an experiment verb.
@@ -64,8 +75,18 @@ def configuration(arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         NirganError: The configuration cannot be used.
     """
-    config: dict[str, Any] = _run("fit", arguments, ParseOnly).config["fit"].as_dict()
+    config: dict[str, Any] = plain(_run("fit", arguments, ParseOnly).config["fit"].as_dict())
     return config
+
+
+def plain(value: Any) -> Any:
+    """A configuration as JSON and YAML hold it, without the paths of its files."""
+    if isinstance(value, dict):
+        files = ("config", "__path__")
+        return {k: plain(v) for k, v in value.items() if k not in files}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _run(
@@ -74,7 +95,7 @@ def _run(
     kind: type["ExperimentCLI"],
     callbacks: Sequence[Callback] = (),
 ) -> "ExperimentCLI":
-    check_files(arguments)
+    check_files(arguments, PARTS)
     _quiet()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
@@ -88,6 +109,7 @@ def _run(
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=SaveConfig,
+            save_config_kwargs={"overwrite": True},  # without a logger all runs share a folder
             trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
             parser_kwargs={"prog": "python -m nirgan"}
             | dict.fromkeys(LightningCLI.subcommands(), options)
@@ -97,7 +119,8 @@ def _run(
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except MisconfigurationException as error:
-        raise NirganError(" ".join(str(error).split())) from error
+        hints = (hint for key, hint in INSTEAD.items() if key in str(error))
+        raise NirganError(next(hints, " ".join(str(error).split()))) from error
     except OmegaConfBaseException as error:
         raise NirganError(
             f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}"
@@ -143,7 +166,7 @@ class SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Called once, on one rank, before the first batch."""
         for logger in trainer.loggers:
-            logger.log_hyperparams(self.config.as_dict())
+            logger.log_hyperparams(plain(self.config.as_dict()))
 
 
 class ExperimentCLI(LightningCLI):
@@ -193,10 +216,16 @@ class ExperimentCLI(LightningCLI):
             raise NirganError(f"--ckpt_path {path}: no such file")
         if path is not None and not is_zipfile(path):
             raise NirganError(f"--ckpt_path {path}: not a checkpoint, or cut short")
+        self.method = _method(config.model)
 
     def before_instantiate_classes(self) -> None:
-        """A history on disk in every run, whatever other logger there is."""
+        """Look at the checkpoint's method; a history on disk, whatever other logger there is."""
         config = self.config[self.subcommand]
+        if (found := _method(config.model)) != self.method:  # the checkpoint's has taken its place
+            raise NirganError(
+                f"--ckpt_path {config.ckpt_path}: holds {found}, but the configuration says "
+                f"{self.method}; give the one that it was trained with"
+            )
         given = config.trainer.logger
         if given is False:
             return
@@ -207,6 +236,9 @@ class ExperimentCLI(LightningCLI):
             loggers += given
         elif given not in (None, True):
             loggers.append(given)
+        for logger in loggers[1:]:
+            if logger.init_args.get("save_dir") == ".":  # Weights & Biases' default
+                logger.init_args.save_dir = config.trainer.default_root_dir
         config.trainer.logger = loggers
 
     def instantiate_classes(self) -> None:
@@ -261,6 +293,14 @@ class ParseOnly(ExperimentCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Nothing is run."""
+
+
+def _method(model: Namespace | None) -> str:
+    """The task of a configuration, and its generator."""
+    if model is None:
+        return ""
+    generator = model.init_args.get("generator")
+    return " of ".join(p.class_path.rpartition(".")[2] for p in (model, generator) if p)
 
 
 def _path(class_: type) -> str:

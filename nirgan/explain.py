@@ -9,8 +9,9 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -56,8 +57,12 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
         raise NirganError(explain(str(error), parser)) from error
 
 
-def check_files(arguments: Iterable[str]) -> None:
+def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProxyType({})) -> None:
     """Look at every configuration file before the parser does, which names neither file nor line.
+
+    Args:
+        arguments: Of the command line.
+        parts: Keys that only a part of an experiment has at its top, and the option for it.
 
     Raises:
         NirganError: A file is missing, or is not YAML.
@@ -66,7 +71,12 @@ def check_files(arguments: Iterable[str]) -> None:
     for word in words:
         option, _, value = word.partition("=")
         if option in ("--config", "-c"):
-            path = Path(value or next(words, ""))
+            given = value or next(words, "")
+            path = Path(given)
+            if not given or given.startswith("-"):
+                raise NirganError(f"{option} needs a value, the path of a YAML file")
+            if path.is_dir():
+                raise NirganError(f"{path}: a folder; give a file, {path}/NAME.yaml")
             if not path.is_file():
                 raise NirganError(f"{path}: no such file{_nearest_file(path)}")
             try:
@@ -79,6 +89,11 @@ def check_files(arguments: Iterable[str]) -> None:
                 ) from error
             if not isinstance(content, dict):
                 raise NirganError(f"{path}: expected keys such as model:, data: and trainer:")
+            for key in parts.keys() & content.keys():
+                raise NirganError(
+                    f"{path}: a part of an experiment; give it as {parts[key]} {path}, or name it "
+                    "in an experiment as those in conf/ do"
+                )
 
 
 def _unknown_options(found: re.Match[str], message: str, parser: ArgumentParser) -> str:

@@ -94,6 +94,8 @@ FILES = {
     "model: {init_args: {l1: {wight: 3}}}": "no key 'model.l1.wight'; did you mean 'weight'?",
     "data: {patch: abc}": "data.patch: expected int, got abc",
     "data: data/urbn.yaml": "data/urbn.yaml: cannot be loaded",
+    "class_path: Triplet": "mine.yaml: a part of an experiment; give it as --model ",
+    "source: Epfl": "mine.yaml: a part of an experiment; give it as --data ",
     "data: [1,2": "mine.yaml, line 2, column 1: not YAML",
     "- a list": "mine.yaml: expected keys such as model:, data: and trainer:",
     "data: {val_patches: '${data.nope}'}": "${...}: Interpolation key",
@@ -111,6 +113,29 @@ def test_a_mistake_in_a_file_is_one_line(text, capsys, tmp_path):
 def test_a_missing_file_is_named_with_the_nearest(capsys):
     error = mistake(capsys, "fit", f"--config={ROOT}/conf/triplet_urbn.yaml")
     assert "triplet_urbn.yaml: no such file; did you mean 'triplet_urban.yaml'?" in error
+
+
+@pytest.mark.parametrize("option", ["--config", "--config=", "-c"])
+def test_an_option_without_its_file_says_so(option, capsys):
+    assert "needs a value, the path of a YAML file" in mistake(capsys, "fit", option)
+
+
+def test_a_folder_is_no_file(capsys):
+    error = mistake(capsys, "fit", f"--config={ROOT}/conf")
+    assert error.endswith("/conf: a folder; give a file, " + f"{ROOT}/conf/NAME.yaml")
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("--trainer.gradient_clip_val=1", "use model.gradient_clip_norm"),
+        ("--trainer.accumulate_grad_batches=2", "use data.batch_size"),
+    ],
+)
+def test_what_cannot_act_names_what_does(option, instead, capsys, tmp_path):
+    arguments = [f"--config={ROOT}/conf/quickstart.yaml", f"--trainer.default_root_dir={tmp_path}"]
+    arguments += ["--data.source.count=10", "--trainer.enable_progress_bar=false"]
+    assert instead in mistake(capsys, "fit", *arguments, option)
 
 
 def test_without_a_configuration_one_is_suggested(capsys):

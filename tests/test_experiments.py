@@ -154,6 +154,38 @@ def test_a_run_resumed_after_an_epoch_equals_one_that_was_never_stopped(fit, tmp
     assert final[0]["val/angular_error"] == final[1]["val/angular_error"]
 
 
+def test_a_checkpoint_of_another_method_is_refused(fit, pair_folder, tmp_path, capsys):
+    assert fit() == 0
+    best = tmp_path / "runs/triplet_urban_small/version_0/checkpoints/best.ckpt"
+    common = tiny(pair_folder, tmp_path / "runs")
+    flat = ["--config", str(ROOT / "conf/flat_urban_small.yaml"), *common, f"--ckpt_path={best}"]
+    assert main(["validate", *flat]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "holds AdversarialTask of Triplet, but the configuration says Adv" in error
+    assert "AdversarialTask of Flat" in error
+
+
+def test_what_loggers_keep_of_the_configuration_is_plain(fit, tmp_path):
+    import yaml
+
+    assert fit() == 0
+    text = (tmp_path / "runs/triplet_urban_small/version_0/hparams.yaml").read_text()
+    assert yaml.safe_load(text)["data"]["patch"] == 32
+    assert "__path__" not in text
+
+
+def test_runs_without_a_logger_may_share_a_folder(fit, tmp_path):
+    for _ in range(2):
+        assert fit("--trainer.logger=false") == 0
+
+
+def test_a_trial_run_leaves_nothing_where_it_was_started(fit, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert fit("--trainer.fast_dev_run=true") == 0
+    assert not list((tmp_path / "here").iterdir())
+
+
 def test_later_files_and_options_win_and_links_follow_them(pair_folder, tmp_path, capsys):
     import yaml
 

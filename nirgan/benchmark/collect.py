@@ -9,10 +9,9 @@ from typing import Any
 from nirgan.benchmark.runner import load
 from nirgan.benchmark.statistics import by_scene, difference
 from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.evaluate import Judgement, Row, pool
-
-Results = dict[str, Any]
 
 
 def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
@@ -26,13 +25,13 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
     Returns:
         As JSON holds it: the budget and what was compared; `tables`, one a category and protocol,
         of rows and comparisons, of which those are left out that still miss a run; `configurations`
-        by category and method; `runs`, with the command, commit, versions, machine, learning curve
-        and judged pictures of each.
+        by category and method, but for protocol, fold and seed, which stand in `runs`, with the
+        command, commit, versions, machine, learning curve and judged pictures of each.
     """
-    done = [result for run in runs if (result := load(out, run)) is not None]
+    done = [_of(run, result) for run in runs if (result := load(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
-        configurations.setdefault(run.category, {})[run.method] = run.configuration
+        configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
     categories = [category or "all" for category in suite.categories]
     tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
     return {
@@ -42,14 +41,24 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         "runs_in_all": len(runs),
         "tables": tables,
         "configurations": configurations,
-        "runs": [{k: v for k, v in run.items() if k != "configuration"} for run in done],
+        "runs": done,
     }
 
 
+def _of(run: Run, result: Results) -> Results:
+    """A result under the name that its row has now."""
+    error = pool(list(_judgements([result])))["angular_error"]
+    own = {"method": run.method, "one_pass": run.one_pass, "angular_error": error}
+    return {k: v for k, v in (result | own).items() if k != "configuration"}
+
+
+def _shared(configuration: Results) -> Results:
+    data = {k: v for k, v in configuration["data"].items() if k not in ("protocol", "fold", "seed")}
+    return {k: v for k, v in configuration.items() if k != "seed_everything"} | {"data": data}
+
+
 def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol) -> Results:
-    within = protocol == "within-images"
-    folds = [0] if within else suite.folds
-    seeds = suite.seeds if within else suite.fold_seeds
+    folds, seeds = suite.folds_of(protocol), suite.seeds_of(protocol)
     found: dict[str, list[Results]] = {}
     for name, method in suite.methods.items():
         expected = len(folds) * (1 if method.one_pass else len(seeds))
@@ -57,7 +66,6 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol)
             run
             for run in done
             if (run["method"], run["category"], run["protocol"]) == (name, category, protocol)
-            and run["fold"] in folds
         ]
         if len(of_method) == expected:
             found[name] = of_method

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         ) from error
     from nirgan.benchmark.collect import collect  # noqa: PLC0415
     from nirgan.benchmark.progress import Progress  # noqa: PLC0415
-    from nirgan.benchmark.runner import do, result_file, write_json, write_text  # noqa: PLC0415
+    from nirgan.benchmark.runner import do, finished, write_json, write_text  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
 
@@ -52,13 +52,12 @@ def main(arguments: Sequence[str]) -> int:
         write_text(out / "table.csv", as_csv(results))
         return results
 
-    progress = Progress(runs, lambda run: result_file(out, run).exists())
+    progress = Progress(runs, lambda run: finished(suite, out, run))
     try:
         failed = do(suite, runs, out, progress, put_down)
     finally:
         progress.close()
     results = put_down()
-    draw(suite, runs, results, out)
     print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")
     print(f"One page of all: python -m nirgan report {out}")
@@ -66,4 +65,5 @@ def main(arguments: Sequence[str]) -> int:
         print(
             f"failed: {run}; see {out}/runs/{run.key}/failed.txt; the same command tries it again"
         )
+    draw(suite, runs, results, out)
     return int(bool(failed))

@@ -4,6 +4,7 @@ Everything is drawn from what the runs have left; no network is needed. Each fig
 PNG and as PDF. What is shown was chosen by the split's seed, the same for every method.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from nirgan.benchmark.runner import shown_file
+from nirgan.benchmark.runner import shown_file, write_text
 from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.shown import Shown
 
@@ -23,46 +25,53 @@ WORST = 20.0
 """Degrees at the end of the error maps' colours; a larger error has the last colour."""
 
 
-def draw(suite: Suite, runs: Sequence[Run], results: dict[str, Any], out: Path) -> list[str]:
-    """Draw all figures of finished runs into `figures/`.
+def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None:
+    """Draw all figures of finished runs into `figures/`, and drop those of former suites.
 
-    Returns:
-        What the figures show, a line each.
+    `shown.txt` there says what they show.
     """
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = []
+    lines, drawn = [], ["shown.txt"]
     with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 110}):
         for protocol in suite.protocols:
             shown = _shown(suite, runs, protocol, out)
             if not shown:
                 continue
-            _save(_patches(suite, shown), folder / f"patches-{protocol}")
-            _save(_pictures(suite, shown), folder / f"pictures-{protocol}")
+            drawn += _save(_patches(suite, shown), folder / f"patches-{protocol}")
+            drawn += _save(_pictures(suite, shown), folder / f"pictures-{protocol}")
             for category, methods in shown.items():
                 splits = methods[GREY]
                 places = "; ".join(place for split in splits for place in split.places)
                 lines.append(f"patches-{protocol}: {category}, from above: {places}")
                 lines.append(f"pictures-{protocol}: {splits[0].whole}")
-        _save(_curves(results), folder / "curves")
+        drawn += _save(_curves(results), folder / "curves")
     lines.append("curves: angular error on validation patches against training patches seen")
-    (folder / "shown.txt").write_text("\n".join(lines) + "\n")
-    return lines
+    write_text(folder / "shown.txt", "\n".join(lines) + "\n")
+    for old in folder.iterdir():
+        if old.name not in drawn:
+            old.unlink(missing_ok=True)
 
 
 Of = dict[str, dict[str, list[Shown]]]
-"""By category and method: what is shown of each split, of the first seed."""
+"""By category and method: what is shown of each split that all methods have, of the first seed."""
 
 
 def _shown(suite: Suite, runs: Sequence[Run], protocol: Protocol, out: Path) -> Of:
-    found: Of = {}
-    first = (suite.seeds if protocol == "within-images" else suite.fold_seeds)[0]
+    found: dict[str, dict[str, dict[int, Shown]]] = {}
+    first = suite.seeds_of(protocol)[0]
     for run in runs:
         file = shown_file(out, run)
         if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
             of_category = found.setdefault(run.category, {})
-            of_category.setdefault(run.method, []).append(Shown.load(file))
-    return {c: methods for c, methods in found.items() if methods.keys() >= {GREY, *suite.trained}}
+            of_category.setdefault(run.method, {})[run.fold] = Shown.load(file)
+    shown: Of = {}
+    for category, methods in found.items():
+        names = [GREY, *suite.trained]
+        folds = [f for f in suite.folds_of(protocol) if all(f in methods.get(n, {}) for n in names)]
+        if folds:
+            shown[category] = {name: [methods[name][f] for f in folds] for name in names}
+    return shown
 
 
 def _patches(suite: Suite, shown: Of) -> Figure:
@@ -98,14 +107,13 @@ def _pictures(suite: Suite, shown: Of) -> Figure:
         for axis, split in zip(axes[2 * row + 1], [grey, *first], strict=False):
             angles = split.whole_angles.astype(np.float32)
             maps = axis.imshow(angles, cmap="magma", vmin=0, vmax=WORST)
-            axis.set_xlabel(f"{np.nanmean(angles):.1f} deg")
     if maps is not None:
         bar = figure.colorbar(maps, ax=axes[:, -1], location="right", shrink=0.6, extend="max")
-        bar.set_label("angular error (degrees); below NIR: of NIR copied to grey")
+        bar.set_label("angular error (degrees)")
     return figure
 
 
-def _curves(results: dict[str, Any]) -> Figure:
+def _curves(results: Results) -> Figure:
     tables = results["tables"]
     figure = Figure(figsize=(3.2 * len(tables), 2.8), layout="constrained")
     for axis, one in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
@@ -124,7 +132,7 @@ def _curve(axis: Axes, name: str, colour: str, runs: Sequence[dict[str, Any]]) -
     histories = [np.array(run["history"], float) for run in runs if run["history"]]
     if not histories:
         return
-    if all(len(history) == 1 for history in histories):
+    if runs[0]["one_pass"]:
         level = float(np.mean([history[0, 1] for history in histories]))
         axis.axhline(level, color=colour, linestyle="--", linewidth=1, label=name)
         return
@@ -157,8 +165,10 @@ def _picture(axis: Axes, picture: Any) -> None:
     axis.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
-def _save(figure: Figure, place: Path) -> None:
-    for kind in (".png", ".pdf"):
-        part = place.with_suffix(f".part{kind}")
-        figure.savefig(part)
-        part.replace(place.with_suffix(kind))
+def _save(figure: Figure, place: Path) -> list[str]:
+    files = [place.with_suffix(kind) for kind in (".png", ".pdf")]
+    for file in files:
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        figure.savefig(part, format=file.suffix.removeprefix("."))
+        part.replace(file)
+    return [file.name for file in files]

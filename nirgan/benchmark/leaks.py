@@ -18,13 +18,14 @@ def refuse_leaks(data: PatchDataModule) -> None:
     training: dict[int, list[Region]] = {}
     for region in data.training:
         training.setdefault(region.pair, []).append(region)
-    judged = {region.pair: region for region in data.validation}
-    for number, region in judged.items():
-        if any(_overlap(region, other) for other in training.get(number, [])):
+    for region in data.validation:
+        if any(_overlap(region, other) for other in training.get(region.pair, [])):
+            pair = data.pairs[region.pair]
             raise NirganError(
-                f"scene {data.pairs[number].scene}: {data.pairs[number].name} is trained on in the "
-                "pixels that it is judged by; a benchmark needs them apart"
+                f"scene {pair.scene}: {pair.name} is trained on in the pixels that it is judged "
+                "by; a benchmark needs them apart"
             )
+    judged = {region.pair for region in data.validation}
     files = {number: data.store.file(data.pairs[number]) for number in {*training, *judged}}
     trained = {files[number]: number for number in training}
     scenes = {data.pairs[number].scene: number for number in training}

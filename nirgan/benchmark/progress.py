@@ -51,7 +51,7 @@ class Progress:
         """A run is over."""
         self.advance(1.0)
         ended = "failed" if failed else "done"
-        self._say(f"run {self._number(run)} {run}: {ended}, {self._left()} to go")
+        self._say(f"run {self._number(run)} {run}: {ended}{self._left()}")
 
     def close(self) -> None:
         """Leave the terminal tidy."""
@@ -60,8 +60,10 @@ class Progress:
     def _left(self) -> str:
         done = self._finished()
         spent = time.monotonic() - self.start_time
-        seconds = spent / max(done - self.before, 1e-9) * (self.total - done)
-        return str(tqdm.format_interval(seconds))
+        if done <= self.before:
+            return ""
+        seconds = spent / (done - self.before) * (self.total - done)
+        return f", {tqdm.format_interval(seconds)} to go"
 
     def _number(self, run: Run) -> str:
         return f"{self.runs.index(run) + 1}/{len(self.runs)}"

@@ -12,19 +12,17 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from nirgan.benchmark.collect import Results
-from nirgan.benchmark.tables import NOTES, budget, cells, heading, overview, sentence
+from nirgan.benchmark.tables import NOTES, Results, budget, cells, heading, overview, sentence
 from nirgan.errors import NirganError
-from nirgan.evaluation.evaluate import Judgement, pool
 from nirgan.evaluation.markdown import table
 from nirgan.explain import parse
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
 
 STYLE = """\
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
 table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .8em; border-bottom: 1px solid #ddd; text-align: right; }
+th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: right; }
 th, td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 th { cursor: pointer; border-bottom: 2px solid #888; }
@@ -72,8 +70,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     figures = {_name(path): _figures(path) for path in options.results}
+    captions = {_name(path): _captions(path) for path in options.results}
     (options.out / "report.md").write_text(as_markdown(named))
-    (options.out / "report.html").write_text(as_html(named, figures))
+    (options.out / "report.html").write_text(as_html(named, figures, captions))
     print(f"{summary(named)}\n\nIn {options.out}: report.html, report.md")
     return 0
 
@@ -113,12 +112,17 @@ def as_markdown(named: Mapping[str, Results]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_html(named: Mapping[str, Results], figures: Mapping[str, Mapping[str, bytes]]) -> str:
+def as_html(
+    named: Mapping[str, Results],
+    figures: Mapping[str, Mapping[str, bytes]],
+    captions: Mapping[str, Sequence[str]],
+) -> str:
     """Everything, and the figures, as one page.
 
     Args:
         named: Results by name.
         figures: PNG by name of the results and of the figure.
+        captions: By name of the results, lines that begin with a figure's name.
     """
     parts = [
         "<h1>nirgan: benchmarks</h1>",
@@ -132,9 +136,11 @@ def as_html(named: Mapping[str, Results], figures: Mapping[str, Mapping[str, byt
     for name, pictures in figures.items():
         for figure, png in pictures.items():
             data = base64.b64encode(png).decode()
+            said = [line for line in captions[name] if line.startswith(f"{figure}:")]
+            caption = "<br>".join(map(_text, [name, *said]))
             parts.append(
                 f'<figure><img alt="{_text(figure)}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{_text(name)}: {_text(figure)}</figcaption></figure>"
+                f"<figcaption>{caption}</figcaption></figure>"
             )
     parts += [f"<h2>Runs</h2>\n{_table(_runs(results))}" for results in named.values()]
     body = "\n".join(parts)
@@ -176,9 +182,8 @@ def _runs(results: Results) -> list[list[str]]:
     head = ["method", "category", "protocol", "fold", "seed", "angular error", "patches"]
     lines = [[*head, "minutes", "commit", "machine"]]
     for run in results["runs"]:
-        images = [Judgement(**{k: v for k, v in i.items() if k != "scene"}) for i in run["images"]]
         what = [str(run[key]) for key in ("method", "category", "protocol", "fold", "seed")]
-        error = f"{pool(images)['angular_error']:.2f}"
+        error = f"{run['angular_error']:.2f}"
         seen, minutes = f"{run['patches_seen']:,}", f"{run['seconds'] / 60:.1f}"
         lines.append([*what, error, seen, minutes, run["commit"], run["machine"]])
     return lines
@@ -187,6 +192,11 @@ def _runs(results: Results) -> list[list[str]]:
 def _figures(path: Path) -> dict[str, bytes]:
     folder = (path if path.is_dir() else path.parent) / "figures"
     return {file.stem: file.read_bytes() for file in sorted(folder.glob("*.png"))}
+
+
+def _captions(path: Path) -> list[str]:
+    file = (path if path.is_dir() else path.parent) / "figures/shown.txt"
+    return file.read_text().splitlines() if file.is_file() else []
 
 
 def _name(path: Path) -> str:

@@ -5,14 +5,17 @@ is at it, an advisory lock is held, which the system takes back from a process t
 """
 
 import json
+import math
 import os
 import platform
+import shlex
 import subprocess
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,8 +36,11 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.shown import show
-from nirgan.experiment import ExperimentCLI, fit
+from nirgan.experiment import fit
 from nirgan.tasks.base import ColorizationTask
+
+PATCHES = 4
+"""Shown of each category."""
 
 POLL = 2.0
 """Seconds between looks at runs that another process is doing."""
@@ -58,15 +64,16 @@ def do(
     Raises:
         NirganError: A configuration, the data or a split cannot be used.
     """
+    commit()  # of the code that runs, whatever is checked out meanwhile
     failed: list[Run] = []
-    while pending := [r for r in runs if r not in failed and not result_file(out, r).exists()]:
+    while pending := [r for r in runs if r not in failed and not finished(suite, out, r)]:
         done = 0
         for run in pending:
             folder = out / "runs" / run.key
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 with FileLock(folder / "lock", timeout=0):
-                    if result_file(out, run).exists():
+                    if finished(suite, out, run):
                         continue
                     progress.start(run)
                     try:
@@ -86,19 +93,21 @@ def do(
     return failed
 
 
-def result_file(out: Path, run: Run) -> Path:
-    """What a finished run leaves."""
-    return out / "runs" / run.key / "result.json"
+def finished(suite: Suite, out: Path, run: Run) -> bool:
+    """Whether all that is asked of a run is there."""
+    folder = out / "runs" / run.key
+    outputs = not suite.save_outputs or (folder / "outputs").is_dir()
+    return outputs and (folder / "result.json").exists()
 
 
 def shown_file(out: Path, run: Run) -> Path:
-    """What a finished run of the first seed leaves for figures."""
+    """What a finished run leaves for figures."""
     return out / "runs" / run.key / "shown.npz"
 
 
 def load(out: Path, run: Run) -> dict[str, Any] | None:
     """What came out of a run, or None if it is not finished."""
-    file = result_file(out, run)
+    file = out / "runs" / run.key / "result.json"
     if not file.exists():
         return None
     loaded: dict[str, Any] = json.loads(file.read_text())
@@ -161,7 +170,8 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     newest = _newest_checkpoint(folder)
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]
     cli = fit([*arguments, *went_on], [watch])
-    task, data = cli.model.eval(), cli.datamodule
+    device = cli.trainer.strategy.root_device  # which Lightning has taken the network away from
+    task, data = cli.model.eval().to(device), cli.datamodule
     seconds = watch.state_dict()["seconds"]
     outputs = folder / "outputs"
     keep = (
@@ -169,10 +179,9 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
         if (suite.save_outputs)
         else None
     )
-    images = list(judge(task, data.validation_regions(), data, task.device, keep))
-    if run.seed in (suite.seeds[0], suite.fold_seeds[0]):
-        rows = -(-suite.rows // (len(suite.folds) if run.protocol == "across-scenes" else 1))
-        show(task, data, rows, task.device).save(folder / "shown.npz")
+    images = list(judge(task, data.validation_regions(), data, device, keep))
+    patches = math.ceil(PATCHES / len(suite.folds_of(run.protocol)))
+    show(task, data, patches, device).save(folder / "shown.npz")
     scenes = {pair.name: pair.scene for pair in data.pairs}
     result = {
         "method": run.method,
@@ -180,22 +189,21 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
         "protocol": run.protocol,
         "fold": run.fold,
         "seed": run.seed,
-        "command": f"python -m nirgan fit {' '.join(arguments)}",
-        "configuration": run.configuration,
+        "command": shlex.join(["python", "-m", "nirgan", "fit", *arguments]),
+        "configuration": run.configured(),
         "patches_seen": _patches(cli.trainer),
         "parameters": sum(p.numel() for p in task.generator.parameters()),
         "seconds": round(seconds, 3),
         "history": watch.history,
         "images": [asdict(j) | {"scene": scenes[j.name]} for j in images],
-        **provenance(cli),
+        **provenance(device),
     }
     write_json(folder / "result.json", result)
     (folder / "failed.txt").unlink(missing_ok=True)
 
 
-def provenance(cli: ExperimentCLI) -> dict[str, Any]:
+def provenance(device: torch.device) -> dict[str, Any]:
     """Where figures come from: commit, versions, machine and day."""
-    device = cli.model.device
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
@@ -207,11 +215,15 @@ def provenance(cli: ExperimentCLI) -> dict[str, Any]:
     }
 
 
+@cache
 def commit() -> str:
     """The commit of the code that runs, `+` where it was changed since; or `unknown`."""
     here = Path(__file__).parent
     ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
-    answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
+    try:
+        answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
+    except OSError:  # git is not installed
+        return "unknown"
     return answer.stdout.strip() or "unknown"
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
 from nirgan.data.protocols import FOLDS, Protocol
 from nirgan.errors import NirganError
+from nirgan.networks import closed_form
 from nirgan.suggest import nearest
 
 
@@ -36,7 +39,7 @@ class Budget:
     """What a run may use, one of the two.
 
     Attributes:
-        patches: Training patches of a run; the paper's is 250,000.
+        patches: Training patches of a run and category; the paper's are 250,000.
         minutes: Training time of a run. Which patches it comes to depends on the machine.
     """
 
@@ -47,19 +50,15 @@ class Budget:
         return f"{self.patches:,} patches" if self.patches else f"{self.minutes:g} minutes"
 
 
-GREY = "NIR copied to grey"
 CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
 KNOW_NOTHING = {
     name: Method(
-        CLOSED_FORM, [f"--model.generator=nirgan.networks.closed_form.{generator}"], one_pass=True
+        CLOSED_FORM, [f"--model.generator={kind.__module__}.{kind.__name__}"], one_pass=True
     )
-    for name, generator in {
-        GREY: "GreyCopy",
-        "mean colour": "MeanColour",
-        "NIR to RGB table": "NirTable",
-    }.items()
+    for name, kind in closed_form.KNOW_NOTHING.items()
 }
 """Rows that every table carries."""
+GREY = next(iter(KNOW_NOTHING))
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Run:
         fold: Which fold is judged; 0 in `within-images`.
         seed: Of initial weights, training patches and noise.
         arguments: Of `python -m nirgan fit`.
-        configuration: What these resolve to.
+        configuration: What these resolve to, but for protocol, fold and seed.
         one_pass: Fitted in closed form.
     """
 
@@ -94,6 +93,12 @@ class Run:
         digest = hashlib.sha256(what.encode()).hexdigest()[:8]
         place = f"{self.category}/{self.protocol}{fold}/{slug(self.method)}"
         return f"{place}/seed{self.seed}-{digest}"
+
+    def configured(self) -> dict[str, Any]:
+        """The whole configuration."""
+        split = {"protocol": self.protocol, "fold": self.fold, "seed": self.seed}
+        data = self.configuration["data"] | split
+        return self.configuration | {"data": data, "seed_everything": self.seed}
 
     def __str__(self) -> str:
         fold = f" fold {self.fold}" if self.protocol == "across-scenes" else ""
@@ -118,7 +123,6 @@ class Suite:
         validations: Points on the learning curve of a run, and checkpoints to go on from; with a
             budget of minutes there is one every `train_patches` of the data.
         compare: Pairs of methods whose difference is stated.
-        rows: Patches of each category in the figures.
         save_outputs: Keep what every method made of every judged region, as float TIFF.
 
     Raises:
@@ -138,7 +142,6 @@ class Suite:
         fold_seeds: Sequence[int] | None = None,
         validations: int = 10,
         compare: Sequence[tuple[str, str]] = (),
-        rows: int = 4,
         save_outputs: bool = False,
     ) -> None:
         if (budget.patches is None) == (budget.minutes is None):
@@ -148,8 +151,12 @@ class Suite:
         for name in (n for pair in compare for n in pair):
             if name not in {**methods, **KNOW_NOTHING}:
                 raise NirganError(f"compare: no method {name!r}{nearest(name, methods)}")
-        if taken := sorted(methods.keys() & KNOW_NOTHING.keys()):
-            raise NirganError(f"methods: {taken[0]!r} is in every table already; rename it")
+        slugs = [slug(name) for name in (*KNOW_NOTHING, *methods)]
+        if taken := [name for name in methods if slugs.count(slug(name)) > 1]:
+            raise NirganError(f"methods: another row is called {taken[0]!r} already; rename it")
+        for name, value in vars(budget).items():
+            if value is not None and value <= 0:
+                raise NirganError(f"budget.{name} is {value}, expected more than 0")
         self.trained = methods
         self.methods = {**KNOW_NOTHING, **methods}
         self.data, self.trainer, self.budget = data, trainer, budget
@@ -158,9 +165,10 @@ class Suite:
         self.folds = list(range(FOLDS)) if folds == "all" else list(folds)
         self.seeds = list(seeds)
         self.fold_seeds = list(fold_seeds) if fold_seeds is not None else self.seeds
-        self.validations, self.rows, self.save_outputs = validations, rows, save_outputs
+        self.validations, self.save_outputs = validations, save_outputs
         self.compare = [(first, second) for first, second in compare]
-        for name, values in (("seeds", self.seeds), ("folds", self.folds)):
+        for name in ("protocols", "categories", "folds", "seeds", "fold_seeds"):
+            values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise NirganError(f"{name} is {values}, expected one or more, each once")
         if validations < 1:
@@ -175,11 +183,13 @@ class Suite:
         seeds = [*self.fold_seeds, *self.seeds]
         return sorted(self._runs(), key=lambda run: (not run.one_pass, seeds.index(run.seed)))
 
-    def splits(self) -> Iterator[tuple[Protocol, int]]:
-        """Every protocol with each of its folds."""
-        for protocol in self.protocols:
-            for fold in self.folds if protocol == "across-scenes" else [0]:
-                yield protocol, fold
+    def folds_of(self, protocol: Protocol) -> list[int]:
+        """Those that a protocol judges."""
+        return self.folds if protocol == "across-scenes" else [0]
+
+    def seeds_of(self, protocol: Protocol) -> list[int]:
+        """Those that a protocol has a run for."""
+        return self.fold_seeds if protocol == "across-scenes" else self.seeds
 
     def _runs(self) -> Iterator[Run]:
         from nirgan.experiment import configuration  # noqa: PLC0415 (seconds of imports)
@@ -188,11 +198,12 @@ class Suite:
         for category in self.categories:
             for name, method in self.methods.items():
                 arguments = self._arguments(method, category)
-                resolved[category, name] = (arguments, _plain(configuration(arguments)))
-        for protocol, fold in self.splits():
+                resolved[category, name] = (arguments, configuration(arguments))
+        splits = [(p, fold) for p in self.protocols for fold in self.folds_of(p)]
+        for protocol, fold in splits:
             for category in self.categories:
                 for name, method in self.methods.items():
-                    seeds = self.seeds if protocol == "within-images" else self.fold_seeds
+                    seeds = self.seeds_of(protocol)
                     arguments, config = resolved[category, name]
                     for seed in seeds[:1] if method.one_pass else seeds:
                         split = [f"--data.protocol={protocol}", f"--data.fold={fold}"]
@@ -215,20 +226,23 @@ class Suite:
             arguments += [f"--trainer={_relative(self.trainer)}"]
         if category is not None:
             arguments += [f"--data.source.categories=[{category}]"]
-        if self.budget.patches is not None:
-            arguments += [
-                f"--data.train_patches={self.budget.patches // self.validations}",
-                f"--trainer.max_epochs={self.validations}",
-            ]
-        else:
-            seconds = round((self.budget.minutes or 0) * 60)
-            days, rest = divmod(seconds, 86400)
-            clock = f"{days:02}:{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
-            arguments += ["--trainer.max_epochs=-1", f"--trainer.max_time={clock}"]
+        if not method.one_pass:
+            arguments += self._budgeted()
         quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
         figures = ["--pictures.patches=0", "--pictures.whole=false"]
         one = ["--trainer.devices=1", "--trainer.num_sanity_val_steps=0"]
         return [*arguments, *quiet, *figures, *one, *method.options]
+
+    def _budgeted(self) -> list[str]:
+        if self.budget.patches is not None:
+            return [
+                f"--data.train_patches={self.budget.patches // self.validations}",
+                f"--trainer.max_epochs={self.validations}",
+            ]
+        seconds = math.ceil((self.budget.minutes or 0) * 60)
+        days, rest = divmod(seconds, 86400)
+        clock = f"{days:02}:{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+        return ["--trainer.max_epochs=-1", f"--trainer.max_time={clock}"]
 
 
 def slug(name: str) -> str:
@@ -237,13 +251,8 @@ def slug(name: str) -> str:
 
 
 def _relative(path: Path_fr | str) -> str:
-    return path if isinstance(path, str) else os.path.relpath(path.absolute)
-
-
-def _plain(value: Any) -> Any:
-    """A configuration as JSON holds it, without the paths of its files."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items() if not k.startswith("__")}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if isinstance(path, str):
+        if path.endswith((".yaml", ".yml")) and not Path(path).is_file():
+            raise NirganError(f"{path}: no such file; paths are relative to the suite's")
+        return path
+    return str(os.path.relpath(path.absolute))

@@ -3,16 +3,22 @@
 import csv
 import io
 from collections.abc import Mapping
+from typing import Any
 
-from nirgan.benchmark.collect import Results
 from nirgan.evaluation.markdown import table
+
+Results = dict[str, Any]
+"""What `results.json` holds, or a part of it."""
 
 NOTES = """\
 Angular error in degrees over all pixels of whole validation regions (eq. 5), which no network saw
 in training; the state of a network at the end of its budget is judged. After a figure, in
 brackets, stands the range over seeds. `against grey` is the difference to NIR copied to grey, with
 a 95% bootstrap interval over scenes; below 0 is better than grey. `*` marks an interval that lies
-below 0. `published` are the paper's figures, on its own patches and split."""
+below 0. The interval says how far other scenes might move the difference, not how far other seeds
+might: for that, look at the range. Pixels without colour in the output or the truth are left out, a
+few more in one method than in another. `published` are the paper's figures, on its own patches and
+split."""
 
 HEAD = (
     "method",
@@ -37,10 +43,12 @@ def markdown(results: Results) -> str:
 
 
 def budget(results: Results) -> str:
-    """What every trained run had, and whether all of them are there."""
+    """What every trained run had, whether all of them are there, and of how many commits."""
     finished, in_all = results["runs_finished"], results["runs_in_all"]
     missing = "" if finished == in_all else f" {finished} of {in_all} runs are finished."
-    return f"Budget of a trained run: {results['budget']}.{missing}"
+    commits = sorted({run["commit"] for run in results["runs"]})
+    mixed = f" Runs are of commits {', '.join(commits)}." if len(commits) > 1 else ""
+    return f"Budget of a trained run: {results['budget']}.{missing}{mixed}"
 
 
 def overview(named: Mapping[str, Results]) -> list[list[str]]:
@@ -104,7 +112,8 @@ def sentence(comparison: Results) -> str:
     else:
         verdict = f"No difference between **{first}** and **{second}** is shown"
     by_seed = ", ".join(f"{value:+.2f}" for value in comparison["of_seeds"].values())
-    return f"{verdict}: {_difference(comparison)} degrees; by seed {by_seed}."
+    seeds = "of one seed" if len(comparison["of_seeds"]) == 1 else f"by seed {by_seed}"
+    return f"{verdict}: {_difference(comparison)} degrees, {seeds}."
 
 
 def as_csv(results: Results) -> str:

@@ -70,7 +70,7 @@ def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.dev
     Args:
         colorize: The method.
         data: The data module, set up.
-        rows: Patches, each of another pair while there are enough.
+        rows: Patches, each of another pair; fewer where there are fewer pairs.
         device: Where `colorize` computes.
     """
     patches: Any = data.validation_patches().dataset

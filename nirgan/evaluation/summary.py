@@ -16,7 +16,7 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import Row, judge, pool
 from nirgan.evaluation.markdown import table
-from nirgan.networks.closed_form import GreyCopy, MeanColour, NirTable
+from nirgan.networks.closed_form import KNOW_NOTHING
 from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
 
@@ -27,13 +27,6 @@ COLUMNS = {
     "ssim": "SSIM",
     "undefined_pixels": "pixels left out",
 }
-KNOW_NOTHING = {
-    "NIR copied to grey": GreyCopy,
-    "mean colour": MeanColour,
-    "NIR to RGB table": NirTable,
-}
-"""What every table carries: the names of the rows, and the generators."""
-
 SHOWN = 5
 """Pictures in the comparison."""
 

@@ -83,3 +83,11 @@ class NirTable(nn.Module):
 
 def _level(nir: Tensor) -> Tensor:
     return ((nir + 1) * ((LEVELS - 1) / 2)).round().clamp(0, LEVELS - 1).long()
+
+
+KNOW_NOTHING = {
+    "NIR copied to grey": GreyCopy,
+    "mean colour": MeanColour,
+    "NIR to RGB table": NirTable,
+}
+"""What every table carries: the names of the rows, and the generators."""

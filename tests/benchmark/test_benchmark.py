@@ -39,7 +39,7 @@ def test_every_table_has_every_row_and_those_that_nobody_asked_for(results):
         assert [row["patches_seen"] for row in rows][3:] == [24, 24]
 
 
-def test_every_run_says_where_its_figures_come_from(results):
+def test_every_run_says_where_its_figures_come_from(finished, results):
     for run in results["runs"]:
         assert run["command"].startswith("python -m nirgan fit --name=fit --model=")
         assert {"torch", "lightning", "nirgan"} <= run["versions"].keys()
@@ -49,6 +49,11 @@ def test_every_run_says_where_its_figures_come_from(results):
         trained = run["method"] in ("flat", "triplet")
         assert [patches for patches, _ in run["history"]][-1] == run["patches_seen"]
         assert len(run["history"]) == (3 if trained else 1)
+    for file in finished.glob("runs/**/result.json"):
+        run = json.loads(file.read_text())
+        kept = run["configuration"]
+        assert kept["seed_everything"] == kept["data"]["seed"] == run["seed"]
+        assert (kept["data"]["protocol"], kept["data"]["fold"]) == (run["protocol"], run["fold"])
     triplet = results["configurations"]["street"]["triplet"]
     assert triplet["model"]["init_args"]["generator"]["init_args"]["widths"] == [4, 4]
     assert triplet["data"]["train_patches"] == 8
@@ -85,7 +90,8 @@ def test_differences_are_those_of_the_rows_and_have_an_interval_over_scenes(resu
             rows["triplet"]["angular_error"] - rows["flat"]["angular_error"], abs=1e-6
         )
         assert comparison["scenes"] == one["scenes"]
-        assert comparison["low"] < comparison["value"] < comparison["high"]
+        if one["protocol"] == "within-images":  # of ten scenes; the two folds have four
+            assert comparison["low"] < comparison["value"] < comparison["high"]
         grey = rows["NIR copied to grey"]
         assert grey["against_grey"] is None
         for name in METHODS[1:]:
@@ -155,6 +161,15 @@ def test_another_configuration_is_another_run(finished, results):
     assert keys(24) == keys(24)
     assert not keys(24) & keys(48)
     assert not keys(24) & keys(24, options=["--model.generator.widths=[5,5]"])
+
+
+def test_what_is_fitted_in_one_pass_has_no_budget():
+    from nirgan.benchmark.suite import Budget, Suite
+
+    budgets = Budget(patches=24), Budget(minutes=1.0)
+    suites = [Suite({}, "scenes", budget, categories=["street"]) for budget in budgets]
+    grey = [suite._arguments(suite.methods["NIR copied to grey"], "street") for suite in suites]
+    assert grey[0] == grey[1]
 
 
 def start(out, *options):
@@ -236,6 +251,33 @@ def test_a_failed_run_is_reported_and_tried_again_and_stops_no_other(tmp_path, c
     assert not list(tmp_path.glob("runs/**/failed.txt"))
 
 
+def test_a_fold_that_failed_is_left_out_of_the_figures(tmp_path, monkeypatch, capsys):
+    from nirgan.benchmark import runner
+
+    real = runner.judge
+
+    def broken(task, loader, data, *rest):
+        if type(task.generator).__name__ == "Triplet" and data.fold == 0:
+            raise RuntimeError("no memory left")
+        return real(task, loader, data, *rest)
+
+    monkeypatch.setattr(runner, "judge", broken)
+    options = ["--protocols=[across-scenes]", "--budget.patches=12"]
+    assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 1
+    assert "failed: street across-scenes fold 0 triplet" in capsys.readouterr().out
+    (patches, _, _) = (tmp_path / "figures/shown.txt").read_text().splitlines()
+    assert patches.count(" at ") == 2  # those of the fold that every method has
+
+
+def test_a_method_that_equals_another_is_no_accident(tmp_path, capsys):
+    grey = f"--methods={{mine: {{model: {ROOT}/conf/model/grey_copy.yaml, one_pass: true}}}}"
+    options = ["--protocols=[within-images]", "--seeds=[0]", "--compare=[]", grey]
+    assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    mine = table(results, "within-images")["rows"][-1]
+    assert mine["against_grey"] == {"value": 0, "low": 0, "high": 0, "scenes": 10}
+
+
 def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
     options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
     options += ["--seeds=[0]", "--budget.patches=null", "--budget.minutes=0.05"]
@@ -254,6 +296,11 @@ def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
         (["--budget.minutes=3"], "budget: give one of budget.patches and budget.minutes"),
         (["--compare=[[triplet, flt]]"], "compare: no method 'flt'; did you mean 'flat'?"),
         (["--seeds=[]"], "seeds is [], expected one or more"),
+        (["--fold_seeds=[0, 0]"], "fold_seeds is [0, 0], expected one or more, each once"),
+        (["--protocols=[]"], "protocols is [], expected one or more"),
+        (["--budget.patches=0"], "budget.patches is 0, expected more than 0"),
+        (["--methods={Nir copied to GREY: {model: x}}", "--compare=[]"], "rename it"),
+        (["--methods={a: {model: tripelt.yaml}}", "--compare=[]"], "tripelt.yaml: no such file"),
         (["--categories=[stret]"], "no category 'stret'; did you mean 'street'?"),
         (["--protocols=[within]"], "protocols: expected one of"),
         (["--budget.patches=2"], "data.train_patches=0"),

@@ -19,7 +19,7 @@ TABLE1 = ROOT / "results/table1"
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.sources, self.cells, self.tag = [], [], ""
+        self.sources, self.cells, self.texts, self.tag = [], [], [], ""
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -27,6 +27,7 @@ class Page(HTMLParser):
         self.sources += [value for name, value in attributes if name in ("src", "href")]
 
     def handle_data(self, text):
+        self.texts.append(text)
         if self.tag == "td":
             self.cells.append(text)
 
@@ -36,6 +37,7 @@ def test_one_page_holds_everything_and_needs_nothing_else(finished, results, tmp
     page = Page((tmp_path / "report.html").read_text())
     assert len(page.sources) == 5
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert "patches-within-images: street, from above: street/" in "".join(page.texts)
     text = (tmp_path / "report.md").read_text()
     for one in results["tables"]:
         for row in one["rows"]:

@@ -27,13 +27,21 @@ def test_the_value_is_the_difference_of_the_pooled_errors():
     assert difference(thrice, second) == difference(first, second)
 
 
-def test_a_constant_difference_is_certain_and_two_scenes_are_too_few():
-    errors, pixels = np.array([1.0, 5, 3, 8]), [10, 30, 20, 40]
+def test_a_constant_difference_is_certain_and_four_scenes_are_too_few():
+    errors, pixels = np.array([1.0, 5, 3, 8, 2]), [10, 30, 20, 40, 10]
     same = difference(scenes(errors + 1, pixels), scenes(errors, pixels))
     assert (same.value, same.low, same.high) == pytest.approx((1, 1, 1))
-    few = difference(scenes([1, 2], [1, 1]), scenes([2, 2], [1, 1]))
-    assert few.value == pytest.approx(-0.5)
+    few = difference(scenes([1, 2, 3, 4], [1] * 4), scenes([2, 2, 2, 2], [1] * 4))
+    assert few.value == pytest.approx(0.5)
     assert (few.low, few.high) == (None, None)
+
+
+def test_equal_methods_do_not_differ_and_diverged_ones_cannot_be_compared():
+    errors, pixels = [1.0, 5, 3, 8, 2, 4], [10, 30, 20, 40, 10, 10]
+    alike = difference(scenes(errors, pixels), scenes(errors, pixels))
+    assert (alike.value, alike.low, alike.high) == (0, 0, 0)
+    nothing = difference(scenes(errors, [0] * 6), scenes(errors, pixels))
+    assert (nothing.low, nothing.high) == (None, None)
 
 
 def test_different_scenes_are_no_pair():
@@ -41,19 +49,19 @@ def test_different_scenes_are_no_pair():
         difference(scenes([1, 2, 3], [1, 1, 1]), {"x": (1.0, 1)})
 
 
-@pytest.mark.parametrize("skewed", [False, True])
-def test_the_interval_covers_the_truth_at_its_rate(skewed, monkeypatch):
+@pytest.mark.parametrize(("skewed", "count"), [(False, 20), (True, 20), (False, 5)])
+def test_the_interval_covers_the_truth_at_its_rate(skewed, count, monkeypatch):
     """Twenty scenes, as a category has; each differs from the others more than its pixels do."""
     monkeypatch.setattr(statistics, "RESAMPLES", 2000)
     random = np.random.default_rng(5)
     trials, covered, narrow = 600, 0, 0
     for trial in range(trials):
-        pixels = random.integers(200_000, 600_000, 20).astype(float)
-        hard = random.gamma(4, 1.5, 20) if skewed else random.normal(6, 1, 20)
-        effect = random.normal(-0.5, 1, 20) * (hard / 6 if skewed else 1)
+        pixels = random.integers(200_000, 600_000, count).astype(float)
+        hard = random.gamma(4, 1.5, count) if skewed else random.normal(6, 1, count)
+        effect = random.normal(-0.5, 1, count) * (hard / 6 if skewed else 1)
         found = difference(scenes(hard + effect, pixels), scenes(hard, pixels), seed=trial)
         covered += found.low <= -0.5 <= found.high
         middle, third = (found.low + found.high) / 2, (found.high - found.low) / 6
         narrow += middle - third <= -0.5 <= middle + third
     assert covered / trials == pytest.approx(0.95, abs=0.025)
-    assert narrow / trials < 0.6  # the test can tell: a third of the interval covers too seldom
+    assert narrow / trials < 0.75  # the test can tell: a third of the interval covers too seldom
