@@ -250,9 +250,9 @@ def _parameters() -> set[str]:
 
     from nirgan.data import datamodule  # noqa: PLC0415
     from nirgan.data.sources.base import PairSource  # noqa: PLC0415
-    from nirgan.tasks import adversarial  # noqa: PLC0415
+    from nirgan.tasks import adversarial, training  # noqa: PLC0415
 
-    classes: list[type] = [datamodule.Noise, adversarial.Term, adversarial.WeightRegularizer]
+    classes: list[type] = [datamodule.Noise, training.Term, adversarial.WeightRegularizer]
     classes += _subclasses(PairSource)
     classes += [c for c in _subclasses(nn.Module) if c.__module__.startswith("nirgan")]
     classes += [optim.Adam, optim.SGD]

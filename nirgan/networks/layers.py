@@ -1,6 +1,7 @@
 """Blocks that several networks share."""
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 LEAK = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
@@ -22,3 +23,8 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
+    """Bring a layer's output to another's height and width, off by a pixel where a size was odd."""
+    return interpolate(hidden, like.shape[-2:])

@@ -4,40 +4,23 @@ Suárez, Sappa and Vintimilla 2017, section 3. Names as there: y is the NIR band
 x the true colour picture, G(y, z) the generated one.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from nirgan.data.datamodule import Batch
-from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.suggest import nearest
 from nirgan.tasks.base import ColorizationTask
-
-MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
-MakeScheduler = Callable[[Optimizer], LRScheduler]
-
-
-@dataclass
-class Term:
-    """A loss between the generated and the true picture.
-
-    Attributes:
-        loss: Takes both, B x 3 x H x W in [0, 1], and returns a scalar.
-        weight: Its part in the generator's loss; 0 leaves it out.
-    """
-
-    loss: nn.Module
-    weight: float = 0.0
+from nirgan.tasks.training import MakeOptimizer, Schedule, Term, Terms, make_scheduler
 
 
 @dataclass
@@ -70,8 +53,7 @@ class AdversarialTask(ColorizationTask):
         generator_optimizer: None: the paper's Adam, learning rate 2e-4, betas 0.4 and 0.999,
             weight decay 1e-5.
         discriminator_optimizer: None: the same with beta1 0.5.
-        scheduler: A learning-rate schedule for both; it moves on after every batch. `to-zero`
-            falls linearly from the optimizer's rate to 0 over the run, however long it is.
+        scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
     """
@@ -86,7 +68,7 @@ class AdversarialTask(ColorizationTask):
         l1: WeightRegularizer | None = None,
         generator_optimizer: MakeOptimizer | None = None,
         discriminator_optimizer: MakeOptimizer | None = None,
-        scheduler: Literal["to-zero"] | MakeScheduler | None = None,
+        scheduler: Schedule | None = None,
         gradient_clip_norm: float | None = None,
         channels_last: bool = False,
     ) -> None:
@@ -95,11 +77,8 @@ class AdversarialTask(ColorizationTask):
         self.automatic_optimization = False
         self.discriminator = discriminator
         self.adversarial_weight, self.saturating = adversarial_weight, saturating
-        terms = reconstruction or {}
-        self.reconstruction = nn.ModuleDict({name: term.loss for name, term in terms.items()})
-        self.reconstruction_weights = {name: term.weight for name, term in terms.items()}
-        weights = [adversarial_weight, *self.reconstruction_weights.values(), l1 and l1.weight]
-        if not any(weights):
+        self.reconstruction = Terms(reconstruction or {})
+        if not (adversarial_weight or self.reconstruction or (l1 and l1.weight)):
             raise NirganError(
                 "model.adversarial_weight is 0 and no reconstruction loss has a weight: "
                 "the generator has nothing to learn from; raise one"
@@ -114,7 +93,7 @@ class AdversarialTask(ColorizationTask):
             discriminator_optimizer or _papers_adam(beta1=0.5),
             generator_optimizer or _papers_adam(beta1=0.4),
         )
-        self.make_scheduler = self._to_zero if scheduler == "to-zero" else scheduler
+        self.schedule = scheduler
         self.gradient_clip_norm = gradient_clip_norm
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -151,10 +130,7 @@ class AdversarialTask(ColorizationTask):
             losses["generator"] = self.adversarial_weight * generator_loss(
                 logits, saturating=self.saturating
             )
-        for name, loss in self.reconstruction.items():
-            if weight := self.reconstruction_weights[name]:
-                with torch.autocast(x.device.type, enabled=False):  # bf16 is too coarse for SSIM
-                    losses[name] = weight * loss(signed_to_unit(generated), signed_to_unit(x))
+        losses |= self.reconstruction(generated, x)
         if self.l1 is not None and self.l1.weight:
             size = torch.stack([weight.abs().sum() for weight in self.regularized]).sum()
             losses["l1_regularizer"] = self.l1.weight * size
@@ -164,18 +140,9 @@ class AdversarialTask(ColorizationTask):
         """The discriminator's optimizer and the generator's, each with its schedule."""
         make_d, make_g = self.make_optimizers
         optimizers = [make_d(self.discriminator.parameters()), make_g(self.generator.parameters())]
-        if self.make_scheduler is None:
+        if self.schedule is None:
             return optimizers
-        schedulers = [self.make_scheduler(optimizer) for optimizer in optimizers]
-        if isinstance(schedulers[0], ReduceLROnPlateau):
-            raise NirganError(
-                "model.scheduler: ReduceLROnPlateau waits for a metric, but schedules move on "
-                "after every batch; use another, to-zero for instance"
-            )
-        return optimizers, schedulers
-
-    def _to_zero(self, optimizer: Optimizer) -> LRScheduler:
-        return LambdaLR(optimizer, lambda batches: 1 - self.run_fraction() if batches else 1.0)
+        return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradient of the network whose turn it is, its scale for float16 taken off."""

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from nirgan.networks.generators.branch import Branch
+from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.triplet import Triplet
 
 SMALL = {"widths": (4, 4), "kernels": (3, 3), "last_kernel": 3}
@@ -45,3 +47,18 @@ def test_wrong_layers_say_what_is_expected():
         Triplet(widths=(4, 4), kernels=(3,))
     with pytest.raises(ValueError, match="kernel size 4 is even"):
         Triplet(widths=(4,), kernels=(4,))
+
+
+@pytest.mark.parametrize("cls", [Triplet, Flat])
+def test_the_defaults_are_constructed_and_initialised_as_the_paper_says(cls):
+    generator = cls()
+    weights = [
+        m.weight for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    assert torch.cat([w.flatten() for w in weights]).std().item() == pytest.approx(
+        0.00282, rel=0.02
+    )
+    assert not any(
+        isinstance(m, nn.Dropout | nn.MaxPool2d | nn.AvgPool2d) for m in generator.modules()
+    )
+    assert all(m.stride == (1, 1) for m in generator.modules() if isinstance(m, nn.Conv2d))

@@ -1,16 +1,16 @@
 import copy
 import math
 
-import lightning
 import pytest
 import torch
+from tasks_helpers import batch, train
 from torch import nn
-from torch.utils.data import DataLoader
 
 from nirgan.errors import NirganError
 from nirgan.networks.discriminators.conditional import Conditional
 from nirgan.networks.generators.triplet import Triplet
-from nirgan.tasks.adversarial import AdversarialTask, Term, WeightRegularizer
+from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer
+from nirgan.tasks.training import Term
 
 
 class Constant(nn.Module):
@@ -28,26 +28,6 @@ def task(**options):
     torch.manual_seed(0)
     generator = Triplet(widths=(4, 4), kernels=(3, 3), last_kernel=3, std=0.1)
     return AdversarialTask(generator, Conditional(widths=(4, 8), patch=16, std=0.1), **options)
-
-
-def batch(size=4, seed=0):
-    random = torch.Generator().manual_seed(seed)
-    draw = lambda c: torch.rand(size, c, 16, 16, generator=random) * 2 - 1  # noqa: E731
-    nir = draw(1)
-    return {"nir": nir, "triplet": nir.expand(-1, 3, -1, -1).contiguous(), "rgb": draw(3)}
-
-
-def train(module, batches, **trainer):
-    options = {
-        "max_epochs": 1,
-        "accelerator": "cpu",
-        "logger": False,
-        "enable_checkpointing": False,
-    }
-    options |= {"enable_progress_bar": False, "enable_model_summary": False} | trainer
-    fitted = lightning.Trainer(**options)
-    fitted.fit(module, DataLoader(batches, batch_size=None))
-    return fitted
 
 
 def test_the_losses_are_equations_3_and_4():

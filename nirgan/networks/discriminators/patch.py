@@ -1,0 +1,59 @@
+"""The 70x70 PatchGAN discriminator of pix2pix.
+
+Isola, Zhu, Zhou and Efros 2017, appendix 6.1: C64-C128-C256-C512 of 4x4 kernels, the first three
+with stride 2, and a last convolution to one channel; leaky ReLU 0.2, batch norm on all but the first
+and last. Each logit judges the 70x70 pixels that it sees.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nirgan.networks.initialization import initialize
+from nirgan.networks.layers import LEAK
+
+
+class PatchGAN(nn.Module):
+    """How real each place of a colour picture of a NIR picture looks, at any height and width.
+
+    Args:
+        widths: Channels of every layer before the last; all but the last of these halve the size.
+        condition: Whether the NIR band is seen beside the colours.
+        std: Standard deviation of the initial weights.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        condition: bool = True,
+        std: float = 0.02,
+    ) -> None:
+        super().__init__()
+        self.condition = condition
+        layers: list[nn.Module] = []
+        inputs = 4 if condition else 3
+        for number, outputs in enumerate(widths):
+            stride = 2 if number < len(widths) - 1 else 1
+            first = number == 0
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=first))
+            if not first:
+                layers.append(nn.BatchNorm2d(outputs))
+            layers.append(nn.LeakyReLU(LEAK, inplace=True))
+            inputs = outputs
+        self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, 1, 4, padding=1))
+        initialize(self, std)
+
+    def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
+        """Judge pictures.
+
+        Args:
+            rgb: B x 3 x H x W in [-1, 1].
+            nir: B x 1 x H x W in [-1, 1].
+
+        Returns:
+            B x 1 x h x w logits: log odds that a place is real.
+        """
+        pixels = torch.cat([rgb, nir], 1) if self.condition else rgb
+        return cast(Tensor, self.layers(pixels))

@@ -1,0 +1,101 @@
+"""Virtual batch norm, for any network here.
+
+Salimans et al., "Improved techniques for training GANs", NeurIPS 2016, section 3.4: every example
+is normalised by the statistics of a reference batch, chosen once and fixed, and of itself; the
+reference batch by its own alone. So one example's output does not depend on the others of its
+batch. With R references, the means of x and of x^2 over all R + 1 are what the authors' code takes.
+
+It costs a second pass, of the reference batch, through the network at every step.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+
+class VirtualBatchNorm(nn.Module):
+    """The layer. `VirtualBatchNormalized` puts it in place of batch norm and runs it.
+
+    Args:
+        channels: Of its input.
+        eps: Added to the variance.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+        self.reference: tuple[Tensor, Tensor, int] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise B x C x H x W.
+
+        Where no reference is held, the batch is one: it is normalised by its own statistics, and
+        they are held for the next.
+        """
+        wide = x.float()
+        if self.reference is None:
+            mean, square = wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))
+            self.reference = mean, square, len(x)
+            mean, square = mean.view(1, -1, 1, 1), square.view(1, -1, 1, 1)
+        else:
+            of_reference, of_its_square, count = self.reference
+            own = 1 / (count + 1)
+            mean = own * wide.mean((2, 3), keepdim=True)
+            mean = mean + (1 - own) * of_reference.view(1, -1, 1, 1)
+            square = own * wide.square().mean((2, 3), keepdim=True)
+            square = square + (1 - own) * of_its_square.view(1, -1, 1, 1)
+        scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(square - mean.square() + self.eps)
+        return ((wide - mean) * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
+
+
+class VirtualBatchNormalized(nn.Module):
+    """A network with virtual batch norm wherever it had batch norm.
+
+    The first batch of training becomes the reference, and is kept in checkpoints. Before that a
+    batch is its own reference, as in batch norm.
+
+    Args:
+        network: A generator or a discriminator; its layers are reached as `network.NAME`.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = _converted(network)
+        self._norms = [m for m in network.modules() if isinstance(m, VirtualBatchNorm)]
+        if not self._norms:
+            raise ValueError(f"{type(network).__name__} has no batch norm to replace")
+        self.references = 0
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """What the network gives for its inputs, each B x C x H x W."""
+        if self.training and not self.references:
+            self._keep([x.detach().clone() for x in inputs])
+        for norm in self._norms:
+            norm.reference = None
+        if not self.references:
+            return cast(Tensor, self.network(*inputs))
+        self.network(*(self.get_buffer(f"reference_{i}") for i in range(self.references)))
+        return cast(Tensor, self.network(*inputs))
+
+    def _keep(self, batches: list[Tensor]) -> None:
+        for number, batch in enumerate(batches):
+            self.register_buffer(f"reference_{number}", batch)
+        self.references = len(batches)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        start = f"{prefix}reference_"
+        kept = {key: value for key, value in state_dict.items() if key.startswith(start)}
+        self._keep([torch.empty_like(kept[key]) for key in sorted(kept)])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _converted(module: nn.Module) -> nn.Module:
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, VirtualBatchNorm(child.num_features, child.eps))
+        else:
+            _converted(child)
+    return module

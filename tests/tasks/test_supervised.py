@@ -1,0 +1,40 @@
+import pytest
+import torch
+from tasks_helpers import batch, train
+from torch import nn
+
+from nirgan.errors import NirganError
+from nirgan.tasks.supervised import SupervisedTask
+from nirgan.tasks.training import Term
+
+
+def task(**options):
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh())
+    return SupervisedTask(generator, {"l1": Term(nn.L1Loss(), 10.0)}, **options)
+
+
+def test_it_descends_the_weighted_sum():
+    module, other = task(optimizer=lambda p: torch.optim.SGD(p, 0.1)), task()
+    train(module, [batch()])
+    shown = batch()
+    loss = 10 * nn.functional.l1_loss((other(shown["triplet"]) + 1) / 2, (shown["rgb"] + 1) / 2)
+    loss.backward()
+    for moved, still in zip(module.parameters(), other.parameters(), strict=True):
+        assert torch.allclose(moved, still - 0.1 * still.grad, atol=1e-6)
+
+
+def test_a_schedule_moves_on_after_every_batch():
+    module = task(scheduler="to-zero")
+    rates = []
+    module.on_train_batch_start = lambda *_: rates.append(
+        module.trainer.optimizers[0].param_groups[0]["lr"]
+    )
+    trainer = train(module, [batch(seed=i) for i in range(4)])
+    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0
+
+
+def test_a_generator_without_any_loss_is_refused():
+    with pytest.raises(NirganError, match=r"model.losses: none has a weight"):
+        SupervisedTask(nn.Identity(), {"l1": Term(nn.L1Loss(), 0.0)})
