@@ -1,8 +1,8 @@
 """The 70x70 PatchGAN discriminator of pix2pix.
 
 Isola, Zhu, Zhou and Efros 2017, appendix 6.1: C64-C128-C256-C512 of 4x4 kernels, the first three
-with stride 2, and a last convolution to one channel; leaky ReLU 0.2, batch norm on all but the first
-and last. Each logit judges the 70x70 pixels that it sees.
+with stride 2, and a last convolution to one channel; leaky ReLU 0.2, batch norm on all but the
+first and last. Each logit judges the 70x70 pixels that it sees.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,92 @@
+"""Colour from a pyramid of NIR pictures, and the detail from NIR itself.
+
+Limmer and Lensch, "Infrared colorization using deep convolutional neural networks", ICMLA 2016
+(arXiv 1604.02245): the NIR picture is normalised locally and scaled down to a pyramid; one CNN, its
+weights shared, looks at every level; what it finds is brought to full size and joined, and predicts
+the low frequencies of red, green and blue directly. A joint bilateral filter guided by NIR sharpens
+the result, and the high frequencies of NIR are added to it. Chosen here, where details are open:
+
+- Three levels, each half the former one; widths and kernels are parameters; batch norm is added.
+- The detail is NIR minus NIR under the same bilateral filter, added alike to all three channels.
+- In training the raw output is compared with the truth, since the filter has nothing to learn.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+
+from nirgan.networks.filters import joint_bilateral, locally_normalised
+from nirgan.networks.layers import convolution, fit_size
+
+
+class MultiScale(nn.Module):
+    """The multi-scale network, and the filter behind it.
+
+    Args:
+        widths: Channels of every layer of the shared CNN.
+        kernel: Its kernel size, odd.
+        levels: Of the pyramid.
+        joined: Channels of the layer that joins the levels.
+        normalisation: Radius of the local normalisation, in pixels.
+        filtered: Filter and add detail when not training; otherwise the raw output is given.
+        radius: Of the bilateral filter, in pixels.
+        sigma_space: Of the bilateral filter, in pixels.
+        sigma_range: Of the bilateral filter, on NIR in [-1, 1].
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (32, 64, 64),
+        kernel: int = 5,
+        levels: int = 3,
+        joined: int = 64,
+        normalisation: int = 8,
+        filtered: bool = True,
+        radius: int = 5,
+        sigma_space: float = 3.0,
+        sigma_range: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if levels < 1:
+            raise ValueError(f"levels is {levels}, expected 1 or more")
+        self.levels, self.normalisation, self.filtered = levels, normalisation, filtered
+        self.filter = (radius, sigma_space, sigma_range)
+        self.shared = nn.Sequential(
+            *(
+                convolution(inputs, outputs, kernel)
+                for inputs, outputs in zip([2, *widths], widths, strict=False)
+            )
+        )
+        self.join = convolution(levels * widths[-1], joined, 3)
+        self.colour = nn.Conv2d(joined, 3, 3, padding=1)
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize.
+
+        Args:
+            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band, larger than the
+                filter's radius each way.
+
+        Returns:
+            B x 3 x H x W in [-1, 1]: raw in training, else filtered where that is asked for.
+        """
+        raw = self.raw(triplet)
+        return raw if self.training or not self.filtered else self.restore(raw, triplet)
+
+    def raw(self, triplet: Tensor) -> Tensor:
+        """What the network predicts: low frequencies, blurred edges."""
+        nir = triplet.mean(1, keepdim=True)
+        normalised = locally_normalised(nir, self.normalisation)
+        level, found = torch.cat([nir, normalised], 1), []
+        for number in range(self.levels):
+            level = level if number == 0 else avg_pool2d(level, 2)
+            found.append(fit_size(self.shared(level), triplet))
+        return torch.tanh(self.colour(self.join(torch.cat(found, 1))))
+
+    def restore(self, raw: Tensor, triplet: Tensor) -> Tensor:
+        """Sharpen a raw output by NIR, and add NIR's own detail."""
+        nir = triplet.mean(1, keepdim=True)
+        both = joint_bilateral(torch.cat([raw, nir], 1), nir, *self.filter)
+        return (both[:, :3] + nir - both[:, 3:]).clamp(-1, 1)
