@@ -66,6 +66,34 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
     assert "NIR copied to grey" in capsys.readouterr().out
 
 
+SYSTEMS = {
+    "autoencoder": ["--model.generator.widths=[4,4]"],
+    "limmer": ["--model.generator.widths=[4]", "--model.generator.joined=4"],
+    "pix2pix": ["--model.generator.width=4", "--model.generator.depth=3"],
+    "triplet_small_virtual": [
+        "--model.generator.network.widths=[4,4]",
+        "--model.generator.network.kernels=[3,3]",
+        "--model.discriminator.network.widths=[4]",
+        "--model.discriminator.network.patch=32",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_goes_through_the_same_verbs(name, pair_folder, tmp_path):
+    runs = tmp_path / "runs"
+    model = ROOT / f"conf/model/{name}.yaml"
+    common = [f"--model={model}", f"--name={name}", *tiny_data(pair_folder, runs), *SYSTEMS[name]]
+    assert main(["fit", *common]) == 0
+    best = runs / name / "version_0/checkpoints/best.ckpt"
+    rows = json.loads((runs / name / "version_0/results.json").read_text())["rows"]
+    for verb in ("validate", "predict"):
+        assert main([verb, *common, f"--ckpt_path={best}"]) == 0
+    again = json.loads((runs / name / "version_1/results.json").read_text())["rows"]
+    assert again[name] == pytest.approx(rows[name], rel=1e-4)
+    assert len(list((runs / name / "version_2/predictions/own").iterdir())) == 6
+
+
 @pytest.mark.parametrize("name", ["grey_copy", "mean_colour", "nir_table"])
 def test_what_knows_nothing_goes_through_the_same_verbs(name, pair_folder, tmp_path):
     runs = tmp_path / "runs"

@@ -40,3 +40,31 @@ def test_it_learns(network, generator, tmp_path):
     error = {name: row["angular_error"] for name, row in rows.items()}
     assert error[network] < error["NIR copied to grey"] - 1.0
     assert error[network] < error["mean colour"] - 1.0
+
+
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        ("autoencoder", ["--model.generator.widths=[16,32]"]),
+        ("limmer", ["--model.generator.widths=[12,12]", "--model.generator.joined=16"]),
+        ("pix2pix", ["--model.generator.width=12", "--model.generator.depth=4"]),
+    ],
+)
+def test_a_system_learns(system, options, tmp_path):
+    arguments = [
+        f"--config={ROOT}/conf/quickstart.yaml",
+        f"--model={ROOT}/conf/model/{system}.yaml",
+        f"--name={system}",
+        "--data.source.count=30",
+        "--data.patch=32",
+        "--data.train_patches=640",
+        "--data.val_patches=40",
+        "--trainer.max_epochs=1",
+        "--trainer.enable_progress_bar=false",
+        f"--trainer.default_root_dir={tmp_path}",
+        *options,
+    ]
+    assert main(["fit", *arguments]) == 0
+    rows = json.loads((tmp_path / system / "version_0/results.json").read_text())["rows"]
+    error = {name: row["angular_error"] for name, row in rows.items()}
+    assert error[system] < error["NIR copied to grey"] - 1.0
