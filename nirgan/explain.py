@@ -132,8 +132,11 @@ def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) ->
 
 
 def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    key = _given_key(message)
-    return f"{key}: no class {found[1]!r}{nearest(found[1], _classes())}; or give its import path"
+    if re.search(r"Expected a <class '(?:int|float)'>", message):
+        return _wrong_type(found, message, parser)
+    words = set(re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message))))
+    hint = nearest(found[1], words | _classes())
+    return f"{_given_key(message)}: no class {found[1]!r}{hint}; or give its import path"
 
 
 def _no_module(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
@@ -143,7 +146,9 @@ def _no_module(found: re.Match[str], message: str, parser: ArgumentParser) -> st
 def _wrong_type(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     key = _given_key(message)
     kinds = dict.fromkeys(
-        _plain(kind) for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message)
+        _plain(kind)
+        for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message)
+        if not kind.startswith(("path but", "dot import path"))
     )
     kinds.pop("nothing", None)
     got = re.search(r"Given value: NestedArg\(key='[^']*', val=(.*)\)", message)
@@ -200,7 +205,8 @@ def _paths(value: Any, name: str) -> Iterator[list[str]]:
 
 def _no_part(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     path = Path(found[1])
-    return f"{path}: cannot be loaded; a part is named relative to its file{_nearest_file(path)}"
+    why = "not a part" if path.is_file() else "no such part; in a file, paths are relative to it"
+    return f"{path}: {why}{_nearest_file(path)}"
 
 
 def _nearest_file(path: Path) -> str:
@@ -210,6 +216,8 @@ def _nearest_file(path: Path) -> str:
 
 def _missing(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     names = re.sub(r"\b(?:fit|validate|test|predict)\.", "", found[1])
+    if key := re.search(r'Parser key "', message) and _given_key(message):
+        return f"{key}: {names} missing"
     takes_files = any("--config" in action.option_strings for action in parser._actions)
     return f"{names} not configured; {EXAMPLE}" if takes_files else f"{names} missing, see --help"
 
@@ -237,10 +245,12 @@ def _subclasses(base: type) -> Iterator[type]:
 def _classes() -> set[str]:
     from lightning.pytorch import Callback, LightningModule  # noqa: PLC0415 (only after a mistake)
     from lightning.pytorch.loggers import Logger, WandbLogger  # noqa: F401, PLC0415
+    from torch import optim  # noqa: PLC0415
 
     from nirgan.data.sources.base import PairSource  # noqa: PLC0415
 
     bases: tuple[type, ...] = (PairSource, LightningModule, Logger, Callback)
+    bases += (optim.Optimizer, optim.lr_scheduler.LRScheduler)
     return {cls.__name__ for base in bases for cls in _subclasses(base)}
 
 
@@ -280,6 +290,7 @@ REASONS = (
     (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
     (r"Expected a dot import path string: (\S+)", _no_class),
     (r"No module named '([^']+)'", _no_module),
+    (r"Expected a path but (\S+\.ya?ml) either not accessible", _no_part),
     (r"Unable to load config ['\"]([^'\"]+)['\"]", _no_part),
     (r"argument (--?[\w.-]+): expected one argument", _no_value),
     (r"arguments are required: (.+)", _missing),

@@ -71,6 +71,11 @@ OPTIONS = {
     "--model.generator=nirgan.networks.generators.triplet.Tripelt": "did you mean 'Triplet'?",
     "--data.geometry=[{class_path: albumentations.HorizontalFlipp}]": "did you mean 'HorizontalFlip'?",
     "--data.batch_size": "--data.batch_size needs a value",
+    "--model=conf/model/tripelt.yaml": "; did you mean 'triplet.yaml'?",
+    "--model.scheduler=to-zer": "model.scheduler: no class 'to-zer'; did you mean 'to-zero'?",
+    "--model.generator_optimizer=Adm": "did you mean 'Adam'?",
+    "--model.generator_optimizer.lr=fast": "model.generator_optimizer.lr: expected float",
+    "--model.reconstruction.huber.weight=1": "model.reconstruction: loss missing",
     "bogus": "'bogus' is no option",
     "--model.generator.kernels=[3]": "widths has 5 and kernels 1 entries",
     "--model.l1.layer=red.lyers.0": "model.l1.layer: the generator has no layer 'red.lyers.0'",
@@ -93,7 +98,7 @@ FILES = {
     "model: {init_args: {generator: {init_args: {widht: 3}}}}": "no key 'model.generator.widht'",
     "model: {init_args: {l1: {wight: 3}}}": "no key 'model.l1.wight'; did you mean 'weight'?",
     "data: {patch: abc}": "data.patch: expected int, got abc",
-    "data: data/urbn.yaml": "data/urbn.yaml: cannot be loaded",
+    "data: data/urbn.yaml": "data/urbn.yaml: no such part; in a file, paths are relative to it",
     "class_path: Triplet": "mine.yaml: a part of an experiment; give it as --model ",
     "source: Epfl": "mine.yaml: a part of an experiment; give it as --data ",
     "data: [1,2": "mine.yaml, line 2, column 1: not YAML",
@@ -141,7 +146,7 @@ def test_what_cannot_act_names_what_does(option, instead, capsys, tmp_path):
 def test_without_a_configuration_one_is_suggested(capsys):
     error = mistake(capsys, "fit")
     assert "data.source, model not configured; give one with --config" in error
-    assert "generator, discriminator not configured" in mistake(
+    assert "model: generator, discriminator missing" in mistake(
         capsys, "fit", "--model=nirgan.tasks.adversarial.AdversarialTask", "--data.source=Synthetic"
     )
 
