@@ -30,6 +30,15 @@ class Generator(nn.Module):
         return self.layers(triplet)
 
 
+class Discriminator(nn.Module):
+    def __init__(self, width: int = 4):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, width, 4, 2), nn.Conv2d(width, 1, 1))
+
+    def forward(self, rgb, nir):
+        return self.layers(torch.cat([rgb, nir], 1))
+
+
 class MyPair(Pair):
     def load(self):
         rgb = np.random.default_rng(int(self.id)).integers(0, 255, (96, 128, 3), dtype=np.uint8)
@@ -105,6 +114,30 @@ def test_a_generator_a_loss_and_a_source(fit, tmp_path):
     assert (result["categories"], result["pairs"]) == (["mine"], 4)
     metrics = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text()
     assert "train/huber" in metrics
+
+
+def test_a_discriminator_and_a_metric(fit, tmp_path, monkeypatch):
+    from torchmetrics import MeanSquaredError
+
+    from nirgan.tasks import base
+
+    own = base.colorization_metrics
+
+    def with_mine(prefix):
+        metrics = own(prefix)
+        metrics.add_metrics({"mse": MeanSquaredError()})
+        return metrics
+
+    monkeypatch.setattr(base, "colorization_metrics", with_mine)
+    fit(
+        f"--config={ROOT}/conf/triplet_urban_small.yaml",
+        *SMALL,
+        "--model.discriminator=mine.Discriminator",
+        "--model.discriminator.width=3",
+        "--trainer.max_epochs=1",
+    )
+    header = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text().splitlines()[0]
+    assert "val/mse" in header.split(",")
 
 
 def test_a_method_with_lightnings_own_optimization(fit):
