@@ -80,10 +80,9 @@ def configuration(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A configuration as JSON and YAML hold it, without the paths of its files."""
+    """A configuration as JSON and YAML hold it, without the paths of its parts."""
     if isinstance(value, dict):
-        files = ("config", "__path__")
-        return {k: plain(v) for k, v in value.items() if k not in files}
+        return {k: plain(v) for k, v in value.items() if k != "__path__"}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

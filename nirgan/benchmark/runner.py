@@ -165,7 +165,6 @@ class Watch(Callback):
 
 def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     watch = Watch(progress)
-    # Checkpoints of a shared folder may come from a directory of another name: paths are relative.
     arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
     newest = _newest_checkpoint(folder)
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]
@@ -176,7 +175,7 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     outputs = folder / "outputs"
     keep = (
         (lambda name, picture: write_tiff(outputs / f"{name}.tiff", picture))
-        if (suite.save_outputs)
+        if suite.save_outputs
         else None
     )
     images = list(judge(task, data.validation_regions(), data, device, keep))
