@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from conftest import ROOT
 
+from nirgan.benchmark import tables
 from nirgan.benchmark.report import BEGIN, END
 from nirgan.cli import main
 
@@ -102,3 +103,21 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
     shutil.copy(ROOT / "README.md", copy)
     assert main(["report", str(TABLE1), f"--into={copy}"]) == 0
     assert copy.read_text() == (ROOT / "README.md").read_text()
+
+
+def test_the_committed_tables_are_those_of_the_committed_results():
+    results = json.loads((TABLE1 / "results.json").read_text())
+    assert (TABLE1 / "table.md").read_text() == tables.markdown(results)
+    assert (TABLE1 / "table.csv").read_text() == tables.as_csv(results)
+
+
+def test_a_text_quotes_no_figure_that_the_results_do_not_hold():
+    known = figures(tables.markdown(json.loads((TABLE1 / "results.json").read_text())))
+    quoted = figures((TABLE1 / "README.md").read_text())
+    assert len(quoted) > 20
+    assert quoted <= known
+
+
+def figures(text):
+    """Everything with two or three decimals, its sign left out."""
+    return set(re.findall(r"(?<![\d.])\d+\.\d{2,3}(?![\d.])", text))
