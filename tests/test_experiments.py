@@ -68,6 +68,14 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
 
 SYSTEMS = {
     "autoencoder": ["--model.generator.widths=[4,4]"],
+    "cyclegan": [
+        "--model.generator.width=4",
+        "--model.generator.blocks=1",
+        "--model.inverse.width=4",
+        "--model.inverse.blocks=1",
+        "--model.discriminator.widths=[4,4]",
+        "--model.inverse_discriminator.widths=[4,4]",
+    ],
     "limmer": ["--model.generator.widths=[4]", "--model.generator.joined=4"],
     "pix2pix": ["--model.generator.width=4", "--model.generator.depth=3"],
     "triplet_small_virtual": [

@@ -43,14 +43,28 @@ def test_it_learns(network, generator, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("system", "options"),
+    ("system", "margin", "options"),
     [
-        ("autoencoder", ["--model.generator.widths=[16,32]"]),
-        ("limmer", ["--model.generator.widths=[12,12]", "--model.generator.joined=16"]),
-        ("pix2pix", ["--model.generator.width=12", "--model.generator.depth=4"]),
+        ("autoencoder", 1.0, ["--model.generator.widths=[16,32]"]),
+        ("limmer", 1.0, ["--model.generator.widths=[12,12]", "--model.generator.joined=16"]),
+        (
+            "cyclegan",  # with pairs mixed in; a short budget is not enough for more, nor without
+            0.3,
+            [
+                "--model.generator.width=8",
+                "--model.generator.blocks=1",
+                "--model.inverse.width=4",
+                "--model.inverse.blocks=1",
+                "--model.discriminator.widths=[8,16]",
+                "--model.inverse_discriminator.widths=[4,8]",
+                "--model.generator_optimizer={class_path: Adam, init_args: {lr: 0.004}}",
+                "--model.paired=100",
+            ],
+        ),
+        ("pix2pix", 1.0, ["--model.generator.width=12", "--model.generator.depth=4"]),
     ],
 )
-def test_a_system_learns(system, options, tmp_path):
+def test_a_system_learns(system, margin, options, tmp_path):
     arguments = [
         f"--config={ROOT}/conf/quickstart.yaml",
         f"--model={ROOT}/conf/model/{system}.yaml",
@@ -67,4 +81,4 @@ def test_a_system_learns(system, options, tmp_path):
     assert main(["fit", *arguments]) == 0
     rows = json.loads((tmp_path / system / "version_0/results.json").read_text())["rows"]
     error = {name: row["angular_error"] for name, row in rows.items()}
-    assert error[system] < error["NIR copied to grey"] - 1.0
+    assert error[system] < error["NIR copied to grey"] - margin

@@ -6,13 +6,15 @@ first and last. Each logit judges the 70x70 pixels that it sees.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import LEAK
+
+NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
 
 class PatchGAN(nn.Module):
@@ -21,6 +23,7 @@ class PatchGAN(nn.Module):
     Args:
         widths: Channels of every layer before the last; all but the last of these halve the size.
         condition: Whether the NIR band is seen beside the colours.
+        norm: `instance` is CycleGAN's.
         std: Standard deviation of the initial weights.
     """
 
@@ -28,6 +31,7 @@ class PatchGAN(nn.Module):
         self,
         widths: Sequence[int] = (64, 128, 256, 512),
         condition: bool = True,
+        norm: Literal["batch", "instance"] = "batch",
         std: float = 0.02,
     ) -> None:
         super().__init__()
@@ -39,7 +43,7 @@ class PatchGAN(nn.Module):
             first = number == 0
             layers.append(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=first))
             if not first:
-                layers.append(nn.BatchNorm2d(outputs))
+                layers.append(NORMS[norm](outputs))
             layers.append(nn.LeakyReLU(LEAK, inplace=True))
             inputs = outputs
         self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, 1, 4, padding=1))

@@ -1,0 +1,88 @@
+"""The generator of CycleGAN: a residual network between two pairs of strided layers.
+
+Zhu, Park, Isola and Efros, "Unpaired image-to-image translation using cycle-consistent adversarial
+networks", ICCV 2017, appendix 7.2, after Johnson et al. 2016: c7s1-64, d128, d256, nine R256 (six
+for pictures below 256x256), u128, u64, c7s1-3; instance norm, reflection padding, ReLU, tanh.
+Weights from N(0, 0.02). Pictures may have any size of 16 pixels or more: where halving an odd size
+lost a pixel, it is repeated on the way up.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nirgan.networks.initialization import initialize
+from nirgan.networks.layers import fit_size
+
+
+class ResNet(nn.Module):
+    """Down by four, residual blocks, up by four.
+
+    Args:
+        width: Channels at full size; four times as many in the blocks.
+        blocks: Residual blocks.
+        std: Standard deviation of the initial weights.
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 9, std: float = 0.02) -> None:
+        super().__init__()
+        self.first = _flat(3, width, 7)
+        self.down = nn.ModuleList([_down(width, 2 * width), _down(2 * width, 4 * width)])
+        self.blocks = nn.Sequential(*(Residual(4 * width) for _ in range(blocks)))
+        self.up = nn.ModuleList([_up(4 * width, 2 * width), _up(2 * width, width)])
+        self.last = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7))
+        initialize(self, std)
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Translate: B x 3 x H x W in [-1, 1] to the same."""
+        hidden = self.first(triplet)
+        sizes = []
+        for layer in self.down:
+            sizes.append(hidden)
+            hidden = layer(hidden)
+        hidden = self.blocks(hidden)
+        for layer in self.up:
+            hidden = fit_size(layer(hidden), sizes.pop())
+        return torch.tanh(self.last(hidden))
+
+
+class Residual(nn.Module):
+    """Two convolutions, and what went in.
+
+    Args:
+        channels: In and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        first = _flat(channels, channels, 3)
+        self.layers = nn.Sequential(*first, *list(_flat(channels, channels, 3))[:-1])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """B x C x H x W to the same."""
+        added: Tensor = hidden + self.layers(hidden)
+        return added
+
+
+def _flat(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReflectionPad2d(kernel // 2),
+        nn.Conv2d(inputs, outputs, kernel, bias=False),
+        nn.InstanceNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _down(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+        nn.InstanceNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _up(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False),
+        nn.InstanceNorm2d(outputs),
+        nn.ReLU(),
+    )
