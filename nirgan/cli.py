@@ -19,8 +19,8 @@ EXPERIMENTS = {
 TOOLS = {
     "benchmark": ("train, judge and compare methods side by side", "nirgan.benchmark.command"),
     "report": ("put finished benchmarks side by side, on one page", "nirgan.benchmark.report"),
-    "check": ("look over a data set: unreadable, mismatched, misregistered", "nirgan.data.check"),
-    "download": ("fetch the EPFL RGB-NIR scenes, or unpack a local copy", "nirgan.data.download"),
+    "check": ("look over a data set: unreadable, mismatched, misregistered", "nirgan.check"),
+    "download": ("fetch the EPFL RGB-NIR scenes, or unpack a local copy", "nirgan.download"),
 }
 
 

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from nirgan import download
 from nirgan.cli import main
-from nirgan.data import download
 from nirgan.data.sources.epfl import CATEGORIES, Epfl
 from nirgan.errors import NirganError
 
