@@ -33,7 +33,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     lines, drawn = [], ["shown.txt"]
-    with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 110}):
+    with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 90}):
         for protocol in suite.protocols:
             shown = _shown(suite, runs, protocol, out)
             if not shown:
@@ -76,24 +76,25 @@ def _shown(suite: Suite, runs: Sequence[Run], protocol: Protocol, out: Path) -> 
 
 def _patches(suite: Suite, shown: Of) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
-    rows = []
-    for methods in shown.values():
+    rows, labels = [], []
+    for category, methods in shown.items():
         for number, split in enumerate(methods[GREY]):
             for patch in range(len(split.places)):
                 outputs = [methods[name][number].output[patch] for name in suite.trained]
                 rows.append([split.nir[patch], *outputs, split.truth[patch]])
-    return _grid(columns, rows, width=1.0, height=1.0)
+                labels.append(category)
+    figure, axes = _grid(columns, labels, [row[0].shape for row in rows], width=1.0)
+    for line, row in zip(axes, rows, strict=True):
+        for axis, picture in zip(line, row, strict=True):
+            _picture(axis, picture)
+    return figure
 
 
 def _pictures(suite: Suite, shown: Of) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
-    tallest = max(
-        m[GREY][0].whole_nir.shape[0] / m[GREY][0].whole_nir.shape[1] for m in shown.values()
-    )
-    figure = _grid(
-        columns, [[None] * len(columns)] * (2 * len(shown)), 1.5, 1.5 * min(tallest, 1.2)
-    )
-    axes = np.array(figure.axes).reshape(2 * len(shown), len(columns))
+    labels = [label for category in shown for label in (category, "error")]
+    shapes = [m[GREY][0].whole_nir.shape for m in shown.values() for _ in range(2)]
+    figure, axes = _grid(columns, labels, shapes, width=1.5)
     maps = None
     for row, methods in enumerate(shown.values()):
         grey = methods[GREY][0]
@@ -144,21 +145,22 @@ def _curve(axis: Axes, name: str, colour: str, runs: Sequence[dict[str, Any]]) -
 
 
 def _grid(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], width: float, height: float
-) -> Figure:
-    size = (width * len(columns), height * len(rows) + 0.2)
+    columns: Sequence[str], labels: Sequence[str], shapes: Sequence[Sequence[int]], width: float
+) -> tuple[Figure, Any]:
+    """Empty axes in rows as high as their pictures, `width` inches wide; a label stands once."""
+    heights = [width * shape[0] / shape[1] for shape in shapes]
     tight = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    figure = Figure(figsize=size, layout=tight)
-    axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
-        for axis, picture in zip(line, row, strict=True):
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-            if picture is not None:
-                _picture(axis, picture)
+    figure = Figure(figsize=(width * len(columns) + 0.2, sum(heights) + 0.3), layout=tight)
+    axes = figure.subplots(len(labels), len(columns), squeeze=False, height_ratios=heights)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title.replace(", ", ",\n"))
-    return figure
+    for number, label in enumerate(labels):
+        if number == 0 or labels[number - 1] != label:
+            axes[number, 0].set_ylabel(label)
+    return figure, axes
 
 
 def _picture(axis: Axes, picture: Any) -> None:
