@@ -28,3 +28,31 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
     """Bring a layer's output to another's height and width, off by a pixel where a size was odd."""
     return interpolate(hidden, like.shape[-2:])
+
+
+class Residual(nn.Module):
+    """Two convolutions, and what went in.
+
+    Args:
+        channels: In and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        first = reflected(channels, channels, 3)
+        self.layers = nn.Sequential(*first, *list(reflected(channels, channels, 3))[:-1])
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """B x C x H x W to the same."""
+        added: Tensor = hidden + self.layers(hidden)
+        return added
+
+
+def reflected(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """Reflection padding, convolution, instance norm, ReLU; stride 1, the size stays."""
+    return nn.Sequential(
+        nn.ReflectionPad2d(kernel // 2),
+        nn.Conv2d(inputs, outputs, kernel, bias=False),
+        nn.InstanceNorm2d(outputs),
+        nn.ReLU(),
+    )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import fit_size
+from nirgan.networks.layers import Residual, fit_size, reflected
 
 
 class ResNet(nn.Module):
@@ -25,7 +25,7 @@ class ResNet(nn.Module):
 
     def __init__(self, width: int = 64, blocks: int = 9, std: float = 0.02) -> None:
         super().__init__()
-        self.first = _flat(3, width, 7)
+        self.first = reflected(3, width, 7)
         self.down = nn.ModuleList([_down(width, 2 * width), _down(2 * width, 4 * width)])
         self.blocks = nn.Sequential(*(Residual(4 * width) for _ in range(blocks)))
         self.up = nn.ModuleList([_up(4 * width, 2 * width), _up(2 * width, width)])
@@ -43,33 +43,6 @@ class ResNet(nn.Module):
         for layer in self.up:
             hidden = fit_size(layer(hidden), sizes.pop())
         return torch.tanh(self.last(hidden))
-
-
-class Residual(nn.Module):
-    """Two convolutions, and what went in.
-
-    Args:
-        channels: In and out.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        first = _flat(channels, channels, 3)
-        self.layers = nn.Sequential(*first, *list(_flat(channels, channels, 3))[:-1])
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """B x C x H x W to the same."""
-        added: Tensor = hidden + self.layers(hidden)
-        return added
-
-
-def _flat(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ReflectionPad2d(kernel // 2),
-        nn.Conv2d(inputs, outputs, kernel, bias=False),
-        nn.InstanceNorm2d(outputs),
-        nn.ReLU(),
-    )
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:
