@@ -1,5 +1,7 @@
 """Batches and a trainer for tests of tasks."""
 
+import copy
+
 import lightning
 import torch
 from torch.utils.data import DataLoader
@@ -23,3 +25,19 @@ def train(module, batches, **trainer):
     fitted = lightning.Trainer(**options)
     fitted.fit(module, DataLoader(batches, batch_size=None))
     return fitted
+
+
+def moved_by_each_update(module):
+    """Train on a batch: the parts of the task whose parameters each update changed, in order."""
+    moved = []
+    update = module._update
+
+    def watched(optimizer, loss):
+        before = copy.deepcopy(dict(module.named_parameters()))
+        update(optimizer, loss)
+        changed = (n for n, p in module.named_parameters() if not torch.equal(p, before[n]))
+        moved.append({name.split(".")[0] for name in changed})
+
+    module._update = watched
+    train(module, [batch()])
+    return moved

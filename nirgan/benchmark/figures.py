@@ -32,7 +32,8 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
     """
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    lines, drawn = [], ["shown.txt"]
+    lines: list[str] = []
+    drawn: list[str] = []
     with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 90}):
         for protocol in suite.protocols:
             shown = _shown(suite, runs, protocol, out)
@@ -48,7 +49,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
         drawn += _save(_curves(results), folder / "curves")
     lines.append("curves: angular error on validation patches against training patches seen")
     write_text(folder / "shown.txt", "\n".join(lines) + "\n")
-    for old in folder.iterdir():
+    for old in (*folder.glob("*.png"), *folder.glob("*.pdf")):
         if old.name not in drawn:
             old.unlink(missing_ok=True)
 

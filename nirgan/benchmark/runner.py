@@ -165,6 +165,8 @@ class Watch(Callback):
 
 def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     watch = Watch(progress)
+    # One without the outputs that are asked for now counts as none, even if this is cut short.
+    (folder / "result.json").unlink(missing_ok=True)
     arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
     newest = _newest_checkpoint(folder)
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]

@@ -167,8 +167,14 @@ class Suite:
         self.fold_seeds = list(fold_seeds) if fold_seeds is not None else self.seeds
         self.validations, self.save_outputs = validations, save_outputs
         self.compare = [(first, second) for first, second in compare]
-        for name in ("protocols", "categories", "folds", "seeds", "fold_seeds"):
-            values = getattr(self, name)
+        lists: dict[str, Sequence[Any]] = {
+            "protocols": self.protocols,
+            "categories": self.categories,
+            "folds": self.folds,
+            "seeds": self.seeds,
+            "fold_seeds": self.fold_seeds,
+        }
+        for name, values in lists.items():
             if not values or len(set(values)) < len(values):
                 raise NirganError(f"{name} is {values}, expected one or more, each once")
         if validations < 1:
