@@ -78,7 +78,7 @@ SYSTEMS = {
     ],
     "limmer": ["--model.generator.widths=[4]", "--model.generator.joined=4"],
     "pix2pix": ["--model.generator.width=4", "--model.generator.depth=3"],
-    "triplet_small_virtual": [
+    "flat_small_virtual": [
         "--model.generator.network.widths=[4,4]",
         "--model.generator.network.kernels=[3,3]",
         "--model.discriminator.network.widths=[4]",
