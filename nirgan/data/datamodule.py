@@ -34,12 +34,14 @@ class Batch(TypedDict):
         triplet: B x 3 x H x W, the band plus noise z of its own for each colour channel.
         rgb: B x 3 x H x W, the truth, x.
         names: Category and id of each picture, where whole ones are loaded.
+        category: B numbers, each patch's place in `PatchDataModule.categories`.
     """
 
     nir: Tensor
     triplet: Tensor
     rgb: Tensor
     names: NotRequired[list[str]]
+    category: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class PatchDataModule(lightning.LightningDataModule):
         self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
 
+    @property
+    def categories(self) -> list[str]:
+        """The categories of the pairs in use, sorted; known after `setup`."""
+        return sorted({pair.category for pair in self.pairs})
+
     def prepare_data(self) -> None:
         """Decode what is not in the store yet."""
         self.store.build(self.source.pairs())
@@ -224,6 +231,8 @@ class PatchDataModule(lightning.LightningDataModule):
         ready: Batch = {"nir": nir, "triplet": nir + noise * sigma.view(3, 1, 1), "rgb": rgb}
         if "names" in batch:
             ready["names"] = batch["names"]
+        if "category" in batch:
+            ready["category"] = batch["category"]
         return ready
 
     def _usable(self, pairs: list[Pair]) -> list[Pair]:
@@ -247,7 +256,9 @@ class PatchDataModule(lightning.LightningDataModule):
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
 
     def _patches(self, table: PatchTable, seed: int, augmentation: Augmentation) -> PatchDataset:
-        return PatchDataset(self.images, table, self.patch, seed, augmentation)
+        numbers = {name: number for number, name in enumerate(self.categories)}
+        categories = [numbers[pair.category] for pair in self.pairs]
+        return PatchDataset(self.images, table, self.patch, seed, augmentation, categories)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)

@@ -20,11 +20,13 @@ class Stored(TypedDict):
         pixels: B x H x W x 4 (red, green, blue, NIR) as stored.
         number: The number of its first patch; noise is drawn from it.
         names: Category and id of each picture, where whole ones are loaded.
+        category: The number of each patch's category.
     """
 
     pixels: Tensor
     number: int
     names: NotRequired[list[str]]
+    category: NotRequired[Tensor]
 
 
 class PatchDataset(Dataset[Stored]):
@@ -36,6 +38,7 @@ class PatchDataset(Dataset[Stored]):
         patch: Height and width of a patch in pixels.
         seed: Decides with a patch's number all that is random about it.
         augmentation: What is done to each patch.
+        categories: The number of each image's category.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class PatchDataset(Dataset[Stored]):
         patch: int,
         seed: int,
         augmentation: Augmentation,
+        categories: Sequence[int],
     ) -> None:
         self.images, self.table, self.patch, self.seed = images, table, patch, seed
         self.augmentation = augmentation
+        self.categories = torch.tensor(categories)
         self.depth: np.dtype[Any] = max((i.dtype for i in images), key=DEPTHS.index)
 
     def __getitem__(self, numbers: list[int]) -> Stored:
@@ -66,7 +71,8 @@ class PatchDataset(Dataset[Stored]):
             if self.augmentation:
                 patch = self.augmentation(np.asarray(patch), word)
             out[...] = as_depth(patch, self.depth)
-        return {"pixels": torch.from_numpy(batch), "number": numbers[0]}
+        category = self.categories[torch.from_numpy(draw.pair)]
+        return {"pixels": torch.from_numpy(batch), "number": numbers[0], "category": category}
 
 
 class RegionDataset(Dataset[Stored]):

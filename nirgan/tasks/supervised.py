@@ -10,7 +10,7 @@ from torch.optim import Adam
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import MakeOptimizer, Schedule, Term, Terms, make_scheduler
+from nirgan.tasks.training import MakeOptimizer, Schedule, Term, Terms, make_optimizers
 
 
 class SupervisedTask(ColorizationTask):
@@ -53,8 +53,5 @@ class SupervisedTask(ColorizationTask):
 
     def configure_optimizers(self) -> Any:
         """One optimizer, and its schedule a batch."""
-        optimizer = self.make_optimizer(self.generator.parameters())
-        if self.schedule is None:
-            return optimizer
-        scheduler = make_scheduler(self, self.schedule, optimizer)
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+        learning = self.generator.parameters()
+        return make_optimizers(self, learning, self.make_optimizer, self.schedule)

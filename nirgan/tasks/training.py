@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -74,3 +74,16 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
             "every batch; use another, to-zero for instance"
         )
     return scheduler
+
+
+def make_optimizers(
+    task: ColorizationTask,
+    learning: Iterable[Parameter],
+    optimizer: MakeOptimizer,
+    schedule: Schedule | None,
+) -> Any:
+    """For `configure_optimizers` where Lightning steps: one optimizer, and its schedule."""
+    made = optimizer(learning)
+    if schedule is None:
+        return made
+    return [made], [{"scheduler": make_scheduler(task, schedule, made), "interval": "step"}]

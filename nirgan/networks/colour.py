@@ -1,0 +1,52 @@
+"""Colour spaces in plain torch, for pictures in [-1, 1] (sRGB).
+
+All take and give B x 3 x H x W and can be differentiated everywhere.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+RGB_TO_XYZ = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+"""Linear sRGB to XYZ (ITU-R BT.709, D65)."""
+XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ).tolist()
+WHITE = (0.95047, 1.0, 1.08883)
+"""XYZ of D65, CIE 1931 2 degree observer."""
+EDGE = 6 / 29
+"""Below its cube CIELAB's cube root goes on as a line (CIE 15)."""
+
+
+def rgb_to_lab(picture: Tensor) -> Tensor:
+    """To CIELAB: L in [0, 100], a and b about -86 to 98 and -108 to 94."""
+    linear = _linear((picture + 1) / 2)
+    xyz = _mix(linear, RGB_TO_XYZ) / picture.new_tensor(WHITE).view(3, 1, 1)
+    root = xyz.clamp(min=EDGE**3).pow(1 / 3)
+    x, y, z = torch.where(xyz > EDGE**3, root, xyz / (3 * EDGE**2) + 4 / 29).unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """From CIELAB; what sRGB does not hold is clipped, channel by channel."""
+    lightness, a, b = lab.unbind(1)
+    y = (lightness + 16) / 116
+    f = torch.stack([y + a / 500, y, y - b / 200], 1)
+    xyz = torch.where(f > EDGE, f.clamp(min=EDGE).pow(3), 3 * EDGE**2 * (f - 4 / 29))
+    return _encoded(_mix(xyz * lab.new_tensor(WHITE).view(3, 1, 1), XYZ_TO_RGB)) * 2 - 1
+
+
+def _linear(encoded: Tensor) -> Tensor:
+    curve = ((encoded.clamp(min=0.04045) + 0.055) / 1.055).pow(2.4)
+    return torch.where(encoded > 0.04045, curve, encoded / 12.92)
+
+
+def _encoded(linear: Tensor) -> Tensor:
+    curve = 1.055 * linear.clamp(min=0.0031308).pow(1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curve, linear * 12.92).clamp(0, 1)
+
+
+def _mix(channels: Tensor, matrix: object) -> Tensor:
+    return torch.einsum("ij,bjhw->bihw", channels.new_tensor(matrix), channels)

@@ -1,0 +1,122 @@
+"""Local and global features, fused.
+
+Iizuka, Simo-Serra and Ishikawa, "Let there be color!", SIGGRAPH 2016: six low-level convolutions,
+shared by a branch that keeps places (mid-level, two convolutions) and one that forgets them
+(global, four convolutions and three dense layers, on the picture scaled to 224x224); a fusion layer
+joins the global vector to every place (eq. 6), a decoder of convolutions and nearest-neighbour
+upsampling makes colour at half the size. In training the category of the scene is guessed from the
+512 numbers of the global branch (`nirgan.tasks.scene_classes`). Pictures may have any size. Where
+it departs, for near-infrared:
+
+- Theirs predicts a and b of CIELAB and copies the lightness. Here the decoder gives a third number,
+  which is added to the brightness of NIR: detail comes from NIR, its level is predicted.
+- The first layer takes the three copies of the band.
+- Colours are a hyperbolic tangent's instead of a sigmoid's, so that grey is in the middle of both.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from nirgan.networks.colour import lab_to_rgb
+from nirgan.networks.layers import fit_size
+
+SPAN = (50.0, 110.0, 110.0)
+"""Of L around 50, and of a and b around 0: what [-1, 1] stands for."""
+
+
+class Iizuka(nn.Module):
+    """The network.
+
+    Args:
+        width: Channels of the first layer; theirs is 64, and all others follow from it.
+        size: Height and width that the picture is scaled to for the global features, a multiple of
+            32.
+    """
+
+    def __init__(self, width: int = 64, size: int = 224) -> None:
+        super().__init__()
+        if size < 32 or size % 32:
+            raise ValueError(f"size is {size}, expected a multiple of 32")
+        w, self.size, self.known = width, size, 8 * width
+        self.low = nn.Sequential(
+            _layer(3, w, 2),
+            _layer(w, 2 * w),
+            _layer(2 * w, 2 * w, 2),
+            _layer(2 * w, 4 * w),
+            _layer(4 * w, 4 * w, 2),
+            _layer(4 * w, 8 * w),
+        )
+        self.mid = nn.Sequential(_layer(8 * w, 8 * w), _layer(8 * w, 4 * w))
+        self.wide = nn.Sequential(
+            _layer(8 * w, 8 * w, 2),
+            _layer(8 * w, 8 * w),
+            _layer(8 * w, 8 * w, 2),
+            _layer(8 * w, 8 * w),
+            nn.Flatten(),
+            _dense(8 * w * (size // 32) ** 2, 16 * w),
+            _dense(16 * w, 8 * w),
+        )
+        self.whole = _dense(8 * w, 4 * w)
+        self.fusion = nn.Sequential(nn.Conv2d(8 * w, 4 * w, 1), nn.ReLU())
+        self.decoder = nn.ModuleList(
+            [
+                _layer(4 * w, 2 * w),
+                nn.Sequential(_layer(2 * w, w), _layer(w, w)),
+                nn.Sequential(_layer(w, w // 2), nn.Conv2d(w // 2, 3, 3, padding=1)),
+            ]
+        )
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize: B x 3 x H x W in [-1, 1] to the same."""
+        lab, _ = self.features(triplet)
+        span = lab.new_tensor(SPAN).view(3, 1, 1)
+        scaled = lab.float() * span
+        lightness = (scaled[:, :1] + 50).clamp(0, 100)
+        return lab_to_rgb(torch.cat([lightness, scaled[:, 1:]], 1)).to(triplet.dtype)
+
+    def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
+        """What is trained.
+
+        Args:
+            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
+
+        Returns:
+            CIELAB, B x 3 x H x W in units of `SPAN` around (50, 0, 0), and what is known of the
+            whole picture, B x `known`.
+        """
+        levels = [triplet]
+        for layer in self.low:
+            levels.append(layer(levels[-1]))
+        sides = (self.size, self.size)
+        scaled = interpolate(triplet, sides, mode="bilinear", align_corners=False)
+        known = self.wide(self.low(scaled))
+        hidden = self.fuse(self.mid(levels[-1]), self.whole(known))
+        for layer, level in zip(self.decoder, (levels[4], levels[2], triplet), strict=True):
+            hidden = fit_size(layer(hidden), level)
+        nir = triplet.mean(1, keepdim=True)
+        lab = torch.cat([nir + hidden[:, :1], torch.tanh(hidden[:, 1:])], 1)
+        return lab, known
+
+    def fuse(self, mid: Tensor, whole: Tensor) -> Tensor:
+        """Join a picture's vector to each of its places (eq. 6).
+
+        Args:
+            mid: B x C x h x w.
+            whole: B x C.
+        """
+        everywhere = whole[:, :, None, None].expand_as(mid)
+        fused: Tensor = self.fusion(torch.cat([everywhere, mid], 1))
+        return fused
+
+
+def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _dense(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU())

@@ -1,0 +1,163 @@
+"""Colour as a classification.
+
+Zhang, Isola and Efros, "Colorful image colorization", ECCV 2016: a network gives every pixel a
+distribution over 313 bins of CIELAB's a and b, trained by cross-entropy against softly encoded
+truth, rare colours weighing more (`nirgan.tasks.colour_classes`); its colour is the annealed mean
+of the distribution (eq. 5). The layers are theirs: eight blocks of 3x3 convolutions, 64-128-256-512
+channels, an eighth of the size with dilation 2 in the fifth and sixth, a quarter for the bins.
+Where it departs, for near-infrared:
+
+- Theirs copies the lightness of the picture, which here is not known: a head of its own predicts
+  it, at full size, from NIR, the first layer's features and the last block's.
+- The first layer takes the three copies of the band.
+- Sizes that 8 does not divide are kept.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from nirgan.networks.colour import lab_to_rgb
+from nirgan.networks.layers import convolution, fit_size
+
+GRID = 10
+"""Distance between neighbouring bins, in units of a and b."""
+ROWS = {
+    -90: (50, 90),
+    -80: (20, 90),
+    -70: (0, 90),
+    -60: (-20, 90),
+    -50: (-30, 100),
+    -40: (-40, 100),
+    -30: (-50, 100),
+    -20: (-50, 100),
+    -10: (-60, 100),
+    0: (-70, 100),
+    10: (-80, 90),
+    20: (-80, 90),
+    30: (-90, 90),
+    40: (-100, 90),
+    50: (-100, 80),
+    60: (-110, 80),
+    70: (-110, 80),
+    80: (-110, 70),
+    90: (-110, 70),
+    100: (-90, 0),
+}
+"""First and last b of the bins in gamut, by a, as published with the authors' network."""
+
+
+def bins() -> Tensor:
+    """The bins, 313 x 2 (a, b), in the published order."""
+    pairs = [(a, b) for a, (low, high) in ROWS.items() for b in range(low, high + 1, GRID)]
+    return torch.tensor(pairs, dtype=torch.float32)
+
+
+def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float = 5.0) -> Tensor:
+    """A distribution over the bins: Gaussian weights of the nearest ones (section 2.1).
+
+    Args:
+        ab: N x 2.
+        points: Q x 2.
+        neighbours: That share the weight.
+        sigma: Of the Gaussian, in units of a and b.
+
+    Returns:
+        N x Q, rows sum to 1.
+    """
+    squares, nearest = torch.cdist(ab, points).square().topk(neighbours, largest=False)
+    weights = torch.softmax(-squares / (2 * sigma**2), 1)
+    return ab.new_zeros(len(ab), len(points)).scatter_(1, nearest, weights)
+
+
+def annealed_mean(logits: Tensor, points: Tensor, temperature: float) -> Tensor:
+    """The mean of a distribution made sharper (eq. 5).
+
+    Args:
+        logits: B x Q x H x W.
+        points: Q x 2.
+        temperature: 1 gives the mean, towards 0 the mode.
+
+    Returns:
+        B x 2 x H x W.
+    """
+    sharp = torch.softmax(logits.float() / temperature, 1)
+    return torch.einsum("qc,bqhw->bchw", points, sharp)
+
+
+class Zhang(nn.Module):
+    """The network.
+
+    Args:
+        width: Channels of the first block; theirs is 64. The last blocks have 8 times as many.
+        temperature: Of the annealed mean.
+    """
+
+    points: Tensor
+
+    def __init__(self, width: int = 64, temperature: float = 0.38) -> None:
+        super().__init__()
+        w1, w2, w4, w8 = width, 2 * width, 4 * width, 8 * width
+        self.temperature = temperature
+        self.register_buffer("points", bins(), persistent=False)
+        self.first = nn.Sequential(*_convolutions([3, w1]))
+        self.trunk = nn.Sequential(
+            _block([w1, w1], stride=2),
+            _block([w1, w2, w2], stride=2),
+            _block([w2, w4, w4, w4], stride=2),
+            _block([w4, w8, w8, w8]),
+            _block([w8, w8, w8, w8], dilation=2),
+            _block([w8, w8, w8, w8], dilation=2),
+            _block([w8, w8, w8, w8]),
+        )
+        self.up = nn.ConvTranspose2d(w8, w4, 4, stride=2, padding=1)
+        self.last = nn.Sequential(nn.ReLU(), *_convolutions([w4, w4, w4]))
+        self.bins = nn.Conv2d(w4, len(self.points), 1)
+        head = width // 2
+        self.far = nn.Conv2d(w4, head, 1)
+        self.lightness = nn.Sequential(
+            convolution(head + w1 + 1, head, 3), nn.Conv2d(head, 1, 3, padding=1)
+        )
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize: B x 3 x H x W in [-1, 1] to the same."""
+        logits, lightness = self.classify(triplet)
+        ab = annealed_mean(logits, self.points, self.temperature)
+        size = triplet.shape[-2:]
+        ab = interpolate(ab, size, mode="bilinear", align_corners=False)
+        return lab_to_rgb(torch.cat([lightness.float().clamp(0, 100), ab], 1)).to(triplet.dtype)
+
+    def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
+        """What is trained.
+
+        Args:
+            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
+
+        Returns:
+            Logits of the bins, B x 313 x 2 ceil(H / 8) x 2 ceil(W / 8), and the lightness,
+            B x 1 x H x W, about 0 to 100.
+        """
+        near = self.first(triplet)
+        hidden = self.last(self.up(self.trunk(near)))
+        nir = triplet.mean(1, keepdim=True)
+        far = fit_size(self.far(hidden), triplet)
+        # NIR's own brightness, and what is added to it: it is right to begin with.
+        lightness = (nir + 1 + self.lightness(torch.cat([far, near, nir], 1))) * 50
+        return self.bins(hidden), lightness
+
+
+def _convolutions(widths: Sequence[int], stride: int = 1, dilation: int = 1) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
+        step = stride if number == len(widths) - 1 else 1
+        layers.append(nn.Conv2d(inputs, outputs, 3, step, padding=dilation, dilation=dilation))
+        layers.append(nn.ReLU())
+    return layers
+
+
+def _block(widths: Sequence[int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """3x3 convolutions with ReLU, the last one with the stride, and batch norm after it."""
+    return nn.Sequential(*_convolutions(widths, stride, dilation), nn.BatchNorm2d(widths[-1]))

@@ -1,0 +1,134 @@
+"""Colour learned as a classification, rare colours weighing more.
+
+Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The statistics that decide which colours are rare
+are those of the training regions, counted when a run starts, and kept in the checkpoint. For
+near-infrared the lightness is learned beside the bins, by a mean absolute error.
+"""
+
+from functools import partial
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
+from torch.optim import Adam
+
+from nirgan.data.datamodule import Batch
+from nirgan.networks.colour import rgb_to_lab
+from nirgan.networks.generators.zhang import soft_encoding
+from nirgan.tasks.base import ColorizationTask
+from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizers
+
+
+class Classifier(Protocol):
+    """A generator that classifies."""
+
+    points: Tensor
+
+    def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the bins, B x Q x h x w, and the lightness, B x 1 x H x W in [0, 100]."""
+
+
+class ColourClassesTask(ColorizationTask):
+    """Cross-entropy against softly encoded colours, each pixel weighted by how rare its bin is.
+
+    Args:
+        generator: One with `points` and `classify`, see `nirgan.networks.generators.zhang`.
+        uniform: How much of the uniform distribution is mixed into the one of the colours
+            (lambda, eq. 4): 1 weighs all bins alike.
+        neighbours: Bins that share a colour's probability.
+        sigma: Of the Gaussian by which they share it, and of the smoothing of the statistics.
+        lightness: Weight of the mean absolute error of L / 100.
+        optimizer: None: Adam with a learning rate of 1e-3.
+        scheduler: See `nirgan.tasks.training.Schedule`.
+        channels_last: Memory layout of the network; much faster with bf16.
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        uniform: float = 0.5,
+        neighbours: int = 5,
+        sigma: float = 5.0,
+        lightness: float = 10.0,
+        optimizer: MakeOptimizer | None = None,
+        scheduler: Schedule | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(generator)
+        self.save_hyperparameters(logger=False)
+        self.uniform, self.neighbours, self.sigma = uniform, neighbours, sigma
+        self.lightness = lightness
+        self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
+        self.schedule = scheduler
+        self.register_buffer("weights", torch.zeros(len(self.classifier.points)))
+        if channels_last:
+            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The generator."""
+        return cast(Classifier, self.generator)
+
+    def on_fit_start(self) -> None:
+        """Count the colours of the training regions, unless a checkpoint holds the weights."""
+        if self.weights.any():
+            return
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        count = torch.zeros_like(self.weights)
+        for stored in data.training_regions():
+            moved = stored | {"pixels": stored["pixels"].to(self.device)}
+            count += self.count(data.on_after_batch_transfer(moved, 0)["rgb"])
+        self.weights.copy_(rebalancing(count, self.classifier.points, self.sigma, self.uniform))
+
+    def count(self, rgb: Tensor) -> Tensor:
+        """How many pixels of pictures, B x 3 x H x W in [-1, 1], are nearest to each bin."""
+        points = self.classifier.points
+        colours = rgb_to_lab(rgb)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2)
+        parts = torch.split(colours, 2**16)  # all distances at once need too much memory
+        nearest = [torch.cdist(part, points).argmin(1) for part in parts]
+        return torch.bincount(torch.cat(nearest), minlength=len(points)).to(self.weights.dtype)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        losses = self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        return torch.stack(list(losses.values())).sum()
+
+    def losses(self, logits: Tensor, lightness: Tensor, rgb: Tensor) -> dict[str, Tensor]:
+        """What is descended, weighted, by name: eq. 2, and the lightness."""
+        with torch.autocast(rgb.device.type, enabled=False):
+            lab = rgb_to_lab(rgb)
+            ab = adaptive_avg_pool2d(lab[:, 1:], (logits.shape[2], logits.shape[3]))
+            flat = ab.permute(0, 2, 3, 1).reshape(-1, 2)
+            truth = soft_encoding(flat, self.classifier.points, self.neighbours, self.sigma)
+            given = logits.float().permute(0, 2, 3, 1).flatten(0, 2)
+            loss = self.weights[truth.argmax(1)] * cross_entropy(given, truth, reduction="none")
+            dark = l1_loss(lightness.float(), lab[:, :1]) / 100
+        return {"colour": loss.mean(), "lightness": self.lightness * dark}
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer, and its schedule a batch."""
+        learning = self.generator.parameters()
+        return make_optimizers(self, learning, self.make_optimizer, self.schedule)
+
+
+def rebalancing(count: Tensor, points: Tensor, sigma: float, uniform: float) -> Tensor:
+    """Weights of the bins by how rare they are (eq. 4).
+
+    Args:
+        count: Pixels of each bin, Q.
+        points: The bins, Q x 2.
+        sigma: Of the Gaussian that smooths the counts over neighbouring bins.
+        uniform: Part of the uniform distribution that is mixed in, lambda.
+
+    Returns:
+        Q, whose mean over the smoothed distribution is 1.
+    """
+    spread = torch.softmax(-torch.cdist(points, points).square() / (2 * sigma**2), 0)
+    smoothed = (spread * count).sum(1)  # each bin's count is shared out
+    smoothed = smoothed / smoothed.sum()
+    weights = 1 / ((1 - uniform) * smoothed + uniform / len(points))
+    return weights / (smoothed * weights).sum()
