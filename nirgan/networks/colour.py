@@ -3,6 +3,8 @@
 All take and give B x 3 x H x W and can be differentiated everywhere.
 """
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,6 +20,29 @@ WHITE = (0.95047, 1.0, 1.08883)
 """XYZ of D65, CIE 1931 2 degree observer."""
 EDGE = 6 / 29
 """Below its cube CIELAB's cube root goes on as a line (CIE 15)."""
+
+Opponent = Literal["lalphabeta", "colip"]
+"""Spaces of a brightness and two opponent colours, all from logarithms of cone responses.
+
+`lalphabeta` is Ruderman's, with the matrices of Reinhard et al., "Color transfer between images",
+2001. `colip` is the antagonist space of the Color Logarithmic Image Processing framework (Gavet,
+Debayle and Pinoli, CCIW 2015): logarithmic tones of the responses, which its matrix P turns into
+(achromatic, red-green, yellow-blue); cones after Hunt, Pointer and Estevez, white being (1, 1, 1).
+Its constant M0 is a factor of all three, and 1 here."""
+CONES = {
+    "lalphabeta": np.array(
+        [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]]
+    ),
+    "colip": np.array([[0.4002, 0.7076, -0.0808], [-0.2263, 1.1653, 0.0457], [0, 0, 0.9182]])
+    @ RGB_TO_XYZ,
+}
+ANTAGONIST = {
+    "lalphabeta": np.diag(np.array([3, 6, 2]) ** -0.5)
+    @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]),
+    "colip": np.array([[40 / 61, 20 / 61, 1 / 61], [1, -12 / 11, 1 / 11], [1 / 9, 1 / 9, -2 / 9]]),
+}
+FLOOR = 1e-3
+"""Least cone response of which a logarithm is taken, about three steps of 8 bits above black."""
 
 
 def rgb_to_lab(picture: Tensor) -> Tensor:
@@ -36,6 +61,23 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     f = torch.stack([y + a / 500, y, y - b / 200], 1)
     xyz = torch.where(f > EDGE, f.clamp(min=EDGE).pow(3), 3 * EDGE**2 * (f - 4 / 29))
     return _encoded(_mix(xyz * lab.new_tensor(WHITE).view(3, 1, 1), XYZ_TO_RGB)) * 2 - 1
+
+
+def rgb_to_opponent(picture: Tensor, space: Opponent) -> Tensor:
+    """To brightness (0 for white, falling to about -12) and two opponent colours (0 for grey)."""
+    cones = _mix(_linear((picture.clamp(-1, 1) + 1) / 2), _cones(space)).clamp(min=FLOOR)
+    return _mix(cones.log(), ANTAGONIST[space].tolist())
+
+
+def opponent_to_rgb(colours: Tensor, space: Opponent) -> Tensor:
+    """From brightness and opponent colours; what sRGB does not hold is clipped."""
+    cones = _mix(colours, np.linalg.inv(ANTAGONIST[space]).tolist()).exp()
+    return _encoded(_mix(cones, np.linalg.inv(_cones(space)).tolist())) * 2 - 1
+
+
+def _cones(space: Opponent) -> Any:
+    matrix = CONES[space]
+    return (matrix / matrix.sum(1, keepdims=True)).tolist()  # white is (1, 1, 1) to all digits
 
 
 def _linear(encoded: Tensor) -> Tensor:

@@ -41,8 +41,16 @@ class ClosedFormTask(ColorizationTask):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Learn from one training region."""
-        cast(OnePass, self.generator).update(batch["nir"], batch["rgb"])
+        self.show(batch)
         cast(LightningOptimizer, self.optimizers()).step()
+
+    def show(self, batch: Batch) -> None:
+        """Show the generator a training region."""
+        self.learn(batch["nir"], batch["rgb"])
+
+    def learn(self, nir: Tensor, rgb: Tensor) -> None:
+        """Show the generator B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        cast(OnePass, self.generator).update(nir, rgb)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One that moves nothing: Lightning counts its steps, and keeps no checkpoint of step 0."""

@@ -1,0 +1,80 @@
+"""What methods by example keep of the pictures that they are shown."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DECILES = 11
+"""Numbers that say how brightness is spread: the darkest, the brightest and nine between."""
+
+
+class Examples(nn.Module):
+    """Of each picture its luminance statistics and some of its pixels; kept in the checkpoint.
+
+    Args:
+        pixels: Kept of a picture.
+        numbers: Kept of a pixel.
+    """
+
+    statistics: Tensor
+    pixels: Tensor
+
+    def __init__(self, pixels: int, numbers: int) -> None:
+        super().__init__()
+        self.register_buffer("statistics", torch.zeros(0, DECILES + 2))
+        self.register_buffer("pixels", torch.zeros(0, pixels, numbers))
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def add(self, luminance: Tensor, pixels: Tensor) -> None:
+        """Keep a picture, in place of its luminance (H x W) the statistics of it."""
+        self.statistics = torch.cat([self.statistics, statistics(luminance)[None]])
+        self.pixels = torch.cat([self.pixels, pixels[None]])
+
+    def closest(self, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """The picture whose deciles of luminance are most like those of another (H x W).
+
+        Returns:
+            Mean and standard deviation of its luminance, and its pixels, `pixels` x `numbers`.
+        """
+        off = self.statistics - statistics(luminance)
+        number = off[:, :DECILES].abs().sum(1).argmin()
+        return self.statistics[number, DECILES:], self.pixels[number]
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name in ("statistics", "pixels"):
+            if (kept := state.get(prefix + name)) is not None:
+                setattr(self, name, torch.empty_like(kept, device=self.pixels.device))
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+def statistics(luminance: Tensor) -> Tensor:
+    """Of H x W: the least, the nine deciles, the greatest; mean; standard deviation."""
+    ordered = luminance.flatten().sort().values
+    places = torch.linspace(0, len(ordered) - 1, DECILES, device=luminance.device)
+    moments = torch.stack([luminance.mean(), luminance.std(correction=0)])
+    return torch.cat([ordered[places.round().long()], moments])
+
+
+def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Places spread over a picture: one at random in every cell of a grid.
+
+    Args:
+        picture: H x W.
+        count: Places; the cells are as square as its divisors let them be.
+        seed: Of the places within the cells.
+
+    Returns:
+        Rows and columns, `count` each.
+    """
+    height, width = picture.shape
+    divisors = [n for n in range(1, count + 1) if count % n == 0]
+    rows = min(divisors, key=lambda n: abs(math.log(n * n * width / (count * height))))
+    columns = count // rows
+    random = torch.Generator().manual_seed(seed)
+    row = torch.arange(rows).repeat_interleave(columns) + torch.rand(count, generator=random)
+    column = torch.arange(columns).repeat(rows) + torch.rand(count, generator=random)
+    return (row * height / rows).long(), (column * width / columns).long()

@@ -1,0 +1,179 @@
+"""Colour by example: texture says what a place shows, the confident places spread their colour.
+
+Irony, Cohen-Or and Lischinski, "Colorization by example", Eurographics Symposium on Rendering 2005:
+pixels of a segmented reference are described by the DCT coefficients of their 7x7 neighbourhood, in
+a subspace where pixels of one segment lie close and those of two apart; the target's pixels are
+classified by their nearest neighbours there, then by a vote of their neighbourhood in the picture;
+those whose vote is clear become scribbles, from which colour spreads by optimization
+(`nirgan.networks.spreading`). Chosen here:
+
+- The reference is chosen and compared by NIR, as in `nirgan.networks.welsh`.
+- A person segments their reference; here k-means does, on its colours in CIELAB.
+- The subspace is that of Fisher's discriminant, where theirs takes two principal component
+  analyses in turn, of differences within segments and between them.
+- A match gives its pixel's colour, not that of the pixel shifted as in the target.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from scipy.fft import idctn
+from scipy.linalg import eigh
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d, one_hot, pad
+
+from nirgan.networks.colour import lab_to_rgb, rgb_to_lab
+from nirgan.networks.examples import Examples, jittered
+from nirgan.networks.spreading import spread
+
+CHUNK = 2**15
+"""Pixels that are compared with all samples at a time."""
+
+
+class Irony(nn.Module):
+    """Classifies by texture, and spreads colour from where that is clear.
+
+    Args:
+        samples: Of a reference.
+        segments: That its colours are divided into.
+        window: Height and width of the neighbourhood that describes a pixel and that votes, odd.
+        neighbours: Samples that classify a pixel.
+        confidence: Share of the vote above which a pixel is a scribble.
+    """
+
+    texture: Tensor
+
+    def __init__(
+        self,
+        samples: int = 400,
+        segments: int = 4,
+        window: int = 7,
+        neighbours: int = 5,
+        confidence: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if window % 2 == 0:
+            raise ValueError(f"window is {window}, expected an odd number")
+        self.samples, self.segments, self.window = samples, segments, window
+        self.neighbours, self.confidence = neighbours, confidence
+        self.examples = Examples(samples, window**2 + 3)
+        self.register_buffer("texture", cosines(window), persistent=False)
+
+    def update(self, nir: Tensor, rgb: Tensor) -> None:
+        """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        for band, lab, described in zip(nir, rgb_to_lab(rgb), self._described(nir), strict=True):
+            row, column = jittered(band[0], self.samples, seed=len(self.examples))
+            colours = lab[:, row, column].T
+            segment = segmented(colours, self.segments)[:, None]
+            texture = described[:, row, column].T
+            self.examples.add(band[0], torch.cat([texture, segment, colours[:, 1:]], 1))
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize: B x 3 x H x W in [-1, 1] to the same; a grey copy before any update."""
+        nir = triplet.mean(1, keepdim=True).clamp(-1, 1)
+        if not len(self.examples):
+            return nir.expand_as(triplet)
+        pairs = zip(nir, self._described(nir), strict=True)
+        colours = torch.stack([self._spread(*pair) for pair in pairs])
+        lightness = rgb_to_lab(nir.expand(-1, 3, -1, -1))[:, :1]
+        return lab_to_rgb(torch.cat([lightness, colours], 1))
+
+    def classify(self, nir: Tensor, described: Tensor) -> tuple[Tensor, Tensor]:
+        """What every pixel most likely is, by a vote of its neighbourhood.
+
+        Args:
+            nir: 1 x H x W in [-1, 1].
+            described: Its textures, C x H x W.
+
+        Returns:
+            Colours (a and b), 2 x H x W, and the share of the vote that they have, H x W.
+        """
+        _, pixels = self.examples.closest(nir[0])
+        texture, (segment, colours) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
+        subspace = separating(texture, segment)
+        known, given = texture @ subspace, described.flatten(1).T @ subspace
+        near = [_nearest(part, known, segment, self.neighbours) for part in given.split(CHUNK)]  # type: ignore[no-untyped-call]
+        distance, match = (torch.cat(column) for column in zip(*near, strict=True))
+        height, width = nir.shape[-2:]
+        # Relative, by the typical one: exp(-distance) would be 0 for all where units are large.
+        weight = torch.exp(-distance / distance.mean().clamp(min=1e-6))
+        votes = one_hot(segment[match], self.segments).T * weight
+        shares = self._summed(votes.view(-1, height, width))
+        vote, winner = (shares / shares.sum(0)).max(0)
+        mean = torch.stack([self._summed((votes * c[match]).view_as(shares)) for c in colours.T])
+        chosen = winner.expand(2, 1, -1, -1)
+        return (mean / shares.clamp(min=1e-12)).gather(1, chosen)[:, 0], vote
+
+    def _spread(self, nir: Tensor, described: Tensor) -> Tensor:
+        colours, vote = self.classify(nir, described)
+        clear = (vote > self.confidence).cpu().numpy()
+        if clear.all() or not clear.any():
+            return colours
+        known = colours.permute(1, 2, 0).double().cpu().numpy()
+        filled = spread(nir[0].double().cpu().numpy(), known, clear)
+        return torch.from_numpy(filled).to(colours).permute(2, 0, 1)
+
+    def _described(self, nir: Tensor) -> Tensor:
+        """DCT coefficients of every pixel's neighbourhood, B x window^2 x H x W."""
+        whole = pad(nir, (self.window // 2,) * 4, mode="replicate")
+        return conv2d(whole, self.texture)
+
+    def _summed(self, maps: Tensor) -> Tensor:
+        """Of C x H x W, over every pixel's neighbourhood inside of the picture."""
+        side = self.window // 2
+        return avg_pool2d(maps[None], self.window, 1, side)[0]
+
+
+def cosines(window: int) -> Tensor:
+    """The basis of the discrete cosine transform (DCT-II, orthonormal), N^2 x 1 x N x N."""
+    units = np.eye(window**2).reshape(-1, window, window)
+    basis = np.stack([idctn(unit, norm="ortho") for unit in units])
+    return torch.from_numpy(basis).float()[:, None]
+
+
+def segmented(colours: Tensor, segments: int) -> Tensor:
+    """Which of the segments each of N colours (N x 3) is in, by k-means on standardized numbers."""
+    numbers = colours.double().cpu().numpy()
+    numbers = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), 1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a segment may stay empty: a picture of fewer colours
+        _, label = kmeans2(numbers, segments, minit="++", seed=0)
+    return torch.from_numpy(label).to(colours)
+
+
+def separating(texture: Tensor, segment: Tensor) -> Tensor:
+    """Axes along which textures of one segment are alike and those of two are not.
+
+    Args:
+        texture: N x C.
+        segment: N numbers, of S different ones.
+
+    Returns:
+        C x max(1, S - 1), scaled so that the variance within a segment is 1.
+    """
+    x = texture.double().cpu().numpy()
+    _, label = np.unique(segment.cpu().numpy(), return_inverse=True)
+    count = int(label.max()) + 1
+    means = np.stack([x[label == one].mean(0) for one in range(count)])
+    within = np.cov((x - means[label]).T)
+    # Against axes along which the few samples happen not to differ.
+    within += np.eye(len(within)) * (1e-3 * np.trace(within) / len(within) + 1e-9)
+    _, axes = eigh(np.cov(x.T), within)
+    return torch.from_numpy(axes[:, : -max(2, count) : -1].copy()).to(texture)
+
+
+def _nearest(
+    given: Tensor, known: Tensor, segment: Tensor, neighbours: int
+) -> tuple[Tensor, Tensor]:
+    """Of the samples of the segment that most of the nearest ones are in, the nearest.
+
+    Returns:
+        Distances and numbers of the samples, one for each of `given`.
+    """
+    distance, number = torch.cdist(given, known).topk(neighbours, largest=False)
+    labels = segment[number]
+    majority = labels.mode(1, keepdim=True).values
+    first = (labels == majority).long().argmax(1, keepdim=True)
+    return distance.gather(1, first)[:, 0], number.gather(1, first)[:, 0]

@@ -1,0 +1,73 @@
+"""Colour spread from scribbles over a picture.
+
+Levin, Lischinski and Weiss, "Colorization using optimization", SIGGRAPH 2004: pixels of similar
+luminance beside each other have similar colours. Every pixel without a scribble is the weighted
+mean of its eight neighbours (eq. 1, the residuals being zero at the minimum); a neighbour weighs
+exp(-(difference in luminance)^2 / (2 variance around the pixel)) (eq. 2). The sparse linear system
+is solved by SciPy's SuperLU.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter
+from scipy.sparse import csc_array, eye_array
+from scipy.sparse.linalg import splu
+
+Array = npt.NDArray[Any]
+
+OFFSETS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
+LEAST_VARIANCE = 1e-5
+"""Of luminance around a pixel, in [-1, 1]: below a step of 8 bits, there is noise alone."""
+
+
+def spread(luminance: Array, colours: Array, clear: Array) -> Array:
+    """Fill in the colours that are not known.
+
+    Args:
+        luminance: H x W in [-1, 1].
+        colours: H x W x C; only those of clear pixels matter.
+        clear: H x W, where colours are known; at least one is.
+
+    Returns:
+        H x W x C, with the known ones as they were.
+    """
+    known = clear.ravel()
+    weights = neighbour_weights(luminance)[~known]
+    flat = colours.reshape(len(known), -1).astype(np.float64)
+    system = eye_array(weights.shape[0], format="csc") - weights[:, ~known]
+    flat[~known] = splu(system).solve(weights[:, known] @ flat[known])
+    return flat.reshape(colours.shape)
+
+
+def neighbour_weights(luminance: Array) -> csc_array:
+    """What each pixel takes of each of its neighbours.
+
+    Args:
+        luminance: H x W in [-1, 1].
+
+    Returns:
+        HW x HW, rows sum to 1.
+    """
+    mean, square = uniform_filter(luminance, 3), uniform_filter(luminance**2, 3)
+    variance = np.maximum(square - mean**2, LEAST_VARIANCE)
+    number = np.arange(luminance.size).reshape(luminance.shape)
+    pieces = []
+    for down, right in OFFSETS:
+        here = _overlap(down, right)
+        there = _overlap(-down, -right)
+        off = luminance[here] - luminance[there]
+        weight = np.exp(-(off**2) / (2 * variance[here]))
+        pieces.append((weight.ravel(), number[here].ravel(), number[there].ravel()))
+    value, row, column = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    total = np.bincount(row, value, minlength=luminance.size)
+    return csc_array((value / total[row], (row, column)), shape=(luminance.size,) * 2)
+
+
+def _overlap(down: int, right: int) -> tuple[slice, slice]:
+    """Where a picture has a neighbour that lies so much further down and to the right."""
+    return (
+        slice(max(0, -down), -down if down > 0 else None),
+        slice(max(0, -right), -right if right > 0 else None),
+    )

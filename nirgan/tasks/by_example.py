@@ -1,0 +1,65 @@
+"""Methods that take colours from reference pictures: from the training pictures, or given ones."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nirgan.data.datamodule import Batch
+from nirgan.data.images import read_rgb, stored_to_signed
+from nirgan.errors import NirganError
+from nirgan.tasks.closed_form import ClosedFormTask
+
+LUMA = (0.299, 0.587, 0.114)
+"""Brightness of red, green and blue (ITU-R BT.601)."""
+
+
+class ByExampleTask(ClosedFormTask):
+    """Shows a generator the pictures that it takes colours from.
+
+    Args:
+        generator: One with `update`, see `nirgan.networks.welsh` and `nirgan.networks.irony`.
+        references: Colour pictures to take them from, in place of the training regions. Their
+            brightness stands for the NIR band that they lack, which suits what is about as bright
+            in both.
+
+    Raises:
+        NirganError: The list is empty.
+    """
+
+    def __init__(self, generator: nn.Module, references: list[Path] | None = None) -> None:
+        super().__init__(generator)
+        self.save_hyperparameters(logger=False)
+        if references == []:
+            raise NirganError("model.references is empty: name colour pictures, or set it to null")
+        self.references = references
+
+    def setup(self, stage: str) -> None:
+        """Ask for the training regions, or read the references in their place.
+
+        Raises:
+            NirganError: A reference cannot be read.
+        """
+        super().setup(stage)
+        if stage == "fit" and self.references is not None:
+            self.pictures = [read(path) for path in self.references]
+            self.trainer.limit_train_batches = 1
+
+    def show(self, batch: Batch) -> None:
+        """Show a training region, or all references."""
+        if self.references is None:
+            super().show(batch)
+            return
+        for rgb in self.pictures:
+            self.learn(luma(rgb).to(self.device), rgb.to(self.device))
+
+
+def read(path: Path) -> Tensor:
+    """A colour picture, 1 x 3 x H x W in [-1, 1]."""
+    pixels = torch.from_numpy(read_rgb(path))
+    return stored_to_signed(pixels).permute(2, 0, 1)[None]
+
+
+def luma(rgb: Tensor) -> Tensor:
+    """Brightness of B x 3 x H x W in [-1, 1], B x 1 x H x W in the same range."""
+    return (rgb * rgb.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
