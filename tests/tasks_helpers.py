@@ -14,7 +14,8 @@ def batch(size=4, seed=0):
     return {"nir": nir, "triplet": nir.expand(-1, 3, -1, -1).contiguous(), "rgb": draw(3)}
 
 
-def train(module, batches, **trainer):
+def train(module, data, **trainer):
+    """Fit on a list of batches, or on a data module."""
     options = {
         "max_epochs": 1,
         "accelerator": "cpu",
@@ -23,7 +24,10 @@ def train(module, batches, **trainer):
     }
     options |= {"enable_progress_bar": False, "enable_model_summary": False} | trainer
     fitted = lightning.Trainer(**options)
-    fitted.fit(module, DataLoader(batches, batch_size=None))
+    if isinstance(data, lightning.LightningDataModule):
+        fitted.fit(module, datamodule=data)
+    else:
+        fitted.fit(module, DataLoader(data, batch_size=None))
     return fitted
 
 

@@ -76,6 +76,8 @@ SYSTEMS = {
         "--model.discriminator.widths=[4,4]",
         "--model.inverse_discriminator.widths=[4,4]",
     ],
+    "iizuka_small": ["--model.generator.width=4", "--model.generator.size=32"],
+    "irony": [],
     "limmer": ["--model.generator.widths=[4]", "--model.generator.joined=4"],
     "pix2pix": ["--model.generator.width=4", "--model.generator.depth=3"],
     "flat_small_virtual": [
@@ -84,6 +86,8 @@ SYSTEMS = {
         "--model.discriminator.network.widths=[4]",
         "--model.discriminator.network.patch=32",
     ],
+    "welsh": [],
+    "zhang_small": ["--model.generator.width=4"],
 }
 
 

@@ -3,9 +3,16 @@
 import json
 
 import pytest
+import torch
 from conftest import ROOT
 
 from nirgan.cli import main
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.sources.synthetic import Synthetic
+from nirgan.evaluation.evaluate import judge, pool
+from nirgan.networks.closed_form import GreyCopy
+from nirgan.networks.irony import Irony
+from nirgan.networks.welsh import Welsh
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,13 @@ def test_it_learns(network, generator, tmp_path):
                 "--model.paired=100",
             ],
         ),
+        ("iizuka_small", 0.6, ["--model.generator.width=8", "--model.generator.size=32"]),
         ("pix2pix", 1.0, ["--model.generator.width=12", "--model.generator.depth=4"]),
+        (
+            "zhang_small",
+            0.4,
+            ["--model.generator.width=8", "--model.optimizer.lr=0.004", "--data.batch_size=8"],
+        ),
     ],
 )
 def test_a_system_learns(system, margin, options, tmp_path):
@@ -82,3 +95,21 @@ def test_a_system_learns(system, margin, options, tmp_path):
     rows = json.loads((tmp_path / system / "version_0/results.json").read_text())["rows"]
     error = {name: row["angular_error"] for name, row in rows.items()}
     assert error[system] < error["NIR copied to grey"] - margin
+
+
+@pytest.mark.parametrize("method", [Welsh, Irony])
+def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(method):
+    data = PatchDataModule(Synthetic(count=20, categories=["oldbuilding"]), patch=32)
+    data.prepare_data()
+    data.setup()
+    network = method()
+    for stored in data.training_regions():
+        batch = data.on_after_batch_transfer(stored, 0)
+        network.update(batch["nir"], batch["rgb"])
+    error = {
+        type(colorize).__name__: pool(
+            list(judge(colorize, data.validation_regions(), data, torch.device("cpu")))
+        )["angular_error"]
+        for colorize in (network, GreyCopy())
+    }
+    assert error[method.__name__] < error["GreyCopy"] - 1.5

@@ -53,6 +53,33 @@ def batches(data, loader="train_dataloader", epoch=0):
     return list(loader)
 
 
+def _inside(patch, image):
+    rows, columns = np.nonzero((image[..., :3] == patch[0, 0, :3]).all(-1))
+    size = len(patch)
+    return any(
+        np.array_equal(image[r : r + size, c : c + size], patch)
+        for r, c in zip(rows, columns, strict=True)
+    )
+
+
+def test_a_patch_knows_its_category():
+    data = module()
+    assert data.categories == ["urban", "water"]
+    seen = set()
+    for stored in batches(data):
+        batch = data.on_after_batch_transfer(stored, 0)
+        for pixels, category in zip(stored["pixels"], batch["category"].tolist(), strict=True):
+            patch = pixels.numpy()
+            homes = [
+                data.categories.index(data.pairs[n].category)
+                for n, image in enumerate(data.images)
+                if _inside(patch, np.asarray(image))
+            ]
+            assert homes == [category]
+            seen.add(category)
+    assert seen == {0, 1}
+
+
 def test_patches_are_the_same_for_any_number_of_workers_and_new_each_epoch():
     flips = [A.HorizontalFlip(p=0.5)]
     alone = batches(module(geometry=flips))

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tasks_helpers import train
+
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.sources.folder import Folder
+from nirgan.errors import NirganError
+from nirgan.networks.welsh import Welsh
+from nirgan.tasks.by_example import ByExampleTask
+
+
+@pytest.fixture
+def data(pair_folder):
+    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
+    return PatchDataModule(source, patch=32, val_patches=2, batch_size=4)
+
+
+def test_every_training_region_is_an_example(data):
+    module = ByExampleTask(Welsh())
+    train(module, data)
+    assert len(module.generator.examples) == len(data.training) >= 6
+
+
+def test_given_references_take_their_place(data, pair_folder):
+    paths = []
+    for name, colour in (("red", (200, 40, 40)), ("green", (20, 90, 20))):
+        paths.append(pair_folder / f"{name}.png")
+        Image.fromarray(np.full((50, 70, 3), colour, np.uint8)).save(paths[-1])
+    given, own = Welsh(), Welsh()
+    module = ByExampleTask(given, references=paths)
+    train(module, data)
+    for colour in ((200, 40, 40), (20, 90, 20)):
+        rgb = (torch.tensor(colour) / 127.5 - 1).view(1, 3, 1, 1).expand(-1, -1, 50, 70)
+        brightness = 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
+        own.update(brightness, rgb)
+    assert torch.allclose(given.examples.pixels, own.examples.pixels, atol=1e-6)
+    green = given(torch.full((1, 3, 16, 16), -0.5))[0, :, 8, 8]
+    assert green[1] > green[0] + 0.1
+
+
+def test_a_reference_that_cannot_be_read_is_named(data, pair_folder):
+    module = ByExampleTask(Welsh(), references=[pair_folder / "none.png"])
+    with pytest.raises(NirganError, match=r"none.png: cannot be read"):
+        train(module, data)
+
+
+def test_no_references_at_all_are_refused():
+    with pytest.raises(NirganError, match=r"model.references is empty"):
+        ByExampleTask(Welsh(), references=[])
