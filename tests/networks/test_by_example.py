@@ -74,16 +74,20 @@ def test_welsh_gives_a_picture_of_the_same_materials_their_colours(space):
 
 def test_welsh_brings_the_references_luminance_to_the_targets():
     network = Welsh()
-    network.update(*painted((-0.8, -0.2), (SKY, BRICK), noise=0.01))
+    shown, lit = (
+        [2.11 * x ** (1 / 2.4) - 1.11 for x in linear] for linear in ((0.05, 0.1), (0.2, 0.4))
+    )
+    network.update(*painted(shown, (SKY, BRICK), noise=0.002))
     # In absolute terms all of this is nearer to the brighter half of the reference.
-    nir, _ = painted((0.1, 0.7), (SKY, BRICK), noise=0.01, seed=1)
+    nir, _ = painted(lit, (SKY, BRICK), noise=0.002, seed=1)
     left, right = mean_hues(network(nir.expand(-1, 3, -1, -1)))
     assert left[0, 1] < -5 < 5 < right[0, 1]  # blue, and not
 
 
 def test_welsh_tells_places_of_one_brightness_apart_by_their_roughness():
     nir, rgb = painted((0.0, 0.0), (SKY, BRICK))
-    nir[..., 32:] += 0.2 * torch.randn(48, 32, generator=torch.Generator().manual_seed(3))
+    nir[..., :32] = torch.linspace(-0.3, 0.3, 48)[:, None]
+    nir[..., 32:] = 0.6 * torch.rand(48, 32, generator=torch.Generator().manual_seed(3)) - 0.3
     network = Welsh()
     network.update(nir, rgb)
     left, right = mean_hues(network(nir.flip(-1).expand(-1, 3, -1, -1)))
