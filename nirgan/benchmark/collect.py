@@ -1,5 +1,6 @@
 """From finished runs to everything that tables, figures and texts may say."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,9 @@ from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.evaluate import Judgement, Row, pool
+
+COSTS = "costs.json"
+"""In a benchmark's folder: what its methods cost, where that was measured."""
 
 
 def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
@@ -26,7 +30,8 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         As JSON holds it: the budget and what was compared; `tables`, one a category and protocol,
         of rows and comparisons, of which those are left out that still miss a run; `configurations`
         by category and method, but for protocol, fold and seed, which stand in `runs`, with the
-        command, commit, versions, machine, learning curve and judged pictures of each.
+        command, commit, versions, machine, learning curve and judged pictures of each; `costs`,
+        see `nirgan.benchmark.costs`, or None.
     """
     done = [_of(run, result) for run in runs if (result := load(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
@@ -42,6 +47,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         "tables": tables,
         "configurations": configurations,
         "runs": done,
+        "costs": json.loads((out / COSTS).read_text()) if (out / COSTS).is_file() else None,
     }
 
 

@@ -23,10 +23,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--out", type=Path, help="its folder; runs/NAME for conf/benchmark/NAME.yaml"
     )
+    parser.add_argument(
+        "--costs",
+        type=bool,
+        default=False,
+        help="at the end, time every method; on a machine that does nothing else",
+    )
     parser.add_class_arguments(Suite, as_group=False)
     options = parse(parser, arguments)
     files = [Path(str(file)) for file in options.pop("config") or []]
     out = options.pop("out") or Path("runs") / (files[0].stem if files else "benchmark")
+    costs = options.pop("costs")
     suite = Suite(**options.as_dict())
 
     try:
@@ -35,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         raise NirganError(
             f"{error.name} is not installed, and figures need it: pip install 'nirgan[benchmark]'"
         ) from error
-    from nirgan.benchmark.collect import collect  # noqa: PLC0415
+    from nirgan.benchmark.collect import COSTS, collect  # noqa: PLC0415
+    from nirgan.benchmark.costs import measure  # noqa: PLC0415
     from nirgan.benchmark.progress import Progress  # noqa: PLC0415
     from nirgan.benchmark.runner import do, finished, write_json, write_text  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
@@ -57,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         failed = do(suite, runs, out, progress, put_down)
     finally:
         progress.close()
+    if costs and not failed:
+        write_json(out / COSTS, measure(runs, print))
     results = put_down()
     print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")

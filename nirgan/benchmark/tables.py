@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nirgan.evaluation.markdown import table
@@ -32,6 +32,8 @@ HEAD = (
     "patches",
 )
 
+COSTS = ("parameters", "patches/s in training", "ms for 1024x680")
+
 
 def markdown(results: Results) -> str:
     """All tables, the overview first."""
@@ -48,22 +50,27 @@ def budget(results: Results) -> str:
     missing = "" if finished == in_all else f" {finished} of {in_all} runs are finished."
     commits = sorted({run["commit"] for run in results["runs"]})
     mixed = f" Runs are of commits {', '.join(commits)}." if len(commits) > 1 else ""
-    return f"Budget of a trained run: {results['budget']}.{missing}{mixed}"
+    costs = results.get("costs")
+    timed = f" Timed on {costs['machine']}, at commit {costs['commit']}." if costs else ""
+    return f"Budget of a trained run: {results['budget']}.{missing}{mixed}{timed}"
 
 
 def overview(named: Mapping[str, Results]) -> list[list[str]]:
-    """The paper's table 1 with a column a category and protocol, and what was published.
+    """The paper's table 1 with a column a category and protocol; what was published, and costs.
 
     Args:
         named: Results by name, side by side; a single one needs none.
     """
     tables = [t for results in named.values() for t in results["tables"]]
     columns = list(dict.fromkeys((t["category"], t["protocol"]) for t in tables))
-    published = list(dict.fromkeys(t["category"] for t in tables))
+    known_of = [t["category"] for t in tables if any(r["published"] is not None for r in t["rows"])]
+    published = list(dict.fromkeys(known_of))
+    costly = any(results.get("costs") for results in named.values())
     head = [
         "angular error (deg)",
         *map(", ".join, columns),
         *(f"{c}, published" for c in published),
+        *(COSTS if costly else ()),
     ]
     lines = [head]
     for name, results in named.items():
@@ -80,6 +87,7 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
                     f"{name}: {method}" if name else method,
                     *(_with_seeds(rows[c]) + star(rows[c]) if c in rows else "" for c in columns),
                     *(_number(known.get(c)) for c in published),
+                    *(_costs(results, method, rows.values()) if costly else ()),
                 ]
             )
     return lines
@@ -135,6 +143,15 @@ def as_csv(results: Results) -> str:
                 [*what, *values, *(grey.get(b) for b in bounds), *(row[m] for m in more)]
             )
     return text.getvalue()
+
+
+def _costs(results: Results, method: str, rows: Iterable[Results]) -> list[str]:
+    parameters = next((f"{row['parameters']:,}" for row in rows), "")
+    own = (results.get("costs") or {"methods": {}})["methods"].get(method)
+    if own is None:
+        return [parameters, "", ""]
+    rate = own["patches_per_second"]
+    return [parameters, "one pass" if rate is None else f"{rate:.0f}", f"{own['milliseconds']:.0f}"]
 
 
 def star(row: Results) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import torch
 from conftest import ROOT, SUITE
 from PIL import Image
 
+from nirgan.benchmark.costs import Clock
 from nirgan.cli import main
 from nirgan.data.sources.synthetic import Synthetic
 
@@ -311,3 +313,31 @@ def test_a_mistake_is_one_line(options, said, tmp_path, capsys):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("nirgan benchmark: ")
     assert said in error
+
+
+def test_costs_are_measured_when_asked_for(finished, tmp_path, capsys):
+    out = tmp_path / "costly"
+    shutil.copytree(finished, out)
+    assert main(["benchmark", f"--config={SUITE}", f"--out={out}", "--costs=true"]) == 0
+    costs = json.loads((out / "results.json").read_text())["costs"]
+    assert list(costs["methods"]) == METHODS
+    for name, cost in costs["methods"].items():
+        assert cost["milliseconds"] > 0
+        trained = name in ("flat", "triplet")
+        assert (cost["patches_per_second"] or 0) > 0 if trained else not cost["patches_per_second"]
+    text = (out / "table.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| triplet"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    triplet = costs["methods"]["triplet"]
+    assert cells[-2:] == [f"{triplet[k]:.0f}" for k in ("patches_per_second", "milliseconds")]
+    assert "one pass" in text
+    assert costs["commit"] in text
+    # They stay when the same command goes on without.
+    assert main(["benchmark", f"--config={SUITE}", f"--out={out}"]) == 0
+    assert json.loads((out / "results.json").read_text())["costs"] == costs
+
+
+def test_a_step_is_the_median_of_those_after_the_first():
+    clock = Clock()
+    clock.times = [0.0, 9.0, 18.0, 20.0, 21.0, 24.0]
+    assert clock.step() == 2.0

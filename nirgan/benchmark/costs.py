@@ -1,0 +1,93 @@
+"""What the methods of a suite cost: patches a second in training, time for a picture."""
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch.nn.functional import interpolate
+
+from nirgan.benchmark.runner import provenance
+from nirgan.benchmark.suite import Run
+from nirgan.data.images import stored_to_signed
+from nirgan.experiment import fit
+
+STEPS = 20
+"""Timed; the first ones, which allocate, are not."""
+FIRST = 3
+PICTURES = 5
+SIZE = (680, 1024)
+"""Height and width of the picture, about those of EPFL's."""
+
+
+def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any]:
+    """Time every method; on a machine that does nothing else.
+
+    Args:
+        runs: Of a suite; the first of each method gives its configuration.
+        tell: Is told what is timed.
+
+    Returns:
+        Where this was; and by method `patches_per_second` in training, by the median step, None for
+        a method that is fitted in one pass; and `milliseconds` for a picture of 1024x680 pixels in
+        float32, the median of five.
+    """
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.method, run)
+    methods: dict[str, dict[str, float | None]] = {}
+    for name, run in first.items():
+        tell(f"timing {name}")
+        methods[name] = _of(run)
+    place = provenance(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return {"methods": methods, **place}
+
+
+def _of(run: Run) -> dict[str, float | None]:
+    clock, arguments = Clock(), list(run.arguments)
+    if not run.one_pass:
+        patches = (FIRST + STEPS) * run.configuration["data"]["batch_size"]
+        arguments += [f"--data.train_patches={patches}", "--trainer.max_epochs=1"]
+    with TemporaryDirectory() as folder:
+        cli = fit([*arguments, f"--trainer.default_root_dir={folder}"], [clock])
+    device = cli.trainer.strategy.root_device
+    task = cli.model.eval().to(device)
+    image = torch.from_numpy(cli.datamodule.images[0][..., 3].copy())
+    nir = interpolate(stored_to_signed(image)[None, None], SIZE, mode="bilinear").to(device)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(1 + PICTURES):
+            start = _now(device)
+            task(nir.expand(-1, 3, -1, -1))
+            seconds.append(_now(device) - start)
+    rate = None if run.one_pass else run.configuration["data"]["batch_size"] / clock.step()
+    return {"patches_per_second": rate, "milliseconds": 1000 * median(seconds[1:])}
+
+
+class Clock(Callback):
+    """Notes when each training step ends."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        """A step is done."""
+        self.times.append(_now(pl_module.device))
+
+    def step(self) -> float:
+        """Seconds of the median step."""
+        ends = self.times[FIRST - 1 :]
+        return median(b - a for a, b in pairwise(ends))
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
