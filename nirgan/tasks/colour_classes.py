@@ -5,19 +5,16 @@ are those of the training regions, counted when a run starts, and kept in the ch
 near-infrared the lightness is learned beside the bins, by a mean absolute error.
 """
 
-from functools import partial
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
-from torch.optim import Adam
 
 from nirgan.data.datamodule import Batch
 from nirgan.networks.colour import rgb_to_lab
 from nirgan.networks.generators.zhang import soft_encoding
-from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizers
+from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
 
 
 class Classifier(Protocol):
@@ -29,7 +26,7 @@ class Classifier(Protocol):
         """Logits of the bins, B x Q x h x w, and the lightness, B x 1 x H x W in [0, 100]."""
 
 
-class ColourClassesTask(ColorizationTask):
+class ColourClassesTask(DescendingTask):
     """Cross-entropy against softly encoded colours, each pixel weighted by how rare its bin is.
 
     Args:
@@ -57,15 +54,11 @@ class ColourClassesTask(ColorizationTask):
         scheduler: Schedule | None = None,
         channels_last: bool = False,
     ) -> None:
-        super().__init__(generator)
+        super().__init__(generator, optimizer, scheduler, channels_last)
         self.save_hyperparameters(logger=False)
         self.uniform, self.neighbours, self.sigma = uniform, neighbours, sigma
         self.lightness = lightness
-        self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
-        self.schedule = scheduler
         self.register_buffer("weights", torch.zeros(len(self.classifier.points)))
-        if channels_last:
-            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def classifier(self) -> Classifier:
@@ -91,11 +84,9 @@ class ColourClassesTask(ColorizationTask):
         nearest = [torch.cdist(part, points).argmin(1) for part in parts]
         return torch.bincount(torch.cat(nearest), minlength=len(points)).to(self.weights.dtype)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
-        losses = self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
-        return torch.stack(list(losses.values())).sum()
+    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+        """See `losses`."""
+        return self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
 
     def losses(self, logits: Tensor, lightness: Tensor, rgb: Tensor) -> dict[str, Tensor]:
         """What is descended, weighted, by name: eq. 2, and the lightness."""
@@ -108,11 +99,6 @@ class ColourClassesTask(ColorizationTask):
             loss = self.weights[truth.argmax(1)] * cross_entropy(given, truth, reduction="none")
             dark = l1_loss(lightness.float(), lab[:, :1]) / 100
         return {"colour": loss.mean(), "lightness": self.lightness * dark}
-
-    def configure_optimizers(self) -> Any:
-        """One optimizer, and its schedule a batch."""
-        learning = self.generator.parameters()
-        return make_optimizers(self, learning, self.make_optimizer, self.schedule)
 
 
 def rebalancing(count: Tensor, points: Tensor, sigma: float, uniform: float) -> Tensor:

@@ -5,20 +5,18 @@ cross-entropy of the scene's category, at a 300th of the weight, which teaches t
 what kind of scene they look at. Data of a single category have no such lesson.
 """
 
-from functools import partial
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
 from torch.nn.functional import cross_entropy, mse_loss
-from torch.optim import Adam
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.networks.colour import rgb_to_lab
 from nirgan.networks.generators.iizuka import SPAN
-from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizers
+from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
 
 
 class Knowing(Protocol):
@@ -30,7 +28,7 @@ class Knowing(Protocol):
         """Scaled CIELAB, B x 3 x H x W, and what is known of the picture, B x `known`."""
 
 
-class SceneClassesTask(ColorizationTask):
+class SceneClassesTask(DescendingTask):
     """Mean squared error in CIELAB, and the category's cross-entropy.
 
     Args:
@@ -51,17 +49,13 @@ class SceneClassesTask(ColorizationTask):
         scheduler: Schedule | None = None,
         channels_last: bool = False,
     ) -> None:
-        super().__init__(generator)
+        super().__init__(generator, optimizer, scheduler, channels_last)
         self.save_hyperparameters(logger=False)
         self.category_weight = category_weight
         known = cast(Knowing, generator).known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))
         self.category = nn.Sequential(*hidden, nn.ReLU(), nn.Linear(known // 2, classes))
         self.classes = classes
-        self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
-        self.schedule = scheduler
-        if channels_last:
-            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def on_fit_start(self) -> None:
         """Look whether the network can tell as many categories apart as there are.
@@ -78,12 +72,10 @@ class SceneClassesTask(ColorizationTask):
         if len(there) == 1:
             self.category_weight = 0.0
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch."""
+    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+        """See `losses`."""
         lab, known = cast(Knowing, self.generator).features(batch["triplet"])
-        losses = self.losses(lab, self.category(known), batch["rgb"], batch["category"])
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
-        return torch.stack(list(losses.values())).sum()
+        return self.losses(lab, self.category(known), batch["rgb"], batch["category"])
 
     def losses(
         self, lab: Tensor, logits: Tensor, rgb: Tensor, category: Tensor
@@ -99,7 +91,6 @@ class SceneClassesTask(ColorizationTask):
                 losses["category"] = self.category_weight * wrong
         return losses
 
-    def configure_optimizers(self) -> Any:
-        """One optimizer, and its schedule a batch."""
-        learning = [*self.generator.parameters(), *self.category.parameters()]
-        return make_optimizers(self, learning, self.make_optimizer, self.schedule)
+    def learning(self) -> list[Parameter]:
+        """The generator, and what guesses the category."""
+        return [*self.generator.parameters(), *self.category.parameters()]

@@ -1,15 +1,18 @@
 """What tasks that learn by gradients share: weighted losses, optimizers, schedules."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
@@ -76,14 +79,49 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
     return scheduler
 
 
-def make_optimizers(
-    task: ColorizationTask,
-    learning: Iterable[Parameter],
-    optimizer: MakeOptimizer,
-    schedule: Schedule | None,
-) -> Any:
-    """For `configure_optimizers` where Lightning steps: one optimizer, and its schedule."""
-    made = optimizer(learning)
-    if schedule is None:
-        return made
-    return [made], [{"scheduler": make_scheduler(task, schedule, made), "interval": "step"}]
+class DescendingTask(ColorizationTask):
+    """A generator that descends the sum of some losses, nothing else.
+
+    A task of its own kind adds `losses_of`.
+
+    Args:
+        generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
+        optimizer: None: Adam with a learning rate of 1e-3.
+        scheduler: See `Schedule`.
+        channels_last: Memory layout of the generator; much faster with bf16.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        optimizer: MakeOptimizer | None,
+        scheduler: Schedule | None,
+        channels_last: bool,
+    ) -> None:
+        super().__init__(generator)
+        self.make_optimizer = optimizer or partial(Adam, lr=1e-3)
+        self.schedule = scheduler
+        if channels_last:
+            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @abstractmethod
+    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+        """What a batch is descended by, weighted, by name."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The sum of the losses of a batch."""
+        losses = self.losses_of(batch)
+        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        return torch.stack(list(losses.values())).sum()
+
+    def learning(self) -> list[Parameter]:
+        """What the optimizer moves."""
+        return list(self.generator.parameters())
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer, and its schedule a batch."""
+        optimizer = self.make_optimizer(self.learning())
+        if self.schedule is None:
+            return optimizer
+        scheduler = make_scheduler(self, self.schedule, optimizer)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
