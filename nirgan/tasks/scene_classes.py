@@ -80,7 +80,7 @@ class SceneClassesTask(DescendingTask):
     def losses(
         self, lab: Tensor, logits: Tensor, rgb: Tensor, category: Tensor
     ) -> dict[str, Tensor]:
-        """What is descended, weighted, by name (eq. 8)."""
+        """What is descended, weighted, by name."""
         with torch.autocast(rgb.device.type, enabled=False):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
             losses = {

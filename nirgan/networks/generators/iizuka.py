@@ -3,7 +3,7 @@
 Iizuka, Simo-Serra and Ishikawa, "Let there be color!", SIGGRAPH 2016: six low-level convolutions,
 shared by a branch that keeps places (mid-level, two convolutions) and one that forgets them
 (global, four convolutions and three dense layers, on the picture scaled to 224x224); a fusion layer
-joins the global vector to every place (eq. 6), a decoder of convolutions and nearest-neighbour
+joins the global vector to every place, a decoder of convolutions and nearest-neighbour
 upsampling makes colour at half the size. In training the category of the scene is guessed from the
 512 numbers of the global branch (`nirgan.tasks.scene_classes`). Pictures may have any size. Where
 it departs, for near-infrared:
@@ -99,7 +99,7 @@ class Iizuka(nn.Module):
         return lab, known
 
     def fuse(self, mid: Tensor, whole: Tensor) -> Tensor:
-        """Join a picture's vector to each of its places (eq. 6).
+        """Join a picture's vector to each of its places (section 3.1).
 
         Args:
             mid: B x C x h x w.
