@@ -256,3 +256,16 @@ def test_a_method_nobody_trained_is_not_judged(verb, pair_folder, tmp_path, caps
     assert main([verb, *config, *tiny(pair_folder, tmp_path)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith(f"nirgan {verb}: --ckpt_path is missing; `fit` leaves one in ")
+
+
+def test_references_of_ones_own_are_given_on_the_command_line(pair_folder, tmp_path):
+    runs = tmp_path / "runs"
+    given = f"--model.references=[{pair_folder}/0_rgb.png,{pair_folder}/1_rgb.png]"
+    model = f"--model={ROOT}/conf/model/welsh.yaml"
+    common = [model, "--name=mine", *tiny_data(pair_folder, runs), given]
+    assert main(["fit", *common]) == 0
+    best = runs / "mine/version_0/checkpoints/best.ckpt"
+    kept = torch.load(best, weights_only=True)["state_dict"]["generator.examples.pixels"]
+    assert len(kept) == 2
+    assert main(["predict", *common, f"--ckpt_path={best}"]) == 0
+    assert len(list((runs / "mine/version_1/predictions/own").iterdir())) == 6

@@ -65,7 +65,9 @@ def main(arguments: Sequence[str]) -> int:
         failed = do(suite, runs, out, progress, put_down)
     finally:
         progress.close()
-    if costs and not failed:
+    if costs and failed:
+        print("costs are not measured: some runs failed")
+    elif costs:
         write_json(out / COSTS, measure(runs, print))
     results = put_down()
     print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")

@@ -41,15 +41,15 @@ def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any
     for run in runs:
         first.setdefault(run.method, run)
     methods: dict[str, dict[str, float | None]] = {}
+    device = torch.device("cpu")
     for name, run in first.items():
         tell(f"timing {name}")
-        methods[name] = _of(run)
-    place = provenance(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    return {"methods": methods, **place}
+        methods[name], device = _of(run)
+    return {"methods": methods, **provenance(device)}
 
 
-def _of(run: Run) -> dict[str, float | None]:
-    clock, arguments = Clock(), list(run.arguments)
+def _of(run: Run) -> tuple[dict[str, float | None], torch.device]:
+    clock, arguments = Clock(), [*run.arguments, "--data.val_patches=1"]
     if not run.one_pass:
         patches = (FIRST + STEPS) * run.configuration["data"]["batch_size"]
         arguments += [f"--data.train_patches={patches}", "--trainer.max_epochs=1"]
@@ -66,7 +66,7 @@ def _of(run: Run) -> dict[str, float | None]:
             task(nir.expand(-1, 3, -1, -1))
             seconds.append(_now(device) - start)
     rate = None if run.one_pass else run.configuration["data"]["batch_size"] / clock.step()
-    return {"patches_per_second": rate, "milliseconds": 1000 * median(seconds[1:])}
+    return {"patches_per_second": rate, "milliseconds": 1000 * median(seconds[1:])}, device
 
 
 class Clock(Callback):

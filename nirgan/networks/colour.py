@@ -1,6 +1,7 @@
 """Colour spaces in plain torch, for pictures in [-1, 1] (sRGB).
 
-All take and give B x 3 x H x W and can be differentiated everywhere.
+All take and give B x 3 x H x W, can be differentiated everywhere, and compute in full precision,
+also under autocast: in bfloat16 a colour is off by degrees.
 """
 
 from typing import Any, Literal
@@ -91,4 +92,6 @@ def _encoded(linear: Tensor) -> Tensor:
 
 
 def _mix(channels: Tensor, matrix: object) -> Tensor:
-    return torch.einsum("ij,bjhw->bihw", channels.new_tensor(matrix), channels)
+    wide = channels.float() if channels.dtype in (torch.bfloat16, torch.float16) else channels
+    with torch.autocast(wide.device.type, enabled=False):
+        return torch.einsum("ij,bjhw->bihw", wide.new_tensor(matrix), wide)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nirgan.errors import NirganError
+
 DECILES = 11
 """Numbers that say how brightness is spread: the darkest, the brightest and nine between."""
 
@@ -16,13 +18,15 @@ class Examples(nn.Module):
     Args:
         pixels: Kept of a picture.
         numbers: Kept of a pixel.
+        made_with: Options that decide what the numbers mean; loading examples of others is refused.
     """
 
     statistics: Tensor
     pixels: Tensor
 
-    def __init__(self, pixels: int, numbers: int) -> None:
+    def __init__(self, pixels: int, numbers: int, **made_with: int | str) -> None:
         super().__init__()
+        self.made_with = made_with | {"samples": pixels}
         self.register_buffer("statistics", torch.zeros(0, DECILES + 2))
         self.register_buffer("pixels", torch.zeros(0, pixels, numbers))
 
@@ -43,6 +47,23 @@ class Examples(nn.Module):
         off = self.statistics - statistics(luminance)
         number = off[:, :DECILES].abs().sum(1).argmin()
         return self.statistics[number, DECILES:], self.pixels[number]
+
+    def get_extra_state(self) -> dict[str, int | str]:
+        """What the examples were made with."""
+        return self.made_with
+
+    def set_extra_state(self, state: dict[str, int | str]) -> None:
+        """Look whether examples that are loaded mean the same here.
+
+        Raises:
+            NirganError: They do not.
+        """
+        for name, value in state.items():
+            if self.made_with.get(name) != value:
+                raise NirganError(
+                    f"model.generator.{name} is {self.made_with.get(name)}, but the checkpoint was "
+                    f"made with {value}; set it to that, or fit anew"
+                )
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in ("statistics", "pixels"):
@@ -71,10 +92,13 @@ def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
         Rows and columns, `count` each.
     """
     height, width = picture.shape
+    if count < 1:
+        raise ValueError(f"count is {count}, expected 1 or more")
     divisors = [n for n in range(1, count + 1) if count % n == 0]
     rows = min(divisors, key=lambda n: abs(math.log(n * n * width / (count * height))))
     columns = count // rows
     random = torch.Generator().manual_seed(seed)
     row = torch.arange(rows).repeat_interleave(columns) + torch.rand(count, generator=random)
     column = torch.arange(columns).repeat(rows) + torch.rand(count, generator=random)
-    return (row * height / rows).long(), (column * width / columns).long()
+    row, column = (row * height / rows).long(), (column * width / columns).long()
+    return row.clamp(max=height - 1), column.clamp(max=width - 1)  # rounding may have gone beyond

@@ -11,6 +11,7 @@ those whose vote is clear become scribbles, from which colour spreads by optimiz
 - A person segments their reference; here k-means does, on its colours in CIELAB.
 - The subspace is that of Fisher's discriminant, where theirs takes two principal component
   analyses in turn, of differences within segments and between them.
+- Pictures of more than a megapixel are coloured at that size, and the colours scaled up.
 - A match gives its pixel's colour, not that of the pixel shifted as in the target.
 """
 
@@ -22,7 +23,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.fft import idctn
 from scipy.linalg import eigh
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, one_hot, pad
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, one_hot, pad
 
 from nirgan.networks.colour import lab_to_rgb, rgb_to_lab
 from nirgan.networks.examples import Examples, jittered
@@ -30,6 +31,9 @@ from nirgan.networks.spreading import spread
 
 CHUNK = 2**15
 """Pixels that are compared with all samples at a time."""
+LARGEST = 2**20
+"""Pixels of a picture that is looked at as it is. Of a larger one the colours, not the lightness,
+are made at this size: the sparse system takes tens of gigabytes for tens of megapixels."""
 
 
 class Irony(nn.Module):
@@ -54,11 +58,15 @@ class Irony(nn.Module):
         confidence: float = 0.5,
     ) -> None:
         super().__init__()
-        if window % 2 == 0:
-            raise ValueError(f"window is {window}, expected an odd number")
+        if window < 3 or window % 2 == 0:
+            raise ValueError(f"window is {window}, expected an odd number from 3 on")
+        if not 1 <= neighbours <= samples:
+            raise ValueError(f"neighbours is {neighbours}, expected 1 to {samples}, the samples")
+        if segments < 1:
+            raise ValueError(f"segments is {segments}, expected 1 or more")
         self.samples, self.segments, self.window = samples, segments, window
         self.neighbours, self.confidence = neighbours, confidence
-        self.examples = Examples(samples, window**2 + 3)
+        self.examples = Examples(samples, window**2 + 3, window=window, segments=segments)
         self.register_buffer("texture", cosines(window), persistent=False)
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
@@ -75,8 +83,13 @@ class Irony(nn.Module):
         nir = triplet.mean(1, keepdim=True).clamp(-1, 1)
         if not len(self.examples):
             return nir.expand_as(triplet)
-        pairs = zip(nir, self._described(nir), strict=True)
+        scale = min(1.0, (LARGEST / nir[0].numel()) ** 0.5)
+        size = [max(1, round(side * scale)) for side in nir.shape[-2:]]
+        seen = nir if scale == 1 else interpolate(nir, size, mode="area")
+        pairs = zip(seen, self._described(seen), strict=True)
         colours = torch.stack([self._spread(*pair) for pair in pairs])
+        if scale < 1:
+            colours = interpolate(colours, nir.shape[-2:], mode="bilinear")
         lightness = rgb_to_lab(nir.expand(-1, 3, -1, -1))[:, :1]
         return lab_to_rgb(torch.cat([lightness, colours], 1))
 

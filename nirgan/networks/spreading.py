@@ -5,6 +5,7 @@ luminance beside each other have similar colours. Every pixel without a scribble
 mean of its eight neighbours (eq. 1, the residuals being zero at the minimum); a neighbour weighs
 exp(-(difference in luminance)^2 / (0.6 variance around the pixel)): eq. 2 has 2 in place of 0.6,
 which lets a third of the colour through a sharp edge, and the code that the authors published 0.6.
+The variance is that of the 3x3 pixels around, of a mirrored picture at its border, and has a floor.
 The sparse linear system is solved by SciPy's SuperLU.
 """
 

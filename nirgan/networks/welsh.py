@@ -37,10 +37,12 @@ class Welsh(nn.Module):
         self, samples: int = 200, neighbourhood: int = 5, space: Opponent = "lalphabeta"
     ) -> None:
         super().__init__()
-        if neighbourhood % 2 == 0:
-            raise ValueError(f"neighbourhood is {neighbourhood}, expected an odd number")
+        if neighbourhood < 3 or neighbourhood % 2 == 0:
+            raise ValueError(f"neighbourhood is {neighbourhood}, expected an odd number from 3 on")
+        if samples < 1:
+            raise ValueError(f"samples is {samples}, expected 1 or more")
         self.samples, self.neighbourhood, self.space = samples, neighbourhood, space
-        self.examples = Examples(samples, 4)
+        self.examples = Examples(samples, 4, neighbourhood=neighbourhood, space=space)
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
         """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""

@@ -34,6 +34,18 @@ class ColorizationTask(lightning.LightningModule):
         """Colorize: B x 3 x H x W in [-1, 1] to B x 3 x H x W in [-1, 1]."""
         return cast(Tensor, self.generator(triplet))
 
+    def needs(self, *names: str) -> None:
+        """Look whether the generator has what the task asks of it.
+
+        Raises:
+            NirganError: It has not.
+        """
+        if missing := [name for name in names if not hasattr(self.generator, name)]:
+            raise NirganError(
+                f"model.generator: {type(self.generator).__name__} has no {missing[0]!r}, which "
+                f"{type(self).__name__} needs; give it a generator made for it, as in conf/model"
+            )
+
     def run_fraction(self) -> float:
         """How much of the run is done, 0 to 1: of its epochs, steps or time, whichever ends it.
 

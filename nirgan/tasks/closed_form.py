@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from nirgan.data.datamodule import Batch
+from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
 
 
@@ -31,13 +32,27 @@ class ClosedFormTask(ColorizationTask):
     def __init__(self, generator: nn.Module) -> None:
         super().__init__(generator)
         self.save_hyperparameters(logger=False)
+        self.needs("update")
         self.automatic_optimization = False
 
     def setup(self, stage: str) -> None:
-        """Ask for whole training regions instead of patches, once."""
+        """Ask for whole training regions instead of patches, once.
+
+        Raises:
+            NirganError: There are several processes, which would each see a part.
+        """
         if stage == "fit":
+            if self.trainer.world_size > 1:
+                raise NirganError(
+                    "a method that is fitted in one pass takes one process: set trainer.devices=1"
+                )
             self.trainer.datamodule.trains_on = "regions"  # type: ignore[attr-defined]
             self.trainer.fit_loop.max_epochs = 1
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize, in full precision."""
+        with torch.autocast(triplet.device.type, enabled=False):
+            return super().forward(triplet.float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Learn from one training region."""
@@ -49,8 +64,9 @@ class ClosedFormTask(ColorizationTask):
         self.learn(batch["nir"], batch["rgb"])
 
     def learn(self, nir: Tensor, rgb: Tensor) -> None:
-        """Show the generator B x 1 and B x 3 x H x W, both in [-1, 1]."""
-        cast(OnePass, self.generator).update(nir, rgb)
+        """Show the generator B x 1 and B x 3 x H x W, both in [-1, 1], in full precision."""
+        with torch.autocast(nir.device.type, enabled=False):
+            cast(OnePass, self.generator).update(nir, rgb)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One that moves nothing: Lightning counts its steps, and keeps no checkpoint of step 0."""

@@ -1,8 +1,8 @@
 """Colour learned as a classification, rare colours weighing more.
 
 Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The statistics that decide which colours are rare
-are those of the training regions, counted when a run starts, and kept in the checkpoint. For
-near-infrared the lightness is learned beside the bins, by a mean absolute error.
+are those of the training regions, pixel by pixel, counted when a run starts, and kept in the
+checkpoint. For near-infrared the lightness is learned beside the bins, by a mean absolute error.
 """
 
 from typing import Protocol, cast
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
 
 from nirgan.data.datamodule import Batch
+from nirgan.errors import NirganError
 from nirgan.networks.colour import rgb_to_lab
 from nirgan.networks.generators.zhang import soft_encoding
 from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
@@ -32,13 +33,16 @@ class ColourClassesTask(DescendingTask):
     Args:
         generator: One with `points` and `classify`, see `nirgan.networks.generators.zhang`.
         uniform: How much of the uniform distribution is mixed into the one of the colours
-            (lambda, eq. 4): 1 weighs all bins alike.
+            (lambda, eq. 4), more than 0: 1 weighs all bins alike.
         neighbours: Bins that share a colour's probability.
         sigma: Of the Gaussian by which they share it, and of the smoothing of the statistics.
         lightness: Weight of the mean absolute error of L / 100.
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
+
+    Raises:
+        NirganError: A number is out of its range, or the generator of another kind.
     """
 
     weights: Tensor
@@ -56,6 +60,11 @@ class ColourClassesTask(DescendingTask):
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
         self.save_hyperparameters(logger=False)
+        self.needs("points", "classify")
+        for name, value in {"uniform": uniform, "sigma": sigma}.items():
+            if value <= 0 or (name == "uniform" and value > 1):
+                limit = "more than 0, at most 1" if name == "uniform" else "more than 0"
+                raise NirganError(f"model.{name} is {value}, expected {limit}")
         self.uniform, self.neighbours, self.sigma = uniform, neighbours, sigma
         self.lightness = lightness
         self.register_buffer("weights", torch.zeros(len(self.classifier.points)))

@@ -51,26 +51,30 @@ class SceneClassesTask(DescendingTask):
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
         self.save_hyperparameters(logger=False)
-        self.category_weight = category_weight
+        self.needs("known", "features")
+        self.category_weight, self.teaches = category_weight, True
         known = cast(Knowing, generator).known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))
         self.category = nn.Sequential(*hidden, nn.ReLU(), nn.Linear(known // 2, classes))
         self.classes = classes
 
     def on_fit_start(self) -> None:
-        """Look whether the network can tell as many categories apart as there are.
+        """Look at the data, of which the categories are known now.
 
         Raises:
-            NirganError: It cannot.
+            NirganError: There are more than are told apart, or batches of a single patch.
         """
-        there = self.trainer.datamodule.categories  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        there = data.categories
+        if data.batch_size < 2:
+            raise NirganError("data.batch_size is 1: batch norm of whole pictures needs 2 or more")
         if len(there) > self.classes:
             raise NirganError(
                 f"model.classes is {self.classes}, but the data have {len(there)} categories "
                 f"({', '.join(there)}); set it to {len(there)}"
             )
-        if len(there) == 1:
-            self.category_weight = 0.0
+        self.teaches = len(there) > 1 and self.category_weight > 0
+        self.category.requires_grad_(self.teaches)
 
     def losses_of(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
@@ -86,7 +90,7 @@ class SceneClassesTask(DescendingTask):
             losses = {
                 "colour": mse_loss(lab.float(), truth / rgb.new_tensor(SPAN).view(3, 1, 1)),
             }
-            if self.category_weight:
+            if self.teaches:
                 wrong = cross_entropy(logits.float(), category)
                 losses["category"] = self.category_weight * wrong
         return losses

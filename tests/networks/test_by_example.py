@@ -4,9 +4,10 @@ import pytest
 import torch
 from scipy.fft import dctn
 
+from nirgan.errors import NirganError
 from nirgan.networks.colour import rgb_to_lab, rgb_to_opponent
 from nirgan.networks.examples import Examples, jittered, statistics
-from nirgan.networks.irony import Irony, segmented, separating
+from nirgan.networks.irony import Irony, _nearest, segmented, separating
 from nirgan.networks.welsh import Welsh
 
 BRICK, SKY = (0.2, -0.4, -0.5), (-0.5, -0.2, 0.4)
@@ -115,6 +116,13 @@ def test_samples_lie_one_in_each_cell():
     cells = set(zip((row // 10).tolist(), (column // 10).tolist(), strict=True))
     assert len(cells) == 200
     assert not torch.equal(row, jittered(torch.zeros(100, 200), 200, seed=2)[0])
+    with pytest.raises(ValueError, match="count is 0"):
+        jittered(torch.zeros(9, 9), 0, seed=1)
+    # Of these seeds, rounding leads beyond the picture.
+    for seed, count in ((24238, 200), (11930, 400)):
+        row, column = jittered(torch.zeros(680, 1024), count, seed)
+        assert row.max() < 680
+        assert column.max() < 1024
     tiny = jittered(torch.zeros(3, 5), 200, seed=1)
     assert (tiny[0].max().item(), tiny[1].max().item()) == (2, 4)
 
@@ -156,6 +164,69 @@ def test_only_what_is_clear_is_a_scribble():
     filled = network._spread(nir[0], network._described(nir)[0])
     assert torch.allclose(filled[:, vote > 0.8], colours[:, vote > 0.8], atol=1e-4)
     assert not torch.allclose(filled, colours, atol=1e-2)
+
+
+def test_most_of_the_nearest_decide_and_the_nearest_of_those_is_the_match():
+    known = torch.tensor([[0.0], [1.0], [1.2], [9.0]])
+    segment = torch.tensor([0, 1, 1, 0])
+    distance, match = _nearest(torch.tensor([[0.3]]), known, segment, neighbours=3)
+    assert match.tolist() == [1]
+    assert distance.item() == pytest.approx(0.7)
+
+
+def test_irony_keeps_the_brightness_of_nir():
+    network = Irony(segments=2)
+    network.update(*woven((0.1, 0.0, 0.2), (0.2, 0.1, 0.1)))
+    nir = woven(SKY, BRICK)[0].expand(-1, 3, -1, -1)
+    out = network(nir)
+    held = out.abs().amax(1) < 1
+    assert held.float().mean() > 0.5
+    assert torch.allclose(rgb_to_lab(out)[:, 0][held], rgb_to_lab(nir)[:, 0][held], atol=0.05)
+
+
+def test_a_large_picture_is_coloured_at_a_megapixel(monkeypatch):
+    network = Irony(segments=2)
+    network.update(*woven(SKY, BRICK))
+    nir = woven(SKY, BRICK, size=(96, 128))[0].expand(-1, 3, -1, -1)
+    sizes = []
+    spread = network._spread
+    network._spread = lambda band, described: sizes.append(band.shape) or spread(band, described)
+    plain = network(nir)
+    monkeypatch.setattr("nirgan.networks.irony.LARGEST", 96 * 128 // 4)
+    assert network(nir).shape == plain.shape
+    assert sizes == [(1, 96, 128), (1, 48, 64)]
+
+
+@pytest.mark.parametrize(
+    ("make", "other", "said"),
+    [
+        (Welsh, {"space": "colip"}, "space is colip, but the checkpoint was made with lalphabeta"),
+        (Welsh, {"neighbourhood": 7}, "neighbourhood is 7, but the checkpoint was made with 5"),
+        (Welsh, {"samples": 20}, "samples is 20, but the checkpoint was made with 200"),
+        (Irony, {"window": 5}, "window is 5, but the checkpoint was made with 7"),
+        (Irony, {"segments": 2}, "segments is 2, but the checkpoint was made with 4"),
+    ],
+)
+def test_examples_of_other_options_are_refused(make, other, said):
+    network = make()
+    network.update(*painted((-0.4, 0.2), (SKY, BRICK)))
+    with pytest.raises(NirganError, match=said):
+        make(**other).load_state_dict(network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "said"),
+    [
+        (Welsh, {"neighbourhood": 4}, "neighbourhood is 4"),
+        (Welsh, {"samples": 0}, "samples is 0"),
+        (Irony, {"window": 1}, "window is 1"),
+        (Irony, {"neighbours": 401}, "neighbours is 401, expected 1 to 400"),
+        (Irony, {"segments": 0}, "segments is 0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused(make, options, said):
+    with pytest.raises(ValueError, match=said):
+        make(**options)
 
 
 def test_segments_are_of_one_colour():

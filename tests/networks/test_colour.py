@@ -27,6 +27,23 @@ def test_lab_comes_back_and_what_no_screen_shows_is_clipped():
     assert lab_to_rgb(loud).abs().max() == 1
 
 
+@pytest.mark.parametrize("space", ["lab", "lalphabeta", "colip"])
+def test_autocast_changes_nothing(space):
+    picture = colours()
+
+    def there_and_back():
+        if space == "lab":
+            other = rgb_to_lab(picture)
+            return other, lab_to_rgb(other)
+        other = rgb_to_opponent(picture, space)
+        return other, opponent_to_rgb(other, space)
+
+    plain = there_and_back()
+    with torch.autocast("cpu", torch.bfloat16):
+        for found, expected in zip(there_and_back(), plain, strict=True):
+            assert torch.equal(found, expected)
+
+
 def test_lab_has_gradients_at_black_and_white():
     picture = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2).repeat(1, 3, 1, 1).requires_grad_()
     lab_to_rgb(rgb_to_lab(picture)).sum().backward()

@@ -44,6 +44,16 @@ def test_colour_depends_on_the_whole_picture():
     assert torch.equal(network(picture)[far], network(changed)[far])  # nothing else reaches so far
 
 
+def test_its_lightness_is_added_to_that_of_nir():
+    network = Iizuka(width=4, size=32).eval()
+    network.decoder[-1] = torch.nn.Conv2d(4, 3, 1)
+    torch.nn.init.zeros_(network.decoder[-1].weight)
+    torch.nn.init.constant_(network.decoder[-1].bias, 0.1)
+    nir = torch.rand(1, 1, 40, 32) * 2 - 1
+    lab, _ = network.features(nir.expand(-1, 3, -1, -1))
+    assert torch.allclose(lab[:, :1], nir + 0.1, atol=1e-6)
+
+
 def test_the_global_features_see_a_fixed_size():
     with pytest.raises(ValueError, match="size is 50, expected a multiple of 32"):
         Iizuka(size=50)

@@ -47,6 +47,14 @@ def test_the_annealed_mean_lies_between_mean_and_mode():
     sharp = 0.6 ** (1 / 0.38) / (0.4 ** (1 / 0.38) + 0.6 ** (1 / 0.38))
     assert at(0.38) == pytest.approx([100 * sharp, 40 * sharp])
     assert at(0.01) == pytest.approx([100, 40])
+    assert Zhang(width=4).temperature == 0.38
+    with torch.autocast("cpu", torch.bfloat16):
+        assert at(0.38) == pytest.approx([100 * sharp, 40 * sharp])
+
+
+def test_a_temperature_of_zero_is_refused():
+    with pytest.raises(ValueError, match="temperature is 0, expected more than 0"):
+        Zhang(width=4, temperature=0)
 
 
 def test_at_full_width_the_layers_are_the_published_ones():

@@ -4,6 +4,7 @@ from tasks_helpers import train
 
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
+from nirgan.errors import NirganError
 from nirgan.networks.colour import lab_to_rgb, rgb_to_lab
 from nirgan.networks.generators.zhang import Zhang, bins, soft_encoding
 from nirgan.tasks.colour_classes import ColourClassesTask, rebalancing
@@ -28,6 +29,29 @@ def test_colours_are_counted_by_their_bins():
     count = task().count(painted((0, 0), (0, 0), (20, 30), (-10, -20)))
     assert count.sum() == 256
     assert count[[place(0, 0), place(20, 30), place(-10, -20)]].tolist() == [128, 64, 64]
+
+
+def test_a_large_picture_is_counted_whole():
+    rgb = (
+        painted((0, 0), (0, 0), (20, 30), (20, 30))
+        .repeat_interleave(17, 2)
+        .repeat_interleave(17, 3)
+    )
+    count = task().count(rgb)
+    assert count[[place(0, 0), place(20, 30)]].tolist() == [272**2 / 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"uniform": 0.0}, r"model.uniform is 0.0"),
+        ({"uniform": 2.0}, r"model.uniform is 2.0"),
+        ({"sigma": 0.0}, r"model.sigma is 0.0, expected more than 0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused(options, said):
+    with pytest.raises(NirganError, match=said):
+        task(**options)
 
 
 def test_rare_colours_weigh_more_and_the_mean_weight_is_one():

@@ -62,6 +62,15 @@ def test_data_of_one_category_teach_no_category(pair_folder):
     module = task()
     train(module, PatchDataModule(source, patch=32, train_patches=8, val_patches=2, batch_size=4))
     assert "train/category" not in module.trainer.logged_metrics
+    assert not any(p.requires_grad for p in module.category.parameters())  # DDP waits for those
+
+
+def test_batches_of_one_patch_are_refused():
+    one = PatchDataModule(
+        Synthetic(count=10), patch=32, train_patches=2, val_patches=2, batch_size=1
+    )
+    with pytest.raises(NirganError, match=r"data.batch_size is 1: .* needs 2 or more"):
+        train(task(), one)
 
 
 def test_more_categories_than_it_can_tell_apart_are_refused():

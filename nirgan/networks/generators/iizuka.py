@@ -11,6 +11,8 @@ it departs, for near-infrared:
 - Theirs predicts a and b of CIELAB and copies the lightness. Here the decoder gives a third number,
   which is added to the brightness of NIR: detail comes from NIR, its level is predicted.
 - The first layer takes the three copies of the band.
+- Trained on patches, the global features see a patch; of a whole picture they see all of it, scaled
+  down, which is another thing. Theirs were trained on pictures.
 - Colours are a hyperbolic tangent's instead of a sigmoid's, so that grey is in the middle of both.
 """
 

@@ -85,7 +85,8 @@ def annealed_mean(logits: Tensor, points: Tensor, temperature: float) -> Tensor:
         B x 2 x H x W.
     """
     sharp = torch.softmax(logits.float() / temperature, 1)
-    return torch.einsum("qc,bqhw->bchw", points, sharp)
+    with torch.autocast(logits.device.type, enabled=False):
+        return torch.einsum("qc,bqhw->bchw", points, sharp)
 
 
 class Zhang(nn.Module):
@@ -100,6 +101,10 @@ class Zhang(nn.Module):
 
     def __init__(self, width: int = 64, temperature: float = 0.38) -> None:
         super().__init__()
+        if width < 2:
+            raise ValueError(f"width is {width}, expected 2 or more")
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}, expected more than 0")
         w1, w2, w4, w8 = width, 2 * width, 4 * width, 8 * width
         self.temperature = temperature
         self.register_buffer("points", bins(), persistent=False)

@@ -7,6 +7,7 @@ from tasks_helpers import train
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
+from nirgan.networks.generators.flat import Flat
 from nirgan.networks.welsh import Welsh
 from nirgan.tasks.by_example import ByExampleTask
 
@@ -49,3 +50,26 @@ def test_a_reference_that_cannot_be_read_is_named(data, pair_folder):
 def test_no_references_at_all_are_refused():
     with pytest.raises(NirganError, match=r"model.references is empty"):
         ByExampleTask(Welsh(), references=[])
+
+
+def test_precision_does_not_reach_what_is_kept_or_made(data):
+    plain, half = ByExampleTask(Welsh()), ByExampleTask(Welsh())
+    train(plain, data)
+    train(half, data, precision="bf16-mixed")
+    assert torch.equal(half.generator.examples.pixels, plain.generator.examples.pixels)
+    triplet = torch.rand(1, 3, 20, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(half(triplet), plain(triplet))
+
+
+def test_several_processes_are_refused(data, monkeypatch):
+    monkeypatch.setattr("lightning.Trainer.world_size", 2)
+    with pytest.raises(NirganError, match=r"takes one process: set trainer.devices=1"):
+        train(ByExampleTask(Welsh()), data)
+
+
+def test_a_generator_that_learns_otherwise_is_refused():
+    with pytest.raises(
+        NirganError, match=r"model.generator: Flat has no 'update', which ByExample"
+    ):
+        ByExampleTask(Flat([4], [3]))
