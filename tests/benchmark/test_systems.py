@@ -1,0 +1,68 @@
+"""What is said of the systems' benchmark: its README, and the rows of the methods' cards."""
+
+import json
+import re
+
+import pytest
+from conftest import ROOT
+
+from nirgan.benchmark import tables
+from nirgan.cli import main
+
+SYSTEMS = ROOT / "results/systems"
+RESULTS = json.loads((SYSTEMS / "results.json").read_text())
+
+
+def measured(name):
+    """The row of a method as its card has it."""
+    rows = {
+        (one["category"], one["protocol"]): row
+        for one in RESULTS["tables"]
+        for row in one["rows"]
+        if row["method"] == name
+    }
+    errors = [
+        f"{said} {rows[category, 'within-images']['angular_error']:.2f} and "
+        f"{rows[category, 'across-scenes']['angular_error']:.2f}"
+        for category, said in (("urban", "urban"), ("oldbuilding", "old buildings"))
+    ]
+    cost = RESULTS["costs"]["methods"][name]
+    rate = cost["patches_per_second"]
+    speed = "fitted in one pass" if rate is None else f"{rate:.0f} patches/s"
+    parameters = next(iter(rows.values()))["parameters"]
+    return (
+        f"{', '.join(errors)}; {parameters:,} parameters, {speed}, {cost['milliseconds']:.0f} ms."
+    )
+
+
+@pytest.mark.parametrize("name", RESULTS["methods"])
+def test_a_card_quotes_its_row(name):
+    cards = " ".join((ROOT / "docs/methods.md").read_text().split())
+    assert f"- **Measured: {name.rstrip('.')}.** {measured(name)}" in cards
+
+
+def test_every_configuration_has_a_card():
+    cards = (ROOT / "docs/methods.md").read_text()
+    for file in (ROOT / "conf/model").glob("*.yaml"):
+        assert f"`{file.stem}`" in cards
+
+
+def test_the_committed_tables_are_those_of_the_committed_results(tmp_path):
+    assert (SYSTEMS / "table.md").read_text() == tables.markdown(RESULTS)
+    assert (SYSTEMS / "table.csv").read_text() == tables.as_csv(RESULTS)
+    copy = tmp_path / "README.md"
+    copy.write_text((SYSTEMS / "README.md").read_text())
+    assert main(["report", str(SYSTEMS), f"--into={copy}"]) == 0
+    assert copy.read_text() == (SYSTEMS / "README.md").read_text()
+
+
+def test_the_text_quotes_no_figure_that_the_results_do_not_hold():
+    quoted = figures((SYSTEMS / "README.md").read_text())
+    assert len(quoted) > 20
+    ends = (f"{run['angular_error']:.2f} {run['history'][-1][1]:.2f}" for run in RESULTS["runs"])
+    assert quoted <= figures(tables.markdown(RESULTS)) | figures(" ".join(ends))
+
+
+def figures(text):
+    """Everything with two or three decimals, its sign left out."""
+    return set(re.findall(r"(?<![\d.])\d+\.\d{2,3}(?![\d.])", text))
