@@ -22,9 +22,11 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_info
 from omegaconf.errors import OmegaConfBaseException
 
+from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
+from nirgan.checkpoint_io import WholeCheckpointIO
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError
@@ -251,8 +253,10 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with what counts patches, writes predictions and keeps the newest state."""
         # `save_last` of the best checkpoint's callback would write only where a new best is found.
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        own = [Throughput(), Predictions(), last, *self.callbacks]
-        return super().instantiate_trainer(callbacks=own, **kwargs)
+        own = [Finite(), Throughput(), Predictions(), last, *self.callbacks]
+        trainer = super().instantiate_trainer(callbacks=own, **kwargs)
+        trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        return trainer
 
     def after_fit(self) -> None:
         """Judge the best checkpoint."""

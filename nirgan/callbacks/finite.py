@@ -1,0 +1,42 @@
+"""A run whose numbers are no longer numbers stops at once."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from nirgan.errors import NirganError
+
+
+class Finite(Callback):
+    """Looks at every logged loss and every parameter after each step."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look.
+
+        Raises:
+            NirganError: One is infinite or not a number; the step, it, and the newest checkpoint
+                are named.
+        """
+        losses = {n: v for n, v in trainer.callback_metrics.items() if n.startswith("train/")}
+        parameters = dict(pl_module.named_parameters())
+        sizes = torch._foreach_norm([p.detach() for p in parameters.values()])
+        looked = [*losses.values(), *(size.float() for size in sizes)]
+        finite = torch.stack([value.detach().float().to(looked[-1].device) for value in looked])
+        if finite.isfinite().all():
+            return
+        names = [*losses, *(f"parameter {name}" for name in parameters)]
+        first = names[int(finite.isfinite().logical_not().nonzero()[0])]
+        step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        raise NirganError(f"step {step}: {first} is not finite; {_newest(trainer)}")
+
+
+def _newest(trainer: Trainer) -> str:
+    paths = [c.best_model_path for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]  # type: ignore[attr-defined]
+    saved = [path for path in paths if path]
+    if not saved:
+        return "no checkpoint was saved yet; start anew with a lower learning rate"
+    return f"the newest checkpoint is {saved[-1]}; the learning rate may be too high"

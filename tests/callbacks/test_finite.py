@@ -1,0 +1,59 @@
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from tasks_helpers import batch, train
+from torch import nn
+
+from nirgan.callbacks.finite import Finite
+from nirgan.errors import NirganError
+from nirgan.tasks.supervised import SupervisedTask
+from nirgan.tasks.training import Term
+
+
+class Failing(nn.Module):
+    """The mean absolute error, and from its third call on not a number."""
+
+    def __init__(self, calls=3):
+        super().__init__()
+        self.left = calls
+
+    def forward(self, prediction, target):
+        self.left -= 1
+        return nn.functional.l1_loss(prediction, target) * (float("nan") if self.left <= 0 else 1)
+
+
+def task(loss=None):
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh())
+    terms = {"fine": Term(nn.L1Loss(), 1.0), "odd": Term(loss or nn.L1Loss(), 1.0)}
+    return SupervisedTask(generator, terms)
+
+
+BATCHES = [batch(seed=seed) for seed in range(5)]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_at_that_step(tmp_path):
+    saving = ModelCheckpoint(tmp_path, filename="last", every_n_train_steps=1)
+    with pytest.raises(NirganError) as error:
+        train(task(Failing()), BATCHES, callbacks=[Finite(), saving], enable_checkpointing=True)
+    assert str(error.value).startswith("step 3: train/odd is not finite; ")
+    assert f"the newest checkpoint is {tmp_path}/last.ckpt;" in str(error.value)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=False)  # a task of its own
+    assert kept["global_step"] == 2
+    assert all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
+def test_a_parameter_that_is_no_number_stops_the_run():
+    module = task()
+    module.make_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=float("inf"))
+    with pytest.raises(NirganError) as error:
+        train(module, BATCHES, callbacks=[Finite()])
+    assert str(error.value) == (
+        "step 1: parameter generator.0.weight is not finite; no checkpoint was saved yet; start "
+        "anew with a lower learning rate"
+    )
+
+
+def test_a_healthy_run_goes_on():
+    trainer = train(task(), BATCHES, callbacks=[Finite()])
+    assert trainer.global_step == 5

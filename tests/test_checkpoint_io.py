@@ -1,0 +1,84 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from test_experiments import tiny
+
+from nirgan.checkpoint_io import WholeCheckpointIO
+from nirgan.cli import main
+from nirgan.errors import NirganError
+
+FIRST = {"weights": torch.arange(1000.0), "epoch": 1}
+
+
+def saved(file):
+    WholeCheckpointIO().save_checkpoint(FIRST, file)
+    return file
+
+
+def is_first(file):
+    loaded = torch.load(file, weights_only=True)
+    return loaded["epoch"] == 1 and torch.equal(loaded["weights"], FIRST["weights"])
+
+
+def test_a_checkpoint_is_there_and_nothing_beside_it(tmp_path):
+    file = saved(tmp_path / "new/last.ckpt")
+    assert is_first(file)
+    assert [f.name for f in file.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_full_disk_leaves_the_former_one_and_says_what_is_missing(tmp_path, monkeypatch):
+    file = saved(tmp_path / "last.ckpt")
+    (tmp_path / "last.ckpt.part").symlink_to("/dev/full")
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(0, 0, 1_000_000))
+    large = {"weights": torch.zeros(1_000_000)}
+    said = r"last.ckpt: cannot be written \(no space left: it has 4.0 MB, and 3.0 MB more are"
+    with pytest.raises(NirganError, match=said + r" needed\); the former one is whole"):
+        WholeCheckpointIO().save_checkpoint(large, file)
+    assert is_first(file)
+    assert [f.name for f in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NirganError, match=r"file/last.ckpt: cannot be written \("):
+        saved(tmp_path / "file/last.ckpt")
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
+    file = saved(tmp_path / "last.ckpt")
+    patched = "os.fsync" if moment == "fsync" else "Path.replace"
+    code = (
+        "import os, signal, torch\n"
+        "from pathlib import Path\n"
+        "from nirgan.checkpoint_io import WholeCheckpointIO\n"
+        f"{patched} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"WholeCheckpointIO().save_checkpoint({{'epoch': 2}}, {str(file)!r})\n"
+    )
+    died = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
+    assert died.returncode == -signal.SIGKILL
+    assert is_first(file)
+
+
+def test_a_run_on_a_full_disk_ends_in_one_line(pair_folder, tmp_path, capsys, monkeypatch):
+    def full(handle):
+        if ".ckpt" in str(Path(f"/proc/self/fd/{handle}").readlink()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    config = f"--config={ROOT}/conf/flat_urban_small.yaml"
+    assert main(["fit", config, *tiny(pair_folder, tmp_path / "runs")]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("nirgan fit: ")
+    assert ".ckpt: cannot be written (no space left: " in last
+    assert not list(tmp_path.glob("runs/**/*.part"))
