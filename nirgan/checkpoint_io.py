@@ -4,9 +4,11 @@ import errno
 import io
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -47,6 +49,11 @@ class WholeCheckpointIO(TorchCheckpointIO):
             kept = "; the former one is whole" if file.exists() else ""
             raise NirganError(f"{file}: cannot be written ({why}){kept}") from error
         _sync_folder(file.parent)
+
+
+def newest_whole(files: Iterable[Path]) -> Path | None:
+    """The checkpoint written last of those that are not cut short, or None."""
+    return max(filter(is_zipfile, files), key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _sync_folder(folder: Path) -> None:

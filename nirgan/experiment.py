@@ -26,7 +26,7 @@ from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
-from nirgan.checkpoint_io import WholeCheckpointIO
+from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError
@@ -213,6 +213,8 @@ class ExperimentCLI(LightningCLI):
                 f"--ckpt_path is missing; `fit` leaves one in {config.trainer.default_root_dir}/"
                 f"{config.name}/version_N/checkpoints/best.ckpt"
             )
+        if path == "last":
+            path = config.ckpt_path = _last(config)
         if path is not None and not Path(path).is_file():
             raise NirganError(f"--ckpt_path {path}: no such file")
         if path is not None and not is_zipfile(path):
@@ -304,6 +306,19 @@ def _method(model: Namespace | None) -> str:
         return ""
     generator = model.init_args.get("generator")
     return " of ".join(p.class_path.rpartition(".")[2] for p in (model, generator) if p)
+
+
+def _last(config: Namespace) -> str:
+    """The newest whole checkpoint of an experiment's runs."""
+    runs = Path(config.trainer.default_root_dir) / config.name
+    newest = newest_whole(runs.glob("version_*/checkpoints/*.ckpt"))
+    if newest is None:
+        raise NirganError(
+            f"--ckpt_path last: no whole checkpoint in {runs}/version_N/checkpoints; "
+            "name one, or leave the option out"
+        )
+    rank_zero_info(f"--ckpt_path last is {newest}")
+    return str(newest)
 
 
 def _path(class_: type) -> str:

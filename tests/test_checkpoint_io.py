@@ -70,6 +70,27 @@ def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
     assert is_first(file)
 
 
+def test_last_is_the_newest_whole_one_and_its_name_is_said(pair_folder, tmp_path, caplog, capsys):
+    common = [f"--config={ROOT}/conf/flat_urban_small.yaml", *tiny(pair_folder, tmp_path)]
+    assert main(["fit", *common, "--ckpt_path=last"]) == 2
+    folder = tmp_path / "flat_urban_small"
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith(
+        f"nirgan fit: --ckpt_path last: no whole checkpoint in {folder}/version_N"
+    )
+    assert main(["fit", *common]) == 0
+    newest = folder / "version_0/checkpoints/last.ckpt"
+    os.utime(newest, (2e9, 2e9))
+    short = folder / "version_0/checkpoints/short.ckpt"
+    short.write_bytes(newest.read_bytes()[:-500])
+    os.utime(short, (3e9, 3e9))
+    with caplog.at_level("INFO"):
+        assert main(["fit", *common, "--ckpt_path=last", "--trainer.max_epochs=2"]) == 0
+    assert f"--ckpt_path last is {newest}" in caplog.text
+    went_on = torch.load(folder / "version_1/checkpoints/last.ckpt", weights_only=True)
+    assert went_on["epoch"] == 1
+
+
 def test_a_run_on_a_full_disk_ends_in_one_line(pair_folder, tmp_path, capsys, monkeypatch):
     def full(handle):
         if ".ckpt" in str(Path(f"/proc/self/fd/{handle}").readlink()):

@@ -19,7 +19,6 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import cv2
 import numpy as np
@@ -33,6 +32,7 @@ from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import Progress
 from nirgan.benchmark.suite import Run, Suite
 from nirgan.callbacks.throughput import Throughput
+from nirgan.checkpoint_io import newest_whole
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.shown import show
@@ -242,5 +242,4 @@ def _patches(trainer: Trainer) -> int:
 
 
 def _newest_checkpoint(folder: Path) -> Path | None:
-    found = [f for f in folder.glob("fit/version_*/checkpoints/last.ckpt") if is_zipfile(f)]
-    return max(found, key=lambda file: file.stat().st_mtime, default=None)
+    return newest_whole(folder.glob("fit/version_*/checkpoints/last.ckpt"))
