@@ -16,6 +16,8 @@ def fit(folder, runs, devices, batch):
         "--model.generator=plain_networks.PlainGenerator",
         "--model.discriminator=plain_networks.PlainDiscriminator",
         "--model.l1=null",
+        *([f"--config={ROOT}/conf/trainer/ddp.yaml"] if devices > 1 else []),
+        "--trainer.sync_batchnorm=false",  # is for GPUs alone
         "--model.channels_last=false",
         "--data.source=Folder",
         f"--data.source.nir={folder}/*_nir.png",
@@ -24,13 +26,13 @@ def fit(folder, runs, devices, batch):
         "--data.train_patches=24",
         "--data.val_patches=13",
         f"--data.batch_size={batch}",
+        "--data.num_workers=0",
         # Noise is drawn a batch; without it the batches of two ranks are the halves of one.
         "--data.noise={red: 0, green: 0, blue: 0}",
         "--trainer.precision=32",
         "--trainer.max_epochs=2",
         "--trainer.accelerator=cpu",
         f"--trainer.devices={devices}",
-        f"--trainer.strategy={'ddp_find_unused_parameters_true' if devices > 1 else 'auto'}",
         f"--trainer.default_root_dir={runs}",
         "--trainer.enable_progress_bar=false",
     ]
