@@ -23,6 +23,8 @@ class Finite(Callback):
         """
         losses = {n: v for n, v in trainer.callback_metrics.items() if n.startswith("train/")}
         parameters = dict(pl_module.named_parameters())
+        if not parameters:  # fitted in closed form
+            return
         sizes = torch._foreach_norm([p.detach() for p in parameters.values()])
         looked = [*losses.values(), *(size.float() for size in sizes)]
         finite = torch.stack([value.detach().float().to(looked[-1].device) for value in looked])

@@ -5,7 +5,11 @@ from tasks_helpers import batch, train
 from torch import nn
 
 from nirgan.callbacks.finite import Finite
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
+from nirgan.networks.closed_form import NirTable
+from nirgan.tasks.closed_form import ClosedFormTask
 from nirgan.tasks.supervised import SupervisedTask
 from nirgan.tasks.training import Term
 
@@ -57,3 +61,9 @@ def test_a_parameter_that_is_no_number_stops_the_run():
 def test_a_healthy_run_goes_on():
     trainer = train(task(), BATCHES, callbacks=[Finite()])
     assert trainer.global_step == 5
+
+
+def test_a_method_without_parameters_goes_on(pair_folder):
+    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
+    data = PatchDataModule(source, patch=32, val_patches=2, batch_size=4)
+    assert train(ClosedFormTask(NirTable()), data, callbacks=[Finite()]).global_step == 7  # regions
