@@ -84,7 +84,7 @@ def test_last_is_the_newest_whole_one_and_its_name_is_said(pair_folder, tmp_path
     short = folder / "version_0/checkpoints/short.ckpt"
     short.write_bytes(newest.read_bytes()[:-500])
     os.utime(short, (3e9, 3e9))
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "lightning.pytorch"):  # the verb `benchmark` keeps it quieter
         assert main(["fit", *common, "--ckpt_path=last", "--trainer.max_epochs=2"]) == 0
     assert f"--ckpt_path last is {newest}" in caplog.text
     went_on = torch.load(folder / "version_1/checkpoints/last.ckpt", weights_only=True)
