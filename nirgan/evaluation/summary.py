@@ -97,7 +97,7 @@ def _rows(
 
 
 def _heading(data: PatchDataModule, whole: bool) -> str:
-    categories = ", ".join(sorted({pair.category for pair in data.pairs}))
+    categories = ", ".join(data.categories)
     fold = f", fold {data.fold}" if data.protocol == "across-scenes" else ""
     what = (
         f"{len(data.validation)} whole validation regions"
@@ -117,7 +117,7 @@ def _record(
         "heading": heading,
         "protocol": data.protocol,
         "fold": data.fold,
-        "categories": sorted({pair.category for pair in data.pairs}),
+        "categories": data.categories,
         "pairs": len(data.pairs),
         "patches_seen": patches,
         "rows": rows,

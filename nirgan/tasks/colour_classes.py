@@ -65,9 +65,12 @@ class ColourClassesTask(DescendingTask):
             if value <= 0 or (name == "uniform" and value > 1):
                 limit = "more than 0, at most 1" if name == "uniform" else "more than 0"
                 raise NirganError(f"model.{name} is {value}, expected {limit}")
+        bins = len(self.classifier.points)
+        if not 1 <= neighbours <= bins:
+            raise NirganError(f"model.neighbours is {neighbours}, expected 1 to {bins}, the bins")
         self.uniform, self.neighbours, self.sigma = uniform, neighbours, sigma
         self.lightness = lightness
-        self.register_buffer("weights", torch.zeros(len(self.classifier.points)))
+        self.register_buffer("weights", torch.zeros(bins))
 
     @property
     def classifier(self) -> Classifier:

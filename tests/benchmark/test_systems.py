@@ -1,10 +1,10 @@
 """What is said of the systems' benchmark: its README, and the rows of the methods' cards."""
 
 import json
-import re
 
 import pytest
 from conftest import ROOT
+from test_report import figures
 
 from nirgan.benchmark import tables
 from nirgan.cli import main
@@ -61,8 +61,3 @@ def test_the_text_quotes_no_figure_that_the_results_do_not_hold():
     assert len(quoted) > 20
     ends = (f"{run['angular_error']:.2f} {run['history'][-1][1]:.2f}" for run in RESULTS["runs"])
     assert quoted <= figures(tables.markdown(RESULTS)) | figures(" ".join(ends))
-
-
-def figures(text):
-    """Everything with two or three decimals, its sign left out."""
-    return set(re.findall(r"(?<![\d.])\d+\.\d{2,3}(?![\d.])", text))

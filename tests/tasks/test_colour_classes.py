@@ -47,6 +47,8 @@ def test_a_large_picture_is_counted_whole():
         ({"uniform": 0.0}, r"model.uniform is 0.0"),
         ({"uniform": 2.0}, r"model.uniform is 2.0"),
         ({"sigma": 0.0}, r"model.sigma is 0.0, expected more than 0"),
+        ({"neighbours": 0}, r"model.neighbours is 0, expected 1 to 313"),
+        ({"neighbours": 314}, r"model.neighbours is 314, expected 1 to 313"),
     ],
 )
 def test_a_number_that_cannot_be_is_refused(options, said):
