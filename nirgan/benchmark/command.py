@@ -45,9 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.collect import COSTS, collect  # noqa: PLC0415
     from nirgan.benchmark.costs import measure  # noqa: PLC0415
     from nirgan.benchmark.progress import Progress  # noqa: PLC0415
-    from nirgan.benchmark.runner import do, finished, write_json, write_text  # noqa: PLC0415
+    from nirgan.benchmark.runner import do, finished  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
+    from nirgan.files import write_json, write_text  # noqa: PLC0415
 
     for library in ("lightning.pytorch", "lightning.fabric"):  # what they say of every run
         logging.getLogger(library).setLevel(logging.WARNING)

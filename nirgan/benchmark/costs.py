@@ -12,9 +12,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch.nn.functional import interpolate
 
-from nirgan.benchmark.runner import provenance
 from nirgan.benchmark.suite import Run
 from nirgan.data.images import stored_to_signed
+from nirgan.evaluation.provenance import provenance
 from nirgan.experiment import fit
 
 STEPS = 20

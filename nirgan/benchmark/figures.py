@@ -15,11 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from nirgan.benchmark.runner import shown_file, write_text
+from nirgan.benchmark.runner import shown_file
 from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.shown import Shown
+from nirgan.files import write_text
 
 WORST = 20.0
 """Degrees at the end of the error maps' colours; a larger error has the last colour."""

@@ -3,10 +3,7 @@
 One HTML page that opens offline, its figures inside, and the same as Markdown.
 """
 
-import base64
-import html
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,38 +11,11 @@ from jsonargparse import ArgumentParser
 
 from nirgan.benchmark.tables import NOTES, Results, budget, cells, heading, overview, sentence
 from nirgan.errors import NirganError
+from nirgan.evaluation import page
 from nirgan.evaluation.markdown import table
 from nirgan.explain import parse
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
-
-STYLE = """\
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: right; }
-th, td { white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-th { cursor: pointer; border-bottom: 2px solid #888; }
-th[aria-sort=ascending]::after { content: " \\25B2"; }
-th[aria-sort=descending]::after { content: " \\25BC"; }
-tbody tr:hover { background: #f3f3f3; }
-img { max-width: 100%; }
-figcaption, .notes { color: #555; max-width: 50em; }
-.wide { overflow-x: auto; }"""
-
-SCRIPT = """\
-for (const head of document.querySelectorAll("th")) head.onclick = () => {
-  const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
-  const down = head.getAttribute("aria-sort") === "ascending";
-  for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const value = row => {
-    const text = row.cells[column].textContent, number = parseFloat(text.replace(/,/g, ""));
-    return isNaN(number) ? (text ? [1, text] : [2, ""]) : [0, number];
-  };
-  const order = (a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0) * (down ? -1 : 1);
-  [...body.rows].sort((a, b) => order(value(a), value(b))).forEach(row => body.append(row));
-};"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -126,30 +96,19 @@ def as_html(
     """
     parts = [
         "<h1>nirgan: benchmarks</h1>",
-        f"<p>{_text(_budgets(named))}</p>",
-        _table(overview(_labelled(named))),
-        f"<p class=notes>{_text(NOTES)}</p>",
+        f"<p>{page.text(_budgets(named))}</p>",
+        page.table(overview(_labelled(named))),
+        f"<p class=notes>{page.text(NOTES)}</p>",
     ]
     for title, lines, comments in _sections(named):
-        parts += [f"<h2>{_text(title)}</h2>", _table(lines)]
-        parts += [f"<p>{_text(comment)}</p>" for comment in comments]
+        parts += [f"<h2>{page.text(title)}</h2>", page.table(lines)]
+        parts += [f"<p>{page.text(comment)}</p>" for comment in comments]
     for name, pictures in figures.items():
         for figure, png in pictures.items():
-            data = base64.b64encode(png).decode()
             said = [line for line in captions[name] if line.startswith(f"{figure}:")]
-            caption = "<br>".join(map(_text, [name, *said]))
-            parts.append(
-                f'<figure><img alt="{_text(figure)}" src="data:image/png;base64,{data}">'
-                f"<figcaption>{caption}</figcaption></figure>"
-            )
-    parts += [f"<h2>Runs</h2>\n{_table(_runs(results))}" for results in named.values()]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>nirgan: benchmarks</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
-        f"<script>\n{SCRIPT}\n</script>\n</body></html>\n"
-    )
+            parts.append(page.figure(figure, png, [name, *said]))
+    parts += [f"<h2>Runs</h2>\n{page.table(_runs(results))}" for results in named.values()]
+    return page.page("nirgan: benchmarks", parts)
 
 
 def insert(file: Path, text: str) -> None:
@@ -211,19 +170,3 @@ def _labelled(named: Mapping[str, Results]) -> Mapping[str, Results]:
 def _budgets(named: Mapping[str, Results]) -> str:
     lines = (f"{name}: {budget(r)}" if name else budget(r) for name, r in _labelled(named).items())
     return " ".join(lines)
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    head, *rows = lines
-    body = "\n".join(_line("td", row) for row in rows)
-    table = f"<table><thead>{_line('th', head)}</thead><tbody>\n{body}\n</tbody></table>"
-    return f"<div class=wide>{table}</div>"
-
-
-def _line(tag: str, line: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{_text(cell)}</{tag}>' for cell in line)}</tr>"
-
-
-def _text(text: str) -> str:
-    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(text))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)

@@ -7,22 +7,16 @@ is at it, an advisory lock is held, which the system takes back from a process t
 import json
 import math
 import os
-import platform
 import shlex
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -35,8 +29,10 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.checkpoint_io import newest_whole
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
+from nirgan.evaluation.provenance import commit, provenance
 from nirgan.evaluation.shown import show
 from nirgan.experiment import fit
+from nirgan.files import write_json
 from nirgan.tasks.base import ColorizationTask
 
 PATCHES = 4
@@ -114,18 +110,6 @@ def load(out: Path, run: Run) -> dict[str, Any] | None:
     return loaded
 
 
-def write_json(file: Path, value: Any) -> None:
-    """Write a file of JSON, see `write_text`."""
-    write_text(file, json.dumps(value) + "\n")
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(file)
-
-
 class Watch(Callback):
     """Refuses a leaky split, notes the learning curve, tells how far the run is."""
 
@@ -201,31 +185,6 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     }
     write_json(folder / "result.json", result)
     (folder / "failed.txt").unlink(missing_ok=True)
-
-
-def provenance(device: torch.device) -> dict[str, Any]:
-    """Where figures come from: commit, versions, machine and day."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
-    return {
-        "commit": commit(),
-        "versions": {package: version(package) for package in packages},
-        "machine": f"{platform.machine()}, {gpu or threads}, {platform.system()}",
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-@cache
-def commit() -> str:
-    """The commit of the code that runs, `+` where it was changed since; or `unknown`."""
-    here = Path(__file__).parent
-    ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
-    try:
-        answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
-    except OSError:  # git is not installed
-        return "unknown"
-    return answer.stdout.strip() or "unknown"
 
 
 def write_tiff(file: Path, picture: Tensor) -> None:

@@ -1,0 +1,77 @@
+"""One HTML page that opens offline: its style, script and pictures are in it."""
+
+import base64
+import html
+import re
+from collections.abc import Sequence
+
+STYLE = """\
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .6em; border-bottom: 1px solid #ddd; text-align: right; }
+th, td { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+th { cursor: pointer; border-bottom: 2px solid #888; }
+th[aria-sort=ascending]::after { content: " \\25B2"; }
+th[aria-sort=descending]::after { content: " \\25BC"; }
+tbody tr:hover { background: #f3f3f3; }
+img { max-width: 100%; }
+figcaption, .notes { color: #555; max-width: 50em; }
+.wide { overflow-x: auto; }"""
+
+SCRIPT = """\
+for (const head of document.querySelectorAll("th")) head.onclick = () => {
+  const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
+  const down = head.getAttribute("aria-sort") === "ascending";
+  for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = row => {
+    const text = row.cells[column].textContent, number = parseFloat(text.replace(/,/g, ""));
+    return isNaN(number) ? (text ? [1, text] : [2, ""]) : [0, number];
+  };
+  const order = (a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : a[1] > b[1] ? 1 : 0) * (down ? -1 : 1);
+  [...body.rows].sort((a, b) => order(value(a), value(b))).forEach(row => body.append(row));
+};"""
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """The page.
+
+    Args:
+        title: Plain text.
+        parts: HTML, from above.
+    """
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{text(title)}</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
+        f"<script>\n{SCRIPT}\n</script>\n</body></html>\n"
+    )
+
+
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """A head and rows, as a table that a click on a column's head sorts."""
+    head, *rows = lines
+    body = "\n".join(_line("td", row) for row in rows)
+    cells = f"<table><thead>{_line('th', head)}</thead><tbody>\n{body}\n</tbody></table>"
+    return f"<div class=wide>{cells}</div>"
+
+
+def figure(name: str, png: bytes, caption: Sequence[str]) -> str:
+    """A picture, with lines below."""
+    data = base64.b64encode(png).decode()
+    return (
+        f'<figure><img alt="{text(name)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{'<br>'.join(map(text, caption))}</figcaption></figure>"
+    )
+
+
+def text(plain: str) -> str:
+    """Text of which Markdown's `**` and backticks are kept."""
+    bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(plain))
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
+
+
+def _line(tag: str, line: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{text(cell)}</{tag}>' for cell in line)}</tr>"
