@@ -18,6 +18,7 @@ EXPERIMENTS = {
 }
 TOOLS = {
     "benchmark": ("train, judge and compare methods side by side", "nirgan.benchmark.command"),
+    "sweep": ("run a sweep file here, without an account or a network", "nirgan.sweeps.command"),
     "report": ("put finished benchmarks side by side, on one page", "nirgan.benchmark.report"),
     "check": ("look over a data set: unreadable, mismatched, misregistered", "nirgan.check"),
     "download": ("fetch the EPFL RGB-NIR scenes, or unpack a local copy", "nirgan.download"),

@@ -1,0 +1,1 @@
+"""Weights & Biases' sweep files, run without its server."""

@@ -1,0 +1,64 @@
+"""`python -m nirgan sweep`: a sweep file without an account, a server or a network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+
+from nirgan.errors import NirganError
+from nirgan.explain import parse
+from nirgan.sweeps.file import Sweep, read
+
+TRIALS = 20
+"""Where neither the command line nor the file says how many; a grid has as many as it has."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb: 0 if some trial is complete, 1 if none is."""
+    parser = ArgumentParser(
+        prog="python -m nirgan sweep",
+        description="Run a sweep file of Weights & Biases here; go on where it was interrupted.",
+        exit_on_error=False,
+    )
+    parser.add_argument("file", type=Path, help="a sweep file, as in sweeps/")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        help=f"how many; all of a grid, the file's run_cap, or {TRIALS}; more are added later",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="trials at the same time, here")
+    parser.add_argument("--out", type=Path, help="its folder; runs/sweeps/NAME for NAME.yaml")
+    parser.add_argument(
+        "--storage",
+        help="URL of a database that several machines share; SQLite in the folder by default",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the values that are chosen")
+    options = parse(parser, arguments)
+    for name in ("trials", "workers"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise NirganError(f"--{name}: expected 1 or more, got {getattr(options, name)}")
+    sweep = read(options.file)
+    out = options.out or Path("runs/sweeps") / sweep.file.stem
+    try:
+        from nirgan.sweeps.run import run  # noqa: PLC0415 (help comes at once)
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"{error.name} is not installed, and sweeps need it: pip install 'nirgan[sweep]'"
+        ) from error
+    return int(
+        not run(
+            sweep,
+            out,
+            options.storage,
+            _slots(sweep, options.trials),
+            options.workers,
+            options.seed,
+        )
+    )
+
+
+def _slots(sweep: Sweep, asked: int | None) -> int:
+    if sweep.method != "grid":
+        return asked or sweep.run_cap or TRIALS
+    points = len(sweep.grid())
+    return min(points, asked or sweep.run_cap or points)

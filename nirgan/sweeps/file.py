@@ -1,0 +1,251 @@
+"""Reading a sweep file of Weights & Biases.
+
+https://docs.wandb.ai/models/sweeps/sweep-config-keys tells what one may hold. What cannot be done
+without W&B's server is refused by name, not passed over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import exp, floor
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from nirgan.errors import NirganError
+from nirgan.explain import check_files
+from nirgan.suggest import nearest
+
+Value = bool | int | float | str | None
+Method = Literal["grid", "random", "bayes"]
+
+MACROS = ("${env}", "${interpreter}", "${program}", "${args}")
+KEYS = {
+    *("program", "method", "metric", "parameters", "command", "early_terminate", "run_cap"),
+    *("name", "description", "project", "entity"),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two, both included.
+
+    Attributes:
+        low: The least.
+        high: The largest.
+        log: Evenly distributed in its logarithm.
+        step: Distance of the values that it may take; None: any.
+        whole: Whole numbers alone.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    whole: bool = False
+
+
+Space = Choice | Range
+
+
+@dataclass(frozen=True)
+class Hyperband:
+    """When a run is not worth going on with; an iteration is a validation.
+
+    Attributes:
+        first: The iteration of the first look.
+        last: How many iterations a whole run has; None: as many as a finished one had.
+        eta: One of so many goes on at each look.
+    """
+
+    first: int
+    last: int | None
+    eta: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep file says.
+
+    Attributes:
+        file: Where it stands.
+        method: How values are chosen.
+        metric: The logged metric that is looked at.
+        maximize: Whether more of it is better.
+        parameters: What each may be, by the option's name.
+        hyperband: None: every run goes to its end.
+        run_cap: Trials at most; None: the file does not say.
+        command: Arguments of `fit`, `${args}` among them.
+    """
+
+    file: Path
+    method: Method
+    metric: str
+    maximize: bool
+    parameters: Mapping[str, Space]
+    hyperband: Hyperband | None
+    run_cap: int | None
+    command: tuple[str, ...]
+
+    def arguments(self, values: Mapping[str, Value]) -> list[str]:
+        """Of `fit`, as W&B's agent writes them."""
+        given = [f"--{name}={value}" for name, value in values.items()]
+        return [w for word in self.command for w in (given if word == "${args}" else [word])]
+
+    def grid(self) -> list[dict[str, Value]]:
+        """Every combination of the values."""
+        every = [
+            space.values if isinstance(space, Choice) else tuple(_whole_numbers(space))
+            for space in self.parameters.values()
+        ]
+        return [dict(zip(self.parameters, point, strict=True)) for point in product(*every)]
+
+    def ends(self) -> list[dict[str, Value]]:
+        """Points that hold every value of a choice and both ends of a range."""
+        every = [s.values if isinstance(s, Choice) else _ends(s) for s in self.parameters.values()]
+        return [
+            {name: v[i % len(v)] for name, v in zip(self.parameters, every, strict=True)}
+            for i in range(max(map(len, every)))
+        ]
+
+
+def read(file: Path) -> Sweep:
+    """Read a sweep file.
+
+    Raises:
+        NirganError: It is not one, or asks for what only W&B's server can do.
+    """
+    check_files(["--config", str(file)])
+    try:
+        return _sweep(file, yaml.safe_load(file.read_text()))
+    except _RefusedError as error:
+        raise NirganError(f"{file}: {error}") from error
+
+
+class _RefusedError(Exception):
+    """What is wrong, without the file's name."""
+
+
+def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
+    for key in content:
+        if key not in KEYS:
+            raise _RefusedError(f"no key {key!r}{nearest(str(key), KEYS)}")
+    method = content.get("method")
+    if method not in ("grid", "random", "bayes"):
+        raise _RefusedError(f"method: expected grid, random or bayes, got {method}")
+    parameters = content.get("parameters")
+    if not isinstance(parameters, dict) or not parameters:
+        raise _RefusedError("parameters: expected an option and its values or distribution")
+    spaces = {str(name): _space(str(name), given) for name, given in parameters.items()}
+    if method == "grid":
+        for name, space in spaces.items():
+            if isinstance(space, Range) and not space.whole:
+                raise _RefusedError(f"parameters.{name}: a grid needs values: [...]")
+    metric = content.get("metric")
+    if not isinstance(metric, dict) or "name" not in metric:
+        raise _RefusedError("metric: expected {name: val/angular_error, goal: minimize}")
+    goal = metric.get("goal", "minimize")
+    if goal not in ("minimize", "maximize"):
+        raise _RefusedError(f"metric.goal: expected minimize or maximize, got {goal}")
+    cap = content.get("run_cap")
+    if cap is not None and (not isinstance(cap, int) or cap < 1):
+        raise _RefusedError(f"run_cap: expected 1 or more, got {cap}")
+    return Sweep(
+        file=file,
+        method=method,
+        metric=str(metric["name"]),
+        maximize=goal == "maximize",
+        parameters=spaces,
+        hyperband=_hyperband(content.get("early_terminate")),
+        run_cap=cap,
+        command=_fit_arguments(content.get("command")),
+    )
+
+
+def _fit_arguments(command: Any) -> tuple[str, ...]:
+    example = "[${interpreter}, -m, nirgan, fit, --config, FILE, ${args}]"
+    if not isinstance(command, list) or "fit" not in command:
+        raise _RefusedError(f"command: expected {example}")
+    words = [str(word) for word in command]
+    arguments = words[words.index("fit") + 1 :]
+    if "${args}" not in arguments:
+        raise _RefusedError(f"command: ${{args}} is missing after fit; expected {example}")
+    for word in words:
+        if word.startswith("${") and word not in MACROS:
+            raise _RefusedError(f"command: {word} goes only with W&B's agent; use {MACROS[-1]}")
+    return tuple(arguments)
+
+
+def _hyperband(given: Any) -> Hyperband | None:
+    if given is None:
+        return None
+    if not isinstance(given, dict) or given.get("type") != "hyperband":
+        raise _RefusedError("early_terminate: expected {type: hyperband, min_iter: 1}")
+    eta, last = int(given.get("eta", 3)), given.get("max_iter")
+    if eta < 2:
+        raise _RefusedError(f"early_terminate.eta: expected 2 or more, got {eta}")
+    if "min_iter" in given:
+        return Hyperband(max(1, int(given["min_iter"])), None, eta)
+    if last is None:
+        raise _RefusedError("early_terminate: expected min_iter, or max_iter and s")
+    return Hyperband(max(1, floor(last / eta ** int(given.get("s", 1)))), int(last), eta)
+
+
+def _space(name: str, given: Any) -> Space:
+    where = f"parameters.{name}"
+    if not isinstance(given, dict):
+        raise _RefusedError(f"{where}: expected value, values, or min and max")
+    if "parameters" in given:
+        raise _RefusedError(f"{where}: write nested parameters with dots, as data.noise.red")
+    if "value" in given:
+        return Choice((given["value"],))
+    if "values" in given:
+        if given.get("probabilities"):
+            raise _RefusedError(f"{where}.probabilities goes only with W&B's server")
+        if not isinstance(given["values"], list) or not given["values"]:
+            raise _RefusedError(f"{where}.values: expected a list")
+        return Choice(tuple(given["values"]))
+    try:
+        low, high = (float(given[key]) for key in ("min", "max"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _RefusedError(f"{where}: expected value, values, or min and max") from error
+    if low >= high:
+        raise _RefusedError(f"{where}: min is {low}, expected less than max, {high}")
+    return _range(where, given, low, high)
+
+
+def _range(where: str, given: Mapping[str, Any], low: float, high: float) -> Range:
+    both_whole = all(isinstance(given[key], int) for key in ("min", "max"))
+    distribution = given.get("distribution", "int_uniform" if both_whole else "uniform")
+    step = float(given.get("q", 1))
+    ranges = {
+        "int_uniform": lambda: Range(low, high, whole=True),
+        "uniform": lambda: Range(low, high),
+        "q_uniform": lambda: Range(low, high, step=step),
+        "log_uniform": lambda: Range(exp(low), exp(high), log=True),
+        "log_uniform_values": lambda: Range(low, high, log=True),
+    }
+    if distribution not in ranges:
+        raise _RefusedError(
+            f"{where}.distribution: expected {', '.join(ranges)}; {distribution} goes only with "
+            "W&B's server"
+        )
+    if distribution == "log_uniform_values" and low <= 0:
+        raise _RefusedError(f"{where}.min: expected more than 0 for a logarithm, got {low}")
+    return ranges[distribution]()
+
+
+def _ends(space: Range) -> tuple[float, float]:
+    return (int(space.low), int(space.high)) if space.whole else (space.low, space.high)
+
+
+def _whole_numbers(space: Range) -> Sequence[int]:
+    return range(int(space.low), int(space.high) + 1)

@@ -1,0 +1,156 @@
+"""What a sweep has found: figures, tables, and the best configuration."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from nirgan.evaluation.markdown import table
+from nirgan.experiment import configuration
+from nirgan.sweeps.file import Range, Sweep
+from nirgan.sweeps.study import slots_of
+from nirgan.sweeps.trial import ERROR, MADE
+
+Results = dict[str, Any]
+
+NAMES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped early",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+}
+
+
+def collect(sweep: Sweep, study: Study) -> Results:
+    """All that tables and plots quote, as JSON holds it.
+
+    Returns:
+        metric, maximize, method; parameters (name; log: whether its scale is logarithmic; values:
+        those of a choice, or None); trials in the order of their numbers, each with number, state, values, value (the metric at the
+        last validation), curve (the metric at each), seconds, error and made (commit, versions and
+        machine); best (a trial's number, or None); importance (a share by parameter, PED-ANOVA over
+        the complete trials; empty where they are too few).
+    """
+    trials = [_row(slot, trial) for slot, trial in slots_of(study).items()]
+    complete = [t for t in trials if t["state"] == "complete"]
+    best = sorted(complete, key=lambda t: t["value"], reverse=sweep.maximize)[:1]
+    return {
+        "sweep": str(sweep.file),
+        "method": sweep.method,
+        "metric": sweep.metric,
+        "maximize": sweep.maximize,
+        "parameters": [
+            {
+                "name": name,
+                "log": isinstance(space, Range) and space.log,
+                "values": None if isinstance(space, Range) else list(space.values),
+            }
+            for name, space in sweep.parameters.items()
+        ],
+        "trials": trials,
+        "best": best[0]["number"] if best else None,
+        "importance": _importance(study, len(complete)),
+    }
+
+
+def ranked(results: Results) -> list[dict[str, Any]]:
+    """The trials: complete ones, best first; those stopped early, the longest first; others."""
+    sign = -1 if results["maximize"] else 1
+    order = list(NAMES.values())
+
+    def key(trial: dict[str, Any]) -> tuple[int, int, float, int]:
+        state, length = order.index(trial["state"]), len(trial["curve"])
+        value = sign * trial["value"] if trial["value"] is not None else 0.0
+        return state, -length if trial["state"] == "stopped early" else 0, value, trial["number"]
+
+    return sorted(results["trials"], key=key)
+
+
+def cells(results: Results) -> list[list[str]]:
+    """A line a trial, under a head."""
+    names = [parameter["name"] for parameter in results["parameters"]]
+    lines = [["trial", *names, results["metric"], "validations", "minutes", "state"]]
+    for trial in ranked(results):
+        value, seconds = trial["value"], trial["seconds"]
+        lines.append(
+            [
+                str(trial["number"]),
+                *(shown(trial["values"].get(name)) for name in names),
+                "" if value is None else f"{value:.3f}",
+                str(len(trial["curve"])),
+                "" if seconds is None else f"{seconds / 60:.1f}",
+                f"failed: {trial['error']}" if trial["error"] else trial["state"],
+            ]
+        )
+    return lines
+
+
+def markdown(results: Results) -> str:
+    """The table of trials, and what it comes to."""
+    return f"{sentence(results)}\n\n{table(cells(results))}\n"
+
+
+def sentence(results: Results) -> str:
+    """How many trials ended how, and the best."""
+    states = [trial["state"] for trial in results["trials"]]
+    counts = ", ".join(f"{states.count(n)} {n}" for n in NAMES.values() if n in states)
+    text = f"{len(states)} trials: {counts}."
+    if results["best"] is None:
+        return f"{text} None is complete, so there is no best one."
+    best = next(t for t in results["trials"] if t["number"] == results["best"])
+    values = ", ".join(f"{name} = {shown(value)}" for name, value in best["values"].items())
+    return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
+
+
+def best_configuration(sweep: Sweep, results: Results) -> str:
+    """All of the best trial's configuration, as YAML for `fit --config`."""
+    best = next(t for t in results["trials"] if t["number"] == results["best"])
+    config = configuration([*sweep.arguments(best["values"]), "--trainer.logger=true"])
+    config.pop("config", None)
+    return (
+        f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
+        f"{yaml.safe_dump(config, sort_keys=False)}"
+    )
+
+
+def shown(value: Any) -> str:
+    """A parameter's value, short."""
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _row(slot: int, trial: FrozenTrial) -> dict[str, Any]:
+    curve = sorted(trial.intermediate_values.items())
+    last = curve[-1][1] if curve else None
+    return {
+        "number": slot,
+        "state": NAMES[trial.state],
+        "values": trial.params,
+        "value": trial.value if trial.value is not None else last,
+        "curve": [list(point) for point in curve],
+        "seconds": trial.duration.total_seconds() if trial.duration else None,
+        "error": trial.user_attrs.get(ERROR) if trial.state is TrialState.FAIL else None,
+        "made": trial.user_attrs.get(MADE),
+    }
+
+
+def _importance(study: Study, complete: int) -> dict[str, float]:
+    if complete < 4:
+        return {}
+    try:
+        return optuna.importance.get_param_importances(study)
+    except (ValueError, RuntimeError):  # all trials alike
+        return {}
+
+
+def write_best(sweep: Sweep, results: Results, file: Path) -> None:
+    """Write `best_configuration`, or remove a former one where no trial is complete."""
+    if results["best"] is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.write_text(best_configuration(sweep, results))

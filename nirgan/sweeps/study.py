@@ -1,0 +1,176 @@
+"""The trials of a sweep in a database that any number of processes and machines share.
+
+A sweep has a fixed number of slots, each to be filled by one finished trial. A trial that was
+interrupted or has failed leaves its slot to another one with the same values. Optuna chooses the
+values, keeps the trials and decides which are not worth going on with.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nirgan.errors import NirganError
+from nirgan.sweeps.file import Choice, Range, Sweep, Value
+
+SLOT, SWEEP, FILLED = "slot", "sweep", "slots"
+"""Attributes: of a trial, its slot; of a study, what it sweeps and how many slots it has."""
+
+HEARTBEAT, GRACE = 10, 40
+"""Seconds between signs of life of a trial, and after which one without any counts as dead."""
+
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+DONE = (*ENDED, TrialState.FAIL)
+ORDER = (
+    TrialState.FAIL,
+    TrialState.WAITING,
+    TrialState.RUNNING,
+    TrialState.PRUNED,
+    TrialState.COMPLETE,
+)
+
+
+def open_study(sweep: Sweep, url: str, slots: int) -> Study:
+    """The study of a sweep, made where there is none, with that many slots or more.
+
+    Args:
+        sweep: What is swept.
+        url: Of the database, as SQLAlchemy reads it.
+        slots: How many trials are to be done.
+
+    Raises:
+        NirganError: The database cannot be used, or holds another sweep of this name.
+    """
+    warnings.filterwarnings("ignore", category=ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    definition = json.loads(json.dumps(asdict(sweep) | {"file": "", "run_cap": None}))
+    name, storage = sweep.file.stem, _storage(url)
+    direction = StudyDirection.MAXIMIZE if sweep.maximize else StudyDirection.MINIMIZE
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+    except DuplicatedStudyError:
+        study = optuna.load_study(study_name=name, storage=storage)
+        _wait_until_filled(study)
+        if study.user_attrs[SWEEP] != definition:
+            raise NirganError(
+                f"{url} holds trials of another sweep, or another state of {sweep.file}; "
+                "give --out or --storage another place"
+            ) from None
+    else:
+        study.set_user_attr(SWEEP, definition)
+    study.pruner = _pruner(sweep)
+    grid = sweep.grid() if sweep.method == "grid" else []
+    for slot in range(study.user_attrs.get(FILLED, 0), slots):
+        _queue(study, slot, grid[slot] if grid else {})
+    study.set_user_attr(FILLED, max(slots, study.user_attrs.get(FILLED, 0)))
+    return study
+
+
+def try_again(study: Study) -> None:
+    """Queue every slot anew whose trials have failed."""
+    for slot, trial in slots_of(study).items():
+        if trial.state is TrialState.FAIL:
+            _queue(study, slot, trial.params)
+
+
+def slots_of(study: Study) -> dict[int, FrozenTrial]:
+    """The trial of each slot that has come furthest, the newest of several, by slot."""
+    best: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        slot = trial.user_attrs.get(SLOT)
+        if slot is None:
+            continue
+        if slot not in best or ORDER.index(trial.state) >= ORDER.index(best[slot].state):
+            best[slot] = trial
+    return dict(sorted(best.items()))
+
+
+def claim(study: Study, trial: Trial) -> int | None:
+    """The slot that a trial is to fill; None where another one has it."""
+    slot = trial.user_attrs.get(SLOT)
+    if slot is None:  # somebody else took the last one of the queue at the same moment
+        return None
+    for other in study.get_trials(deepcopy=False):
+        if other.user_attrs.get(SLOT) == slot and other.number != trial.number:
+            running = other.state is TrialState.RUNNING and other.number < trial.number
+            if running or other.state in ENDED:
+                return None
+    return int(slot)
+
+
+def suggest(sweep: Sweep, trial: Trial, seed: int, slot: int) -> dict[str, Value]:
+    """The values of a trial, by parameter; random ones are a function of seed and slot."""
+    trial.study.sampler = _sampler(sweep, seed + 1_000_003 * slot)
+    return {name: _suggest(trial, name, space) for name, space in sweep.parameters.items()}
+
+
+def _suggest(trial: Trial, name: str, space: Choice | Range) -> Value:
+    if isinstance(space, Choice):
+        value: Value = trial.suggest_categorical(name, space.values)
+        return value
+    if space.whole:
+        return trial.suggest_int(name, int(space.low), int(space.high))
+    return trial.suggest_float(name, space.low, space.high, log=space.log, step=space.step)
+
+
+def _queue(study: Study, slot: int, values: Mapping[str, Any]) -> None:
+    study.enqueue_trial(dict(values), user_attrs={SLOT: slot})
+
+
+def _storage(url: str) -> RDBStorage:
+    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    try:
+        return RDBStorage(
+            url,
+            engine_kwargs=waits | {"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
+                max_retry=3, inherit_intermediate_values=True
+            ),
+        )
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"--storage {url}: its driver {error.name} is not installed: pip install {error.name}"
+        ) from error
+    except Exception as error:  # SQLAlchemy's own kinds, and those of each database
+        why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise NirganError(f"--storage {url}: cannot be opened ({why})") from error
+
+
+def _wait_until_filled(study: Study, seconds: float = 60) -> None:
+    """Another process has just made it."""
+    until = time.monotonic() + seconds
+    while FILLED not in study.user_attrs:
+        if time.monotonic() > until:
+            raise NirganError(
+                f"the study {study.study_name!r} was never filled with trials; delete it, or give "
+                "--out or --storage another place"
+            )
+        time.sleep(0.2)
+
+
+def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
+    if sweep.method == "bayes":
+        return TPESampler(seed=seed, constant_liar=True)  # running ones of other workers count
+    return RandomSampler(seed=seed)
+
+
+def _pruner(sweep: Sweep) -> BasePruner:
+    if (hyperband := sweep.hyperband) is None:
+        return NopPruner()
+    return HyperbandPruner(
+        min_resource=hyperband.first,
+        max_resource=hyperband.last or "auto",
+        reduction_factor=hyperband.eta,
+    )

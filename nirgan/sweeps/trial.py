@@ -1,0 +1,123 @@
+"""One trial: a run of `fit` with the values that it was given, watched at every validation."""
+
+import math
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+
+import optuna
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from optuna.trial import Trial
+
+from nirgan.checkpoint_io import newest_whole
+from nirgan.errors import NirganError
+from nirgan.evaluation.provenance import provenance
+from nirgan.experiment import fit
+from nirgan.suggest import nearest
+from nirgan.sweeps.file import Sweep
+from nirgan.sweeps.study import claim, suggest
+
+ALONE = (
+    "--trainer.logger=true",  # the history on disk, whatever the file says
+    "--trainer.devices=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+)
+ERROR, MADE = "error", "made"
+"""Attributes of a trial: why it failed, in one line; commit, versions and machine."""
+
+
+class TakenError(Exception):
+    """Another worker has the slot."""
+
+
+class Watch(Callback):
+    """Reports every validation to the study and ends the run that is not worth going on with.
+
+    Args:
+        trial: Of the study.
+        metric: The one that is swept for.
+    """
+
+    def __init__(self, trial: Trial, metric: str) -> None:
+        self.trial, self.metric = trial, metric
+        self.validations, self.value = 0, math.nan
+        self.pruned = False
+        self.parent = os.getppid()
+
+    def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
+        """End with the process that has started this one."""
+        if os.getppid() != self.parent:
+            raise SystemExit("the sweep has ended")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report, and ask whether to go on.
+
+        Raises:
+            NirganError: The metric is none that is logged.
+        """
+        if self.metric not in trainer.callback_metrics:
+            known = trainer.callback_metrics
+            raise NirganError(
+                f"metric.name: no metric {self.metric!r} is logged at a validation"
+                f"{nearest(self.metric, known)}"
+            )
+        if trainer.sanity_checking:
+            return
+        self.validations += 1
+        self.value = trainer.callback_metrics[self.metric].item()
+        self.trial.report(self.value, self.validations)
+        if self.trial.should_prune():
+            self.pruned = trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Kept in checkpoints, so that a trial that goes on counts on."""
+        return {"validations": self.validations, "value": self.value}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on."""
+        self.validations, self.value = state_dict["validations"], state_dict["value"]
+
+
+def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
+    """Do a trial, from its newest checkpoint where there is one.
+
+    Args:
+        sweep: What is swept.
+        trial: As the study has handed it out.
+        out: The sweep's folder; the run is put into `trials/NUMBER` there.
+        seed: Of the values.
+
+    Returns:
+        The metric at the last validation, as W&B takes it.
+
+    Raises:
+        TakenError: There is nothing to do in it.
+        optuna.TrialPruned: It was ended early.
+    """
+    slot = claim(trial.study, trial)
+    if slot is None:
+        raise TakenError
+    values = suggest(sweep, trial, seed, slot)
+    folder = out / "trials" / f"{slot:04d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = [*sweep.arguments(values), *ALONE, f"--trainer.default_root_dir={folder}"]
+    newest = newest_whole(folder.glob("*/version_*/checkpoints/last.ckpt"))
+    if newest is not None:
+        arguments.append(f"--ckpt_path={newest}")
+    watch = Watch(trial, sweep.metric)
+    try:
+        cli = fit(arguments, [watch])
+    except KeyboardInterrupt:  # not a failure: the slot is done again when the sweep goes on
+        raise SystemExit(130) from None
+    except Exception as error:
+        (folder / "failed.txt").write_text(traceback.format_exc())
+        trial.set_user_attr(ERROR, " ".join(str(error).split()) or type(error).__name__)
+        raise
+    (folder / "failed.txt").unlink(missing_ok=True)
+    trial.set_user_attr(MADE, provenance(cli.trainer.strategy.root_device))
+    if watch.pruned:
+        raise optuna.TrialPruned
+    return watch.value
