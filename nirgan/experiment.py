@@ -90,6 +90,12 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
+def quieter() -> None:
+    """For what does many runs in a process: leave out what Lightning says of every one."""
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
 def _run(
     verb: str,
     arguments: Sequence[str],

@@ -42,13 +42,17 @@ def test_every_parameter_is_one_that_fit_takes(name, capsys, monkeypatch):
 def test_every_sweep_is_complete(name):
     sweep = SWEEPS[name]
     assert sweep["program"] == "nirgan"
-    assert sweep["early_terminate"] == {"type": "hyperband", "min_iter": 1}
+    levels = name == "noise_levels"  # compares seeds, so every run goes to its end
+    assert sweep.get("early_terminate") == (
+        None if levels else {"type": "hyperband", "min_iter": 1}
+    )
     assert sweep["command"][:3] == ["${interpreter}", "-m", "${program}"]
     assert sweep["command"][-1] == "${args}"
     for spec in sweep["parameters"].values():
         if sweep["method"] == "grid":
             assert len(spec["values"]) > 1
         else:
+            assert sweep["run_cap"] > 1
             assert spec["distribution"] == "log_uniform_values"
             assert 0 < spec["min"] < spec["max"]
 
@@ -59,6 +63,19 @@ def test_the_grid_holds_the_papers_noise_and_none():
     grid = SWEEPS["noise_grid"]["parameters"]
     for colour, sigma in vars(PAPER_NOISE).items():
         assert {0.0, sigma} <= set(grid[f"data.noise.{colour}"]["values"])
+
+
+def test_levels_are_the_same_for_all_three_and_hold_the_papers(capsys, monkeypatch):
+    from nirgan.experiment import configuration
+    from nirgan.sweeps.file import read
+
+    monkeypatch.chdir(ROOT)
+    sweep = read(ROOT / "sweeps/noise_levels.yaml")
+    values = {point["data.noise.red"] for point in sweep.grid()}
+    assert {0.0, 0.00012} <= values
+    data = configuration(sweep.arguments({"seed_everything": 2, "data.noise.red": 0.03}))["data"]
+    assert data["noise"] == {"red": 0.03, "green": 0.03, "blue": 0.03}
+    assert data["seed"] == 2
 
 
 def test_noise_and_weight_are_swept_alone_and_together():

@@ -1,6 +1,5 @@
 """`python -m nirgan benchmark`: do the runs of a suite, and put down what came out."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,10 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.runner import do, finished  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
+    from nirgan.experiment import quieter  # noqa: PLC0415
     from nirgan.files import write_json, write_text  # noqa: PLC0415
 
-    for library in ("lightning.pytorch", "lightning.fabric"):  # what they say of every run
-        logging.getLogger(library).setLevel(logging.WARNING)
+    quieter()
     runs = suite.runs()
 
     def put_down() -> dict[str, Any]:

@@ -29,11 +29,12 @@ def collect(sweep: Sweep, study: Study) -> Results:
     """All that tables and plots quote, as JSON holds it.
 
     Returns:
-        metric, maximize, method; parameters (name; log: whether its scale is logarithmic; values:
-        those of a choice, or None); trials in the order of their numbers, each with number, state, values, value (the metric at the
-        last validation), curve (the metric at each), seconds, error and made (commit, versions and
-        machine); best (a trial's number, or None); importance (a share by parameter, PED-ANOVA over
-        the complete trials; empty where they are too few).
+        sweep (the file), method, metric and maximize; parameters, each with name, log (whether its
+        scale is logarithmic) and values (of a choice, or None); trials in the order of their
+        numbers, each with number, state, values, value (the metric at the last validation), curve
+        (the metric at each), seconds, error and made (commit, versions and machine); best (a
+        trial's number, or None); importance (a share by parameter, PED-ANOVA over the complete
+        trials; empty where they are too few).
     """
     trials = [_row(slot, trial) for slot, trial in slots_of(study).items()]
     complete = [t for t in trials if t["state"] == "complete"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from optuna.study import Study
 
 from nirgan.errors import NirganError
-from nirgan.experiment import configuration
+from nirgan.experiment import configuration, quieter
 from nirgan.files import write_json, write_text
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
@@ -36,6 +36,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     Raises:
         NirganError: The file, the database or the command line that it comes to cannot be used.
     """
+    quieter()
     _check(sweep)
     out.mkdir(parents=True, exist_ok=True)
     url = storage or f"sqlite:///{out / 'study.db'}"
@@ -44,11 +45,12 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     plan = Plan(str(sweep.file), url, slots, str(out), seed)
     say = Say(study)
     try:
-        with Workers(plan, workers, out / "workers") as started:
-            while started.busy():
-                say.news()
-                time.sleep(1)
-        say.news()
+        if say.open:
+            with Workers(plan, min(workers, say.open), out / "workers") as started:
+                while started.busy():
+                    say.news()
+                    time.sleep(1)
+            say.news()
     finally:
         complete = _put_down(sweep, study, out)
     return complete
@@ -59,6 +61,9 @@ class Say:
 
     Args:
         study: The sweep's.
+
+    Attributes:
+        open: How many trials were still to be done at the beginning.
     """
 
     def __init__(self, study: Study) -> None:
@@ -67,6 +72,7 @@ class Say:
         slots = slots_of(study)
         self.ended = {slot for slot, trial in slots.items() if trial.state in DONE}
         self.before = len(self.ended)
+        self.open = len(slots) - self.before
         self._line(f"{len(slots)} trials, {self.before} of them done")
 
     def news(self) -> None:

@@ -5,7 +5,6 @@ or elsewhere.
 """
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from optuna.trial import TrialState
 
 from nirgan.errors import NirganError
 from nirgan.evaluation.provenance import commit
+from nirgan.experiment import quieter
 from nirgan.sweeps.file import read
 from nirgan.sweeps.study import DONE, open_study, slots_of
 from nirgan.sweeps.trial import run_trial
@@ -116,8 +116,7 @@ class Workers:
 
 def work(plan: Plan) -> None:
     """Do trials until none is left."""
-    for library in ("lightning.pytorch", "lightning.fabric"):  # what they say of every run
-        logging.getLogger(library).setLevel(logging.WARNING)
+    quieter()
     commit()  # of the code that runs, whatever is checked out meanwhile
     sweep = read(Path(plan.file))
     study = open_study(sweep, plan.storage, plan.slots)
