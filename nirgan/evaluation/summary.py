@@ -36,7 +36,8 @@ What next:
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
   EPFL's scenes    python -m nirgan download, then
                    python -m nirgan fit --config conf/triplet_urban_small_reconstruction.yaml
-  a sweep          wandb sweep sweeps/noise.yaml, then wandb agent as it tells"""
+  a sweep          python -m nirgan sweep sweeps/noise.yaml, or, with an account,
+                     wandb sweep sweeps/noise.yaml and wandb agent as it tells"""
 
 
 def summarize(

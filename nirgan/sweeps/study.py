@@ -19,6 +19,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import DatabaseError
 
 from nirgan.errors import NirganError
 from nirgan.sweeps.file import Choice, Range, Sweep, Value
@@ -128,24 +129,33 @@ def _queue(study: Study, slot: int, values: Mapping[str, Any]) -> None:
 
 
 def _storage(url: str) -> RDBStorage:
-    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     try:
-        return RDBStorage(
-            url,
-            engine_kwargs=waits | {"pool_pre_ping": True},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
-                max_retry=3, inherit_intermediate_values=True
-            ),
-        )
-    except ModuleNotFoundError as error:
+        try:
+            return _connect(url)
+        except DatabaseError:
+            time.sleep(1)  # another process may be making the tables at this moment
+            return _connect(url)
+    except ImportError as error:
         raise NirganError(
-            f"--storage {url}: its driver {error.name} is not installed: pip install {error.name}"
+            f"--storage {url}: its driver is not installed; for postgresql+psycopg://, "
+            "pip install 'psycopg[binary]'"
         ) from error
     except Exception as error:  # SQLAlchemy's own kinds, and those of each database
         why = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise NirganError(f"--storage {url}: cannot be opened ({why})") from error
+
+
+def _connect(url: str) -> RDBStorage:
+    waits = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    return RDBStorage(
+        url,
+        engine_kwargs=waits | {"pool_pre_ping": True},
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
+        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
+            max_retry=3, inherit_intermediate_values=True
+        ),
+    )
 
 
 def _wait_until_filled(study: Study, seconds: float = 60) -> None:

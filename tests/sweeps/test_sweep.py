@@ -172,7 +172,8 @@ def test_a_slot_is_filled_once(sweep_file, tmp_path):
 def test_more_trials_are_added_and_another_sweep_is_refused(sweep_file, tmp_path):
     assert len(slots_of(opened(sweep_file(), 2, tmp_path / "out"))) == 2
     assert len(slots_of(opened(sweep_file(), 5, tmp_path / "out"))) == 5
-    assert len(slots_of(opened(sweep_file(), 3, tmp_path / "out"))) == 5
+    study = opened(sweep_file(), 3, tmp_path / "out")
+    assert len(slots_of(study)) == len(study.trials) == 5
     with pytest.raises(NirganError, match="holds trials of another sweep, or another state of"):
         opened(sweep_file(method="bayes"), 2, tmp_path / "out")
 
@@ -200,10 +201,16 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
     monkeypatch.setattr(studies, "HEARTBEAT", 1)
     report = trials.Watch.on_validation_end
 
+    judged = []
+
     def killed(watch, trainer, module):
         report(watch, trainer, module)
         if watch.validations == 2:
             raise SystemExit("as a killed process would leave it")
+
+    def counted(watch, trainer, module):
+        report(watch, trainer, module)
+        judged.append(watch.validations)
 
     with monkeypatch.context() as once:
         once.setattr(trials.Watch, "on_validation_end", killed)
@@ -212,7 +219,9 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
     study = opened(file, 1, out)
     assert slots_of(study)[0].state is TrialState.RUNNING
     values = slots_of(study)[0].params
+    monkeypatch.setattr(trials.Watch, "on_validation_end", counted)
     work(plan(file, 1, out))
+    assert judged == [1, 2, 3]  # the first is the sanity check, counted from where it was
     trial = slots_of(study)[0]
     assert trial.state is TrialState.COMPLETE
     assert trial.params == values
@@ -255,20 +264,23 @@ def wait_for(what, seconds):
         time.sleep(0.2)
 
 
-def test_a_metric_that_is_not_logged_fails_before_training(sweep_file, tmp_path, capsys):
+def test_a_metric_that_is_not_logged_fails_before_training(sweep_file, tmp_path, monkeypatch):
+    def trained(*_):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("nirgan.tasks.adversarial.AdversarialTask.training_step", trained)
     file = sweep_file(metric={"name": "val/angular_eror", "goal": "minimize"})
     out = tmp_path / "out"
     work(plan(file, 1, out))
     trial = slots_of(opened(file, 1, out))[0]
     assert "did you mean 'val/angular_error'?" in trial.user_attrs[trials.ERROR]
-    assert not list(out.glob("trials/0000/*/version_0/checkpoints"))
 
 
 MISTAKES = {
     "--workers=0": "--workers: expected 1 or more, got 0",
     "--trials=-1": "--trials: expected 1 or more, got -1",
     "--storage=nonsense": "--storage nonsense: cannot be opened (Could not parse",
-    "--storage=postgresql+nodriver://x/y": "--storage postgresql+nodriver://x/y: cannot be opened",
+    "--storage=oracle://x/y": "--storage oracle://x/y: its driver is not installed",
     "--storage=sqlite:////nowhere/study.db": "cannot be opened (unable to open database file)",
 }
 
