@@ -22,6 +22,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from omegaconf.errors import OmegaConfBaseException
 
 from nirgan.callbacks.best import Best
+from nirgan.callbacks.buffers import SameBuffers
 from nirgan.callbacks.draws import Draws
 from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.history import History, HistoryLogger
@@ -257,7 +258,9 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with what counts patches, writes predictions and lets a run go on."""
-        own = [Draws(), Finite(), Throughput(), Predictions(), History(), *self.callbacks]
+        counting: list[Callback] = [Finite(), Throughput(), Predictions()]
+        going_on: list[Callback] = [Draws(), SameBuffers(), History()]
+        own = [*counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=own, **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
