@@ -44,18 +44,16 @@ class Best(ModelCheckpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the former run's best."""
-        if self._former is None:
-            return
-        state = self._former
-        if state["dirpath"] != self.dirpath:
-            state = self._moved(state, trainer)
-        super().load_state_dict(state)
-        self.current_score = state["current_score"]
+        if self._former is not None:
+            super().load_state_dict(self._moved(self._former, trainer))
+            self.current_score = self._former["current_score"]
 
     def _moved(self, state: dict[str, Any], trainer: Trainer) -> dict[str, Any]:
         former = {path for path in (*state["best_k_models"], state["best_model_path"]) if path}
         places = {path: self._copied(path, state["dirpath"], trainer) for path in former}
         trainer.strategy.barrier()
+        if former and not any(places.values()):
+            rank_zero_warn(f"{min(former)} is not there: the best is looked for from here on")
         scores = {places[p]: score for p, score in state["best_k_models"].items() if places[p]}
         # Of the files that a killed run has removed since, the same will happen again.
         best = places.get(state["best_model_path"], "")
@@ -76,10 +74,9 @@ class Best(ModelCheckpoint):
         beside = Path(str(trainer.ckpt_path)).parent / name  # the run may have been moved
         found = next((file for file in (Path(former), beside) if file.is_file()), None)
         if found is None:
-            rank_zero_warn(f"{former} is not there: the best is looked for from here on")
             return ""
         file = Path(str(self.dirpath)) / name
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and file != found:
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_name(f"{file.name}.part")
             shutil.copy2(found, part)  # its age too: `--ckpt_path last` takes the newest
