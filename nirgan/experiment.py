@@ -16,13 +16,17 @@ import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_info
 from omegaconf.errors import OmegaConfBaseException
 
+from nirgan.callbacks.best import Best
+from nirgan.callbacks.buffers import SameBuffers
+from nirgan.callbacks.draws import Draws
 from nirgan.callbacks.finite import Finite
+from nirgan.callbacks.history import History, HistoryLogger
+from nirgan.callbacks.last import Last
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
@@ -142,7 +146,7 @@ def _quiet() -> None:
         ".*smaller than the logging interval.*",
         ".*does not have many workers.*",  # one process delivers more than a CPU trains on
         ".*treespec, LeafSpec.*",
-        ".*dirpath has changed.*",  # a resumed run has a folder of its own
+        ".*ended before the epoch ended.*",  # the data module goes on there
     ):
         warnings.filterwarnings("ignore", message)
     # An advertisement for another logger at every start.
@@ -197,7 +201,8 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """What every experiment has beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(Best, "checkpoint")
+        parser.add_lightning_class_args(Last, "last")  # after the best, so that it knows of it
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.set_defaults(
             {
@@ -239,7 +244,7 @@ class ExperimentCLI(LightningCLI):
         if given is False:
             return
         run = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)  # type: ignore[no-untyped-call]
-        history = Namespace(class_path=_path(CSVLogger), init_args=run)  # type: ignore[no-untyped-call]
+        history = Namespace(class_path=_path(HistoryLogger), init_args=run)  # type: ignore[no-untyped-call]
         loggers = [history]
         if isinstance(given, list):
             loggers += given
@@ -258,10 +263,10 @@ class ExperimentCLI(LightningCLI):
             raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, with what counts patches, writes predictions and keeps the newest state."""
-        # `save_last` of the best checkpoint's callback would write only where a new best is found.
-        last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        own = [Finite(), Throughput(), Predictions(), last, *self.callbacks]
+        """The trainer, with what counts patches, writes predictions and lets a run go on."""
+        counting: list[Callback] = [Finite(), Throughput(), Predictions()]
+        going_on: list[Callback] = [Draws(), SameBuffers(), History()]
+        own = [*counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=own, **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer

@@ -4,8 +4,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
+from nirgan.callbacks.last import Last
 from nirgan.errors import NirganError
 
 
@@ -37,8 +38,7 @@ class Finite(Callback):
 
 
 def _newest(trainer: Trainer) -> str:
-    paths = [c.best_model_path for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]  # type: ignore[attr-defined]
-    saved = [path for path in paths if path]
-    if not saved:
+    newest = next((c.newest for c in trainer.callbacks if isinstance(c, Last)), "")  # type: ignore[attr-defined]
+    if not newest:
         return "no checkpoint was saved yet; start anew with a lower learning rate"
-    return f"the newest checkpoint is {saved[-1]}; the learning rate may be too high"
+    return f"the newest checkpoint is {newest}; the learning rate may be too high"

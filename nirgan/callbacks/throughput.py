@@ -29,8 +29,12 @@ class Throughput(Callback):
         """Ask how large a patch is."""
         self._area = trainer.datamodule.patch**2  # type: ignore[attr-defined]
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, in the middle of an epoch too."""
+        self._restart()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start it anew."""
         self._restart()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

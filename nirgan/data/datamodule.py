@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import albumentations as A
 import lightning
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
 from nirgan.data.images import Pixels, stored_to_signed
-from nirgan.data.patches import Batches, PatchTable, Region, words
+from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
 from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.store import PairStore
@@ -170,10 +170,12 @@ class PatchDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Stored]:
         """Batches of patches, new ones every epoch; or the training regions.
 
-        A method that is fitted in one pass says so by setting `trains_on` in its own `setup`.
+        A method that is fitted in one pass says so by setting `trains_on` in its own `setup`. A run
+        that goes on from a checkpoint begins where that was written.
         """
         if self.trains_on == "regions":
-            return self.training_regions()
+            regions = self.training_regions()
+            return self._loader(regions.dataset, self._gone_on(range(len(regions))))
         table = self._table(self.training)
         patches = self._patches(table, self.seed, self.augmentation)
         batches = Batches(
@@ -184,7 +186,7 @@ class PatchDataModule(lightning.LightningDataModule):
                 f"data.train_patches={self.train_patches} is less than one batch of "
                 f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
             )
-        return self._loader(patches, batches)
+        return self._loader(patches, self._gone_on(batches))
 
     def val_dataloader(self) -> DataLoader[Stored]:
         """This rank's share of the validation patches."""
@@ -263,6 +265,16 @@ class PatchDataModule(lightning.LightningDataModule):
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
         return self._loader(dataset, range(rank, len(regions), ranks))
+
+    def _gone_on(self, sampler: Sampler[Any] | Sequence[Any]) -> GoneOn:
+        if self.trainer is None:
+            return GoneOn(sampler, 0, 0)
+        loop = self.trainer.fit_loop
+        epoch: Any = loop.epoch_progress.current
+        batches: Any = loop.epoch_loop.batch_progress.current
+        within = epoch.ready > epoch.processed  # otherwise the batches are those of the one before
+        done = batches.processed if within else 0
+        return GoneOn(sampler, epoch.processed, done)
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -6,6 +6,7 @@ ranks, and an experiment can go on anywhere in an epoch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -144,3 +145,30 @@ class Batches(Sampler[list[int]]):
             start = (batch * self.ranks + self.rank) * self.batch_size
             stop = min(start + self.batch_size, self.patches)
             yield list(range(base + start, base + stop))
+
+
+class GoneOn(Sampler[Any]):
+    """Another sampler, less what a run that goes on in an epoch was trained on before.
+
+    Args:
+        sampler: Of whole epochs.
+        epoch: The one that the run goes on in.
+        done: How many of its batches the run has had.
+    """
+
+    def __init__(self, sampler: Sampler[Any] | Sequence[Any], epoch: int, done: int) -> None:
+        self.sampler, self.entered, self.done = sampler, epoch, done
+        self.set_epoch(epoch)  # workers ask for batches before Lightning says which epoch it is
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning as each epoch begins."""
+        self.epoch = epoch
+        if isinstance(self.sampler, Batches):
+            self.sampler.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch: Lightning counts those before as fetched."""
+        return len(self.sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(self.sampler, self.done if self.epoch == self.entered else 0, None)

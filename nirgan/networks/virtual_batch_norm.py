@@ -54,7 +54,8 @@ class VirtualBatchNorm(nn.Module):
 class VirtualBatchNormalized(nn.Module):
     """A network with virtual batch norm wherever it had batch norm.
 
-    The first batch of training becomes the reference, and is kept in checkpoints. Before that a
+    The first batch of training, of several ranks that of the first, becomes the reference, and is
+    kept in checkpoints. Before that a
     batch is its own reference, as in batch norm.
 
     Args:
@@ -72,7 +73,7 @@ class VirtualBatchNormalized(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """What the network gives for its inputs, each B x C x H x W."""
         if self.training and not self.references:
-            self._keep([x.detach().clone() for x in inputs])
+            self._keep([_of_first_rank(x) for x in inputs])
         for norm in self._norms:
             norm.reference = None
         if not self.references:
@@ -90,6 +91,13 @@ class VirtualBatchNormalized(nn.Module):
         kept = {key: value for key, value in state_dict.items() if key.startswith(start)}
         self._keep([torch.empty_like(kept[key]) for key in sorted(kept)])
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _of_first_rank(batch: Tensor) -> Tensor:
+    batch = batch.detach().clone(memory_format=torch.contiguous_format)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.broadcast(batch, 0)
+    return batch
 
 
 def _converted(module: nn.Module) -> nn.Module:

@@ -37,13 +37,14 @@ class Pool:
     def exchange(self, batch: Tensor) -> Tensor:
         """Each picture of B x C x H x W, or one from the pool in whose place it is kept."""
         given = []
-        for picture in batch.detach():
+        # In one memory layout, so that a convolution gives the same for a pool from a checkpoint.
+        for picture in batch.detach().contiguous():
             if len(self.pictures) < self.size:
                 self.pictures.append(picture)
                 given.append(picture)
             elif self.size and torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
-                given.append(self.pictures[place])
+                given.append(self.pictures[place].to(batch.device))
                 self.pictures[place] = picture
             else:
                 given.append(picture)
@@ -157,6 +158,19 @@ class CycleTask(ColorizationTask):
         if self.schedule is None:
             return optimizers
         return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the pools of all ranks: ranks x pictures x C x H x W each."""
+        pools = [torch.stack(pool.pictures) for pool in self.pools if pool.pictures]
+        gathered = [cast(Tensor, self.all_gather(pool)) for pool in pools]  # all ranks come here
+        checkpoint["pools"] = [
+            ranks.reshape(-1, *own.shape) for ranks, own in zip(gathered, pools, strict=True)
+        ]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take this rank's pools back."""
+        for pool, kept in zip(self.pools, checkpoint.get("pools", []), strict=False):
+            pool.pictures = list(kept[self.global_rank % len(kept)])
 
     def _judged(self, colour: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
         first = self.discriminator(colour, band[:, :1])

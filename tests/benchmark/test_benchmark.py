@@ -198,16 +198,16 @@ def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     before = times(killed)
     assert len(before) == 3, "it was to be killed in its fourth run"
     (cut,) = killed.glob(checkpoint)
-    epoch = torch.load(cut, weights_only=True)["epoch"]
+    done = torch.load(cut, weights_only=True)["global_step"]
     for out in (killed, whole):
         assert main(["benchmark", f"--config={SUITE}", f"--out={out}", *options]) == 0
     assert times(killed).items() >= before.items()
     (went_on,), (alone,) = (
         list(out.glob("runs/street/within-images/triplet/*/result.json")) for out in (killed, whole)
     )
-    with (went_on.parent / "fit/version_1/metrics.csv").open() as lines:
-        epochs = [int(row["epoch"]) for row in csv.DictReader(lines)]
-    assert min(epochs) == epoch + 1, "it went on, and did not begin anew"
+    last = went_on.parent / "fit/version_1/checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["global_step"] > done
+    assert not (went_on.parent / "fit/version_2").exists(), "it began anew"
     first, second = json.loads(went_on.read_text()), json.loads(alone.read_text())
     assert first["images"] == second["images"]
     assert first["history"] == second["history"]

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from tasks_helpers import batch, train
 from torch import nn
 
 from nirgan.callbacks.finite import Finite
+from nirgan.callbacks.last import Last
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
@@ -37,12 +37,13 @@ BATCHES = [batch(seed=seed) for seed in range(5)]
 
 
 def test_a_loss_that_is_no_number_stops_the_run_at_that_step(tmp_path):
-    saving = ModelCheckpoint(tmp_path, filename="last", every_n_train_steps=1)
+    saving = {"callbacks": [Finite(), Last(every_batches=1)], "enable_checkpointing": True}
     with pytest.raises(NirganError) as error:
-        train(task(Failing()), BATCHES, callbacks=[Finite(), saving], enable_checkpointing=True)
+        train(task(Failing()), BATCHES, default_root_dir=tmp_path, **saving)
     assert str(error.value).startswith("step 3: train/odd is not finite; ")
-    assert f"the newest checkpoint is {tmp_path}/last.ckpt;" in str(error.value)
-    kept = torch.load(tmp_path / "last.ckpt", weights_only=False)  # a task of its own
+    file = tmp_path / "checkpoints/last.ckpt"
+    assert f"the newest checkpoint is {file};" in str(error.value)
+    kept = torch.load(file, weights_only=False)  # a task of its own
     assert kept["global_step"] == 2
     assert all(value.isfinite().all() for value in kept["state_dict"].values())
 

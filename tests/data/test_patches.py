@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nirgan.data.patches import Batches, PatchTable, Region, words
+from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
 
 REGIONS = [
     Region(0, 0, 0, 80, 100),
@@ -84,3 +84,14 @@ def test_every_validation_patch_is_judged_once():
 
 def test_training_leaves_out_the_last_batch_where_it_is_not_full():
     assert [len(b) for b in Batches(103, 10, training=True)] == [10] * 10
+
+
+def test_an_epoch_is_gone_on_with_and_the_next_ones_are_whole():
+    whole = Batches(40, 10, training=True)
+    gone_on = GoneOn(Batches(40, 10, training=True), epoch=2, done=3)
+    whole.set_epoch(2)
+    assert list(gone_on) == list(whole)[3:]  # before anybody has said which epoch it is
+    assert len(gone_on) == 4
+    for sampler in (whole, gone_on):
+        sampler.set_epoch(3)
+    assert list(gone_on) == list(whole)

@@ -1,0 +1,94 @@
+"""A run's `metrics.csv`, which a run that goes on from a checkpoint goes on with."""
+
+import csv
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class Writer(ExperimentWriter):
+    """Lightning's, but a file that gets a new column is replaced as a whole or not at all."""
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        file = Path(self.metrics_file_path)
+        part = file.with_name(f"{file.name}.part")
+        with file.open(newline="") as lines, part.open("w", newline="") as out:
+            writer = csv.DictWriter(out, fieldnames)
+            writer.writeheader()
+            writer.writerows(csv.DictReader(lines))
+        part.replace(file)
+
+
+class HistoryLogger(CSVLogger):
+    """Lightning's logger to CSV, which can begin with rows of another run."""
+
+    rows = 0
+    """Logged so far, on rank 0."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ExperimentWriter:
+        """What writes."""
+        if self._experiment is None:
+            self._experiment = Writer(self.log_dir)
+        return cast(Writer, self._experiment)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+        """Log a row."""
+        super().log_metrics(metrics, step)
+        self.rows += 1
+
+    @rank_zero_only
+    def begin_with(self, file: Path, rows: int) -> None:
+        """Begin with the first rows of another `metrics.csv`, if it has them."""
+        if not file.is_file():
+            return
+        with file.open(newline="") as lines:
+            former = list(islice(csv.DictReader(lines), rows))
+        if len(former) == rows:
+            self.experiment.metrics = [{k: v for k, v in row.items() if v} for row in former]
+            self.rows = rows
+            self.save()
+
+
+class History(Callback):
+    """Brings the loggers on the disk before each checkpoint, and notes where they are.
+
+    A run that goes on takes over the rows up to there, not those that the former run has logged
+    since: they will be logged again.
+    """
+
+    _rows = 0
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Before a checkpoint is written."""
+        for logger in trainer.loggers:
+            logger.save()
+        checkpoint["history_rows"] = sum(logger.rows for logger in _histories(trainer))
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """After it was read."""
+        self._rows = checkpoint.get("history_rows", 0)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the rows over, where the checkpoint still lies in its run's folder."""
+        if self._rows:
+            former = Path(str(trainer.ckpt_path)).parent.parent / Writer.NAME_METRICS_FILE
+            for logger in _histories(trainer):
+                logger.begin_with(former, self._rows)
+
+
+def _histories(trainer: Trainer) -> list[HistoryLogger]:
+    return [logger for logger in trainer.loggers if isinstance(logger, HistoryLogger)]

@@ -1,0 +1,128 @@
+"""The newest state of a run, so that it can go on after any interruption as if there were none."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loops.progress import _BatchProgress
+from lightning.pytorch.trainer.states import TrainerFn
+
+from nirgan.errors import NirganError
+
+
+class Last(Checkpoint):
+    """Keeps `checkpoints/last.ckpt`: after each validation and epoch, and in between.
+
+    It is written between two batches, never within one: Lightning's own checkpoints within a batch
+    come before its losses are logged and before the validation that follows it.
+
+    Args:
+        every_batches: Batches from one to the next; null: the clock alone decides.
+        every_minutes: Minutes from one to the next; null: the batches alone decide.
+
+    Raises:
+        NirganError: One of them is not more than 0.
+    """
+
+    def __init__(
+        self, every_batches: int | None = None, every_minutes: float | None = 10.0
+    ) -> None:
+        for name, value in (("batches", every_batches), ("minutes", every_minutes)):
+            if value is not None and value <= 0:
+                raise NirganError(f"last.every_{name} is {value}, expected more than 0, or null")
+        self.every_batches, self.every_minutes = every_batches, every_minutes
+        self.newest = ""
+        """The checkpoint written last, or the one that the run went on from; empty: none yet."""
+        self._folder = Path()
+        self._saved = 0  # batches that it has seen
+        self._since = 0.0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Agree on the folder; this asks all ranks."""
+        if stage == "fit":
+            self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look where the run begins."""
+        self.newest = str(trainer.ckpt_path or "")
+        self._saved = _progress(trainer).total.completed
+        self._since = time.monotonic()
+        loop = trainer.fit_loop
+        if loop.restarted_on_epoch_end:  # with max_steps, Lightning takes a finished epoch up again
+            loop.epoch_progress.increment_completed()
+            loop.reset_restart_stage()
+            loop.epoch_loop.reset_restart_stage()
+            loop.epoch_loop.restarting = False
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Save where it is time to, before the batch is trained on."""
+        if self._due(trainer):
+            self.save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, unless the epoch's own end comes next: callbacks still look at the metrics then."""
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if fitting and not trainer.is_last_batch:
+            self.save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save."""
+        self._write(trainer)
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the state as it is, if there is a newer one than the last that was written.
+
+        To be called by all ranks, from `on_train_batch_start` or another place between two batches.
+
+        Raises:
+            NirganError: It cannot be written.
+        """
+        progress = _progress(trainer)
+        if progress.total.processed != progress.total.completed:  # type: ignore[attr-defined]
+            raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
+        # The gradients of batches that wait for a step are in no checkpoint.
+        waiting = progress.current.completed % trainer.accumulate_grad_batches
+        if progress.total.completed != self._saved and not waiting:
+            self._write(trainer)
+
+    def _due(self, trainer: Trainer) -> bool:
+        done = _progress(trainer).total.completed
+        by_batches = self.every_batches is not None and done % self.every_batches == 0
+        if self.every_minutes is None:
+            return by_batches
+        late = time.monotonic() - self._since >= 60 * self.every_minutes
+        return by_batches or trainer.strategy.reduce_boolean_decision(late, all=False)
+
+    def _write(self, trainer: Trainer) -> None:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        file = self._folder / "last.ckpt"
+        with _between_batches(_progress(trainer)):
+            trainer.save_checkpoint(file, weights_only=False)
+        self.newest = str(file)
+        self._saved, self._since = _progress(trainer).total.completed, time.monotonic()
+
+
+def _progress(trainer: Trainer) -> _BatchProgress:
+    return trainer.fit_loop.epoch_loop.batch_progress
+
+
+@contextmanager
+def _between_batches(progress: _BatchProgress) -> Iterator[None]:
+    """As if the batch that is about to begin were not fetched yet: there Lightning goes on."""
+    fetched, last = progress.total.ready - progress.total.completed, progress.is_last_batch
+    progress.total.ready -= fetched
+    progress.current.ready -= fetched
+    progress.is_last_batch = last and not fetched
+    try:
+        yield
+    finally:
+        progress.total.ready += fetched
+        progress.current.ready += fetched
+        progress.is_last_batch = last
