@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_info
 from omegaconf.errors import OmegaConfBaseException
 
+from nirgan.callbacks.collapse import Collapse
 from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
@@ -255,7 +256,7 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with what counts patches, writes predictions and keeps the newest state."""
         # `save_last` of the best checkpoint's callback would write only where a new best is found.
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        own = [Finite(), Throughput(), Predictions(), last, *self.callbacks]
+        own = [Finite(), Collapse(), Throughput(), Predictions(), last, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=own, **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
