@@ -27,6 +27,7 @@ from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
+from nirgan.callbacks.unchanged import Unchanged
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
@@ -256,8 +257,12 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with what counts patches, writes predictions and keeps the newest state."""
         # `save_last` of the best checkpoint's callback would write only where a new best is found.
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        own = [Finite(), Collapse(), Throughput(), Predictions(), last, *self.callbacks]
-        trainer = super().instantiate_trainer(callbacks=own, **kwargs)
+        watching = [Unchanged(), Finite(), Collapse()]
+        own = [*watching, Throughput(), Predictions(), last, *self.callbacks]
+        # Those handed over stand in place of the configuration's, which Lightning leaves out.
+        given = self._get(self.config_init, "trainer").callbacks or []
+        given = given if isinstance(given, list) else [given]
+        trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
 
