@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nirgan.callbacks.best import Best
 from nirgan.callbacks.buffers import SameBuffers
+from nirgan.callbacks.collapse import Collapse
 from nirgan.callbacks.draws import Draws
 from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.history import History, HistoryLogger
@@ -30,6 +31,7 @@ from nirgan.callbacks.last import Last
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
 from nirgan.callbacks.throughput import Throughput
+from nirgan.callbacks.unchanged import Unchanged
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
@@ -263,11 +265,15 @@ class ExperimentCLI(LightningCLI):
             raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, with what counts patches, writes predictions and lets a run go on."""
-        counting: list[Callback] = [Finite(), Throughput(), Predictions()]
+        """The trainer, with what counts, watches, writes and lets a run go on."""
+        watching: list[Callback] = [Unchanged(), Finite(), Collapse()]
+        counting: list[Callback] = [Throughput(), Predictions()]
         going_on: list[Callback] = [Draws(), SameBuffers(), History()]
-        own = [*counting, *going_on, *self.callbacks]
-        trainer = super().instantiate_trainer(callbacks=own, **kwargs)
+        # Those handed over stand in place of the configuration's, which Lightning leaves out.
+        given = self._get(self.config_init, "trainer").callbacks or []
+        given = given if isinstance(given, list) else [given]
+        own = [*watching, *counting, *going_on, *self.callbacks]
+        trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         return trainer
 

@@ -164,6 +164,7 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
         if suite.save_outputs
         else None
     )
+    data.opened.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
     patches = math.ceil(PATCHES / len(suite.folds_of(run.protocol)))
     show(task, data, patches, device).save(folder / "shown.npz")

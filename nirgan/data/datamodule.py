@@ -9,12 +9,14 @@ import albumentations as A
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
 from nirgan.data.images import Pixels, stored_to_signed
+from nirgan.data.opened import Opened
 from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
 from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
 from nirgan.data.sources.base import Pair, PairSource
@@ -136,6 +138,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.num_workers = num_workers
         self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
+        self.opened = Opened(self.store, [])
 
     @property
     def categories(self) -> list[str]:
@@ -156,6 +159,7 @@ class PatchDataModule(lightning.LightningDataModule):
         if self.pairs:
             return
         self.pairs = self._usable(self.source.pairs())
+        self.opened = Opened(self.store, self.pairs)
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         if self.protocol == "within-images":
@@ -166,6 +170,15 @@ class PatchDataModule(lightning.LightningDataModule):
             self.training, self.validation = across_scenes(
                 self.pairs, sizes, self.fold, self.split_seed
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Kept in checkpoints: the content of every pair by its name."""
+        return {"contents": self.opened.contents}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """A run that goes on tells what of its data is another; other verbs may well see others."""
+        if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            self.opened.tell_differences(state_dict["contents"])
 
     def train_dataloader(self) -> DataLoader[Stored]:
         """Batches of patches, new ones every epoch; or the training regions.

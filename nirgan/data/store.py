@@ -25,6 +25,9 @@ LAYOUT = 1
 ABANDONED_AFTER = 3600
 """Seconds after which an unfinished file belongs to a build that was killed."""
 
+DAMAGED = (OSError, ValueError, EOFError)
+"""What numpy raises for a file that is missing, cut short or none of its own."""
+
 
 def default_folder() -> Path:
     """The environment variable `NIRGAN_CACHE`, or the user's cache folder."""
@@ -47,7 +50,7 @@ class PairStore:
         return self.folder / f"{pair.content()}.v{LAYOUT}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> None:
-        """Decode and store every pair that is not stored yet; pairs that cannot be are left out."""
+        """Decode and store every pair that is not there whole, but for those that cannot be."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -56,7 +59,7 @@ class PairStore:
                 "set data.store or NIRGAN_CACHE"
             ) from error
         self._sweep()
-        missing = [(pair, file) for pair in pairs if not (file := self._place(pair)).exists()]
+        missing = [(pair, file) for pair in pairs if _mapped(file := self._place(pair)) is None]
         for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
             try:
                 nir, rgb = pair.load()
@@ -72,22 +75,38 @@ class PairStore:
             height: The least that is needed, in pixels.
             width: The same.
         """
-        file = self._place(pair)
-        if not file.exists():
+        pixels = _mapped(self._place(pair))
+        if pixels is None:
             try:
                 pair.load()
             except NirganError as error:
                 return str(error)
-            return f"{pair.name}: not in the store at {self.folder}; was its disk full?"
-        high, wide = self.open(pair).shape[:2]
+            return f"{pair.name}: not whole in the store at {self.folder}; is its disk full?"
+        high, wide = pixels.shape[:2]
         if high < height or wide < width:
             return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
         return None
 
     def open(self, pair: Pair) -> Pixels:
-        """The stored pair, H x W x 4, memory-mapped and read-only."""
-        pixels: Pixels = np.load(self.file(pair), mmap_mode="r")
+        """The stored pair, H x W x 4, memory-mapped and read-only.
+
+        Raises:
+            NirganError: It is not in the store, or not whole.
+        """
+        file = self.file(pair)
+        pixels = _mapped(file)
+        if pixels is None:
+            raise NirganError(
+                f"{file}: the stored pair {pair.name} has gone or is cut short; start again"
+            )
         return pixels
+
+    def holds(self, file: Path, pair: Pair) -> bool:
+        """Whether a stored file is what a pair decodes to; it is read to its end."""
+        try:
+            return np.array_equal(np.load(file), stack(*pair.load()))
+        except (*DAMAGED, NirganError):
+            return False
 
     def _place(self, pair: Pair) -> Path:
         try:
@@ -119,6 +138,16 @@ class PairStore:
                     part.unlink()
             except FileNotFoundError:
                 continue  # another build was faster
+
+
+def _mapped(file: Path) -> Pixels | None:
+    """A stored file's pixels, or None where it is not there to its last byte."""
+    try:
+        pixels = np.load(file, mmap_mode="r")
+        whole = file.stat().st_size == pixels.offset + pixels.nbytes
+    except DAMAGED:
+        return None
+    return pixels if whole else None
 
 
 def stack(nir: Pixels, rgb: Pixels) -> Pixels:

@@ -85,6 +85,7 @@ def markdown(rows: dict[str, Row]) -> str:
 def _rows(
     task: ColorizationTask, loader: DataLoader[Stored], data: PatchDataModule, name: str
 ) -> dict[str, Row]:
+    data.opened.check()
     baselines = {name: make().to(task.device) for name, make in KNOW_NOTHING.items()}
     for stored in data.training_regions():
         batch = data.on_after_batch_transfer(stored, 0)

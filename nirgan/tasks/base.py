@@ -68,9 +68,9 @@ class ColorizationTask(lightning.LightningModule):
             raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
         return min(1.0, max(by_time, by_steps, by_epochs))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Judge patches."""
-        self._judge(self.val_metrics, batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Judge patches, and give callbacks the pictures: B x 3 x H x W in [0, 1]."""
+        return {"rgb": self._judge(self.val_metrics, batch)}
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Judge whole regions."""
@@ -80,7 +80,7 @@ class ColorizationTask(lightning.LightningModule):
         """Colorize whole pictures: their names, and B x 3 x H x W in [0, 1]."""
         return {"names": batch["names"], "rgb": signed_to_unit(self(batch["triplet"]))}
 
-    def _judge(self, metrics: MetricCollection, batch: Batch) -> None:
+    def _judge(self, metrics: MetricCollection, batch: Batch) -> Tensor:
         output = signed_to_unit(self(batch["triplet"]))
         with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
             metrics.update(output, signed_to_unit(batch["rgb"]))
@@ -88,3 +88,4 @@ class ColorizationTask(lightning.LightningModule):
         for name, metric in metrics.items(keep_base=False, copy_state=False):
             shown = name == "val/angular_error"
             self.log(name, metric, batch_size=len(batch["rgb"]), prog_bar=shown)
+        return output

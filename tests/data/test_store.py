@@ -60,6 +60,32 @@ def test_a_changed_picture_is_decoded_anew(pair_folder, store):
     assert (store.open(pair)[..., 3] == 7).all()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data[:100],
+        lambda data: b"",
+        lambda data: bytes(len(data)),
+        lambda data: data + b"0",
+    ],
+)
+def test_a_stored_file_that_is_not_whole_is_named_and_made_anew(damage, pair_folder, store):
+    pair, other = pairs_in(pair_folder)[:2]
+    store.build([pair, other])
+    file = store.file(pair)
+    whole, kept = file.read_bytes(), store.file(other).stat()
+    file.write_bytes(damage(whole))
+    assert store.problem(pair, 64, 64).startswith("own/0: not whole in the store at ")
+    with pytest.raises(
+        NirganError, match=f"{file}: the stored pair own/0 has gone or is cut short"
+    ):
+        store.open(pair)
+    store.build([pair, other])
+    assert file.read_bytes() == whole
+    assert store.file(other).stat() == kept
+
+
 def test_mixed_depths_are_widened_without_loss():
     nir = np.array([[0, 65535]], np.uint16)
     rgb = np.array([[[0, 128, 255], [1, 2, 3]]], np.uint8)

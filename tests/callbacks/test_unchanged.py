@@ -1,0 +1,139 @@
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import ROOT
+from lightning.pytorch.callbacks import Callback
+from PIL import Image
+from test_experiments import tiny
+
+from nirgan.callbacks.unchanged import Unchanged
+from nirgan.cli import main
+from nirgan.errors import NirganError
+from nirgan.experiment import fit
+
+NAME = "triplet_urban_small_reconstruction"
+
+
+def arguments(folder, tmp_path):
+    own = [f"--data.store={tmp_path}/store", "--trainer.max_epochs=3", "--pictures.whole=false"]
+    return [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(folder, tmp_path / "runs"), *own]
+
+
+def cut(file):
+    os.truncate(file, 5000)
+
+
+class Cutting(Callback):
+    """Cuts a stored file short when the first epoch has ended, or the run.
+
+    Args:
+        store: Its folder.
+        late: When the run has.
+    """
+
+    def __init__(self, store: Path, late: bool = False) -> None:
+        self.store, self.late = store, late
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == 0 and not self.late:
+            cut(min(self.store.glob("*.npy")))
+
+    def on_train_end(self, trainer, pl_module):
+        if self.late:
+            cut(min(self.store.glob("*.npy")))
+
+
+class After(Callback):
+    """Does something when the first epoch has ended."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == 0:
+            self.what()
+
+
+def told(recwarn):
+    words = ("pictures are not", "not the same data")
+    return [s for w in recwarn if (s := str(w.message)).startswith(words)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_store_that_is_cut_short_under_a_run_is_named_and_the_run_goes_on_later(
+    late, pair_folder, tmp_path, capsys
+):
+    options = arguments(pair_folder, tmp_path)
+    init = f"{{store: {tmp_path}/store, late: {str(late).lower()}}}"
+    meddling = f"--trainer.callbacks=[{{class_path: test_unchanged.Cutting, init_args: {init}}}]"
+    assert main(["fit", *options, meddling]) == 2
+    (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("nirgan fit:")]
+    assert f"nirgan fit: {tmp_path}/store/" in line
+    assert "the stored pair own/" in line
+    assert "was changed or cut short since the run began; start again" in line
+    last = tmp_path / f"runs/{NAME}/version_0/checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["epoch"] == (2 if late else 0)
+    assert main(["fit", *options, "--ckpt_path=last"]) == 0
+
+
+def test_every_verb_looks(pair_folder, tmp_path, monkeypatch, capsys):
+    options = arguments(pair_folder, tmp_path)
+    best = fit(options).trainer.checkpoint_callback.best_model_path
+    seen = []
+    monkeypatch.setattr("nirgan.callbacks.unchanged._look", lambda trainer: seen.append(1))
+    for verb in ("validate", "test", "predict"):
+        assert main([verb, *options, f"--ckpt_path={best}"]) == 0
+        assert seen == [1], verb
+        seen.clear()
+
+
+def test_pictures_that_change_or_go_under_a_run_are_told_once(pair_folder, tmp_path, recwarn):
+    def meddle():
+        Image.new("L", (128, 96), 7).save(pair_folder / "1_nir.png")
+        (pair_folder / "4_rgb.png").unlink()
+
+    ran = fit(arguments(pair_folder, tmp_path), [After(meddle)])
+    assert ran.trainer.current_epoch == 3
+    (message,) = told(recwarn)
+    assert "own/1 (changed), own/4 (" in message
+
+
+def test_a_run_that_goes_on_with_other_data_says_so(pair_folder, tmp_path, recwarn):
+    options = arguments(pair_folder, tmp_path)
+    fit([*options, "--trainer.max_epochs=1"])
+    checkpoints = tmp_path / f"runs/{NAME}/version_0/checkpoints"
+    kept = torch.load(checkpoints / "last.ckpt", weights_only=True)
+    assert sorted(kept["PatchDataModule"]["contents"]) == [f"own/{n}" for n in range(6)]
+    for part in ("nir", "rgb"):
+        (pair_folder / f"3_{part}.png").rename(pair_folder / f"9_{part}.png")
+    Image.new("L", (128, 96), 7).save(pair_folder / "1_nir.png")
+    assert main(["validate", *options, f"--ckpt_path={checkpoints}/best.ckpt"]) == 0
+    assert told(recwarn) == []
+    fit([*options, f"--ckpt_path={checkpoints}/last.ckpt"])
+    (message,) = told(recwarn)
+    assert "began: own/1 has changed, own/3 is missing, own/9 is new; what" in message
+
+
+def test_a_checkpoint_from_before_contents_were_kept_goes_on(pair_folder, tmp_path, recwarn):
+    options = arguments(pair_folder, tmp_path)
+    fit([*options, "--trainer.max_epochs=1"])
+    last = tmp_path / f"runs/{NAME}/version_0/checkpoints/last.ckpt"
+    kept = torch.load(last, weights_only=True)
+    del kept["PatchDataModule"]
+    torch.save(kept, last)
+    assert fit([*options, f"--ckpt_path={last}"]).trainer.current_epoch == 3
+    assert told(recwarn) == []
+
+
+@pytest.mark.parametrize("own", [None, "a file has gone"])
+def test_all_processes_stop_where_one_cannot_go_on(own):
+    asked = []
+    opened = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
+    strategy = SimpleNamespace(reduce_boolean_decision=asked.append)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(opened=opened), strategy=strategy)
+    with pytest.raises(NirganError, match=own or "another process cannot read its store"):
+        Unchanged().on_train_epoch_start(trainer, None)
+    assert asked == [own is None]

@@ -1,0 +1,124 @@
+import os
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nirgan.data.opened import Opened
+from nirgan.data.sources.folder import Folder
+from nirgan.data.store import PairStore
+from nirgan.errors import NirganError
+
+
+@pytest.fixture
+def opened(pair_folder, tmp_path_factory):
+    pairs = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png").pairs()
+    store = PairStore(tmp_path_factory.mktemp("opened"))
+    store.build(pairs)
+    return Opened(store, pairs)
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Pairs that are decoded after this."""
+    loaded = []
+    kind = PairStore
+    monkeypatch.setattr(
+        kind,
+        "holds",
+        lambda self, file, pair, holds=kind.holds: (
+            loaded.append(pair.id),
+            holds(self, file, pair),
+        )[1],
+    )
+    return loaded
+
+
+def said(what, *arguments):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        what(*arguments)
+    return [str(w.message) for w in caught]
+
+
+def test_what_nobody_touched_is_as_it_was_and_not_read_again(opened, loads):
+    assert opened.damage() is None
+    assert said(opened.tell_changes) == []
+    assert loads == []
+
+
+def cut(file):
+    os.truncate(file, 5000)
+
+
+def overwritten(file):
+    with file.open("r+b") as stream:
+        stream.seek(5000)
+        stream.write(b"other")
+
+
+def replaced(file):
+    beside = file.with_name("beside")
+    with beside.open("wb") as stream:
+        np.save(stream, np.zeros((96, 128, 4), np.uint8))
+    beside.replace(file)
+
+
+@pytest.mark.parametrize("how", [cut, overwritten, replaced, os.unlink])
+def test_a_stored_file_that_is_no_longer_the_same_is_named(how, opened):
+    how(opened.files[2])
+    what = "has gone" if how is os.unlink else "was changed or cut short"
+    assert opened.damage() == (
+        f"{opened.files[2]}: the stored pair own/2 {what} since the run began; start again, which "
+        "decodes it anew (fit goes on with --ckpt_path last)"
+    )
+    with pytest.raises(NirganError, match="own/2"):
+        opened.check()
+
+
+def test_a_stored_file_that_was_written_anew_is_as_good_and_is_compared_once(opened, loads):
+    file = opened.files[2]
+    beside = file.with_name("beside")
+    beside.write_bytes(file.read_bytes())
+    beside.replace(file)
+    os.utime(opened.files[3], (1, 1))
+    assert opened.damage() is None
+    assert opened.damage() is None
+    assert loads == ["2", "3"]
+
+
+def test_a_picture_that_changes_or_goes_is_told_once(opened, pair_folder):
+    Image.new("L", (128, 96), 7).save(pair_folder / "1_nir.png")
+    (pair_folder / "4_rgb.png").unlink()
+    (message,) = said(opened.tell_changes)
+    assert message == (
+        "pictures are not what they were when the run began: own/1 (changed), own/4 "
+        f"({pair_folder}/4_rgb.png: cannot be read (No such file or directory)); it goes on with "
+        "the pixels that it has decoded, but one that is resumed will not see the same"
+    )
+    assert opened.damage() is None
+    assert said(opened.tell_changes) == []
+    (pair_folder / "5_rgb.png").unlink()
+    (message,) = said(opened.tell_changes)
+    assert "began: own/5 (" in message
+    assert "own/4" not in message
+
+
+def test_a_picture_that_was_only_touched_is_not_told(opened, pair_folder):
+    os.utime(pair_folder / "1_nir.png", (1, 1))
+    assert said(opened.tell_changes) == []
+
+
+def test_differences_from_a_checkpoint_are_told_five_by_name(opened):
+    then = dict(opened.contents)
+    assert said(opened.tell_differences, then) == []
+    then["own/0"] = "another"
+    then["own/7"] = then.pop("own/3")
+    (message,) = said(opened.tell_differences, then)
+    assert message.startswith(
+        "not the same data as when the run began: own/0 has changed, own/3 is new, own/7 is "
+        "missing; what is learned"
+    )
+    (message,) = said(opened.tell_differences, {})
+    assert "own/3 is new, own/4 is new and 1 more; what" in message
