@@ -90,8 +90,9 @@ def violations(tmp_path_factory):
         text=True,
         timeout=120,
     )
-    if got.returncode:
-        pytest.skip(f"no package registry gives `sweeps`: {got.stderr.strip().splitlines()[-1]}")
+    if "connection broken" in got.stderr and got.returncode:
+        pytest.skip("no package registry can be reached, so W&B's schema cannot be read")
+    assert got.returncode == 0, got.stderr
     (wheel,) = folder.glob("sweeps-*.whl")
     schema = json.loads(ZipFile(wheel).read("sweeps/config/schema.json"))
     Draft7Validator.check_schema(schema)
@@ -101,7 +102,8 @@ def violations(tmp_path_factory):
 
 @pytest.mark.parametrize("name", sorted(SWEEPS))
 def test_every_sweep_is_one_by_the_published_schema(name, violations):
-    assert violations(SWEEPS[name]) == []
+    found = violations(SWEEPS[name])
+    assert not found, "\n".join(found)
 
 
 FAULTS = {
