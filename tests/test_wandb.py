@@ -222,11 +222,17 @@ def test_no_wait_is_long_and_a_persons_own_limit_stands(at_home, pair_folder, mo
     assert float(LIMITS["WANDB_INIT_TIMEOUT"]) <= 60
 
 
-def test_two_runs_of_one_process_are_two_runs(at_home, pair_folder, monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "offline")
+def test_two_runs_of_one_process_are_two_runs_and_each_is_told(
+    at_home, pair_folder, monkeypatch, said
+):
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.delenv("WANDB_API_KEY")
     for _ in range(2):
         experiment.fit(arguments(pair_folder))
-    assert len(list(Path("runs/wandb").glob("offline-run-*"))) == 2
+    folders = list(Path("runs/wandb").glob("offline-run-*"))
+    assert len(folders) == 2
+    assert len(said()) == 2
+    assert all(any(str(folder) in line for line in said()) for folder in folders)
 
 
 def test_a_missing_wandb_is_one_line(pair_folder, tmp_path, monkeypatch, capsys):
