@@ -7,6 +7,7 @@ three may be the path of a file of its own, relative to the one that names it.
 import logging
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 from zipfile import is_zipfile
@@ -38,6 +39,7 @@ from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (sho
 from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
+from nirgan.loggers import PatientWandb
 from nirgan.tasks.base import ColorizationTask
 
 PARTS = {"class_path": "--model", "source": "--data"}
@@ -253,8 +255,8 @@ class ExperimentCLI(LightningCLI):
         elif given not in (None, True):
             loggers.append(given)
         for logger in loggers[1:]:
-            if logger.init_args.get("save_dir") == ".":  # Weights & Biases' default
-                logger.init_args.save_dir = config.trainer.default_root_dir
+            if logger.class_path.rpartition(".")[2] == "WandbLogger":
+                _patient(logger, config.trainer.default_root_dir)
         config.trainer.logger = loggers
 
     def instantiate_classes(self) -> None:
@@ -336,6 +338,18 @@ def _last(config: Namespace) -> str:
         )
     rank_zero_info(f"--ckpt_path last is {newest}")
     return str(newest)
+
+
+def _patient(logger: Namespace, save_dir: str) -> None:
+    """Weights & Biases beside the run, without a way to end it."""
+    if find_spec("wandb") is None:
+        raise NirganError(
+            "trainer.logger: WandbLogger needs wandb, which is not installed; "
+            "python -m pip install wandb, or leave the logger out"
+        )
+    logger.class_path = _path(PatientWandb)
+    if logger.init_args.save_dir == ".":  # the default
+        logger.init_args.save_dir = save_dir
 
 
 def _path(class_: type) -> str:

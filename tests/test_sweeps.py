@@ -1,4 +1,10 @@
-"""Every sweep file against the command line's own parser."""
+"""Every sweep file against the command line's own parser, and against W&B's schema."""
+
+import copy
+import json
+import subprocess
+import sys
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -82,3 +88,55 @@ def test_noise_and_weight_are_swept_alone_and_together():
     names = {name: set(sweep["parameters"]) for name, sweep in SWEEPS.items()}
     assert names["noise_l1"] == names["noise"] | names["l1"]
     assert names["noise_grid"] == names["noise"]
+
+
+@pytest.fixture(scope="session")
+def violations(tmp_path_factory):
+    """What W&B's published schema has against a sweep.
+
+    It is read from the package `sweeps`, which cannot be installed beside numpy 2.
+    """
+    from jsonschema import Draft7Validator
+
+    folder = tmp_path_factory.mktemp("sweeps")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--retries=1", "--timeout=20"]
+    got = subprocess.run(
+        [*pip, "--no-deps", "--only-binary=:all:", f"--dest={folder}", "sweeps"],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    if "connection broken" in got.stderr and got.returncode:
+        pytest.skip("no package registry can be reached, so W&B's schema cannot be read")
+    assert got.returncode == 0, got.stderr
+    (wheel,) = folder.glob("sweeps-*.whl")
+    schema = json.loads(ZipFile(wheel).read("sweeps/config/schema.json"))
+    Draft7Validator.check_schema(schema)
+    errors = Draft7Validator(schema).iter_errors
+    return lambda sweep: [f"{error.json_path}: {error.message}" for error in errors(sweep)]
+
+
+@pytest.mark.parametrize("name", sorted(SWEEPS))
+def test_every_sweep_is_one_by_the_published_schema(name, violations):
+    found = violations(SWEEPS[name])
+    assert not found, "\n".join(found)
+
+
+FAULTS = {
+    "method": lambda sweep: sweep.update(method="bayesian"),
+    "data.noise.red": lambda sweep: sweep["parameters"]["data.noise.red"].update(
+        distribution="log_uniform_value"
+    ),
+    "goal": lambda sweep: sweep["metric"].update(goal="minimise"),
+    "early_terminate": lambda sweep: sweep["early_terminate"].update(type="hyperbands"),
+    "parameter": lambda sweep: sweep.update(parameter=sweep.pop("parameters")),
+}
+
+
+@pytest.mark.parametrize("where", FAULTS)
+def test_the_published_schema_names_a_fault(where, violations):
+    sweep = copy.deepcopy(SWEEPS["noise"])
+    FAULTS[where](sweep)
+    (violation,) = violations(sweep)
+    assert where in violation
