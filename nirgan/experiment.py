@@ -25,6 +25,8 @@ from omegaconf.errors import OmegaConfBaseException
 from nirgan.callbacks.finite import Finite
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
+from nirgan.callbacks.preemption import Preemption
+from nirgan.callbacks.ranks import Ranks
 from nirgan.callbacks.throughput import Throughput
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.data.datamodule import PatchDataModule
@@ -255,9 +257,16 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with what counts patches, writes predictions and keeps the newest state."""
         # `save_last` of the best checkpoint's callback would write only where a new best is found.
         last = ModelCheckpoint(filename="last", enable_version_counter=False)
-        own = [Finite(), Throughput(), Predictions(), last, *self.callbacks]
-        trainer = super().instantiate_trainer(callbacks=own, **kwargs)
+        own = [Ranks(), Finite(), Throughput(), Predictions(), last, Preemption()]
+        given = self._get(self.config_init, "trainer").get("callbacks") or []
+        trainer = super().instantiate_trainer(
+            callbacks=[*given, *self.callbacks, *own],  # in place of those given
+            **kwargs,
+        )
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        # Lightning's own handlers talk to the other ranks in the middle of anything, end with
+        # status 0, and under SLURM leave states where every other experiment would go on from them.
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         return trainer
 
     def after_fit(self) -> None:
