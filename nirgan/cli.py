@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: The verb and its own arguments.
 
     Returns:
-        The exit status: 0, or 2 for input that cannot be used, after one message about it.
+        The exit status: 0; 2 for input that cannot be used, after one message about it; 128 +
+        signal where a signal has ended a training whose state is saved.
     """
     verb, *rest = arguments or ["--help"]
     if verb in ("-h", "--help"):
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
             f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
             file=sys.stderr,
         )
-        return 2
+        return error.status
     except KeyboardInterrupt:
         print(f"nirgan {verb}: interrupted", file=sys.stderr)
         return 130

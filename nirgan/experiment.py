@@ -31,6 +31,8 @@ from nirgan.callbacks.history import History, HistoryLogger
 from nirgan.callbacks.last import Last
 from nirgan.callbacks.pictures import Pictures
 from nirgan.callbacks.predictions import Predictions
+from nirgan.callbacks.preemption import Preemption
+from nirgan.callbacks.ranks import Ranks
 from nirgan.callbacks.throughput import Throughput
 from nirgan.callbacks.unchanged import Unchanged
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
@@ -268,15 +270,18 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with what counts, watches, writes and lets a run go on."""
-        watching: list[Callback] = [Unchanged(), Finite(), Collapse()]
+        watching: list[Callback] = [Ranks(), Unchanged(), Finite(), Collapse()]
         counting: list[Callback] = [Throughput(), Predictions()]
-        going_on: list[Callback] = [Draws(), SameBuffers(), History()]
+        going_on: list[Callback] = [Draws(), SameBuffers(), History(), Preemption()]
         # Those handed over stand in place of the configuration's, which Lightning leaves out.
         given = self._get(self.config_init, "trainer").callbacks or []
         given = given if isinstance(given, list) else [given]
         own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        # Lightning's own handlers talk to the other ranks in the middle of anything, end with
+        # status 0, and under SLURM leave states where every other experiment would go on from them.
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         return trainer
 
     def after_fit(self) -> None:

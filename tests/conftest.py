@@ -34,15 +34,19 @@ def _own_store(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("NIRGAN_CACHE", str(tmp_path_factory.getbasetemp() / "store"))
 
 
-@pytest.fixture
-def pair_folder(tmp_path):
-    """Six pairs of smooth random colours, 96 x 128; NIR is their mean."""
+def draw_pairs(folder, count):
+    """Pairs of smooth random colours, 96 x 128; NIR is their mean."""
     rng = np.random.default_rng(0)
-    for number in range(6):
+    for number in range(count):
         coarse = rng.integers(30, 220, (3, 4, 3), dtype=np.uint8)
         rgb = np.asarray(Image.fromarray(coarse).resize((128, 96), Image.Resampling.BICUBIC))
-        Image.fromarray(rgb).save(tmp_path / f"{number}_rgb.png")
-        Image.fromarray(rgb.mean(2).astype(np.uint8)).save(tmp_path / f"{number}_nir.png")
+        Image.fromarray(rgb).save(folder / f"{number}_rgb.png")
+        Image.fromarray(rgb.mean(2).astype(np.uint8)).save(folder / f"{number}_nir.png")
+
+
+@pytest.fixture
+def pair_folder(tmp_path):
+    draw_pairs(tmp_path, 6)
     return tmp_path
 
 

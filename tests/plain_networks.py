@@ -12,7 +12,7 @@ class PlainGenerator(nn.Module):
         )
 
     def forward(self, triplet):
-        return self.layers(triplet)
+        return self.layers(triplet.to(self.layers[0].weight.dtype))
 
 
 class PlainDiscriminator(nn.Module):
@@ -21,4 +21,5 @@ class PlainDiscriminator(nn.Module):
         self.layers = nn.Sequential(nn.Conv2d(4, 8, 3, 2), nn.Tanh(), nn.Conv2d(8, 1, 3, 2))
 
     def forward(self, rgb, nir):
-        return self.layers(torch.cat([rgb, nir], 1)).mean((1, 2, 3))
+        both = torch.cat([rgb, nir], 1).to(self.layers[0].weight.dtype)
+        return self.layers(both).mean((1, 2, 3))

@@ -1,70 +1,199 @@
-"""Two processes on CPU, as `torchrun` or Lightning start them."""
+"""Two processes on CPU, as torchrun or Lightning start them."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, draw_pairs
+
+from nirgan.cli import main
+
+pytestmark = pytest.mark.xdist_group("ranks")
+NAME = "triplet_urban_small"
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+LAUNCHERS = {
+    "Lightning": [sys.executable, "-m", "nirgan"],
+    "torchrun": [*TORCHRUN, "-m", "nirgan"],
+}
 
 
-def fit(folder, runs, devices, batch):
-    arguments = [
-        f"--config={ROOT}/conf/triplet_urban_small.yaml",
+def common(folder, runs, ranks=1, batch=8):
+    return [
+        f"--config={ROOT}/conf/{NAME}.yaml",
         "--model.generator=plain_networks.PlainGenerator",
         "--model.discriminator=plain_networks.PlainDiscriminator",
         "--model.l1=null",
-        *([f"--config={ROOT}/conf/trainer/ddp.yaml"] if devices > 1 else []),
+        *([f"--config={ROOT}/conf/trainer/ddp-multinode.yaml"] if ranks > 1 else []),
+        "--trainer.num_nodes=1",
         "--trainer.sync_batchnorm=false",  # is for GPUs alone
         "--model.channels_last=false",
-        "--data.source=Folder",
+        "--data.source=rank_callbacks.CountedFolder",
         f"--data.source.nir={folder}/*_nir.png",
         f"--data.source.rgb={folder}/*_rgb.png",
         "--data.patch=32",
         "--data.train_patches=24",
         "--data.val_patches=13",
-        f"--data.batch_size={batch}",
+        f"--data.batch_size={batch // ranks}",
         "--data.num_workers=0",
         # Noise is drawn a batch; without it the batches of two ranks are the halves of one.
         "--data.noise={red: 0, green: 0, blue: 0}",
-        "--trainer.precision=32",
+        "--trainer.precision=64-true",
         "--trainer.max_epochs=2",
         "--trainer.accelerator=cpu",
-        f"--trainer.devices={devices}",
+        f"--trainer.devices={ranks}",
         f"--trainer.default_root_dir={runs}",
         "--trainer.enable_progress_bar=false",
     ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, "-m", "nirgan", "fit", *arguments],
-        env=environment,
-        check=True,
-        timeout=150,
+
+
+def callback(name, **arguments):
+    given = json.dumps({"class_path": f"rank_callbacks.{name}", "init_args": arguments})
+    return f"--trainer.callbacks=[{given}]"
+
+
+def start(command, arguments, folder):
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*map(str, command), *arguments],
+        env=environment | {"NIRGAN_CACHE": str(folder / "store")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    run = runs / "triplet_urban_small/version_0"
-    checkpoint = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
-    return checkpoint, json.loads((run / "results.json").read_text())
 
 
-@pytest.mark.xdist_group("ranks")
-def test_two_ranks_of_four_equal_one_of_eight(pair_folder, tmp_path):
-    alone, judged_alone = fit(pair_folder, tmp_path / "one", 1, 8)
-    both, judged_both = fit(pair_folder, tmp_path / "two", 2, 4)
-    assert sorted(p.name for p in (tmp_path / "two/triplet_urban_small").iterdir()) == ["version_0"]
-    moved = 6 * 2e-4  # six steps of Adam
-    for name, weight in alone["state_dict"].items():
-        assert (weight - both["state_dict"][name]).abs().max() < 0.02 * moved, name
-    name = "triplet_urban_small"
-    assert judged_both["patches_seen"] == judged_alone["patches_seen"] == 48
-    assert judged_both["rows"][name] == pytest.approx(judged_alone["rows"][name], rel=1e-3)
-    best = [
-        next(
-            state["best_model_score"].item()
-            for state in checkpoint["callbacks"].values()
-            if state.get("best_model_score") is not None
-        )
-        for checkpoint in (alone, both)
+def wait_for(file, process):
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five pairs: the regions of whole pictures are no multiple of two."""
+    folder = tmp_path_factory.mktemp("pairs")
+    draw_pairs(folder, 5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(folder, tmp_path_factory):
+    """The same experiment in one process and in two: fit, test, predict."""
+    alone, both = (tmp_path_factory.mktemp(name) for name in ("alone", "both"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIRGAN_CACHE", str(alone / "store"))
+        options = [*common(folder, alone), callback("Tells", folder=str(alone))]
+        assert main(["fit", *options]) == 0
+        best = f"--ckpt_path={alone}/{NAME}/version_0/checkpoints/best.ckpt"
+        for verb in ("test", "predict"):
+            assert main([verb, *options, best]) == 0
+    (folder / "decoded").unlink()
+    options = [*common(folder, both, 2), callback("Tells", folder=str(both))]
+    process = start([*TORCHRUN, ROOT / "tests/rank_program.py", both / NAME], options, both)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    return SimpleNamespace(alone=alone, both=both, said=said)
+
+
+def checkpoint(runs, version=0):
+    file = runs / NAME / f"version_{version}/checkpoints/last.ckpt"
+    return torch.load(file, weights_only=True)
+
+
+def test_all_ranks_have_the_same_parameters(runs):
+    first, second = ((runs.both / f"hash-{rank}").read_text() for rank in (0, 1))
+    assert first == second
+
+
+def test_two_ranks_of_four_equal_one_of_eight(runs):
+    alone, both = checkpoint(runs.alone)["state_dict"], checkpoint(runs.both)["state_dict"]
+    assert {weight.dtype for weight in both.values()} == {torch.float64}
+    for name, weight in alone.items():
+        assert (weight - both[name]).abs().max() < 1e-12, name
+    seen = [
+        json.loads((run / NAME / "version_0/results.json").read_text())["patches_seen"]
+        for run in (runs.alone, runs.both)
     ]
-    assert best[0] == pytest.approx(best[1], rel=1e-3)
+    assert seen == [48, 48]
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_metrics_over_two_ranks_count_every_picture_once(stage, runs):
+    alone = json.loads((runs.alone / f"{stage}-0.json").read_text())
+    names = {
+        f"{stage}/{name}" for name in ("angular_error", "angular_error_images", "psnr", "ssim")
+    }
+    assert names < set(alone)
+    for rank in (0, 1):
+        both = json.loads((runs.both / f"{stage}-{rank}.json").read_text())
+        assert both == pytest.approx(alone, rel=1e-6)
+
+
+def test_files_are_written_once(runs):
+    def files(run):
+        names = (f.relative_to(run) for f in run.rglob("*") if f.is_file())
+        return sorted(str(name) for name in names if not str(name).startswith(("hash", "batch")))
+
+    alone, both = (
+        [name for name in files(run) if name.startswith(NAME)] for run in (runs.alone, runs.both)
+    )
+    assert both == alone
+    versions = Counter(name.split("/")[1] for name in both)
+    assert set(versions) == {"version_0", "version_1", "version_2"}  # fit, test, predict
+    assert sum("predictions" in name for name in both) == 5
+
+
+def test_one_rank_decodes_for_all(runs, folder):
+    assert sorted((folder / "decoded").read_text().split()) == list("01234")
+
+
+FAILURES = {
+    "the first, the other stuck": (LAUNCHERS["Lightning"], 0, True),
+    "the second, the other stuck": (LAUNCHERS["Lightning"], 1, True),
+    "the second under torchrun": (LAUNCHERS["torchrun"], 1, False),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_an_error_on_one_rank_ends_all_and_is_shown(failure, folder, tmp_path):
+    launcher, rank, stuck = FAILURES[failure]
+    fails = callback("Fails", rank=rank, stuck=stuck, folder=str(tmp_path))
+    process = start([*launcher, "fit"], [*common(folder, tmp_path, 2), fails], tmp_path)
+    wait_for(tmp_path / "failing", process)
+    _, said = process.communicate(timeout=40)  # all that hold its streams have ended
+    assert process.returncode not in (0, None)
+    assert f"RuntimeError: rank {rank} has lost its way" in said
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_signal_to_the_first_process_saves_the_state_once(launcher, folder, tmp_path):
+    options = [*common(folder, tmp_path, 2), callback("Tells", folder=str(tmp_path))]
+    process = start(
+        [*LAUNCHERS[launcher], "fit"], [*options, "--trainer.max_epochs=100000"], tmp_path
+    )
+    wait_for(tmp_path / "batch-1", process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=40)
+    lines = [line for line in said.splitlines() if line.startswith("nirgan fit: ")]
+    updates = checkpoint(tmp_path)["global_step"]  # of two networks
+    assert len(lines) == 1, said
+    assert lines[0].startswith(f"nirgan fit: stopped by SIGTERM after step {updates // 2}; ")
+    if launcher == "Lightning":
+        assert process.returncode == 143
+        assert "Traceback" not in said
+    # One process goes on from what two have saved.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIRGAN_CACHE", str(tmp_path / "store"))
+        epochs = f"--trainer.max_epochs={updates // 6 + 2}"
+        assert main(["fit", *common(folder, tmp_path), epochs, "--ckpt_path=last"]) == 0
+    assert checkpoint(tmp_path, 1)["global_step"] > updates

@@ -76,7 +76,7 @@ class Last(Checkpoint):
         self._write(trainer)
 
     def save(self, trainer: Trainer) -> None:
-        """Write the state as it is, if there is a newer one than the last that was written.
+        """Write the state as it is, unless it is that of `newest`.
 
         To be called by all ranks, from `on_train_batch_start` or another place between two batches.
 
@@ -88,12 +88,12 @@ class Last(Checkpoint):
             raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
         # The gradients of batches that wait for a step are in no checkpoint.
         waiting = progress.current.completed % trainer.accumulate_grad_batches
-        if progress.total.completed != self._saved and not waiting:
+        if not waiting and (progress.total.completed != self._saved or not self.newest):
             self._write(trainer)
 
     def _due(self, trainer: Trainer) -> bool:
         done = _progress(trainer).total.completed
-        by_batches = self.every_batches is not None and done % self.every_batches == 0
+        by_batches = self.every_batches is not None and done > 0 and done % self.every_batches == 0
         if self.every_minutes is None:
             return by_batches
         late = time.monotonic() - self._since >= 60 * self.every_minutes

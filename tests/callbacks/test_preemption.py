@@ -1,0 +1,139 @@
+"""Signals to a run in this process, at chosen moments."""
+
+import csv
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from test_experiments import tiny
+
+from nirgan.cli import main
+
+NAME = "triplet_urban_small"
+
+
+@pytest.fixture(autouse=True)
+def unhandled():
+    """The signals that no run has taken."""
+    received = []
+    former = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
+    yield received
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run(pair_folder, tmp_path):
+    def fit(*options, verb="fit"):
+        common = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pair_folder, tmp_path / "runs")]
+        exact = ["--trainer.precision=32", "--data.train_patches=12", "--trainer.max_epochs=2"]
+        return main([verb, *common, *exact, *options])
+
+    return fit
+
+
+def kills(hook, call=1, number=signal.SIGTERM):
+    given = f"{{hook: {hook}, call: {call}, number: {int(number)}}}"
+    return f"--trainer.callbacks=[{{class_path: rank_callbacks.Kills, init_args: {given}}}]"
+
+
+def folder(tmp_path, version=0):
+    return tmp_path / f"runs/{NAME}/version_{version}"
+
+
+def state(tmp_path, version=0):
+    return torch.load(folder(tmp_path, version) / "checkpoints/last.ckpt", weights_only=True)
+
+
+def batches(checkpoint):
+    """How many are in the weights."""
+    return checkpoint["state_dict"]["generator.red.norm.num_batches_tracked"].item()
+
+
+def validations(tmp_path, version):
+    file = folder(tmp_path, version) / "metrics.csv"
+    if not file.exists():
+        return []
+    with file.open() as lines:
+        return [float(row["val/psnr"]) for row in csv.DictReader(lines) if row["val/psnr"]]
+
+
+MOMENTS = {
+    "in the sanity check": (kills("on_validation_batch_start"), 0),
+    "in a batch": (kills("on_train_batch_start", 2), 2),
+    "in the last batch of an epoch": (kills("on_train_batch_start", 3), 3),
+    "in a validation": (kills("on_validation_batch_start", 3), 3),
+    "in the last validation": (kills("on_validation_batch_start", 6), 6),
+}
+"""An epoch has three batches and ends in a validation of two, as the sanity check has."""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_saves_the_state_and_a_resumed_run_reaches_the_end(moment, run, tmp_path, capsys):
+    kill, step = MOMENTS[moment]
+    former = signal.getsignal(signal.SIGTERM)
+    assert run(kill) == 143
+    assert signal.getsignal(signal.SIGTERM) is former
+    said = capsys.readouterr()
+    file = folder(tmp_path) / "checkpoints/last.ckpt"
+    assert said.err.strip().splitlines()[-1] == (
+        f"nirgan fit: stopped by SIGTERM after step {step}; state saved in {file}; "
+        "go on with --ckpt_path last"
+    )
+    assert "Traceback" not in said.err
+    assert "NIR copied to grey" not in said.out
+    assert batches(state(tmp_path)) == step
+    assert run("--ckpt_path=last") == 0
+    assert batches(state(tmp_path, 1)) == 6
+    assert (folder(tmp_path, 1) / "table.md").is_file()
+    assert len(validations(tmp_path, 1)) == 2
+
+
+def test_a_validation_that_was_broken_off_is_done_again_as_a_whole(run, tmp_path):
+    assert run() == 0
+    assert run(kills("on_validation_batch_start", 3)) == 143
+    assert run(f"--ckpt_path={folder(tmp_path, 1)}/checkpoints/last.ckpt") == 0
+    assert validations(tmp_path, 2) == validations(tmp_path, 0)
+
+
+def test_slurms_signal_has_a_status_of_its_own(run, capsys):
+    assert run(kills("on_train_batch_start", 2, signal.SIGUSR1)) == 138
+    assert "stopped by SIGUSR1 after step 2;" in capsys.readouterr().err
+
+
+def test_a_signal_while_a_checkpoint_is_written_waits_for_it(run, tmp_path, monkeypatch):
+    sync, left = os.fsync, [1]
+
+    def signalled(handle):
+        if ".ckpt" in str(Path(f"/proc/self/fd/{handle}").readlink()) and left[0]:
+            left[0] -= 1
+            os.kill(os.getpid(), signal.SIGTERM)
+        sync(handle)
+
+    monkeypatch.setattr("os.fsync", signalled)
+    assert run() == 143  # in the save after the first validation
+    assert batches(state(tmp_path)) == 3
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_outside_of_training_a_signal_does_what_it_did(run, tmp_path, unhandled):
+    assert run("--trainer.max_epochs=1") == 0
+    best = f"--ckpt_path={folder(tmp_path)}/checkpoints/best.ckpt"
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        assert run(best, kills("on_validation_batch_start", 1, number), verb="validate") == 0
+    assert unhandled == [signal.SIGUSR1, signal.SIGTERM]
+
+
+def test_under_slurm_nothing_is_left_for_other_experiments(run, tmp_path, monkeypatch):
+    for name, value in {"NTASKS": 1, "JOB_ID": 7, "JOB_NAME": "nirgan", "PROCID": 0}.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    monkeypatch.setenv("SLURM_LOCALID", "0")
+    monkeypatch.setenv("SLURM_NODEID", "0")
+    assert run(kills("on_train_batch_start", 2, signal.SIGUSR1)) == 138
+    assert not list((tmp_path / "runs").rglob("hpc_ckpt*"))

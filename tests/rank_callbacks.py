@@ -1,0 +1,80 @@
+"""What tests hang into runs from outside, by `--trainer.callbacks` and `--data.source`."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+from lightning.pytorch.callbacks import Callback
+
+from nirgan.data.sources.base import FilePair
+from nirgan.data.sources.folder import Folder
+
+
+class Fails(Callback):
+    """On one rank, at the second batch; another may be stuck where nothing reaches it."""
+
+    def __init__(self, rank: int, stuck: bool, folder: str):
+        self.rank, self.stuck, self.folder = rank, stuck, Path(folder)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx != 1:
+            return
+        if trainer.global_rank == self.rank:
+            (self.folder / "failing").touch()
+            raise RuntimeError(f"rank {self.rank} has lost its way")
+        if self.stuck:
+            time.sleep(600)
+
+
+class Kills(Callback):
+    """Sends this process a signal when a hook has been called some times."""
+
+    def __init__(self, hook: str, call: int = 1, number: int = signal.SIGTERM):
+        self.left, self.number = call, number
+        setattr(self, hook, self._called)
+
+    def _called(self, *_, **__):
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), self.number)
+
+
+class Tells(Callback):
+    """Leaves files: `batch` after the first batch, and each rank's parameters' hash at the end."""
+
+    def __init__(self, folder: str):
+        self.folder = Path(folder)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        (self.folder / f"batch-{trainer.global_rank}").touch()
+
+    def on_train_end(self, trainer, pl_module):
+        digest = hashlib.sha256()
+        for parameter in pl_module.parameters():
+            digest.update(parameter.detach().numpy().tobytes())
+        (self.folder / f"hash-{trainer.global_rank}").write_text(digest.hexdigest())
+
+    def on_test_end(self, trainer, pl_module):
+        metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        (self.folder / f"test-{trainer.global_rank}.json").write_text(json.dumps(metrics))
+
+    def on_validation_end(self, trainer, pl_module):
+        metrics = {n: v.item() for n, v in trainer.callback_metrics.items() if n.startswith("val/")}
+        (self.folder / f"val-{trainer.global_rank}.json").write_text(json.dumps(metrics))
+
+
+class Counted(FilePair):
+    """Notes every decoding in a file beside."""
+
+    def load(self):
+        with (self.nir.parent / "decoded").open("a") as notes:
+            notes.write(f"{self.id}\n")
+        return super().load()
+
+
+class CountedFolder(Folder):
+    def pairs(self):
+        return [Counted(**vars(pair)) for pair in super().pairs()]
