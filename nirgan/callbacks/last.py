@@ -93,7 +93,9 @@ class Last(Checkpoint):
 
     def _due(self, trainer: Trainer) -> bool:
         done = _progress(trainer).total.completed
-        by_batches = self.every_batches is not None and done > 0 and done % self.every_batches == 0
+        if not done:
+            return False
+        by_batches = self.every_batches is not None and done % self.every_batches == 0
         if self.every_minutes is None:
             return by_batches
         late = time.monotonic() - self._since >= 60 * self.every_minutes
