@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from optuna.trial import Trial
 
 from nirgan.checkpoint_io import newest_whole
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.provenance import provenance
 from nirgan.experiment import fit
 from nirgan.suggest import nearest
@@ -110,8 +110,8 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
     watch = Watch(trial, sweep.metric)
     try:
         cli = fit(arguments, [watch])
-    except KeyboardInterrupt:  # not a failure: the slot is done again when the sweep goes on
-        raise SystemExit(130) from None
+    except StoppedError as stopped:  # not a failure: the slot is done when the sweep goes on
+        raise SystemExit(stopped.status) from None
     except Exception as error:
         (folder / "failed.txt").write_text(traceback.format_exc())
         trial.set_user_attr(ERROR, " ".join(str(error).split()) or type(error).__name__)

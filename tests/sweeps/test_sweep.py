@@ -88,7 +88,7 @@ def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(sweep_file, tmp_path, 
         run = next((out / f"trials/{trial['number']:04d}").glob("*/version_0"))
         config = yaml.safe_load((run / "config.yaml").read_text())
         assert config["data"]["noise"]["red"] == trial["values"]["data.noise.red"]
-        assert config["trainer"]["logger"][0]["class_path"].endswith("CSVLogger")
+        assert config["trainer"]["logger"][0]["class_path"].endswith("HistoryLogger")
         assert trial["made"]["commit"]
     assert len({t["value"] for t in results["trials"][:2]}) > 1
     best = min(results["trials"][:2], key=lambda t: t["value"])
@@ -243,6 +243,21 @@ def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
         wait_for(lambda: not alive(str(out)), 30)
     finally:
         sweep.kill()
+
+
+def test_an_interrupted_sweep_saves_what_its_workers_are_at(sweep_file, tmp_path):
+    file, out = sweep_file(), tmp_path / "out"
+    file.write_text(file.read_text().replace("max_epochs=3", "max_epochs=3000"))
+    command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
+    sweep = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: list(out.glob("trials/0000/*/version_0/checkpoints/last.ckpt")), 90)
+    sweep.send_signal(signal.SIGINT)
+    said, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130
+    assert "nirgan sweep: interrupted" in errors
+    assert "1 trials: 1 running." in said
+    assert "stopped by SIGTERM" not in errors
+    assert not alive(str(out))
 
 
 def alive(word):
