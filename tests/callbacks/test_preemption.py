@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,23 @@ def test_outside_of_training_a_signal_does_what_it_did(run, tmp_path, unhandled)
     for number in (signal.SIGUSR1, signal.SIGTERM):
         assert run(best, kills("on_validation_batch_start", 1, number), verb="validate") == 0
     assert unhandled == [signal.SIGUSR1, signal.SIGTERM]
+
+
+def test_a_signal_to_the_loading_processes_too_loses_nothing(pair_folder, tmp_path):
+    kill = kills("on_train_batch_start", 2).replace("hook:", "group: true, hook:")
+    options = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pair_folder, tmp_path / "runs"), kill]
+    ended = subprocess.run(
+        [sys.executable, "-m", "nirgan", "fit", *options, "--data.num_workers=2"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+        start_new_session=True,
+    )
+    assert ended.returncode == 143, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert batches(state(tmp_path)) == 2
 
 
 def test_under_slurm_nothing_is_left_for_other_experiments(run, tmp_path, monkeypatch):
