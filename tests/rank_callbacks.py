@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -30,16 +29,17 @@ class Fails(Callback):
 
 
 class Kills(Callback):
-    """Sends this process a signal when a hook has been called some times."""
+    """Sends this process, or its whole group, a signal when a hook has been called some times."""
 
-    def __init__(self, hook: str, call: int = 1, number: int = signal.SIGTERM):
+    def __init__(self, hook: str, call: int, number: int, group: bool = False):
         self.left, self.number = call, number
+        self.kill = os.killpg if group else os.kill
         setattr(self, hook, self._called)
 
     def _called(self, *_, **__):
         self.left -= 1
         if not self.left:
-            os.kill(os.getpid(), self.number)
+            self.kill(os.getpid(), self.number)
 
 
 class Tells(Callback):

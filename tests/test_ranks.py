@@ -39,7 +39,7 @@ def common(folder, runs, ranks=1, batch=8):
         f"--data.source.rgb={folder}/*_rgb.png",
         "--data.patch=32",
         "--data.train_patches=24",
-        "--data.val_patches=13",
+        "--data.val_patches=17",
         f"--data.batch_size={batch // ranks}",
         "--data.num_workers=0",
         # Noise is drawn a batch; without it the batches of two ranks are the halves of one.

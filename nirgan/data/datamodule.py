@@ -1,5 +1,6 @@
 """From a data set to batches on the device."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -300,9 +301,16 @@ class PatchDataModule(lightning.LightningDataModule):
             batch_size=None,  # the data set gives whole batches
             sampler=sampler,
             num_workers=self.num_workers,
+            worker_init_fn=_leave_group if self.num_workers else None,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def _leave_group(worker: int) -> None:
+    """SLURM and torchrun signal whole process groups; the run saves its state before this ends."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def _at_least(least: int, **values: float) -> None:

@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from conftest import ROOT
 from test_experiments import tiny
 
 from nirgan.cli import main
+from nirgan.tasks.base import ColorizationTask
 
 NAME = "triplet_urban_small"
 
@@ -130,10 +133,37 @@ def test_outside_of_training_a_signal_does_what_it_did(run, tmp_path, unhandled)
     assert unhandled == [signal.SIGUSR1, signal.SIGTERM]
 
 
-def test_under_slurm_nothing_is_left_for_other_experiments(run, tmp_path, monkeypatch):
-    for name, value in {"NTASKS": 1, "JOB_ID": 7, "JOB_NAME": "nirgan", "PROCID": 0}.items():
+def test_a_signal_to_the_loading_processes_too_loses_nothing(pair_folder, tmp_path):
+    kill = kills("on_train_batch_start", 2).replace("hook:", "group: true, hook:")
+    options = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pair_folder, tmp_path / "runs"), kill]
+    ended = subprocess.run(
+        [sys.executable, "-m", "nirgan", "fit", *options, "--data.num_workers=2"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+        start_new_session=True,
+    )
+    assert ended.returncode == 143, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert batches(state(tmp_path)) == 2
+
+
+def test_under_slurm_lightning_leaves_no_state_for_other_experiments(run, tmp_path, monkeypatch):
+    slurm = {"NTASKS": 1, "JOB_ID": 7, "JOB_NAME": "nirgan", "PROCID": 0, "LOCALID": 0, "NODEID": 0}
+    for name, value in slurm.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
-    monkeypatch.setenv("SLURM_LOCALID", "0")
-    monkeypatch.setenv("SLURM_NODEID", "0")
     assert run(kills("on_train_batch_start", 2, signal.SIGUSR1)) == 138
     assert not list((tmp_path / "runs").rglob("hpc_ckpt*"))
+    handlers = []
+    monkeypatch.setattr(
+        ColorizationTask,
+        "on_validation_start",
+        lambda task: handlers.append(signal.getsignal(signal.SIGUSR1)),
+        raising=False,
+    )
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)  # Lightning takes it over where nobody has
+    last = f"--ckpt_path={folder(tmp_path)}/checkpoints/last.ckpt"
+    assert run(last, verb="validate") == 0
+    assert handlers == [signal.SIG_DFL]
