@@ -40,8 +40,8 @@ class Collapse(Callback):
         validations: How many in succession must show the same of the generator. Before so many
             batches as `batches` none counts: weights that begin near 0 give one grey at first.
         spread: How much the pictures differ from each other at the same place, as a part of what
-            the true ones do. A poor generator that follows the band reaches a fifth and more; one
-            that gives the same picture whatever it is shown, 0.
+            the true ones do. The quickstart's generator reaches 0.8 after four epochs; one that
+            gives the same picture whatever it is shown, 0.
         stuck: How much larger the share of values at the end of the range is than that of the true
             pictures. There, no gradient passes the generator's last tanh.
     """

@@ -48,8 +48,15 @@ def test_what_nobody_touched_is_as_it_was_and_not_read_again(opened, loads):
     assert loads == []
 
 
+def dated(file, state):
+    """As rsync and cp -p leave a file."""
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
 def cut(file):
+    state = file.stat()
     os.truncate(file, 5000)
+    dated(file, state)
 
 
 def overwritten(file):
@@ -62,6 +69,7 @@ def replaced(file):
     beside = file.with_name("beside")
     with beside.open("wb") as stream:
         np.save(stream, np.zeros((96, 128, 4), np.uint8))
+    dated(beside, file.stat())
     beside.replace(file)
 
 
