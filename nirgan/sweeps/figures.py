@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nirgan.evaluation import page
 from nirgan.sweeps.results import Results, cells, sentence, shown
@@ -71,6 +72,7 @@ def _history(results: Results) -> Figure | None:
         better = np.maximum if results["maximize"] else np.minimum
         best = better.accumulate([t["value"] for t in complete])
         axes.step([t["number"] for t in complete], best, where="post", color="0.5", label="best")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(results["metric"])
     axes.legend()
@@ -146,12 +148,11 @@ def _complete(results: Results) -> list[dict[str, Any]]:
 def _axis(
     parameter: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]
 ) -> tuple[list[float], list[str] | None]:
-    """Where each trial lies on a parameter's axis, and labels where it is none of numbers."""
+    """Where each trial lies on a parameter's axis, and labels where it is one of a choice."""
     values = [t["values"][parameter["name"]] for t in trials]
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    if parameter["values"] is None:
         return values, None
-    known = list(dict.fromkeys(map(str, parameter["values"])))
-    return [float(known.index(str(v))) for v in values], known
+    return [float(parameter["values"].index(v)) for v in values], [*map(shown, parameter["values"])]
 
 
 def _label(axis: Any, labels: Sequence[str] | None) -> None:
@@ -164,10 +165,9 @@ def _heights(
 ) -> tuple[list[float], list[tuple[float, str]]]:
     """Places between 0 and 1, and where which value is written."""
     places, labels = _axis(parameter, trials)
+    if labels is not None:
+        last = max(1, len(labels) - 1)
+        return [p / last for p in places], [(i / last, text) for i, text in enumerate(labels)]
     scaled = np.log(places) if parameter["log"] else np.asarray(places, float)
-    low, high = scaled.min(), scaled.max()
-    heights = (scaled - low) / (high - low or 1.0)
-    if labels is None:
-        ends = {0.0: shown(float(min(places)))} | {float(heights.max()): shown(float(max(places)))}
-        return heights.tolist(), list(ends.items())
-    return heights.tolist(), [(i / max(1, len(labels) - 1), text) for i, text in enumerate(labels)]
+    heights = (scaled - scaled.min()) / (np.ptp(scaled) or 1.0)
+    return heights.tolist(), [(0.0, shown(min(places))), (1.0, shown(max(places)))]

@@ -76,11 +76,11 @@ def cells(results: Results) -> list[list[str]]:
     names = [parameter["name"] for parameter in results["parameters"]]
     lines = [["trial", *names, results["metric"], "validations", "minutes", "state"]]
     for trial in ranked(results):
-        value, seconds = trial["value"], trial["seconds"]
+        values, value, seconds = trial["values"], trial["value"], trial["seconds"]
         lines.append(
             [
                 str(trial["number"]),
-                *(shown(trial["values"].get(name)) for name in names),
+                *(shown(values[name]) if name in values else "" for name in names),
                 "" if value is None else f"{value:.3f}",
                 str(len(trial["curve"])),
                 "" if seconds is None else f"{seconds / 60:.1f}",
@@ -120,8 +120,6 @@ def best_configuration(sweep: Sweep, results: Results) -> str:
 
 def shown(value: Any) -> str:
     """A parameter's value, short."""
-    if value is None:
-        return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
