@@ -60,10 +60,10 @@ class HistoryLogger(CSVLogger):
 
 
 class History(Callback):
-    """Brings the loggers on the disk before each checkpoint, and notes where they are.
+    """Notes in each checkpoint how many rows came before it; Lightning writes each at once.
 
-    A run that goes on takes over the rows up to there, not those that the former run has logged
-    since: they will be logged again.
+    A run that goes on takes over those, not the ones that the former run has logged since: they
+    will be logged again.
     """
 
     _rows = 0
@@ -71,15 +71,13 @@ class History(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Before a checkpoint is written."""
-        for logger in trainer.loggers:
-            logger.save()
+        """Count."""
         checkpoint["history_rows"] = sum(logger.rows for logger in _histories(trainer))
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """After it was read."""
+        """Remember."""
         self._rows = checkpoint.get("history_rows", 0)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
