@@ -95,7 +95,9 @@ def tiny_place(pair_folder, tmp_path, at_home, capsys):
     shutil.copytree(ROOT / "sweeps", tmp_path / "sweeps")
     file = tmp_path / "conf" / f"{NAME}.yaml"
     with pytest.raises(SystemExit):
-        main(["fit", f"--config={file}", *tiny(pair_folder, "runs"), "--print_config"])
+        # The sweeps' commands ask for 1280 patches an epoch.
+        large = ["--data.batch_size=640", "--trainer.limit_val_batches=1"]
+        main(["fit", f"--config={file}", *tiny(pair_folder, "runs"), *large, "--print_config"])
     file.write_text(capsys.readouterr().out)
     return tmp_path
 
