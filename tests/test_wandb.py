@@ -94,9 +94,9 @@ def tiny_place(pair_folder, tmp_path, at_home, capsys):
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     shutil.copytree(ROOT / "sweeps", tmp_path / "sweeps")
     file = tmp_path / "conf" / f"{NAME}.yaml"
+    # The sweeps' commands ask for 1280 patches an epoch.
+    large = ["--data.batch_size=640", "--trainer.limit_val_batches=1"]
     with pytest.raises(SystemExit):
-        # The sweeps' commands ask for 1280 patches an epoch.
-        large = ["--data.batch_size=640", "--trainer.limit_val_batches=1"]
         main(["fit", f"--config={file}", *tiny(pair_folder, "runs"), *large, "--print_config"])
     file.write_text(capsys.readouterr().out)
     return tmp_path

@@ -76,7 +76,7 @@ class Last(Checkpoint):
         self._write(trainer)
 
     def save(self, trainer: Trainer) -> None:
-        """Write the state as it is, unless it is that of `newest`.
+        """Write the state as it is, unless nothing was learned since the last time.
 
         To be called by all ranks, from `on_train_batch_start` or another place between two batches.
 
@@ -88,7 +88,7 @@ class Last(Checkpoint):
             raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
         # The gradients of batches that wait for a step are in no checkpoint.
         waiting = progress.current.completed % trainer.accumulate_grad_batches
-        if not waiting and (progress.total.completed != self._saved or not self.newest):
+        if progress.total.completed != self._saved and not waiting:
             self._write(trainer)
 
     def _due(self, trainer: Trainer) -> bool:

@@ -97,9 +97,10 @@ class Preemption(Callback):
         if not trainer.is_global_zero:
             raise SystemExit(0)
         step = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+        saved = f"state saved in {last.newest}; go on with --ckpt_path last"
         raise StoppedError(
-            f"stopped by {signal.Signals(number).name} after step {step}; state saved in "
-            f"{last.newest}; go on with --ckpt_path last",
+            f"stopped by {signal.Signals(number).name} after step {step}; "
+            f"{saved if last.newest else 'nothing was learned yet, so start it again'}",
             128 + number,
         )
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import ROOT
 from test_experiments import tiny
+from test_resume import assert_same
 
 from nirgan.cli import main
 from nirgan.tasks.base import ColorizationTask
@@ -68,7 +69,6 @@ def validations(tmp_path, version):
 
 
 MOMENTS = {
-    "in the sanity check": (kills("on_validation_batch_start"), 0),
     "in a batch": (kills("on_train_batch_start", 2), 2),
     "in the last batch of an epoch": (kills("on_train_batch_start", 3), 3),
     "in a validation": (kills("on_validation_batch_start", 3), 3),
@@ -98,11 +98,22 @@ def test_a_signal_saves_the_state_and_a_resumed_run_reaches_the_end(moment, run,
     assert len(validations(tmp_path, 1)) == 2
 
 
-def test_a_validation_that_was_broken_off_is_done_again_as_a_whole(run, tmp_path):
-    assert run() == 0
-    assert run(kills("on_validation_batch_start", 3)) == 143
-    assert run(f"--ckpt_path={folder(tmp_path, 1)}/checkpoints/last.ckpt") == 0
-    assert validations(tmp_path, 2) == validations(tmp_path, 0)
+@pytest.mark.parametrize("moment", ["in a batch", "in a validation"])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(moment, run, tmp_path):
+    often = "--trainer.log_every_n_steps=1"
+    assert run(often) == 0
+    assert run(often, MOMENTS[moment][0]) == 143
+    assert run(often, f"--ckpt_path={folder(tmp_path, 1)}/checkpoints/last.ckpt") == 0
+    assert_same(folder(tmp_path, 2), folder(tmp_path, 0))
+
+
+def test_a_signal_before_the_first_batch_leaves_nothing_to_go_on_from(run, tmp_path, capsys):
+    assert run(kills("on_validation_batch_start")) == 143  # in the sanity check
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error == (
+        "nirgan fit: stopped by SIGTERM after step 0; nothing was learned yet, so start it again"
+    )
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_slurms_signal_has_a_status_of_its_own(run, capsys):
