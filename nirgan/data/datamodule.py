@@ -92,7 +92,7 @@ class PatchDataModule(lightning.LightningDataModule):
             `~/.cache/nirgan`.
         num_workers: Processes that load. One process delivers tens of thousands of patches a
             second, so only a GPU needs any.
-        seed: Of the training patches and of the noise.
+        seed: Of the training patches, of the noise and of what a method draws itself.
         split_seed: Of what is judged: where the validation bands lie, how scenes without a
             published fold are dealt, which validation patches are drawn. Apart from `seed`, so that
             runs of several seeds are judged alike.
