@@ -4,8 +4,9 @@ import sys
 
 from nirgan.cli import main
 
-runs, *arguments = sys.argv[1:]
-for verb in ("fit", "test", "predict"):
-    newest = [] if verb == "fit" else [f"--ckpt_path={runs}/version_0/checkpoints/best.ckpt"]
-    if status := main([verb, *arguments, *newest]):
-        sys.exit(status)
+if __name__ == "__main__":
+    runs, *arguments = sys.argv[1:]
+    for verb in ("fit", "test", "predict"):
+        newest = [] if verb == "fit" else [f"--ckpt_path={runs}/version_0/checkpoints/best.ckpt"]
+        if status := main([verb, *arguments, *newest]):
+            sys.exit(status)

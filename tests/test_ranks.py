@@ -160,7 +160,6 @@ def test_one_rank_decodes_for_all(runs, folder):
 FAILURES = {
     "the first, the other stuck": (LAUNCHERS["Lightning"], 0, True),
     "the second, the other stuck": (LAUNCHERS["Lightning"], 1, True),
-    "the second under torchrun": (LAUNCHERS["torchrun"], 1, False),
 }
 
 

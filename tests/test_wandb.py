@@ -45,14 +45,15 @@ def at_home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def said():
+def said(caplog):
     """What runs tell about W&B."""
     lines = []
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())
     logger.addHandler(handler)
-    yield lambda: [line for line in lines if "Weights & Biases" in line]
+    with caplog.at_level("INFO", "lightning.pytorch"):  # the verb `benchmark` keeps it quieter
+        yield lambda: [line for line in lines if "Weights & Biases" in line]
     logger.removeHandler(handler)
 
 
@@ -118,16 +119,6 @@ def test_a_sweeps_runs_get_their_parameters_train_and_report(tiny_place, monkeyp
         assert math.isfinite(error)
         assert run.summary["val/angular_error"] == error
         assert any(name.startswith("media/images/val/whole") for name in run.files)
-
-
-def test_a_sweep_over_what_fit_refuses_finishes_no_run(tiny_place, monkeypatch):
-    file = Path("sweeps/l1.yaml")
-    file.write_text(file.read_text().replace("model.l1.weight:", "model.l1.weigth:"))
-    with WandbServer() as server:
-        monkeypatch.setenv("WANDB_BASE_URL", server.url)
-        (run,) = sweep(server, file, 1)
-    assert run.args == {"model.l1.weigth": 1e-7}
-    assert (run.exit_code, run.history) == (None, [])
 
 
 class Fails(Callback):

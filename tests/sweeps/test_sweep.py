@@ -249,7 +249,10 @@ def test_an_interrupted_sweep_saves_what_its_workers_are_at(sweep_file, tmp_path
     file, out = sweep_file(), tmp_path / "out"
     file.write_text(file.read_text().replace("max_epochs=3", "max_epochs=3000"))
     command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
+    # A process that is deaf to it, as in the background of a shell, would hand that down.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     sweep = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, former)
     wait_for(lambda: list(out.glob("trials/0000/*/version_0/checkpoints/last.ckpt")), 90)
     sweep.send_signal(signal.SIGINT)
     said, errors = sweep.communicate(timeout=60)
