@@ -25,6 +25,9 @@ ALONE = (
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
 )
+PARENT = os.getppid()
+"""What started this process."""
+
 ERROR, MADE = "error", "made"
 """Attributes of a trial: why it failed, in one line; commit, versions and machine."""
 
@@ -45,11 +48,10 @@ class Watch(Callback):
         self.trial, self.metric = trial, metric
         self.validations, self.value = 0, math.nan
         self.pruned = False
-        self.parent = os.getppid()
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
         """End with the process that has started this one."""
-        if os.getppid() != self.parent:
+        if os.getppid() != PARENT:
             raise SystemExit("the sweep has ended")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
