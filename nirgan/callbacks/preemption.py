@@ -106,6 +106,8 @@ class Preemption(Callback):
 
     @staticmethod
     def _over_ranks(trainer: Trainer, value: int, how: str) -> int:
+        if trainer.world_size == 1:  # nobody to ask, and no device to wait for
+            return value
         one = torch.tensor(value, device=trainer.strategy.root_device)
         return int(trainer.strategy.reduce(one, reduce_op=how))
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nirgan.evaluation import page
+from nirgan.files import write_text
 from nirgan.sweeps.results import Results, cells, sentence, shown
 
 CAPTIONS = {
@@ -43,7 +44,7 @@ def draw(results: Results, out: Path) -> None:
             if (figure := drawing(results)) is not None:
                 figure.savefig(file)
                 pictures[name] = file.read_bytes()
-    (out / "sweep.html").write_text(as_html(results, pictures))
+    write_text(out / "sweep.html", as_html(results, pictures))
 
 
 def as_html(results: Results, pictures: Mapping[str, bytes]) -> str:

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nirgan.evaluation.markdown import table
 from nirgan.experiment import configuration
+from nirgan.files import write_text
 from nirgan.sweeps.file import Range, Sweep
 from nirgan.sweeps.study import slots_of
 from nirgan.sweeps.trial import ERROR, MADE
@@ -20,7 +21,7 @@ NAMES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped early",
     TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
+    TrialState.RUNNING: "unfinished",
     TrialState.WAITING: "waiting",
 }
 
@@ -152,4 +153,4 @@ def write_best(sweep: Sweep, results: Results, file: Path) -> None:
     if results["best"] is None:
         file.unlink(missing_ok=True)
     else:
-        file.write_text(best_configuration(sweep, results))
+        write_text(file, best_configuration(sweep, results))

@@ -81,7 +81,9 @@ def try_again(study: Study) -> None:
     """Queue every slot anew whose trials have failed."""
     for slot, trial in slots_of(study).items():
         if trial.state is TrialState.FAIL:
-            _queue(study, slot, trial.params)
+            # What it was given, should it have ended before it took that up.
+            given = trial.system_attrs.get("fixed_params", {})
+            _queue(study, slot, given | trial.params)
 
 
 def slots_of(study: Study) -> dict[int, FrozenTrial]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import traceback
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,9 @@ class Watch(Callback):
         self.pruned = False
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
-        """End with the process that has started this one."""
+        """End with the process that has started this one, the state saved as by a signal."""
         if os.getppid() != PARENT:
-            raise SystemExit("the sweep has ended")
+            signal.raise_signal(signal.SIGTERM)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report, and ask whether to go on.

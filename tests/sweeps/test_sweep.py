@@ -169,6 +169,14 @@ def test_a_slot_is_filled_once(sweep_file, tmp_path):
     assert len(slots_of(study)) == 2
 
 
+def test_a_point_that_failed_before_it_began_is_not_lost(sweep_file, tmp_path):
+    file = sweep_file(method="grid", parameters={"data.noise.red": {"values": [0.25, 0.75]}})
+    study = opened(file, 1, tmp_path / "out")
+    study.tell(study.ask(), state=TrialState.FAIL)
+    try_again(study)
+    assert suggest(read(file), study.ask(), 3, 0) == {"data.noise.red": 0.25}
+
+
 def test_more_trials_are_added_and_another_sweep_is_refused(sweep_file, tmp_path):
     assert len(slots_of(opened(sweep_file(), 2, tmp_path / "out"))) == 2
     assert len(slots_of(opened(sweep_file(), 5, tmp_path / "out"))) == 5
@@ -231,36 +239,48 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
 
 
 def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
-    file, out = sweep_file(), tmp_path / "out"
-    text = file.read_text().replace("max_epochs=3", "max_epochs=3000")
-    file.write_text(text)
+    file, out = without_an_end(sweep_file()), tmp_path / "out"
     command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
     sweep = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: list(out.glob("trials/0000/*/version_0/checkpoints/last.ckpt")), 90)
+        wait_for(lambda: list(out.glob("trials/0000/*/version_0/metrics.csv")), 90)
+        assert not saved(out)
         sweep.kill()
         assert sweep.wait(10) == -signal.SIGKILL
         wait_for(lambda: not alive(str(out)), 30)
+        assert saved(out)
     finally:
         sweep.kill()
 
 
 def test_an_interrupted_sweep_saves_what_its_workers_are_at(sweep_file, tmp_path):
-    file, out = sweep_file(), tmp_path / "out"
-    file.write_text(file.read_text().replace("max_epochs=3", "max_epochs=3000"))
+    file, out = without_an_end(sweep_file()), tmp_path / "out"
     command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
     # A process that is deaf to it, as in the background of a shell, would hand that down.
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     sweep = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, former)
-    wait_for(lambda: list(out.glob("trials/0000/*/version_0/checkpoints/last.ckpt")), 90)
+    wait_for(lambda: list(out.glob("trials/0000/*/version_0/metrics.csv")), 90)
+    assert not saved(out)
     sweep.send_signal(signal.SIGINT)
     said, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130
     assert "nirgan sweep: interrupted" in errors
-    assert "1 trials: 1 running." in said
+    assert "1 trials: 1 unfinished." in said
     assert "stopped by SIGTERM" not in errors
     assert not alive(str(out))
+    assert saved(out)
+
+
+def without_an_end(file):
+    """A sweep whose trials are for ever in their first epoch, after which alone they would save."""
+    text = file.read_text()
+    file.write_text(text.replace("data.train_patches=8", "data.train_patches=80000000"))
+    return file
+
+
+def saved(out):
+    return list(out.glob("trials/0000/*/version_0/checkpoints/last.ckpt"))
 
 
 def alive(word):
