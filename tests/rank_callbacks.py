@@ -43,7 +43,8 @@ class Kills(Callback):
 
 
 class Tells(Callback):
-    """Leaves files: `batch` after the first batch, and each rank's parameters' hash at the end."""
+    """Leaves files: `batch` after the first batch, each rank's parameters' hash at the end, metrics,
+    and how many pictures each rank has judged in a validation."""
 
     def __init__(self, folder: str):
         self.folder = Path(folder)
@@ -61,7 +62,14 @@ class Tells(Callback):
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
         (self.folder / f"test-{trainer.global_rank}.json").write_text(json.dumps(metrics))
 
+    def on_validation_start(self, trainer, pl_module):
+        self.judged = 0
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.judged += len(batch["rgb"])
+
     def on_validation_end(self, trainer, pl_module):
+        (self.folder / f"judged-{trainer.global_rank}").write_text(str(self.judged))
         metrics = {n: v.item() for n, v in trainer.callback_metrics.items() if n.startswith("val/")}
         (self.folder / f"val-{trainer.global_rank}.json").write_text(json.dumps(metrics))
 

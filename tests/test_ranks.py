@@ -139,6 +139,12 @@ def test_metrics_over_two_ranks_count_every_picture_once(stage, runs):
         assert both == pytest.approx(alone, rel=1e-6)
 
 
+def test_ranks_share_the_validation_patches_out(runs):
+    judged = [int((runs.both / f"judged-{rank}").read_text()) for rank in (0, 1)]
+    assert sum(judged) == int((runs.alone / "judged-0").read_text()) == 13
+    assert min(judged) > 0
+
+
 def test_files_are_written_once(runs):
     def files(run):
         names = (f.relative_to(run) for f in run.rglob("*") if f.is_file())
@@ -151,6 +157,10 @@ def test_files_are_written_once(runs):
     versions = Counter(name.split("/")[1] for name in both)
     assert set(versions) == {"version_0", "version_1", "version_2"}  # fit, test, predict
     assert sum("predictions" in name for name in both) == 5
+    written = Counter((runs.both / "written").read_text().splitlines())
+    pictures = {name: times for name, times in written.items() if name.endswith(".png")}
+    assert len(pictures) == sum(name.endswith(".png") for name in both)
+    assert set(pictures.values()) == {1}
 
 
 def test_one_rank_decodes_for_all(runs, folder):
