@@ -43,8 +43,8 @@ class Kills(Callback):
 
 
 class Tells(Callback):
-    """Leaves files: `batch` after the first batch, each rank's parameters' hash at the end, metrics,
-    and how many pictures each rank has judged in a validation."""
+    """Leaves files: `batch` after the first batch; each rank's metrics, the number of pictures that
+    it has judged in a validation, and a hash of its parameters at the end."""
 
     def __init__(self, folder: str):
         self.folder = Path(folder)

@@ -141,7 +141,7 @@ def test_metrics_over_two_ranks_count_every_picture_once(stage, runs):
 
 def test_ranks_share_the_validation_patches_out(runs):
     judged = [int((runs.both / f"judged-{rank}").read_text()) for rank in (0, 1)]
-    assert sum(judged) == int((runs.alone / "judged-0").read_text()) == 13
+    assert sum(judged) == int((runs.alone / "judged-0").read_text())
     assert min(judged) > 0
 
 
