@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from nirgan.networks.layers import convolution
 
@@ -45,18 +45,31 @@ class Compact(nn.Module):
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         height, width = triplet.shape[-2:]
         # The trunk sees the mean of the copies; it has sizes that all levels divide.
-        extra = (0, -width % self.period, 0, -height % self.period)
-        band = pad(triplet.mean(1, keepdim=True), extra, mode="replicate")
-        hidden, skips = pixel_unshuffle(band, 2), []
+        band = triplet.mean(1, keepdim=True)
+        band = _at(band, *(_places(size, self.period) for size in (height, width)))
+        hidden, skips = pixel_unshuffle(band, 2), list[Tensor]()
         for block in self.down:
             hidden = block(torch.max_pool2d(hidden, 2) if skips else hidden)
             skips.append(hidden)
         skips.pop()
         for block in self.up:
             hidden = block(torch.cat((interpolate(hidden, scale_factor=2), skips.pop()), 1))
-        colour = pixel_shuffle(self.last(hidden), 2)[..., :height, :width]
+        colour = pixel_shuffle(self.last(hidden), 2)
+        colour = _at(colour, _places(height), _places(width))
         return torch.tanh(torch.atanh(INSIDE * triplet.clamp(-1, 1)) + colour)
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(convolution(inputs, outputs, 3), convolution(outputs, outputs, 3))
+
+
+def _places(size: int, period: int = 1) -> Tensor:
+    """The places 0 to size - 1, the last one again and again until `period` divides their number.
+
+    Neither padding by nor slicing to a size that is not known in advance can be exported.
+    """
+    return torch.arange((size + period - 1) // period * period).clamp(max=size - 1)
+
+
+def _at(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return pixels[:, :, rows.to(pixels.device)][..., columns.to(pixels.device)]
