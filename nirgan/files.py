@@ -1,9 +1,31 @@
-"""Small files that are there whole or not at all."""
+"""Files that are there whole or not at all."""
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from nirgan.errors import NirganError
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A path to write to, of the same suffix, that takes the file's place when all went well.
+
+    Raises:
+        NirganError: The disk is full, or the folder may not be written; a former file is as it was.
+    """
+    part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise NirganError(f"{file}: cannot be written ({error.strerror or error})") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -1,0 +1,1 @@
+"""A trained method on pictures of any size: load, tile, read, write, export."""
