@@ -1,0 +1,129 @@
+"""From what a camera wrote to [0, 1]: fixed, and said by the user.
+
+A method was trained on values that a known black and a known white became. Which values those are in
+a picture of another camera only its owner knows; nothing here looks at a picture and decides alone
+unless it is asked to.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError
+
+FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
+PERCENTILES = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The camera values that become 0 and 1.
+
+    Attributes:
+        low: Black.
+        high: White, more than that.
+    """
+
+    low: float
+    high: float
+
+    def to_unit(self, pixels: Pixels) -> Tensor:
+        """Camera values of any shape and type to float32 in [0, 1], clipped; nan becomes 0."""
+        if pixels.dtype == np.uint16:  # torch computes little with those
+            pixels = pixels.astype(np.float32)
+        values = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32)
+        unit = (values - self.low) * (1 / (self.high - self.low))
+        return unit.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How limits are found. Make one with `parse`.
+
+    Attributes:
+        kind: `dtype`: the range of the file's type, [0, 1] of floats; `range`: `low` and `high`;
+            `percentile`: those percentiles of a picture's own values.
+        low: A camera value, or a percentile.
+        high: Likewise.
+    """
+
+    kind: str = "dtype"
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Scale":
+        """Read `--scale`.
+
+        Raises:
+            NirganError: It is none of the forms.
+
+        >>> Scale.parse("0,4095")
+        Scale(kind='range', low=0.0, high=4095.0)
+        """
+        word, _, numbers = text.partition(":")
+        if text == "dtype":
+            return cls()
+        if text == "percentile":
+            return cls("percentile", *PERCENTILES)
+        kind, numbers = (word, numbers) if word == "percentile" else ("range", text)
+        try:
+            low, high = (float(number) for number in numbers.split(","))
+        except ValueError:
+            raise NirganError(f"--scale {text}: expected {FORMS}") from None
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise NirganError(f"--scale {text}: LOW must be less than HIGH, both finite")
+        if kind == "percentile" and not 0 <= low < high <= 100:
+            raise NirganError(f"--scale {text}: percentiles lie between 0 and 100")
+        return cls(kind, low, high)
+
+    def limits(self, pixels: Pixels, name: Any) -> Limits:
+        """The limits of a picture, of a video's first frame, or of a sample of a raster.
+
+        Args:
+            pixels: Camera values, any shape; values that are not finite do not count.
+            name: What messages call it.
+
+        Raises:
+            NirganError: Floats beyond [0, 1] without a scale; a picture of one value has no
+                percentiles.
+        """
+        if self.kind == "range":
+            return Limits(self.low, self.high)
+        if self.kind == "percentile":
+            return self._percentiles(pixels, name)
+        if np.issubdtype(pixels.dtype, np.integer):
+            return Limits(0.0, float(np.iinfo(pixels.dtype).max))
+        finite = pixels[np.isfinite(pixels)]
+        if finite.size and (finite.min() < 0 or finite.max() > 1):
+            raise NirganError(
+                f"{name}: float values from {finite.min():g} to {finite.max():g}, expected [0, 1]; "
+                "say what is black and what is white: --scale LOW,HIGH"
+            )
+        return Limits(0.0, 1.0)
+
+    def _percentiles(self, pixels: Pixels, name: Any) -> Limits:
+        values = pixels[np.isfinite(pixels)]
+        if not values.size:
+            raise NirganError(f"{name}: no finite value to take percentiles of")
+        low, high = np.percentile(values[:: max(1, values.size // 1_000_000)], (self.low, self.high))
+        if not low < high:
+            raise NirganError(
+                f"{name}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
+                "use --scale LOW,HIGH"
+            )
+        return Limits(float(low), float(high))
+
+
+def hint_of_bits(pixels: Pixels) -> str:
+    """What to say of 16-bit values that look like 10 or 12 bits under `dtype`; mostly nothing."""
+    if pixels.dtype != np.uint16 or not pixels.size:
+        return ""
+    for bits in (10, 12, 14):
+        if int(pixels.max()) < 2**bits:
+            return f"no value above {2**bits - 1}: if it is {bits}-bit, use --scale 0,{2**bits - 1}"
+    return ""
