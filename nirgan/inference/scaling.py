@@ -1,8 +1,8 @@
 """From what a camera wrote to [0, 1]: fixed, and said by the user.
 
-A method was trained on values that a known black and a known white became. Which values those are in
-a picture of another camera only its owner knows; nothing here looks at a picture and decides alone
-unless it is asked to.
+A method was trained on values that a known black and a known white became. Which values those are
+in a picture of another camera only its owner knows; nothing here looks at a picture and decides
+alone unless it is asked to.
 """
 
 from dataclasses import dataclass
@@ -110,7 +110,9 @@ class Scale:
         values = pixels[np.isfinite(pixels)]
         if not values.size:
             raise NirganError(f"{name}: no finite value to take percentiles of")
-        low, high = np.percentile(values[:: max(1, values.size // 1_000_000)], (self.low, self.high))
+        low, high = np.percentile(
+            values[:: max(1, values.size // 1_000_000)], (self.low, self.high)
+        )
         if not low < high:
             raise NirganError(
                 f"{name}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from nirgan.networks.whole import InstanceNorm
+
 LEAK = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
 
@@ -53,6 +55,6 @@ def reflected(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ReflectionPad2d(kernel // 2),
         nn.Conv2d(inputs, outputs, kernel, bias=False),
-        nn.InstanceNorm2d(outputs),
+        InstanceNorm(),
         nn.ReLU(),
     )

@@ -13,8 +13,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from nirgan.networks.whole import Moments
 
-class VirtualBatchNorm(nn.Module):
+
+class VirtualBatchNorm(Moments):
     """The layer. `VirtualBatchNormalized` puts it in place of batch norm and runs it.
 
     Args:
@@ -43,10 +45,9 @@ class VirtualBatchNorm(nn.Module):
         else:
             of_reference, of_its_square, count = self.reference
             own = 1 / (count + 1)
-            mean = own * wide.mean((2, 3), keepdim=True)
-            mean = mean + (1 - own) * of_reference.view(1, -1, 1, 1)
-            square = own * wide.square().mean((2, 3), keepdim=True)
-            square = square + (1 - own) * of_its_square.view(1, -1, 1, 1)
+            own_mean, own_square = (part.to(wide.dtype) for part in self.known(wide))
+            mean = own * own_mean + (1 - own) * of_reference.view(1, -1, 1, 1)
+            square = own * own_square + (1 - own) * of_its_square.view(1, -1, 1, 1)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(square - mean.square() + self.eps)
         return ((wide - mean) * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 

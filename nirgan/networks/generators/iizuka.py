@@ -18,10 +18,10 @@ it departs, for near-infrared:
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from nirgan.networks.colour import lab_to_rgb
 from nirgan.networks.layers import fit_size
+from nirgan.networks.whole import Thumbnail
 
 SPAN = (50.0, 110.0, 110.0)
 """Of L around 50, and of a and b around 0: what [-1, 1] stands for."""
@@ -40,7 +40,8 @@ class Iizuka(nn.Module):
         super().__init__()
         if size < 32 or size % 32:
             raise ValueError(f"size is {size}, expected a multiple of 32")
-        w, self.size, self.known = width, size, 8 * width
+        w, self.known = width, 8 * width
+        self.thumbnail = Thumbnail(size)
         self.low = nn.Sequential(
             _layer(3, w, 2),
             _layer(w, 2 * w),
@@ -90,9 +91,7 @@ class Iizuka(nn.Module):
         levels = [triplet]
         for layer in self.low:
             levels.append(layer(levels[-1]))
-        sides = (self.size, self.size)
-        scaled = interpolate(triplet, sides, mode="bilinear", align_corners=False)
-        known = self.wide(self.low(scaled))
+        known = self.wide(self.low(self.thumbnail(triplet)))
         hidden = self.fuse(self.mid(levels[-1]), self.whole(known))
         for layer, level in zip(self.decoder, (levels[4], levels[2], triplet), strict=True):
             hidden = fit_size(layer(hidden), level)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import Residual, fit_size, reflected
+from nirgan.networks.whole import InstanceNorm
 
 
 class ResNet(nn.Module):
@@ -48,7 +49,7 @@ class ResNet(nn.Module):
 def _down(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-        nn.InstanceNorm2d(outputs),
+        InstanceNorm(),
         nn.ReLU(),
     )
 
@@ -56,6 +57,6 @@ def _down(inputs: int, outputs: int) -> nn.Sequential:
 def _up(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False),
-        nn.InstanceNorm2d(outputs),
+        InstanceNorm(),
         nn.ReLU(),
     )

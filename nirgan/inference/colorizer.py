@@ -1,0 +1,235 @@
+"""A trained method, on pictures of any kind and any size."""
+
+import copy
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Literal
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from nirgan import __version__
+from nirgan.data.images import signed_to_unit
+from nirgan.errors import NirganError
+from nirgan.inference.tiles import Reach, Window, padded, places, reach_of
+from nirgan.inference.uncertainty import disagreement, variants
+from nirgan.networks.whole import LooksAtWhole, Place, knowing
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Read = Callable[[Window], Tensor]
+"""Gives the part of a band that is asked for, h x w in [0, 1]."""
+Write = Callable[[Window, Tensor, Tensor | None], None]
+"""Takes a part's colours, 3 x h x w in [0, 1], and its uncertainty, h x w in degrees."""
+
+BLOCK = 256
+"""Cores of tiles are multiples of this where that is possible, as blocks of rasters are."""
+MOST = 768 * 2**20
+"""Bytes that a tile may need on the CPU, of however many there are."""
+KEPT = 3
+"""A forward pass makes so many times the numbers that it keeps at any time, or more."""
+
+
+class Colorizer:
+    """A generator, the device that it runs on, and how it is to be fed.
+
+    Args:
+        generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
+        name: Of the model, for messages and metadata.
+        digest: Of its weights.
+        device: None: the GPU if there is one, else the CPU.
+        precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
+        tile: Height and width of the core of a tile in pixels; None: from the free memory.
+        reach: How far the generator looks; None: it is measured when that is needed.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        name: str = "",
+        digest: str = "",
+        *,
+        device: str | torch.device | None = None,
+        precision: Precision = "fp32",
+        tile: int | None = None,
+        reach: Reach | None = None,
+    ) -> None:
+        if tile is not None and tile < 1:
+            raise NirganError(f"--tile {tile}: expected 1 or more pixels")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.generator = generator.eval().requires_grad_(False)
+        self.generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.name, self.digest = name or type(generator).__name__, digest
+        self.precision, self.tile = precision, tile
+        self._reach = reach
+
+    @property
+    def title(self) -> str:
+        """What made the colours, for metadata."""
+        digest = f" ({self.digest})" if self.digest else ""
+        return f"nirgan {__version__}, model {self.name}{digest}"
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How far the generator looks."""
+        if self._reach is not None:
+            return self._reach
+        on_cpu = self.device.type == "cpu"
+        return reach_of(self.generator if on_cpu else copy.deepcopy(self.generator).cpu())
+
+    def band(self, nir: Tensor) -> Tensor:
+        """Colorize NIR bands.
+
+        Args:
+            nir: B x H x W in [0, 1].
+
+        Returns:
+            B x 3 x H x W in [0, 1], on the CPU.
+        """
+        return self._all(nir, uncertainty=False)[0]
+
+    def uncertainty(self, nir: Tensor) -> tuple[Tensor, Tensor]:
+        """Colorize NIR bands, and tell how sure the colours are.
+
+        Args:
+            nir: B x H x W in [0, 1].
+
+        Returns:
+            Colours, B x 3 x H x W in [0, 1], and `nirgan.inference.uncertainty.disagreement` of
+            every pixel, B x H x W in degrees; both on the CPU.
+        """
+        return self._all(nir, uncertainty=True)
+
+    def by_windows(
+        self, height: int, width: int, read: Read, write: Write, *, uncertainty: bool = False
+    ) -> None:
+        """Colorize pictures of which no more than a tile is in memory.
+
+        Args:
+            height: Of the pictures.
+            width: Likewise.
+            read: Gives windows, which overlap; some twice, if the network looks at the whole.
+            write: Takes windows, which cover the picture once, row by row.
+            uncertainty: Whether `write` is to be given that too.
+
+        Raises:
+            NirganError: A tile of the least size does not fit into the memory; nor does the
+                picture, if the network looks at all of it in ways that cannot be divided.
+        """
+        size = padded(height, width, self.reach.period)
+        core = self._core(*size)
+        while True:
+            try:
+                return self._go(height, width, core, read, write, uncertainty)
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                core = min(core, *size) // 2 // self.reach.period * self.reach.period
+                if not core or self.reach.halo is None:
+                    raise NirganError(
+                        f"{self.name}: a picture of {width}x{height} does not fit into the memory "
+                        f"of {self.device}, not even in tiles; scale it down"
+                    ) from error
+
+    def _go(
+        self, height: int, width: int, core: int, read: Read, write: Write, uncertainty: bool
+    ) -> None:
+        high, wide = padded(height, width, self.reach.period)
+        tiles = list(places(high, wide, core, self.reach.halo or 0))
+
+        def shown(place: Place) -> Tensor:
+            window = Window(
+                min(place.top, height - 1),
+                min(place.left, width - 1),
+                min(place.bottom, height),
+                min(place.right, width),
+            )
+            more = (0, place.right - window.right, 0, place.bottom - window.bottom)
+            part = read(window).unsqueeze(1).to(self.device)
+            return pad(part, more, mode="replicate") if any(more) else part
+
+        parts = len(tiles) > 1 and any(
+            isinstance(m, LooksAtWhole) for m in self.generator.modules()
+        )
+        told = (
+            knowing(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
+            if parts
+            else nullcontext()
+        )
+        with torch.inference_mode(), told:
+            for place in tiles:
+                top, left, bottom, right = place.core
+                window = Window(top, left, min(bottom, height), min(right, width))
+                if window.bottom <= top or window.right <= left:
+                    continue  # beyond the picture
+                colours, degrees = self._colours(shown(place), place, uncertainty)
+                inner = (
+                    ...,
+                    slice(top - place.top, window.bottom - place.top),
+                    slice(left - place.left, window.right - place.left),
+                )
+                unsure = None if degrees is None else degrees[inner].cpu()
+                write(window, colours[inner].cpu(), unsure)
+
+    def _all(self, nir: Tensor, *, uncertainty: bool) -> tuple[Tensor, Tensor]:
+        count, height, width = nir.shape
+        high, wide = padded(height, width, self.reach.period)
+        at_once = max(1, self._pixels // (high * wide))
+        rgb = torch.empty(count, 3, height, width)
+        degrees = torch.empty(count, height, width) if uncertainty else rgb.new_empty(0)
+        for first in range(0, count, at_once):
+            some = slice(first, first + at_once)
+
+            def read(window: Window, some: slice = some) -> Tensor:
+                return nir[some, window.top : window.bottom, window.left : window.right]
+
+            def write(
+                window: Window, colours: Tensor, unsure: Tensor | None, some: slice = some
+            ) -> None:
+                inner = slice(window.top, window.bottom), slice(window.left, window.right)
+                rgb[some, :, *inner] = colours
+                if unsure is not None:
+                    degrees[some, *inner] = unsure
+
+            self.by_windows(height, width, read, write, uncertainty=uncertainty)
+        return rgb, degrees
+
+    def _colours(
+        self, tile: Tensor, place: Place, uncertainty: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        colours = self._run(tile)
+        if not uncertainty:
+            return colours, None
+        others = [back(self._run(v)) for v, back in variants(tile, place.top, place.left)]
+        return colours, disagreement(colours, others)
+
+    def _run(self, tile: Tensor) -> Tensor:
+        """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""
+        triplet = (tile * 2 - 1).expand(-1, 3, -1, -1)
+        kind = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        with torch.autocast(self.device.type, kind, enabled=self.precision != "fp32"):
+            return signed_to_unit(self.generator(triplet)).clamp_(0, 1)
+
+    def _core(self, high: int, wide: int) -> int:
+        """Height and width of a tile's core for a picture of a size."""
+        longest = max(high, wide)
+        if self.reach.halo is None:
+            return longest
+        if self.tile is not None:
+            return -(-self.tile // self.reach.period) * self.reach.period
+        if high * wide <= self._pixels:
+            return longest
+        core = int(self._pixels**0.5) - 2 * self.reach.halo
+        for step in (BLOCK, self.reach.period):
+            if core >= step and step % self.reach.period == 0:
+                return core // step * step
+        return self.reach.period
+
+    @property
+    def _pixels(self) -> int:
+        """How many fit into what a tile may take of the memory."""
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0] // 2
+        else:
+            free = min(psutil.virtual_memory().available // 4, MOST)
+        return int(free * KEPT / (4 * max(self.reach.floats, 1)))

@@ -1,0 +1,166 @@
+"""How far a network looks, measured, and the tiles that follow from it.
+
+A tile has a core, whose colours are kept, and a halo around it, which they are computed from too.
+With a halo as wide as the network looks, and cuts where its strided layers begin a step, cores are
+what the whole picture would have given there.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from nirgan.networks.whole import Place, knowing
+
+LEAST = 64
+"""Least height and width that a network is shown; several fail on a few pixels."""
+
+FARTHEST = 2048
+"""A network that looks further than this is taken for one that looks at everything."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture, in pixels: rows `top` to `bottom`, columns `left` to `right`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a network looks at a picture.
+
+    Attributes:
+        period: The step of its strided layers: moved by this many pixels, a picture gives the same
+            colours, moved.
+        halo: How many pixels away a pixel has an influence, a multiple of `period`; None if
+            everywhere.
+        floats: Numbers that a forward pass makes for one pixel.
+    """
+
+    period: int
+    halo: int | None
+    floats: float
+
+
+@torch.inference_mode()
+def reach_of(network: nn.Module) -> Reach:
+    """Measure a network in eval mode, in float32 on the CPU.
+
+    Not-a-number spreads through every layer to all that depends on it, whatever the weights: what
+    half a strip full of it leaves untouched lies out of reach.
+    """
+    period, floats = _period(network)
+    whole = Place(0, 0, 512, 512, (0, 0, 512, 512), 512, 512)
+    # oneDNN may compute in blocks, in which not-a-number spreads further than it should.
+    with (
+        warnings.catch_warnings(action="ignore"),  # of TF32, which is not asked for
+        torch.backends.mkldnn.flags(enabled=False),
+        knowing(network, network, lambda: [(_noise(512, 512), whole)]),
+    ):
+        halos = [_halo(network, period, turned) for turned in (False, True)]
+    if None in halos:
+        return Reach(period, None, floats)
+    return Reach(period, _up(max(h for h in halos if h is not None), period), floats)
+
+
+def _period(network: nn.Module) -> tuple[int, float]:
+    """`Reach.period` and `Reach.floats`: layers whose width grows with the picture's tell both."""
+    small, large = _Sizes(), _Sizes()
+    for sizes, width in ((small, 256), (large, 512)):
+        with sizes:
+            network(_noise(256, width))
+    widths = zip(small.widths, large.widths, strict=False)
+    steps = [512 // wide for narrow, wide in widths if wide == 2 * narrow <= 512]
+    return max(steps, default=1), large.numbers / (256 * 512)
+
+
+class _Sizes(TorchFunctionMode):
+    """Notes the width of all that is made, and how many numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths: list[int] = []
+        self.numbers = 0
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.dim() == 4:
+            self.widths.append(made.shape[-1])
+            self.numbers += made.numel()
+        return made
+
+
+def _halo(network: nn.Module, period: int, turned: bool) -> int | None:
+    def colours(strips: Tensor) -> Tensor:
+        return network(strips.mT).mT if turned else network(strips)  # type: ignore[no-any-return]
+
+    width = max(256, 4 * period)
+    while width <= 2 * FARTHEST:
+        half = width // 2
+        strips = _noise(max(LEAST, period), width, 4)
+        strips[2:] = strips[:2]
+        strips[2, ..., :half] = strips[0, ..., :half].roll(7, -1) * 0.5
+        strips[3, ..., half:] = strips[1, ..., half:].roll(7, -1) * 0.5
+        changed = colours(strips)
+        strips[0, ..., :half] = strips[1, ..., half:] = torch.nan
+        touched = colours(strips[:2]).isnan().any(1).any(1)
+        after, before = touched[0, half:], touched[1, :half].flip(0)
+        halo = max(_last(after), _last(before))
+        if halo < half:
+            other = (changed[:2] - changed[2:]).abs()
+            apart = max(other[0, ..., half + halo :].max(), other[1, ..., : half - halo].max())
+            return halo if apart < 1e-4 else None  # something took no notice of not-a-number
+        width *= 2
+    return None
+
+
+def _last(touched: Tensor) -> int:
+    places = touched.nonzero()
+    return int(places.max()) + 1 if len(places) else 0
+
+
+def _noise(height: int, width: int, pictures: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(pictures, 3, height, width, generator=generator) * 2 - 1
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
+def padded(height: int, width: int, period: int) -> tuple[int, int]:
+    """The size that a network is shown a picture in: no smaller, and whole periods."""
+    return _up(max(height, LEAST), period), _up(max(width, LEAST), period)
+
+
+def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
+    """All tiles of a picture, row by row.
+
+    Args:
+        height: Of the picture, whole periods.
+        width: Likewise.
+        core: Height and width of the inner part, whole periods.
+        halo: Around it, where the picture goes on, whole periods.
+    """
+    for top in range(0, height, core):
+        for left in range(0, width, core):
+            bottom, right = min(top + core, height), min(left + core, width)
+            yield Place(
+                max(top - halo, 0),
+                max(left - halo, 0),
+                min(bottom + halo, height),
+                min(right + halo, width),
+                (top, left, bottom, right),
+                height,
+                width,
+            )

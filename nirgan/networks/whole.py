@@ -1,0 +1,218 @@
+"""Layers that look at the whole picture, and how they can be told of it a tile at a time.
+
+A convolution needs its neighbourhood; instance norm needs the mean of all of a picture, and a
+global branch all of it, scaled down. Such a layer can be shown the tiles of a picture first, see
+`knowing`, and holds then what it would have seen of the whole.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import instance_norm, interpolate
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tile lies in a picture, in pixels.
+
+    Attributes:
+        top, left, bottom, right: Of what a network is shown.
+        core: The same of its inner part; the cores of all tiles cover the picture once.
+        height, width: Of the picture.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    core: tuple[int, int, int, int]
+    height: int
+    width: int
+
+    def core_of(self, hidden: Tensor) -> Tensor:
+        """The part of a layer's values, B x C x h x w of any scale, that belongs to the core."""
+        scale = (self.bottom - self.top) // hidden.shape[-2]
+        top, left, bottom, right = (side // scale for side in self.core)
+        above, before = self.top // scale, self.left // scale
+        return hidden[..., top - above : bottom - above, left - before : right - before]
+
+
+class GatheredError(Exception):
+    """A layer has taken note of a tile; what follows it has to wait for the others.
+
+    Args:
+        layer: Which one.
+    """
+
+    def __init__(self, layer: "LooksAtWhole") -> None:
+        super().__init__(type(layer).__name__)
+        self.layer = layer
+
+
+class LooksAtWhole(nn.Module):
+    """A layer whose output at one place depends on all of its input.
+
+    One of its own kind adds `of_whole`, `add` and `settle`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: Any = None
+        self.place: Place | None = None
+
+    @abstractmethod
+    def of_whole(self, x: Tensor) -> Any:
+        """What the layer has to know, of an input that is whole."""
+
+    @abstractmethod
+    def add(self, x: Tensor, place: Place) -> None:
+        """Take note of a tile."""
+
+    @abstractmethod
+    def settle(self) -> Any:
+        """What `of_whole` would have given, after all tiles; begin anew."""
+
+    def known(self, x: Tensor) -> Any:
+        """What the layer has to know: held, or of `x` itself."""
+        if self.held is not None:
+            return self.held
+        if self.place is not None:
+            self.add(x, self.place)
+            raise GatheredError(self)
+        return self.of_whole(x)
+
+
+class Moments(LooksAtWhole):
+    """Needs mean and mean square of every channel, over all of a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sums: Tensor | None = None
+
+    def of_whole(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and mean square, both B x C x 1 x 1, of B x C x H x W."""
+        return x.mean((2, 3), keepdim=True), x.square().mean((2, 3), keepdim=True)
+
+    def add(self, x: Tensor, place: Place) -> None:
+        """Sums of a tile's core."""
+        core = place.core_of(x).double()
+        ones = torch.ones_like(core[:, :1])
+        sums = torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def settle(self) -> tuple[Tensor, Tensor]:
+        """Mean and mean square of all that was added, in double precision."""
+        sums, self._sums = cast(Tensor, self._sums), None
+        mean, square = (sums[:, :-1] / sums[:, -1:]).chunk(2, 1)
+        return mean, square
+
+
+class InstanceNorm(Moments):
+    """Instance norm (Ulyanov et al. 2016) without weights, as torch's.
+
+    Args:
+        eps: Added to the variance.
+    """
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise B x C x H x W."""
+        if self.held is None and self.place is None:
+            return instance_norm(x, eps=self.eps)
+        mean, square = cast(tuple[Tensor, Tensor], self.known(x))
+        scale = torch.rsqrt(square - mean.square() + self.eps)
+        return (x - mean.to(x.dtype)) * scale.to(x.dtype)
+
+
+class Thumbnail(LooksAtWhole):
+    """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`.
+
+    Args:
+        size: Height and width.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self._pixels: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x C x H x W to B x C x size x size."""
+        return cast(Tensor, self.known(x))
+
+    def of_whole(self, x: Tensor) -> Tensor:
+        """See `forward`."""
+        return interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
+
+    def add(self, x: Tensor, place: Place) -> None:
+        """Those pixels whose upper left neighbour lies in a tile's core."""
+        top, left, bottom, right = place.core
+        rows, lower, down = _between(place.height, self.size, top, bottom, x.device)
+        columns, right_of, across = _between(place.width, self.size, left, right, x.device)
+        if self._pixels is None:
+            self._pixels = x.new_zeros(*x.shape[:2], self.size, self.size)
+        y = torch.stack([lower, (lower + 1).clamp(max=place.height - 1)]) - place.top
+        z = torch.stack([right_of, (right_of + 1).clamp(max=place.width - 1)]) - place.left
+        upper, under = (torch.lerp(x[:, :, v][..., z[0]], x[:, :, v][..., z[1]], across) for v in y)
+        mixed = torch.lerp(upper, under, down[:, None])
+        self._pixels[:, :, rows[:, None], columns] = mixed
+
+    def settle(self) -> Tensor:
+        """All pixels."""
+        pixels, self._pixels = cast(Tensor, self._pixels), None
+        return pixels
+
+
+def _between(
+    length: int, size: int, first: int, end: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which places of the small axis lie after which of the large one, and how far after it."""
+    places = torch.arange(size, device=device)
+    exact = ((places + 0.5) * (length / size) - 0.5).clamp(min=0)
+    before = exact.long()
+    mine = (before >= first) & (before < end)
+    return places[mine], before[mine], (exact - before)[mine].float()
+
+
+@contextmanager
+def knowing(
+    network: nn.Module,
+    run: Callable[[Tensor], Any],
+    tiles: Callable[[], Iterable[tuple[Tensor, Place]]],
+) -> Iterator[None]:
+    """Within, a network treats tiles as parts of one picture.
+
+    Every layer that looks at the whole costs a pass over the tiles, up to that layer.
+
+    Args:
+        network: In eval mode.
+        run: Runs it on a tile.
+        tiles: Gives all tiles of the picture, each time it is called.
+    """
+    layers = [m for m in network.modules() if isinstance(m, LooksAtWhole)]
+    try:
+        while any(layer.held is None for layer in layers):
+            stopped = None
+            for tile, place in tiles():
+                for layer in layers:
+                    layer.place = place
+                try:
+                    run(tile)
+                    break  # the others are not used
+                except GatheredError as gathered:
+                    stopped = gathered.layer
+            if stopped is None:
+                break
+            stopped.held = stopped.settle()
+        yield
+    finally:
+        for layer in layers:
+            layer.held = layer.place = None

@@ -1,0 +1,93 @@
+"""Pictures in tiles are pictures without seams, with every generator of the package."""
+
+import pytest
+import torch
+from contracts import networks_in, small
+from torch import nn
+
+import nirgan.networks.generators as package
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.tiles import places, reach_of
+from nirgan.networks.generators.flat import Flat
+from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
+
+
+def random_batch_norm(network):
+    """Statistics and weights as after training: what a seam would show in."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter, std=1.5 / parameter[0].numel() ** 0.5)
+    return network.eval()
+
+
+def with_references():
+    network = VirtualBatchNormalized(Flat(widths=(4,), kernels=(3,), last_kernel=3))
+    network(torch.rand(2, 3, 32, 32))
+    return network
+
+
+SIZES = {"widths": (4, 6), "kernels": (5, 3), "last_kernel": 3, "width": 4, "depth": 3}
+SIZES |= {"blocks": 2, "normalisation": 3, "radius": 2, "joined": 4, "size": 64, "levels": 2}
+GENERATORS = [
+    pytest.param(lambda cls=p.values[0]: small(cls, **SIZES), id=p.id)
+    for p in networks_in(package, parts={"Branch"})
+] + [pytest.param(with_references, id="VirtualBatchNormalized")]
+
+
+@pytest.mark.parametrize("make", GENERATORS)
+def test_tiles_give_the_whole_picture(make):
+    generator = random_batch_norm(make())
+    reach = reach_of(generator)
+    assert reach.halo is not None
+    nir = torch.rand(1, 2 * reach.halo + 75, 3 * reach.halo + 150)
+    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
+    tiled = Colorizer(generator, tile=64, reach=reach).band(nir)
+    assert whole.std() > 0.01
+    assert (whole - tiled).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("make", GENERATORS)
+def test_no_halo_is_wider_than_it_has_to_be(make):
+    generator = random_batch_norm(make())
+    reach = reach_of(generator)
+    halo = reach.halo - reach.period
+    if halo <= 0:
+        pytest.skip("one step of the strided layers is the least there is")
+    nir = torch.rand(1, 2 * reach.halo + 64, 2 * reach.halo + 128)
+    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
+    narrow = type(reach)(reach.period, halo, reach.floats)
+    tiled = Colorizer(generator, tile=64, reach=narrow).band(nir)
+    assert (whole - tiled).abs().max() > 0
+
+
+def test_cores_cover_a_picture_once():
+    covered = torch.zeros(96, 160)
+    for place in places(96, 160, core=64, halo=16):
+        top, left, bottom, right = place.core
+        covered[top:bottom, left:right] += 1
+        assert place.top <= top
+        assert place.right - right <= 16
+    assert (covered == 1).all()
+
+
+class SeesEverything(nn.Module):
+    def forward(self, triplet):
+        return triplet * triplet.mean((1, 2, 3), keepdim=True)
+
+
+class IgnoresNotANumber(nn.Module):
+    def forward(self, triplet):
+        return triplet * triplet.nan_to_num().mean((1, 2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize("network", [SeesEverything(), IgnoresNotANumber()])
+def test_what_looks_at_everything_in_ways_of_its_own_is_never_cut(network):
+    assert reach_of(network).halo is None
+    nir = torch.rand(1, 70, 90)
+    whole = Colorizer(network, tile=4096).band(nir)
+    assert torch.equal(Colorizer(network, tile=16).band(nir), whole)
