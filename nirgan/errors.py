@@ -21,3 +21,9 @@ class StoppedError(NirganError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def named(path: object) -> str:
+    """A path as messages show it: in one line, whatever its name holds."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)

@@ -4,7 +4,8 @@ import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import psutil
 import torch
@@ -14,6 +15,8 @@ from torch.nn.functional import pad
 from nirgan import __version__
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
+from nirgan.inference.kinds import take
+from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import disagreement, variants
 from nirgan.networks.whole import LooksAtWhole, Place, knowing
@@ -78,6 +81,36 @@ class Colorizer:
             return self._reach
         on_cpu = self.device.type == "cpu"
         return reach_of(self.generator if on_cpu else copy.deepcopy(self.generator).cpu())
+
+    def __call__(self, image: Any, scale: str = "dtype", output: str | Path | None = None) -> Any:
+        """Colorize a picture, and give the same kind back.
+
+        Args:
+            image: A numpy array, tensor or PIL image, see `nirgan.inference.kinds`; the path of a
+                picture; or a list of any of those.
+            scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
+                `percentile:LOW,HIGH`.
+            output: The file to write, for a path; beside it, NAME_colour, if None.
+
+        Returns:
+            The same kind, in colour: of a path the path of the file written.
+
+        Raises:
+            NirganError: It is no picture that can be used.
+
+        >>> import numpy as np
+        >>> from nirgan import load
+        >>> colorizer = load()
+        >>> colorizer(np.full((60, 80), 128, np.uint8)).shape
+        (60, 80, 3)
+        """
+        if isinstance(image, list | tuple):
+            return [self(one, scale) for one in image]
+        if isinstance(image, str | Path):
+            return self._file(Path(image), Scale.parse(scale), output)
+        handed = take(image)
+        limits = Scale.parse(scale).limits(handed.bands, "the picture")
+        return handed.back(self.band(limits.to_unit(handed.bands)))
 
     def band(self, nir: Tensor) -> Tensor:
         """Colorize NIR bands.

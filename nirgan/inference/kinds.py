@@ -1,0 +1,143 @@
+"""What a program hands over as a picture, and what it gets back: the same kind.
+
+| handed over | shape and values | back |
+|---|---|---|
+| numpy array | H x W, H x W x 1, or H x W x 3 equal channels; uint8, uint16, or float | H x W x 3 |
+| several in one array | B x H x W x 1 or 3 | B x H x W x 3 |
+| tensor | H x W, C x H x W or B x C x H x W, C 1 or 3; the same types | C is 3, same device |
+| PIL image | one band or three equal ones, with or without alpha | RGB or RGBA |
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError
+
+Back = Callable[[Tensor], Any]
+"""From colours, B x 3 x H x W in [0, 1], to what was handed over."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A picture, or several of one size.
+
+    Attributes:
+        bands: B x H x W, camera values.
+        back: Makes the same kind of the colours.
+    """
+
+    bands: Pixels
+    back: Back
+
+
+def take(image: Any) -> Handed:
+    """Find the NIR bands of what was handed over.
+
+    Raises:
+        NirganError: It is no picture, or its channels differ.
+    """
+    if isinstance(image, Image.Image):
+        return _pil(image)
+    if isinstance(image, Tensor):
+        return _tensor(image)
+    if isinstance(image, np.ndarray):
+        return _array(image)
+    raise NirganError(
+        f"a {type(image).__name__} is no picture; hand over a numpy array, a tensor, a PIL image, "
+        "a path, or a list of those"
+    )
+
+
+def from_unit(colours: Tensor, kind: np.dtype[Any]) -> Pixels:
+    """[0, 1] to the whole range of a type, rounded; floats stay as they are."""
+    if not np.issubdtype(kind, np.integer):
+        return colours.numpy().astype(kind)
+    scaled = (colours * np.iinfo(kind).max).round_().clamp_(0, np.iinfo(kind).max)
+    if kind == np.uint8:
+        return scaled.to(torch.uint8).numpy()
+    return scaled.numpy().astype(kind)
+
+
+def _array(image: Pixels) -> Handed:
+    channels_last = image.ndim > 2
+    if image.ndim not in (2, 3, 4) or (channels_last and image.shape[-1] not in (1, 3)):
+        raise NirganError(
+            f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
+            "or B x H x W x 1 or 3"
+        )
+    bands = _one_band(np.moveaxis(image, -1, 0), image.shape) if channels_last else image
+    single = bands.ndim == 2
+
+    def back(colours: Tensor) -> Pixels:
+        made = np.moveaxis(from_unit(colours, image.dtype), 1, -1)
+        return np.ascontiguousarray(made[0] if single else made)
+
+    return Handed(_checked(bands[None] if single else bands), back)
+
+
+def _tensor(image: Tensor) -> Handed:
+    if image.dim() not in (2, 3, 4) or (image.dim() > 2 and image.shape[-3] not in (1, 3)):
+        raise NirganError(
+            f"a tensor of shape {tuple(image.shape)}: expected H x W, C x H x W or B x C x H x W "
+            "of 1 or 3 channels"
+        )
+    pixels = image.detach().cpu()
+    pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
+    values = pixels.numpy()
+    if values.ndim > 2:
+        values = _one_band(np.moveaxis(values, -3, 0), values.shape)
+    single = image.dim() < 4
+
+    def back(colours: Tensor) -> Tensor:
+        made = torch.from_numpy(from_unit(colours, values.dtype)).to(image.device, image.dtype)
+        return made[0] if single else made
+
+    return Handed(_checked(values[None] if single else values), back)
+
+
+def _pil(image: Image.Image) -> Handed:
+    modes: Sequence[str] = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
+    if image.mode not in modes:
+        raise NirganError(
+            f"a PIL image of mode {image.mode}: expected one of {', '.join(modes)}; convert it"
+        )
+    pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
+    alpha = None
+    if image.mode in ("LA", "RGBA"):
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+    handed = _array(pixels)
+
+    def back(colours: Tensor) -> Image.Image:
+        made = np.moveaxis(from_unit(colours, np.dtype(np.uint8))[0], 0, -1)
+        if alpha is not None:
+            made = np.concatenate([made, alpha[..., None]], -1)
+        return Image.fromarray(np.ascontiguousarray(made))
+
+    return Handed(handed.bands, back)
+
+
+def _one_band(channels: Pixels, shape: Sequence[int]) -> Pixels:
+    if any(not np.array_equal(channels[0], other) for other in channels[1:]):
+        raise NirganError(
+            f"{tuple(shape)}: channels that differ, expected one NIR band (or three equal "
+            "channels); is this a colour picture?"
+        )
+    return channels[0]
+
+
+def _checked(bands: Pixels) -> Pixels:
+    if bands.dtype not in (np.uint8, np.uint16) and not np.issubdtype(bands.dtype, np.floating):
+        raise NirganError(f"values of type {bands.dtype}, expected uint8, uint16 or floats")
+    if not bands.size:
+        raise NirganError(f"a picture of {bands.shape[-1]}x{bands.shape[-2]} has no pixels")
+    if np.issubdtype(bands.dtype, np.floating) and not np.isfinite(bands).all():
+        bad = int((~np.isfinite(bands)).sum())
+        raise NirganError(f"{bad} values are not finite; replace them, np.nan_to_num for instance")
+    return bands

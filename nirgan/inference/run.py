@@ -1,0 +1,176 @@
+"""Doing a plan: reading ahead, colorizing, writing behind."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from nirgan.errors import NirganError
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.geotiff import colorize_geotiff
+from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
+from nirgan.inference.plan import Job
+from nirgan.inference.scaling import Scale, hint_of_bits
+from nirgan.inference.video import colorize_video
+
+AHEAD = 3
+"""Pictures that are read before they are needed, and written after they are done."""
+
+
+class Progress(Protocol):
+    """Is told how far it is."""
+
+    def frames(self, job: Job, count: int) -> None:
+        """Some more frames of a video, or windows of a raster, are done."""
+
+    def finished(self, job: Job) -> None:
+        """A file is made, or cannot be."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are read and written.
+
+    Attributes:
+        scale: Of camera values.
+        depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
+        uncertainty: Whether maps are written too.
+        band: Of rasters, from 1 on.
+        largest: Megapixels of the largest picture that is decoded.
+    """
+
+    scale: Scale = field(default_factory=Scale)
+    depth: int | None = None
+    uncertainty: bool = False
+    band: int = 1
+    largest: float = 100.0
+
+
+@dataclass
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        done: Files that were made.
+        problems: A line for every one that was not.
+        hints: A line for every one that may look wrong.
+    """
+
+    done: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progress) -> Outcome:
+    """Do all jobs; one that fails is noted, and the others are done.
+
+    Args:
+        colorizer: The method.
+        jobs: What to do.
+        options: How.
+        progress: Is told.
+    """
+    outcome = Outcome()
+    threads = min(4, os.cpu_count() or 1)
+    readers, writers = ThreadPoolExecutor(threads), ThreadPoolExecutor(threads)
+    writing: deque[tuple[Job, Future[None]]] = deque()
+
+    @contextmanager
+    def noting(job: Job) -> Iterator[None]:
+        try:
+            yield
+        except NirganError as error:
+            outcome.problems.append(str(error))
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            outcome.problems.append(f"{job.source}: {why}")
+        else:
+            return
+        progress.finished(job)
+
+    def settle(left: int) -> None:
+        while len(writing) > left:
+            job, written = writing.popleft()
+            with noting(job):
+                written.result()
+                outcome.done.append(job.target)
+                progress.finished(job)
+
+    try:
+        for job, reading in _read_ahead(readers, jobs, options):
+            with noting(job):
+                if reading is None:
+                    _stream(colorizer, job, options, progress)
+                    outcome.done.append(job.target)
+                    progress.finished(job)
+                else:
+                    write = _colorized(colorizer, job, reading.result(), options, outcome)
+                    writing.append((job, writers.submit(write)))
+            settle(AHEAD)
+        settle(0)
+    finally:
+        readers.shutdown(cancel_futures=True)
+        writers.shutdown(cancel_futures=True)
+    return outcome
+
+
+def _read_ahead(
+    readers: ThreadPoolExecutor, jobs: list[Job], options: Options
+) -> Iterator[tuple[Job, "Future[NirPicture] | None"]]:
+    """Every job, and the picture that it begins with."""
+    ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
+    for job in jobs:
+        picture = job.kind == "picture"
+        reading = readers.submit(read, job.source, options.largest) if picture else None
+        ahead.append((job, reading))
+        if len(ahead) > AHEAD:
+            yield ahead.popleft()
+    yield from ahead
+
+
+def _colorized(
+    colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
+) -> Callable[[], None]:
+    """Colorize a picture; gives what writes it."""
+    depth = options.depth or (8 if picture.band.dtype == np.uint8 or job.is_jpeg else 16)
+    check_target(job.target, depth, picture.alpha)
+    if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
+        outcome.hints.append(f"{job.source}: {hint}")
+    nir = options.scale.limits(picture.band, job.source).to_unit(picture.band)[None]
+    rgb, degrees = (
+        colorizer.uncertainty(nir) if options.uncertainty else (colorizer.band(nir), None)
+    )
+
+    def write_all() -> None:
+        if degrees is not None:
+            write_degrees(job.uncertainty, degrees[0], colorizer.title)
+        write(job.target, rgb[0], depth=depth, title=colorizer.title, alpha=picture.alpha)
+
+    return write_all
+
+
+def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress) -> None:
+    """Colorize what does not fit into memory."""
+    tick = partial(progress.frames, job)
+    if job.kind == "video":
+        if options.uncertainty:
+            raise NirganError(f"{job.source}: --uncertainty makes maps of pictures, not of videos")
+        colorize_video(colorizer, job.source, job.target, options.scale, tick)
+        return
+    colorize_geotiff(
+        colorizer,
+        job.source,
+        job.target,
+        options.scale,
+        band=options.band,
+        depth=options.depth,
+        uncertainty=job.uncertainty if options.uncertainty else None,
+        tick=tick,
+    )
