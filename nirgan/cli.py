@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "predict": "colorize the pictures of the validation set with a trained method",
 }
 TOOLS = {
+    "colorize": ("make colour of pictures, videos and GeoTIFFs", "nirgan.inference.command"),
     "benchmark": ("train, judge and compare methods side by side", "nirgan.benchmark.command"),
     "sweep": ("run a sweep file here, without an account or a network", "nirgan.sweeps.command"),
     "report": ("put finished benchmarks side by side, on one page", "nirgan.benchmark.report"),

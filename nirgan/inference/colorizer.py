@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,9 @@ from torch.nn.functional import pad
 
 from nirgan import __version__
 from nirgan.data.images import signed_to_unit
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.inference.kinds import take
+from nirgan.inference.pictures import check_target, read, write
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import disagreement, variants
@@ -46,6 +48,7 @@ class Colorizer:
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
         reach: How far the generator looks; None: it is measured when that is needed.
+        config: What is saved with the generator, see `nirgan.inference.saved`.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Colorizer:
         precision: Precision = "fp32",
         tile: int | None = None,
         reach: Reach | None = None,
+        config: dict[str, Any] | None = None,
     ) -> None:
         if tile is not None and tile < 1:
             raise NirganError(f"--tile {tile}: expected 1 or more pixels")
@@ -66,6 +70,7 @@ class Colorizer:
         self.generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
+        self.config = config or {}
         self._reach = reach
 
     @property
@@ -111,6 +116,18 @@ class Colorizer:
         handed = take(image)
         limits = Scale.parse(scale).limits(handed.bands, "the picture")
         return handed.back(self.band(limits.to_unit(handed.bands)))
+
+    def _file(self, source: Path, scale: Scale, output: str | Path | None) -> Path:
+        target = Path(output or source.with_stem(f"{source.stem}_colour"))
+        if target.exists():
+            raise NirganError(f"{named(target)}: is there already; remove it or name an output")
+        picture = read(source)
+        depth = 8 if picture.band.dtype == np.uint8 else 16
+        check_target(target, depth, picture.alpha)
+        nir = scale.limits(picture.band, named(source)).to_unit(picture.band)
+        rgb = self.band(nir[None])[0]
+        write(target, rgb, depth=depth, title=self.title, alpha=picture.alpha)
+        return target
 
     def band(self, nir: Tensor) -> Tensor:
         """Colorize NIR bands.

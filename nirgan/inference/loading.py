@@ -1,0 +1,61 @@
+"""From a name or a file to a `Colorizer`."""
+
+from pathlib import Path
+
+import torch
+
+from nirgan.errors import NirganError
+from nirgan.inference.colorizer import Colorizer, Precision
+from nirgan.inference.saved import read_model
+
+SHIPPED = Path(__file__).parent / "weights"
+"""Folders of the models that come with the package, by name."""
+
+
+def load(
+    model: str | Path = "default",
+    *,
+    device: str | torch.device | None = None,
+    precision: Precision = "fp32",
+    tile: int | None = None,
+    trust: bool = False,
+) -> Colorizer:
+    """Load a trained method.
+
+    Args:
+        model: The name of one that comes with the package (`default`), a checkpoint of `fit`, a
+            folder with `model.safetensors`, or an `.onnx` file.
+        device: None: the GPU if there is one, else the CPU.
+        precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
+        tile: Height and width of a tile in pixels; None: from the free memory.
+        trust: Import classes of other packages that the file names, which runs their code.
+
+    Raises:
+        NirganError: There is no such model, or it cannot be used; or there is no such device.
+
+    >>> from nirgan import load
+    >>> load("default").title
+    'nirgan 0.1.0, model default (...)'
+    """
+    shipped = SHIPPED / str(model)
+    by_name = Path(model).name == str(model) and not Path(model).exists() and shipped.is_dir()
+    where = shipped if by_name else Path(model)
+    if where.suffix == ".onnx":
+        from nirgan.inference.onnx import read_onnx  # noqa: PLC0415 (an extra)
+
+        saved = read_onnx(where)
+    else:
+        saved = read_model(where, trust)
+    try:
+        return Colorizer(
+            saved.generator,
+            saved.name,
+            saved.digest,
+            config=saved.config,
+            device=device,
+            precision=precision,
+            tile=tile,
+        )
+    except (RuntimeError, AssertionError) as error:  # torch has several for devices
+        reason = str(error).partition("\n")[0]
+        raise NirganError(f"--device {device}: {reason}") from error
