@@ -51,8 +51,8 @@ def _load(file: Path) -> Any:
             unpacked = sum(entry.file_size for entry in archive.infolist())
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{file}: no checkpoint of `fit`: cut short, or a bare pickle, which could run any code "
-            "when opened and so is not"
+            f"{file}: no checkpoint of `fit`: cut short, or a bare pickle, which could run any "
+            "code when opened and so is not"
         ) from error
     if unpacked > file.stat().st_size:  # torch packs nothing tightly; what is may fill the memory
         raise NirganError(f"{file}: compressed, which no checkpoint of `fit` is")

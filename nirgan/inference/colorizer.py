@@ -212,7 +212,7 @@ class Colorizer:
                 window = Window(top, left, min(bottom, height), min(right, width))
                 if window.bottom <= top or window.right <= left:
                     continue  # beyond the picture
-                colours, degrees = self._colours(shown(place), place, uncertainty)
+                colours, degrees = self._colours(shown(place), uncertainty)
                 inner = (
                     ...,
                     slice(top - place.top, window.bottom - place.top),
@@ -244,13 +244,11 @@ class Colorizer:
             self.by_windows(height, width, read, write, uncertainty=uncertainty)
         return rgb, degrees
 
-    def _colours(
-        self, tile: Tensor, place: Place, uncertainty: bool
-    ) -> tuple[Tensor, Tensor | None]:
+    def _colours(self, tile: Tensor, uncertainty: bool) -> tuple[Tensor, Tensor | None]:
         colours = self._run(tile)
         if not uncertainty:
             return colours, None
-        others = [back(self._run(v)) for v, back in variants(tile, place.top, place.left)]
+        others = [back(self._run(change(tile))) for change, back in variants()]
         return colours, disagreement(colours, others)
 
     def _run(self, tile: Tensor) -> Tensor:

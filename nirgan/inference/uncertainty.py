@@ -1,40 +1,32 @@
 """How far a method's colours move when its input does in ways that should not matter.
 
-Mirror images of a picture, and sensor noise on it, are still pictures of the same thing. Where the
-colours of such variants differ, the method has guessed.
+A mirrored picture, or one taken a little brighter or darker, is still a picture of the same thing.
+Where the colours of such variants differ, the method has guessed. Noise on the input was tried too,
+and foretells nothing.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from nirgan.metrics.functional import angular_error
 
-NOISE = 0.02
-"""Standard deviation of the noise on the variants, of a range of 1."""
+Change = Callable[[Tensor], Tensor]
 
-_PERIOD = 256
+GAMMAS = (0.8, 1.25)
+"""Exponents of the darker and of the brighter variant."""
+MIRRORS = ((-1,), (-2,), (-2, -1))
 
 
-def variants(
-    tile: Tensor, top: int, left: int
-) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
-    """Variants of a tile, each with what turns its colours back.
-
-    Args:
-        tile: B x 1 x H x W in [0, 1].
-        top: Row of the tile in its picture: noise is a function of the place, so that it is the
-            same however the picture is cut.
-        left: Its column.
-    """
-    for number, axes in enumerate([(), (-1,), (-2,), (-2, -1)]):
-        noisy = tile + NOISE * _noise(tile, top, left, number)
-
-        def back(colours: Tensor, axes: tuple[int, ...] = axes) -> Tensor:
-            return colours.flip(axes)
-
-        yield back(noisy.clamp(0, 1)), back
+def variants() -> Iterator[tuple[Change, Change]]:
+    """What makes a variant of B x 1 x H x W in [0, 1], and what turns its colours back."""
+    for axes in MIRRORS:
+        mirror = partial(torch.flip, dims=axes)
+        yield mirror, mirror
+    for gamma in GAMMAS:
+        yield partial(torch.pow, exponent=gamma), lambda colours: colours
 
 
 def disagreement(colours: Tensor, others: list[Tensor]) -> Tensor:
@@ -42,18 +34,9 @@ def disagreement(colours: Tensor, others: list[Tensor]) -> Tensor:
 
     Args:
         colours: B x 3 x H x W in [0, 1].
-        others: The same of each variant.
+        others: The same of each variant, turned back.
 
     Returns:
-        B x H x W in degrees; pixels that are black in one of the two count as 0.
+        B x H x W in degrees; an angle with black counts as 0.
     """
-    angles = [angular_error(other, colours) for other in others]
-    return torch.stack([torch.where(counts, angle, 0) for angle, counts in angles]).mean(0)
-
-
-def _noise(tile: Tensor, top: int, left: int, number: int) -> Tensor:
-    generator = torch.Generator().manual_seed(number)
-    texture = torch.randn(_PERIOD, _PERIOD, generator=generator).to(tile.device)
-    rows = (torch.arange(tile.shape[-2], device=tile.device) + top) % _PERIOD
-    columns = (torch.arange(tile.shape[-1], device=tile.device) + left) % _PERIOD
-    return texture[rows[:, None], columns]
+    return torch.stack([angular_error(other, colours)[0] for other in others]).mean(0)

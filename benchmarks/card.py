@@ -1,0 +1,145 @@
+"""Judge a trained model on scenes that it has not seen, and write its folder and figures.
+
+    python benchmarks/card.py --model runs/default/version_0/checkpoints/last.ckpt --fold 0 \
+        --out nirgan/inference/weights/default --results results/default
+
+Every picture of the fold is colorized whole, as `colorize` does it, by the weights as they are
+saved. Beside the model stands the grey copy of NIR. Of the uncertainty map it is told how well it
+foretells the true angular error, within pictures (Spearman's rank correlation over blocks of 16x16
+pixels) and between them, and beside it how well the angle between the model's colour and grey does,
+which costs nothing.
+"""
+
+import json
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentParser
+from scipy.stats import spearmanr
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.images import signed_to_unit, stored_to_signed, write_png
+from nirgan.data.sources.epfl import Epfl
+from nirgan.evaluation.evaluate import Judgement, judge_picture, pool
+from nirgan.evaluation.provenance import provenance
+from nirgan.files import write_json
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.saved import read_model, write_model
+from nirgan.metrics.functional import angular_error
+from nirgan.panels import panel
+
+BLOCK = 16
+
+
+def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
+    """Name, NIR (H x W) and colours (3 x H x W) in [0, 1] of every picture of a fold."""
+    data = PatchDataModule(Epfl(), protocol="across-scenes", fold=fold)
+    data.prepare_data()
+    data.setup()
+    found = []
+    for number in sorted({region.pair for region in data.validation}):
+        stored = torch.from_numpy(data.images[number].copy()).permute(2, 0, 1)
+        unit = signed_to_unit(stored_to_signed(stored))
+        found.append((data.pairs[number].name, unit[3], unit[:3]))
+    return found
+
+
+def foretold(degrees: Tensor, truth: Tensor, output: Tensor) -> tuple[float, float, float]:
+    """Rank correlation of a map with the true error within a picture, and the mean of each."""
+    angle, counts = angular_error(output[None], truth[None])
+    angle = torch.where(counts, angle, 0)[0]
+    maps = [avg_pool2d(m[None], BLOCK)[0].flatten() for m in (degrees, angle)]
+    return (float(spearmanr(*maps).statistic), float(degrees.mean()), float(angle.mean()))
+
+
+def rows(judged: dict[str, list[Judgement]]) -> dict[str, dict[str, dict[str, float]]]:
+    """What `pool` says of all pictures and of every category, by method."""
+    categories = sorted({j.name.partition("/")[0] for j in next(iter(judged.values()))})
+    return {
+        part: {
+            method: pool([j for j in all_ if part in ("all", j.name.partition("/")[0])])
+            for method, all_ in judged.items()
+        }
+        for part in ["all", *categories]
+    }
+
+
+def table(measured: dict[str, Any]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| scenes | pictures | angular error (deg) | grey | PSNR (dB) | grey | SSIM | grey |",
+        "| :-- | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for part, methods in measured["rows"].items():
+        model, grey = methods["model"], methods["NIR copied to grey"]
+        pairs = (
+            f"{m['angular_error_images']:.2f} | {g['angular_error_images']:.2f}"
+            f" | {m['psnr']:.2f} | {g['psnr']:.2f} | {m['ssim']:.3f} | {g['ssim']:.3f}"
+            for m, g in [(model, grey)]
+        )
+        lines.append(f"| {part} | {measured['pictures'][part]} | {next(pairs)} |")
+    return "\n".join(lines)
+
+
+def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
+    """Judge every picture of a fold; write a comparison of some."""
+    judged: dict[str, list[Judgement]] = {"NIR copied to grey": [], "model": []}
+    told, shown, seen = [], [], set()
+    for name, nir, truth in pictures(fold):
+        (output,), (degrees,) = colorizer.uncertainty(nir[None])
+        judged["model"].append(judge_picture(name, output, truth))
+        judged["NIR copied to grey"].append(judge_picture(name, nir.expand(3, -1, -1), truth))
+        told.append(foretold(degrees, truth, output))
+        category = name.partition("/")[0]
+        if category not in seen:
+            seen.add(category)
+            angle = angular_error(output[None], truth[None])[0][0]
+            shown.append([nir[None], output, truth, degrees[None] / 20, angle[None] / 20])
+        print(name, f"{judged['model'][-1].angles / judged['model'][-1].pixels:.2f}", flush=True)
+    write_png(results / "comparison.png", panel(shown, 300))
+    within, unsure, wrong = zip(*told, strict=True)
+    methods = rows(judged)
+    names = [j.name.partition("/")[0] for j in judged["model"]]
+    return {
+        "fold": fold,
+        "rows": methods,
+        "pictures": {part: len(names) if part == "all" else names.count(part) for part in methods},
+        "uncertainty": {
+            "within pictures, median of rank correlations": median(within),
+            "within pictures, share above 0": fmean(r > 0 for r in within),
+            "between pictures, rank correlation": float(spearmanr(unsure, wrong).statistic),
+            "mean of maps (deg)": fmean(unsure),
+            "mean angular error (deg)": fmean(wrong),
+        },
+        "provenance": provenance(torch.device("cpu")),
+    }
+
+
+def main() -> None:
+    """Judge, and write."""
+    parser = ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", type=str, required=True, help="a checkpoint")
+    parser.add_argument("--fold", type=int, default=0, help="that the model has not seen")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--results", type=Path, required=True, help="folder of JSON and figures")
+    parser.add_argument("--name", type=str, default="default")
+    options = parser.parse_args()
+    saved = read_model(Path(options.model))
+    config = {"name": options.name, "generator": saved.config["generator"]}
+    config["training"] = saved.config["training"]
+    write_model(options.out, saved.generator, config, None, half=True)
+    saved = read_model(options.out)
+    colorizer = Colorizer(saved.generator, saved.name, saved.digest, device="cpu")
+    measured = measure(colorizer, options.fold, options.results)
+    options.results.mkdir(parents=True, exist_ok=True)
+    write_json(options.results / "results.json", measured)
+    print(table(measured))
+    print(json.dumps(measured["uncertainty"], indent=2))
+
+
+if __name__ == "__main__":
+    main()
