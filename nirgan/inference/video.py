@@ -1,0 +1,108 @@
+"""Videos: their frames in colour, all else as it was.
+
+Streamed: decoding, colorizing and encoding overlap, and hold no more than a few batches of frames.
+PyAV is imported when a video is there.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from nirgan.errors import NirganError
+from nirgan.files import whole
+from nirgan.inference.scaling import Scale
+from nirgan.inference.threads import ahead, behind
+
+if TYPE_CHECKING:
+    from nirgan.inference.video_reading import Frame
+
+SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
+MEGAPIXELS = 256.0
+
+
+class Colorizes(Protocol):
+    """What of a `Colorizer` is needed here."""
+
+    @property
+    def title(self) -> str:
+        """What made the colours."""
+
+    def band(self, nir: Tensor) -> Tensor:
+        """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name is that of a video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def colorize_video(
+    colorizer: Colorizes,
+    source: Path,
+    target: Path,
+    scale: Scale,
+    tick: Callable[[int], None],
+    batch: int = 4,
+    megapixels: float = MEGAPIXELS,
+) -> None:
+    """Colorize a video.
+
+    Time stamps, frame rate, shape of pixels, chapters and tags are kept; sound and subtitles are
+    copied as they are. Rotation is applied to the pixels, so that every player shows them upright,
+    and the network too sees them so. H.264 with 4:2:0 colours (4:4:4 for odd sizes), or VP9 in
+    WebM, BT.709 in limited range, 8 bits. Of several video streams the first is taken.
+
+    Args:
+        colorizer: Makes the colours.
+        source: A video of one band: grey, YUV without colour, or equal channels.
+        target: Its suffix, one of `SUFFIXES`, says the container.
+        scale: What becomes [0, 1]. Limits found in the first frame hold for all. Values of limited
+            range are taken as those of full range that they stand for.
+        tick: Is told how many more frames are done.
+        batch: Frames that the colorizer is given at once.
+        megapixels: Larger frames are refused.
+
+    Raises:
+        NirganError: PyAV is not installed; the source is no video, damaged, cut off, in colour, or
+            its frames are too large or change size; the target cannot be written. The target is
+            there whole or not at all.
+    """
+    try:
+        from nirgan.inference import video_reading, video_writing  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"{source}: {error.name} is not installed, and videos need it: "
+            "pip install 'nirgan[video]'"
+        ) from error
+    first = video_reading.first_frame(source, megapixels)
+    limits = first.codes.limits(scale, first.band, source)
+    with video_reading.opened(source) as container, whole(target) as part:
+        pictures = video_reading.pictures_of(source, container, megapixels)
+        reader = video_reading.Reader(source, container, pictures)
+        text = f"Synthetic colours, made from near-infrared by {colorizer.title}"
+        with (
+            video_writing.writing(part, container, pictures, first, text) as writer,
+            ahead(reader.read(), 2 * batch) as items,
+            behind(writer.write, 2 * batch) as put,
+        ):
+
+            def colorize(frames: "list[Frame]") -> None:
+                nir = torch.stack([limits.to_unit(frame.band) for frame in frames])
+                for done in zip(frames, colorizer.band(nir), strict=True):
+                    put(done)
+                tick(len(frames))
+
+            waiting: list[Any] = []
+            for item in items:
+                if not isinstance(item, video_reading.Frame):
+                    put(item)
+                    continue
+                waiting.append(item)
+                if len(waiting) == batch:
+                    colorize(waiting)
+                    waiting = []
+            if waiting:
+                colorize(waiting)

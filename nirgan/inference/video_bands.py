@@ -1,0 +1,128 @@
+"""From what a video decoder gives to a near-infrared band, as it is shown.
+
+The numbers are kept as they are: codes of 8 to 16 bits, of which black and white are 16 and 235 in
+limited range. They become [0, 1] in one step, with the limits that the user chose.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError
+from nirgan.inference.scaling import Limits, Scale
+
+PLANAR = re.compile(r"(gray|yuvj?a?4\d\dp)(\d+)?(le|be)?")
+"""Pixel formats whose first plane is the luma, in the low bits of each number."""
+
+COLOURED = 4.0
+"""Mean distance from grey, of 255 levels, from which on a frame is a colour picture. Lossy coding,
+a camera's cast, or a coloured caption at the edge leave less."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the numbers of a band mean.
+
+    Attributes:
+        bits: 8 to 16.
+        limited: Black is 16 and white 235 (of 8 bits; likewise of more), not 0 and 255.
+    """
+
+    bits: int
+    limited: bool
+
+    def limits(self, scale: Scale, band: Pixels, name: Any) -> Limits:
+        """The codes that become 0 and 1; LOW and HIGH of a scale lie between 0 and 2^bits - 1.
+
+        Raises:
+            NirganError: See `Scale.limits`.
+        """
+        if scale.kind == "percentile":
+            return scale.limits(band, name)
+        most = 2.0**self.bits - 1
+        low, high = (scale.low, scale.high) if scale.kind == "range" else (0.0, most)
+        if not self.limited:
+            return Limits(low, high)
+        step = 2 ** (self.bits - 8)
+        return Limits(16 * step + 219 * step * low / most, 16 * step + 219 * step * high / most)
+
+
+def band_of(frame: VideoFrame) -> tuple[Pixels, Codes]:
+    """The near-infrared band of a frame.
+
+    Returns:
+        H x W, uint8 or uint16, not turned yet; what its numbers mean.
+
+    Raises:
+        NirganError: It is a colour picture.
+    """
+    planar = PLANAR.fullmatch(frame.format.name)
+    if planar is None or frame.planes[0].line_size < 0:  # stored from the bottom up
+        return _of_colours(frame)
+    bits = int(planar[2] or 8)
+    order = ">" if planar[3] == "be" else "<"
+    luma, *chroma = (_numbers(plane, bits, order) for plane in frame.planes[:3])
+    middle, unit = 2 ** (bits - 1), 2 ** (bits - 8)
+    for plane in chroma:
+        _refuse_colour(np.abs(plane[::2, ::2].astype(np.int32) - middle).mean() / unit)
+    grey = planar[1] == "gray"
+    full = frame.color_range == ColorRange.JPEG.value or planar[1].startswith("yuvj")
+    unsaid = frame.color_range == ColorRange.UNSPECIFIED.value
+    # Where a file does not say, YUV is limited and grey is full: so do FFmpeg's own conversions.
+    return luma.astype(luma.dtype.newbyteorder("=")), Codes(bits, not (full or (grey and unsaid)))
+
+
+def _numbers(plane: VideoPlane, bits: int, order: str) -> Pixels:
+    kind = np.dtype(np.uint8 if bits == 8 else f"{order}u2")
+    rows: Pixels = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)
+    return rows[:, : plane.width]
+
+
+def _of_colours(frame: VideoFrame) -> tuple[Pixels, Codes]:
+    deep = any(component.bits > 8 for component in frame.format.components)
+    bits = 16 if deep else 8
+    colours = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+    some = colours[::2, ::2].astype(np.int32)
+    spread = some.max(-1) - some.min(-1)
+    _refuse_colour(
+        spread.mean() / 2 / 2 ** (bits - 8)
+    )  # twice as far apart as from the grey between
+    return np.ascontiguousarray(colours[..., 1]), Codes(bits, limited=False)
+
+
+def _refuse_colour(levels: float) -> None:
+    if levels > COLOURED:
+        raise NirganError(
+            f"in colour (by {levels:.0f} of 255 levels), expected one NIR band or equal channels"
+        )
+
+
+def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
+    """How a player turns the frame: a, b, c, d of FFmpeg's display matrix; None if it does not."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return None
+    matrix = np.frombuffer(bytes(data), np.int32)
+    return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
+
+
+def upright(band: Pixels, matrix: tuple[int, int, int, int] | None) -> tuple[Pixels, bool]:
+    """Turn and mirror a band as a player would, to the nearest quarter turn.
+
+    Returns:
+        The band as it is shown; whether height and width have changed places.
+    """
+    if matrix is None:
+        return band, False
+    a, b, c, d = matrix  # the pixel at (x, y) is shown at (a x + c y, b x + d y)
+    turned = abs(b) + abs(c) > abs(a) + abs(d)
+    if turned:
+        band, a, d = band.T, c, b
+    band = band[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(band), turned
