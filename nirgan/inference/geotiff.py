@@ -85,7 +85,11 @@ def colorize_geotiff(
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # need not be
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_TIFF_INTERNAL_MASK=True))
+        stack.enter_context(
+            rasterio.Env(
+                GDAL_CACHEMAX=CACHE, GDAL_NUM_THREADS="ALL_CPUS", GDAL_TIFF_INTERNAL_MASK=True
+            )
+        )
         raster = stack.enter_context(Source(source, band))
         limits = scale.limits(raster.sample, source)
         layout = Layout.of(raster)
@@ -106,7 +110,9 @@ def colorize_geotiff(
         if uncertainty and part_of_map:
             name = ("uncertainty in degrees",)
             degrees = stack.enter_context(
-                Target(part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags)
+                Target(
+                    part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags
+                )
             )
 
         def read(window: Window) -> Tensor:

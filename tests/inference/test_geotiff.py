@@ -169,7 +169,7 @@ def test_control_points_and_rational_polynomials_are_kept(tmp_path):
     ]
     source = save(tmp_path / "a.tif", scene(30, 40), gcps=points, crs="EPSG:4326")
     one = [1.0] + [0.0] * 19
-    polynomial = RPC(1, 2, 3, 4, one, [0.5] * 20, 5, 6, one, [2.0] * 20, 7, 8, 9, 10)
+    polynomial = RPC(1, 2, 3, 4, one, [0.5] * 20, 5, 6, 7, 8, one, [2.0] * 20, 9, 10)
     with rasterio.open(source, "r+") as before:
         before.rpcs = polynomial
     colorized(source)
