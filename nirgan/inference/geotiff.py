@@ -1,0 +1,164 @@
+"""GeoTIFFs: one band of a raster into colours that lie where it lies, by windows.
+
+Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `CACHE`, and
+those that are begun. rasterio reads and writes (`pip install 'nirgan[geo]'`); whether a file is for it
+is found out without.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError
+from nirgan.files import whole
+from nirgan.inference import pictures
+from nirgan.inference.scaling import Scale, hint_of_bits
+from nirgan.inference.tiff import GEO_TAGS, tags_of
+from nirgan.inference.tiles import Window
+
+if TYPE_CHECKING:
+    from nirgan.inference.colorizer import Colorizer
+
+CACHE = 128 * 2**20
+"""Bytes of blocks that GDAL keeps."""
+
+
+def is_geotiff(path: Path) -> bool:
+    """Whether a file is a TIFF that says where on Earth it lies, or what in it is no data.
+
+    Damaged files are none.
+    """
+    tags = tags_of(path)
+    return bool(tags & GEO_TAGS or (tags and path.with_suffix(".tfw").is_file()))
+
+
+def colorize_geotiff(
+    colorizer: "Colorizer",
+    source: Path,
+    target: Path,
+    scale: Scale,
+    *,
+    band: int = 1,
+    depth: int | None = None,
+    uncertainty: Path | None = None,
+    tick: Callable[[int], None] = lambda pixels: None,
+) -> list[str]:
+    """Colorize a band of a raster; its place, blocks and compression are kept.
+
+    What is no data stays so. A value that says so is kept if the target can hold it, and colours
+    that happen to equal it are one level beside it; in all other cases the target has a mask.
+
+    Args:
+        colorizer: The method.
+        source: The raster; its values are taken as they are stored, without scale and offset.
+        target: Is written, or stays as it is where anything fails.
+        scale: Of camera values, the same for all windows; percentiles are those of a sample.
+        band: Which is near-infrared, from 1 on.
+        depth: Bits of the target; None: 8 of an 8-bit source, else 16.
+        uncertainty: Where to write how unsure the colours are, in degrees; not-a-number is no data.
+        tick: Is told how many pixels have been written since it was told before.
+
+    Returns:
+        What its owner should know, a line each.
+
+    Raises:
+        NirganError: The source is damaged or has no such band, its values do not go with the scale,
+            the target cannot be written, or rasterio is not installed.
+    """
+    try:
+        import rasterio  # noqa: PLC0415 (an extra)
+        from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
+
+        from nirgan.inference.raster_source import Source  # noqa: PLC0415
+        from nirgan.inference.raster_target import Layout, Target  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"{source}: {error.name} is not installed, and GeoTIFFs need it: "
+            "pip install 'nirgan[geo]'"
+        ) from error
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # need not be
+        stack.enter_context(
+            rasterio.Env(
+                GDAL_CACHEMAX=CACHE, GDAL_NUM_THREADS="ALL_CPUS", GDAL_TIFF_INTERNAL_MASK=True
+            )
+        )
+        raster = stack.enter_context(Source(source, band))
+        limits = scale.limits(raster.sample, source)
+        layout = Layout.of(raster)
+        dtype = np.dtype(np.uint8 if (depth or 8 * raster.dtype.itemsize) == 8 else np.uint16)
+        nodata = _fitting(raster.nodata, dtype)
+        masked = nodata is None and (raster.masked or raster.nodata is not None)
+        # What a TIFF cannot hold would go into a file beside it, of which nobody knows.
+        stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
+        # Both files take their places when both are complete.
+        part = stack.enter_context(whole(target))
+        part_of_map = stack.enter_context(whole(uncertainty)) if uncertainty else None
+        tags = _tags(colorizer.title)
+        names = ("red", "green", "blue")
+        colours = stack.enter_context(
+            Target(part, target, raster, layout, names, dtype, nodata, masked, tags)
+        )
+        degrees = None
+        if uncertainty and part_of_map:
+            name = ("uncertainty in degrees",)
+            degrees = stack.enter_context(
+                Target(
+                    part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags
+                )
+            )
+
+        def read(window: Window) -> Tensor:
+            return limits.to_unit(raster.filled(window)).unsqueeze(0)
+
+        def write(window: Window, rgb: Tensor, unsure: Tensor | None) -> None:
+            valid = raster.valid(window)
+            levels = _levels(rgb.reshape(3, *valid.shape), dtype, nodata)
+            levels[:, ~valid] = nodata or 0
+            colours.add(window, levels, valid)
+            if degrees is not None and unsure is not None:
+                known = unsure.reshape(valid.shape).float().numpy()
+                degrees.add(window, np.where(valid, known, np.float32(np.nan))[np.newaxis], valid)
+            tick(valid.size)
+
+        colorizer.by_windows(
+            raster.height, raster.width, read, write, uncertainty=uncertainty is not None
+        )
+    hint = hint_of_bits(raster.sample) if scale.kind == "dtype" else ""
+    return [line for line in (layout.remark, hint and f"{source}: {hint}") if line]
+
+
+def _tags(title: str) -> dict[str, dict[str, str]]:
+    """What says that colours are synthetic, by namespace."""
+    # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
+    name, _, value = pictures.xmp(title).decode().partition("=")
+    return {
+        "": {
+            "TIFFTAG_IMAGEDESCRIPTION": pictures.description(title),
+            "TIFFTAG_SOFTWARE": title,
+        },
+        "xml:XMP": {name: value},
+    }
+
+
+def _fitting(nodata: float | None, dtype: np.dtype[Any]) -> int | None:
+    """The value of no data if pixels of a type can have it."""
+    if nodata is None or not float(nodata).is_integer():
+        return None
+    return int(nodata) if 0 <= nodata <= np.iinfo(dtype).max else None
+
+
+def _levels(rgb: Tensor, dtype: np.dtype[Any], nodata: int | None) -> Pixels:
+    """Colours in [0, 1], 3 x h x w, to levels, none of which is that of no data."""
+    most = np.iinfo(dtype).max
+    levels: Pixels = (rgb.float().clamp(0, 1) * most).round().numpy().astype(dtype)
+    if nodata is not None:
+        levels[levels == nodata] = nodata + 1 if nodata < most else nodata - 1
+    return levels

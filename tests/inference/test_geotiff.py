@@ -1,0 +1,490 @@
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, pad
+
+from nirgan.errors import NirganError
+from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
+from nirgan.inference.scaling import Scale
+from nirgan.inference.tiles import Window
+
+rasterio = pytest.importorskip("rasterio")
+from rasterio.control import GroundControlPoint  # noqa: E402
+from rasterio.enums import ColorInterp, MaskFlags  # noqa: E402
+from rasterio.rpc import RPC  # noqa: E402
+from rasterio.transform import Affine  # noqa: E402
+
+TURNED = Affine(10, 2, 500000, 3, -10, 5000000)
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+
+
+class Smooth:
+    """Red is the band, green what 5 x 5 pixels are on average, blue the band upside down."""
+
+    title = "nirgan 9, model smooth"
+
+    def __init__(self, tile=32, halo=2):
+        self.tile, self.halo, self.reads = tile, halo, []
+
+    def by_windows(self, height, width, read, write, *, uncertainty=False):
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                core = Window(top, left, min(top + self.tile, height), min(left + self.tile, width))
+                seen = Window(
+                    max(core.top - self.halo, 0),
+                    max(core.left - self.halo, 0),
+                    min(core.bottom + self.halo, height),
+                    min(core.right + self.halo, width),
+                )
+                self.reads.append(seen)
+                rgb, degrees = self.colours(read(seen))
+                inner = (
+                    ...,
+                    slice(core.top - seen.top, core.bottom - seen.top),
+                    slice(core.left - seen.left, core.right - seen.left),
+                )
+                write(core, rgb[inner], degrees[inner] if uncertainty else None)
+
+    @staticmethod
+    def colours(nir):
+        assert nir.dtype == torch.float32
+        assert 0 <= nir.min() <= nir.max() <= 1
+        mean = avg_pool2d(pad(nir[:, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
+        return torch.stack([nir, mean, 1 - nir], 1), 90 * mean
+
+
+def scene(height, width, dtype="uint16"):
+    rows, columns = np.mgrid[:height, :width]
+    unit = (2 + np.sin(rows / 9) + np.cos(columns / 7)) / 4
+    if np.dtype(dtype).kind == "f":
+        return unit.astype(dtype)
+    return (unit * (np.iinfo(dtype).max - 1) + 1).astype(dtype)
+
+
+def save(path, bands, **options):
+    bands = bands if bands.ndim == 3 else bands[np.newaxis]
+    count, height, width = bands.shape
+    size = {"count": count, "height": height, "width": width, "dtype": bands.dtype}
+    with rasterio.open(path, "w", driver="GTiff", **size, **options) as dataset:
+        dataset.write(bands)
+    return path
+
+
+def colorized(path, scale="dtype", colorizer=None, **options):
+    """Bands as they were written, and the data set, closed."""
+    target = path.parent / "out" / path.name
+    colorize_geotiff(colorizer or Smooth(), path, target, Scale.parse(scale), **options)
+    with rasterio.open(target) as dataset:
+        return dataset.read(), dataset
+
+
+def expected(unit, most):
+    rgb, _ = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
+    return (rgb[0] * most).round().numpy()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "low", "high", "most"),
+    [
+        ("uint8", "dtype", 0, 255, 255),
+        ("uint16", "dtype", 0, 65535, 65535),
+        ("int16", "-100,30000", -100, 30000, 65535),
+        ("float32", "dtype", 0, 1, 65535),
+        ("float64", "0.1,0.9", 0.1, 0.9, 65535),
+        ("int8", "-20,100", -20, 100, 255),
+    ],
+)
+def test_windows_give_what_the_whole_raster_gives(tmp_path, dtype, scale, low, high, most):
+    band = scene(75, 101, dtype)
+    if band.dtype.kind == "i":
+        band = band - np.iinfo(dtype).max // 4
+    colours, dataset = colorized(save(tmp_path / "a.tif", band), scale)
+    assert dataset.dtypes[0] == ("uint8" if most == 255 else "uint16")
+    unit = np.clip((band.astype(np.float64) - low) / (high - low), 0, 1)
+    assert np.abs(colours - expected(unit, most)).max() <= 1
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_depth_is_what_was_asked_for(tmp_path, depth):
+    colours, _ = colorized(save(tmp_path / "a.tif", scene(40, 40)), depth=depth)
+    assert colours.dtype == f"uint{depth}"
+    assert colours.max() > 0.9 * np.iinfo(colours.dtype).max
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"tiled": True, "blockxsize": 48, "blockysize": 16, "compress": "lzw", "predictor": 2},
+        {"tiled": True, "blockxsize": 112, "blockysize": 112, "compress": "zstd"},
+        {"tiled": True, "blockxsize": 256, "blockysize": 256},
+        {"blockysize": 7, "compress": "deflate", "predictor": 2},
+        {"blockysize": 200},
+    ],
+)
+def test_place_blocks_and_compression_are_kept(tmp_path, layout):
+    source = save(tmp_path / "a.tif", scene(90, 112), crs="EPSG:32633", transform=TURNED, **layout)
+    with rasterio.open(source, "r+") as before:
+        before.update_tags(AREA_OR_POINT="Point", TIFFTAG_DATETIME="2020:01:02 03:04:05", OWNER="x")
+    colours, _ = colorized(source, uncertainty=tmp_path / "map.tif")
+    np.testing.assert_array_equal(colours, expected(scene(90, 112) / 65535, 65535))
+    for path in (tmp_path / "out/a.tif", tmp_path / "map.tif"):
+        with rasterio.open(source) as before, rasterio.open(path) as after:
+            assert (after.crs, after.transform) == (before.crs, before.transform)
+            assert after.block_shapes[0] == before.block_shapes[0]
+            assert after.compression == before.compression
+            assert after.profile["tiled"] == before.profile["tiled"]
+            predictor = "3" if path.name == "map.tif" else "2"
+            found = after.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR")
+            assert found == (predictor if "predictor" in layout else None)
+            tags = after.tags()
+            assert (tags["AREA_OR_POINT"], tags["OWNER"]) == ("Point", "x")
+            assert tags["TIFFTAG_DATETIME"] == "2020:01:02 03:04:05"
+
+
+def test_colours_say_what_they_are(tmp_path):
+    colorized(save(tmp_path / "a.tif", scene(40, 50), crs="EPSG:4326"))
+    with rasterio.open(tmp_path / "out/a.tif") as after:
+        assert after.colorinterp == (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+        assert after.descriptions == ("red", "green", "blue")
+        assert after.tags()["TIFFTAG_SOFTWARE"] == Smooth.title
+        assert "ynthetic" in after.tags()["TIFFTAG_IMAGEDESCRIPTION"]
+        packet = after.tags(ns="xml:XMP")["xml:XMP"]
+    assert packet.startswith("<?xpacket begin=")
+    assert Smooth.title in packet
+
+
+def test_nothing_lies_beside_the_files(tmp_path):
+    source = save(tmp_path / "a.tif", scene(40, 50))
+    colorized(source, "percentile", uncertainty=tmp_path / "out/map.tif")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.tif", "a.tif", "map.tif", "out"]
+
+
+def test_control_points_and_rational_polynomials_are_kept(tmp_path):
+    points = [
+        GroundControlPoint(row, column, 10 + column / 9, 50 - row / 7, 3)
+        for row, column in [(0, 0), (0, 40), (30, 0), (30, 40)]
+    ]
+    source = save(tmp_path / "a.tif", scene(30, 40), gcps=points, crs="EPSG:4326")
+    one = [1.0] + [0.0] * 19
+    polynomial = RPC(1, 2, 3, 4, one, [0.5] * 20, 5, 6, 7, 8, one, [2.0] * 20, 9, 10)
+    with rasterio.open(source, "r+") as before:
+        before.rpcs = polynomial
+    colorized(source)
+    with rasterio.open(source) as before, rasterio.open(tmp_path / "out/a.tif") as after:
+        assert after.gcps[1].to_epsg() == 4326
+        assert [(p.row, p.col, p.x, p.y, p.z) for p in after.gcps[0]] == [
+            (p.row, p.col, p.x, p.y, p.z) for p in points
+        ]
+        assert after.rpcs.to_dict() == before.rpcs.to_dict()
+
+
+def holes(shape):
+    """Which pixels are data: not a margin that slants, nor single pixels, nor a wide hole."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    valid = columns > 20 + rows // 3
+    valid[5::17, 3::13] = False
+    valid[40:90, 90:190] = False
+    return valid
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "depth", "kept"),
+    [
+        ("uint8", 0, None, 0),
+        ("uint8", 255, 16, 255),
+        ("uint16", 65535, None, 65535),
+        ("uint16", 65535, 8, None),
+        ("int16", -9999, None, None),
+        ("float32", np.nan, None, None),
+        ("float32", -3.4028234663852886e38, 8, None),
+        ("float32", 0, None, 0),
+    ],
+)
+def test_no_data_stays_no_data_and_nothing_else_becomes_it(tmp_path, dtype, nodata, depth, kept):
+    band = scene(150, 200, dtype)
+    valid = holes(band.shape)
+    # Colours that equal the value, in the way that a saturated sky does.
+    band[100:110] = 1 if nodata == 0 else band.max()
+    scale = "0,30000" if dtype == "int16" else "0,1" if dtype == "float32" else "dtype"
+    band[~valid] = nodata
+    source = save(tmp_path / "a.tif", band, nodata=nodata)
+    colours, dataset = colorized(source, scale, depth=depth, uncertainty=tmp_path / "map.tif")
+    assert dataset.nodata == kept
+    with rasterio.open(tmp_path / "out/a.tif") as after:
+        for number in (1, 2, 3):
+            np.testing.assert_array_equal(after.read_masks(number) > 0, valid)
+        masked = MaskFlags.per_dataset in after.mask_flag_enums[0]
+        assert masked == (kept is None)
+    with rasterio.open(tmp_path / "map.tif") as unsure:
+        assert np.isnan(unsure.nodata)
+        np.testing.assert_array_equal(np.isfinite(unsure.read(1)), valid)
+    whole, _ = colorized(source, scale, Smooth(tile=1000), depth=depth)
+    np.testing.assert_array_equal(colours, whole)
+
+
+@pytest.mark.parametrize("kind", ["mask", "alpha", "nodata and alpha"])
+def test_masks_and_transparency_become_a_mask(tmp_path, kind):
+    band = scene(60, 80)
+    valid = holes(band.shape)
+    source = tmp_path / "a.tif"
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        if kind == "mask":
+            save(source, band, blockysize=16)
+            with rasterio.open(source, "r+") as dataset:
+                dataset.write_mask(valid)
+        else:
+            nodata = {"nodata": -1e9} if "nodata" in kind else {}
+            dtype = "int32" if nodata else "uint16"
+            bands = np.stack([band, valid * 65535]).astype(dtype)
+            save(source, bands, alpha="yes", photometric="minisblack", **nodata)
+            assert rasterio.open(source).colorinterp[1] == ColorInterp.alpha
+    colours, dataset = colorized(source, "0,65535")
+    assert dataset.count == 3
+    assert dataset.nodata is None
+    with rasterio.open(tmp_path / "out/a.tif") as after:
+        np.testing.assert_array_equal(after.dataset_mask() > 0, valid)
+    assert not colours[:, ~valid].any()
+    assert np.abs(colours[0][valid] - band[valid].astype(int)).max() <= 1
+
+
+def test_a_hole_casts_no_shadow(tmp_path):
+    band = np.full((64, 64), 40000, np.uint16)
+    band[20:40, 20:40] = 0
+    colours, _ = colorized(save(tmp_path / "a.tif", band, nodata=0))
+    valid = band > 0
+    assert (colours[1][valid] == 40000).all()
+
+
+def test_all_of_it_may_be_no_data(tmp_path):
+    colours, dataset = colorized(save(tmp_path / "a.tif", np.zeros((40, 50), np.uint8), nodata=0))
+    assert not colours.any()
+    assert dataset.nodata == 0
+
+
+def test_percentiles_leave_out_no_data_and_are_the_same_for_all_windows(tmp_path):
+    band = scene(70, 90)
+    band[:40] = 0
+    colours, _ = colorized(save(tmp_path / "a.tif", band, nodata=0), "percentile:0,100")
+    low, high = band[40:].min(), band[40:].max()
+    unit = (band[40:].astype(np.float64) - low) / (np.float64(high) - low)
+    assert np.abs(colours[0, 40:] - unit * 65535).max() <= 1
+
+
+def test_the_band_is_chosen_by_number(tmp_path):
+    bands = np.stack([scene(40, 50), scene(40, 50) // 2, scene(40, 50) // 4])
+    source = save(tmp_path / "a.tif", bands, photometric="minisblack")
+    for number in (1, 2, 3):
+        colours, _ = colorized(source, band=number)
+        assert np.abs(colours[0].astype(int) - bands[number - 1]).max() <= 1
+
+
+def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monkeypatch):
+    """And what waits to be written is less than two rows of blocks."""
+    from nirgan.inference import blocks, raster_source
+
+    asked, waiting = [], []
+    read, put = raster_source.Source._read, blocks.Blocks._put
+
+    def counted(self, window, shape=None):
+        asked.append((window.bottom - window.top) * (window.right - window.left))
+        if shape is not None:
+            asked[-1] = shape[0] * shape[1]
+        return read(self, window, shape)
+
+    def weighed(self, *arguments):
+        put(self, *arguments)
+        waiting.append(sum(pixels.nbytes for pixels, _ in self._begun.values()))
+
+    monkeypatch.setattr(raster_source, "SAMPLE", 64)
+    monkeypatch.setattr(raster_source, "FAR", 8)
+    monkeypatch.setattr(raster_source.Source, "_read", counted)
+    monkeypatch.setattr(blocks.Blocks, "_put", weighed)
+    most = []
+    for height in (200, 400):
+        band = scene(height, 300, "uint8")
+        band[::50] = 0
+        source = save(
+            tmp_path / f"{height}.tif", band, nodata=0, tiled=True, blockxsize=48, blockysize=48
+        )
+        asked.clear(), waiting.clear()
+        colorized(source)
+        most.append((max(asked), max(waiting)))
+    assert most[0][0] == most[1][0] <= max((32 + 4 + 16) ** 2, 64**2)
+    assert most[0][1] == most[1][1] <= 2 * 336 * 48 * 3
+
+
+def test_every_block_is_written_once(tmp_path, monkeypatch):
+    from nirgan.inference import raster_target
+
+    written = []
+    write = raster_target.Target._write
+    monkeypatch.setattr(
+        raster_target.Target, "_write", lambda *a: (written.append(a[1]), write(*a))
+    )
+    colorized(save(tmp_path / "a.tif", scene(100, 130), tiled=True, blockxsize=48, blockysize=48))
+    assert len(written) == len(set(written)) == 9
+
+
+def test_beginning_again_in_smaller_windows_is_right(tmp_path):
+    class Restarted(Smooth):
+        def by_windows(self, height, width, read, write, *, uncertainty=False):
+            rgb, _ = self.colours(read(Window(0, 0, 50, width)))
+            write(Window(0, 0, 50, width), 1 - rgb, None)
+            super().by_windows(height, width, read, write, uncertainty=uncertainty)
+
+    band = scene(100, 130)
+    source = save(tmp_path / "a.tif", band, tiled=True, blockxsize=48, blockysize=48)
+    colours, _ = colorized(source, colorizer=Restarted())
+    np.testing.assert_array_equal(colours, expected(band / 65535, 65535))
+
+
+def test_progress_comes_to_all_pixels(tmp_path):
+    ticks = []
+    colorized(save(tmp_path / "a.tif", scene(40, 70)), tick=ticks.append)
+    assert len(ticks) > 1
+    assert sum(ticks) == 40 * 70
+
+
+def test_a_reference_beside_the_source_counts(tmp_path):
+    source = save(tmp_path / "a.tif", scene(20, 30))
+    assert not is_geotiff(source)
+    (tmp_path / "a.tfw").write_text("10\n0\n0\n-10\n505\n4995\n")
+    assert is_geotiff(source)
+    _, dataset = colorized(source)
+    assert dataset.transform == Affine(10, 0, 500, 0, -10, 5000)
+
+
+def test_other_compressions_are_replaced_and_said(tmp_path):
+    source = save(tmp_path / "a.tif", scene(64, 64, "uint8"), compress="jpeg")
+    hints = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
+    assert len(hints) == 1
+    assert "JPEG" in hints[0]
+    assert "DEFLATE" in hints[0]
+    with rasterio.open(tmp_path / "out.tif") as after:
+        assert after.compression.value == "DEFLATE"
+
+
+def test_twelve_bits_are_noticed(tmp_path):
+    source = save(tmp_path / "a.tif", scene(64, 64) // 16)
+    (hint,) = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
+    assert str(source) in hint
+    assert "0,4095" in hint
+
+
+def refused(source, *words, scale="dtype", **options):
+    target = source.parent / "out" / "x.tif"
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"former")
+    with pytest.raises(NirganError) as caught:
+        colorize_geotiff(Smooth(), source, target, Scale.parse(scale), **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (str(source), *words):
+        assert word in message
+    assert target.read_bytes() == b"former"
+    assert [p.name for p in target.parent.iterdir()] == ["x.tif"]
+
+
+@pytest.mark.parametrize("band", [0, 4, -1])
+def test_a_band_that_is_not_there_names_those_that_are(tmp_path, band):
+    source = save(tmp_path / "a.tif", np.stack([scene(20, 30)] * 3), photometric="minisblack")
+    with rasterio.open(source, "r+") as dataset:
+        dataset.descriptions = ("red\nedge", "NIR", None)
+    refused(source, f"no band {band}", "--band", "2 (NIR)", "red edge", "3 (", band=band)
+
+
+def test_bands_that_are_no_measurement_are_refused(tmp_path):
+    refused(save(tmp_path / "a.tif", np.ones((20, 30), np.complex64)), "complex")
+    palette = save(tmp_path / "b.tif", np.ones((20, 30), np.uint8), photometric="palette")
+    with rasterio.open(palette, "r+") as dataset:
+        dataset.write_colormap(1, {0: (0, 0, 0, 255), 1: (9, 9, 9, 255)})
+    refused(palette, "palette")
+
+
+def test_floats_need_a_scale(tmp_path):
+    refused(save(tmp_path / "a.tif", scene(20, 30, "float32") * 9000), "--scale")
+
+
+@pytest.mark.parametrize(
+    "layout", [{"compress": "deflate"}, {}, {"tiled": True, "compress": "lzw"}]
+)
+def test_damaged_blocks_are_named(tmp_path, layout, capfd):
+    noise = np.random.default_rng(0).integers(0, 65535, (300, 300)).astype(np.uint16)
+    whole = save(tmp_path / "whole.tif", noise, **layout)
+    source = tmp_path / "a.tif"
+    source.write_bytes(whole.read_bytes()[:150_000])
+    refused(source, "rows", "columns", "damaged", scale="0,65535")
+
+
+def test_no_tiff_at_all(tmp_path):
+    source = tmp_path / "a.tif"
+    source.write_bytes(b"II*\0")
+    refused(source, "not a readable GeoTIFF")
+    refused(tmp_path / "missing.tif", "not a readable GeoTIFF")
+
+
+def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch, capfd):
+    import resource
+    import signal
+
+    noise = np.random.default_rng(0).integers(0, 65535, (128, 128)).astype(np.uint16)
+    source = save(tmp_path / "a.tif", noise, blockysize=5, compress="deflate")
+    colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
+    size = (tmp_path / "out.tif").stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        for limit in (0, 1000, size // 2, size - 1):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+            with pytest.raises(NirganError, match="cannot be written") as caught:
+                colorize_geotiff(Smooth(), source, tmp_path / "full.tif", Scale())
+            assert "\n" not in str(caught.value)
+            assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tif", "out.tif"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, former)
+
+
+def test_rasterio_is_an_extra(tmp_path, monkeypatch):
+    source = save(tmp_path / "a.tif", scene(20, 30), crs="EPSG:4326")
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    assert is_geotiff(source)
+    refused(source, "pip install 'nirgan[geo]'")
+
+
+@pytest.mark.parametrize("options", [{"BIGTIFF": "YES"}, {"ENDIANNESS": "BIG"}, {}])
+@pytest.mark.parametrize(
+    "georeference", [{"crs": "EPSG:4326"}, {"nodata": 3}, {"transform": TURNED}]
+)
+def test_geotiffs_are_known_by_their_tags(tmp_path, options, georeference):
+    assert is_geotiff(save(tmp_path / "a.tif", scene(9, 9), **georeference, **options))
+    assert not is_geotiff(save(tmp_path / "b.tif", scene(9, 9), **options))
+
+
+def test_other_and_damaged_files_are_no_geotiffs(tmp_path):
+    good = save(tmp_path / "a.tif", scene(9, 9), crs="EPSG:4326").read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "b.tif"
+    (tmp_path / "b.tfw").write_text("1\n0\n0\n1\n0\n0\n")
+    for content in (
+        b"",
+        b"II",
+        b"II*\0",
+        b"II*\0\xff\xff\xff\xff",
+        b"II+\0\x08\0\0\0" + b"\xff" * 8,
+        b"\x89PNG\r\n\x1a\n",
+    ):
+        path.write_bytes(content)
+        assert not is_geotiff(path)
+    for _ in range(300):
+        content = bytearray(good[: rng.integers(len(good))])
+        content[4:8] = rng.bytes(4) if rng.random() < 0.5 else content[4:8]
+        path.write_bytes(content)
+        assert is_geotiff(path) in (True, False)
+    assert not is_geotiff(tmp_path)
+    assert not is_geotiff(tmp_path / "missing.tif")
+    shutil.copy(tmp_path / "a.tif", tmp_path / "c.png")
+    assert is_geotiff(tmp_path / "c.png")
