@@ -38,26 +38,31 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     if not 0 < options.port < 65536:
         raise NirganError(f"--port: expected 1 to 65535, got {options.port}")
-    with tempfile.TemporaryDirectory(prefix="nirgan-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nirgan-demo-", ignore_cleanup_errors=True) as folder:
         settle(Path(folder))
         try:
-            from nirgan.inference.page import Desk, build  # noqa: PLC0415 (settled before)
+            import gradio  # noqa: F401, PLC0415 (an extra, and the environment is settled now)
         except ModuleNotFoundError as error:
             raise NirganError(
                 f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
             ) from error
-        from nirgan.inference.colorizer import load  # noqa: PLC0415 (help comes at once)
+        return _show(options.model, options.port, Path(folder))
 
-        page = build(Desk({str(name): load(name) for name in options.model}, Path(folder)))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the folder stays
-        try:
-            print(f"{serve(page, options.port)} is open; Ctrl-C ends it", flush=True)
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            page.close(verbose=False)
+
+def _show(models: Sequence[str], port: int, folder: Path) -> int:
+    from nirgan.inference.colorizer import load  # noqa: PLC0415 (help comes at once)
+    from nirgan.inference.page import Desk, build  # noqa: PLC0415
+
+    page = build(Desk({model: load(model) for model in models}, folder))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
+    try:
+        print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        page.close(verbose=False)
 
 
 def settle(folder: Path) -> None:
@@ -86,7 +91,7 @@ def serve(page: "gr.Blocks", port: int) -> str:
     Raises:
         NirganError: The port is taken.
     """
-    import gradio as gr  # noqa: PLC0415 (as above)
+    import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
     try:
         _, address, _ = page.queue(max_size=16, api_open=False).launch(
@@ -102,8 +107,8 @@ def serve(page: "gr.Blocks", port: int) -> str:
             pwa=False,
             max_file_size=UPLOAD,
             footer_links=[],
-            theme=gr.themes.Default(font=FONT, font_mono=MONO),
+            theme=gr.themes.Default(primary_hue="slate", font=FONT, font_mono=MONO),
         )
     except OSError as error:
         raise NirganError(f"--port {port}: taken already; choose another") from error
-    return address
+    return str(address)

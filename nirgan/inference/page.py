@@ -1,8 +1,8 @@
-"""The page of `python -m nirgan demo`: what it shows, and what happens when a person does something.
+"""The page of `python -m nirgan demo`: what it shows, and what happens on it.
 
-`Desk` does the work and knows nothing of the page. Gradio's words stay in `build`. Its own picture
-fields would bring a 16-bit file down to 8, so a file is taken as a file, and what can be downloaded is
-as deep as what was dropped.
+`Desk` does the work and knows nothing of the page; Gradio's words stay in `build`. Gradio's own
+fields for pictures bring 16 bits down to 8, so a file is taken as a file here, and what can be
+downloaded is as deep as what was dropped.
 """
 
 import tempfile
@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
-import gradio as gr
 import numpy as np
 from torch import Tensor
 
@@ -22,24 +21,27 @@ from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.scaling import Scale, hint_of_bits
 
+if TYPE_CHECKING:
+    import gradio as gr
+
 SUFFIXES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
-KEPT = 3600
-"""Seconds until uploads and results are deleted; all are when the page ends."""
+KEPT = 86400
+"""Seconds until uploads and results are deleted; all of them are when the page ends."""
 TOPS = (1, 2, 5, 10, 20, 45, 90)
 """Degrees at which a heat map may end."""
 SCALES = [
-    ("all that the file's type can hold", "dtype"),
-    ("the picture's own percentiles, 0.5 and 99.5", "percentile"),
+    ("whole range of the file's type", "dtype"),
+    ("percentiles of the picture", "percentile"),
     ("10 bits: 0,1023", "0,1023"),
     ("12 bits: 0,4095", "0,4095"),
     ("14 bits: 0,16383", "0,16383"),
 ]
 ABOUT = (
     "# Near-infrared into colour\n"
-    "**The colours are guesses**: a network has seen what such scenes look like, and nothing of the "
-    "colours of this one. The file that you download says so too."
+    "**The colours are guesses**: a network has learned what such scenes look like, and has seen "
+    "nothing of the colours of this one. The file that you download says so too."
 )
 
 
@@ -111,7 +113,7 @@ class Desk:
         _write(out, colours, pixels.dtype)
         height, width = pixels.shape
         note = (
-            f"{width} x {height} pixels, {pixels.dtype}; "
+            f"{file.name}: {width} x {height} pixels, {pixels.dtype}; "
             f"{limits.low:g} is black, {limits.high:g} is white. "
         )
         if hint := scale == "dtype" and hint_of_bits(pixels):
@@ -174,27 +176,30 @@ def _write(file: Path, colours: Tensor, depth: np.dtype[Any]) -> None:
     cv2.imwrite(str(file), pixels[..., ::-1])
 
 
-def build(desk: Desk) -> gr.Blocks:
+def build(desk: Desk) -> "gr.Blocks":
     """The page.
 
     Args:
         desk: What does the work. One picture at a time goes over it.
     """
+    import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
+
     names = list(desk.colorizers)
-    page = gr.Blocks(title="nirgan", analytics_enabled=False, delete_cache=(KEPT // 6, KEPT))
+    page = gr.Blocks(title="nirgan", analytics_enabled=False, delete_cache=(KEPT // 24, KEPT))
     with page:
         gr.Markdown(ABOUT)
+        given = gr.State()
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                file = gr.File(
-                    label="Near-infrared picture", file_types=SUFFIXES, height=180, elem_id="file"
+                drop = gr.File(
+                    label="Near-infrared picture", file_types=SUFFIXES, height=180, elem_id="drop"
                 )
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
                 scale = gr.Dropdown(
-                    SCALES,  # type: ignore[arg-type]
+                    SCALES,
                     value="dtype",
                     label="What is black, what is white",
-                    info="Choose, or write two values of the camera's: LOW,HIGH",
+                    info="Choose, or write two values of your camera: LOW,HIGH",
                     allow_custom_value=True,
                     elem_id="scale",
                 )
@@ -210,50 +215,58 @@ def build(desk: Desk) -> gr.Blocks:
                     max_height=680,
                     elem_id="slider",
                 )
-                note = gr.Markdown(elem_id="note")
+                note = gr.HTML(elem_id="note", padding=False)
                 download = gr.DownloadButton(
-                    "Download the colours", interactive=False, elem_id="download"
+                    "Download the colours",
+                    variant="primary",
+                    visible=False,
+                    elem_id="download",
                 )
-                with gr.Column(visible=False) as unsure_part:
+                with gr.Column(visible=False) as below:
                     picture = gr.Image(
                         label="Uncertainty",
                         format="png",
                         interactive=False,
-                        buttons=["download", "fullscreen"],
+                        buttons=["fullscreen"],
                         elem_id="heat",
                     )
-                    scale_of_map = gr.HTML(elem_id="legend")
+                    key = gr.HTML(elem_id="legend", padding=False)
 
-        def show(given: str | None, model: str, scale: str, uncertainty: bool) -> dict[Any, Any]:
-            if given is None:
-                return {
-                    slider: None,
-                    note: "",
-                    download: gr.DownloadButton(value=None, interactive=False),
-                    unsure_part: gr.Column(visible=False),
-                }
-            path = Path(given)
+        def nothing(line: str = "") -> dict[Any, Any]:
+            return {
+                slider: None,
+                note: line,
+                download: gr.DownloadButton(value=None, visible=False),
+                below: gr.Column(visible=False),
+            }
+
+        def show(path: str | None, model: str, scale: str, uncertainty: bool) -> dict[Any, Any]:
+            if path is None:
+                return nothing()
+            file = Path(path)
             try:
-                result = desk.colorize(path, model, scale, uncertainty)
+                result = desk.colorize(file, model, scale, uncertainty)
             except NirganError as error:
-                # The message names the file that was uploaded, in a folder of no interest.
-                line = escape(str(error).replace(str(path), path.name).replace("--scale ", ""))
-                raise gr.Error(line, title="Not colorized", print_exception=False) from error
-            shown = {
+                # The former picture must not stand beside it. Of the path, only the name is known.
+                line = str(error).replace(str(file), file.name).replace("--scale ", "")
+                return nothing(f"<b role='alert' style='color: #c22'>{escape(line)}</b>")
+            shown: dict[Any, Any] = {
                 slider: (result.nir, result.rgb),
                 note: escape(result.note),
-                download: gr.DownloadButton(value=str(result.file), interactive=True),
-                unsure_part: gr.Column(visible=result.heat is not None),
+                download: gr.DownloadButton(value=str(result.file), visible=True),
+                below: gr.Column(visible=result.heat is not None),
             }
             if result.heat is not None:
-                shown |= {picture: result.heat.picture, scale_of_map: legend(result.heat.top)}
+                shown |= {picture: result.heat.picture, key: legend(result.heat.top)}
             return shown
 
+        # The file goes on at once, so that the next one can be dropped on the same place.
+        drop.upload(lambda path: (None, path), drop, [drop, given], api_visibility="private")
         gr.on(
-            [file.change, model.input, scale.input, unsure.input],
+            [given.change, model.input, scale.input, unsure.input],
             show,
-            [file, model, scale, unsure],
-            [slider, note, download, unsure_part, picture, scale_of_map],
+            [given, model, scale, unsure],
+            [slider, note, download, below, picture, key],
             concurrency_limit=1,
             trigger_mode="always_last",
             show_progress_on=[slider],
