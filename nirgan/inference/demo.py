@@ -1,0 +1,114 @@
+"""`python -m nirgan demo`: a page in the browser, for this machine alone."""
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsonargparse import ArgumentParser
+
+from nirgan.errors import NirganError
+from nirgan.explain import parse
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+HOST = "127.0.0.1"
+UPLOAD = "200mb"
+"""The largest file that the page takes."""
+FONT = ["system-ui", "sans-serif"]
+MONO = ["ui-monospace", "monospace"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb, until it is interrupted."""
+    parser = ArgumentParser(
+        prog="python -m nirgan demo",
+        description="A page in the browser that colorizes what is dropped on it. "
+        "Only this machine sees it, and no picture leaves this machine.",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "--model", nargs="+", default=["default"], help="names or files; the page lets choose"
+    )
+    parser.add_argument("--port", type=int, default=7860)
+    options = parse(parser, arguments)
+    if not 0 < options.port < 65536:
+        raise NirganError(f"--port: expected 1 to 65535, got {options.port}")
+    with tempfile.TemporaryDirectory(prefix="nirgan-demo-", ignore_cleanup_errors=True) as folder:
+        settle(Path(folder))
+        try:
+            import gradio  # noqa: F401, PLC0415 (an extra, and the environment is settled now)
+        except ModuleNotFoundError as error:
+            raise NirganError(
+                f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
+            ) from error
+        return _show(options.model, options.port, Path(folder))
+
+
+def _show(models: Sequence[str], port: int, folder: Path) -> int:
+    from nirgan.inference.colorizer import load  # noqa: PLC0415 (help comes at once)
+    from nirgan.inference.page import Desk, build  # noqa: PLC0415
+
+    page = build(Desk({model: load(model) for model in models}, folder))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
+    try:
+        print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        page.close(verbose=False)
+
+
+def settle(folder: Path) -> None:
+    """Set what Gradio reads from the environment, when it is imported and later.
+
+    Args:
+        folder: Where it keeps uploads.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]  # of other pages, which may be open to the world
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_RUN_HISTORY": "False",
+        "GRADIO_TEMP_DIR": str(folder),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST])),
+    }
+
+
+def serve(page: "gr.Blocks", port: int) -> str:
+    """Open a page on this machine.
+
+    Returns:
+        Its address.
+
+    Raises:
+        NirganError: The port is taken.
+    """
+    import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
+
+    try:
+        _, address, _ = page.queue(max_size=16, api_open=False).launch(
+            server_name=HOST,
+            server_port=port,
+            share=False,
+            quiet=True,
+            inline=False,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+            max_file_size=UPLOAD,
+            footer_links=[],
+            theme=gr.themes.Default(primary_hue="slate", font=FONT, font_mono=MONO),
+        )
+    except OSError as error:
+        raise NirganError(f"--port {port}: taken already; choose another") from error
+    return str(address)

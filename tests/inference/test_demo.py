@@ -1,0 +1,278 @@
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nirgan.errors import NirganError
+from nirgan.inference import colorizer, demo
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.page import Desk, build, heat, legend
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+pytestmark = pytest.mark.xdist_group("demo")  # Gradio takes seconds to import
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class Tint(nn.Module):
+    """Some colours, and how many were ever made at the same time."""
+
+    def __init__(self, blue):
+        super().__init__()
+        self.register_buffer("tint", torch.tensor([1, 0.5, blue])[:, None, None])
+        self.lock, self.busy, self.most = threading.Lock(), 0, 0
+
+    def forward(self, x):
+        self._count(1)
+        time.sleep(0.02)
+        self._count(-1)
+        return x * self.tint
+
+    def _count(self, change):
+        with self.lock:
+            self.busy += change
+            self.most = max(self.most, self.busy)
+
+
+@pytest.fixture
+def environment():
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture
+def desk(tmp_path, environment):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    demo.settle(folder)
+    names = {"warm": 0.1, "cold <b>": -0.9}
+    return Desk({n: Colorizer(Tint(b), n, device="cpu") for n, b in names.items()}, folder)
+
+
+def draw(file, dtype=np.uint16, size=(48, 64)):
+    """Noise of 12 bits, or 8."""
+    most = 255 if dtype == np.uint8 else 4095
+    pixels = np.random.default_rng(0).integers(0, most, size).astype(dtype)
+    assert cv2.imwrite(str(file), pixels)
+    return pixels
+
+
+def read(file):
+    return cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., ::-1]
+
+
+def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path):
+    pixels = draw(tmp_path / "field.tif")
+    result = desk.colorize(tmp_path / "field.tif", "warm", "0,4095", False)
+    nir = torch.from_numpy(pixels / 4095).float()
+    expected = (desk.colorizers["warm"].band(nir[None])[0] * 65535).round().permute(1, 2, 0)
+    assert read(result.file).dtype == np.uint16
+    np.testing.assert_allclose(read(result.file), expected, atol=1)
+    np.testing.assert_allclose(result.nir[..., 1] / 255, nir, atol=0.003)
+    np.testing.assert_allclose(result.rgb / 255, expected / 65535, atol=0.003)
+    assert result.file.name == "field-colour.png"
+    assert result.heat is None
+
+
+def test_the_page_says_what_black_and_white_were(desk, tmp_path):
+    draw(tmp_path / "a.png")
+    note = desk.colorize(tmp_path / "a.png", "warm", "dtype", False).note
+    assert "64 x 48 pixels, uint16; 0 is black, 65535 is white" in note
+    assert "12-bit, choose the range 0,4095" in note
+    assert "model warm" in note
+    assert "bit, choose" not in desk.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
+
+
+def test_the_screen_gets_a_smaller_picture_than_the_file(desk, tmp_path):
+    draw(tmp_path / "wide.png", np.uint8, (20, 3200))
+    result = desk.colorize(tmp_path / "wide.png", "warm", "dtype", True)
+    assert result.rgb.shape == result.nir.shape == result.heat.picture.shape == (10, 1600, 3)
+    assert read(result.file).shape == (20, 3200, 3)
+    assert read(result.file).dtype == np.uint8
+
+
+def test_uncertainty_is_drawn_between_nought_and_a_round_number(desk, tmp_path):
+    draw(tmp_path / "a.png", np.uint8)
+    result = desk.colorize(tmp_path / "a.png", "cold <b>", "dtype", True)
+    degrees = desk.colorizers["cold <b>"].uncertainty(
+        torch.from_numpy(draw(tmp_path / "a.png", np.uint8) / 255).float()[None]
+    )[1][0]
+    assert np.array_equal(result.heat.picture, heat(degrees).picture)
+    drawn = heat(torch.tensor([[0.0, 2.5, 4.4, 5.0]]))
+    assert drawn.top == 5
+    assert drawn.picture[0].sum(1).tolist() == sorted(drawn.picture[0].sum(1))
+    assert drawn.picture[0, 0].max() < 10
+    assert heat(torch.full((2, 2), 130.0)).top == 90
+
+
+def test_the_legend_has_degrees():
+    assert [f"{d}°" in legend(5) for d in (0, 1.25, 2.5, 3.75, 5)] == [True] * 5
+
+
+def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, desk):
+    with pytest.raises(NirganError, match="--port: expected 1 to 65535, got 0"):
+        demo.main(["--port=0"])
+    with socket.create_server((demo.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(NirganError, match=f"--port {port}: taken already; choose another"):
+            demo.serve(build(desk), port)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(NirganError, match=r"gradio is not installed.*pip install 'nirgan\[demo\]'"):
+        demo.main([])
+
+
+def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
+    monkeypatch, environment, desk, tmp_path, capsys
+):
+    kept = []
+
+    def interrupt(seconds):
+        kept.extend(tmp_path.glob("nirgan-demo-*"))
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(demo, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr(colorizer, "load", lambda name: desk.colorizers[name], raising=False)
+    handler, port = signal.getsignal(signal.SIGTERM), free_port()
+    try:
+        assert demo.main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert f"http://127.0.0.1:{port}/ is open" in capsys.readouterr().out
+    assert len(kept) == 1
+    assert not kept[0].exists()
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((demo.HOST, port)):
+        pass
+
+
+def free_port():
+    with socket.create_server((demo.HOST, 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def reached(monkeypatch):
+    """Addresses that this process connects to."""
+    addresses, connect = set(), socket.socket.connect
+
+    def noted(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            addresses.add(address[0])
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noted)
+    return addresses
+
+
+@pytest.fixture
+def address(desk, reached, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # is no way to this machine
+    monkeypatch.setenv("GRADIO_SHARE", "True")
+    monkeypatch.setenv("GRADIO_ALLOWED_PATHS", "/")
+    monkeypatch.setattr(demo, "UPLOAD", "50kb")
+    demo.settle(desk.folder)
+    page = build(desk)
+    yield demo.serve(page, free_port())
+    page.close(verbose=False)
+    assert reached <= {demo.HOST}
+
+
+@pytest.fixture
+def context(tmp_path):
+    if BROWSER is None:
+        pytest.skip(f"there is no browser ({', '.join(BROWSERS)})")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        context = browser.new_context()
+        context.set_default_timeout(15_000)
+        hosts = set()
+        context.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        yield context
+        browser.close()
+    assert hosts == {demo.HOST}
+
+
+def opened(context, address):
+    page = context.new_page()
+    page.goto(address)
+    page.locator("#drop input[type=file]").wait_for(state="attached")
+    return page
+
+
+def test_in_a_browser(desk, address, context, tmp_path):
+    pixels = draw(tmp_path / "field.tif")
+    page = opened(context, address)
+    page.get_by_text("colours are guesses").wait_for()
+    page.set_input_files("#drop input[type=file]", tmp_path / "field.tif")
+    page.locator("#slider img").first.wait_for()
+    assert page.locator("#slider img").count() == 2
+
+    choose(page, "#scale", "0,4095", "4095 is white")
+    choose(page, "#model", "cold <b>", "model cold <b>")
+    page.locator("#unsure input").check()
+    page.locator("#heat img").wait_for()
+    assert "0°" in page.inner_text("#legend")
+    assert len(page.screenshot(path=tmp_path / "page.png")) > 10_000
+    with page.expect_download() as download:
+        page.click("#download")
+    nir = torch.from_numpy(pixels / 4095).float()[None]
+    expected = (desk.colorizers["cold <b>"].band(nir)[0] * 65535).round().permute(1, 2, 0)
+    assert download.value.suggested_filename == "field-colour.png"
+    np.testing.assert_allclose(read(download.value.path()), expected, atol=1)
+
+    choose(page, "#scale", "<img src=x>", "<img src=x>: expected dtype")  # as text, not as HTML
+    assert page.locator("#note img, #slider img, #heat img").count() == 0
+    (tmp_path / "torn.png").write_bytes((tmp_path / "field.tif").read_bytes()[:99])
+    page.set_input_files("#drop input[type=file]", tmp_path / "torn.png")
+    page.get_by_text("torn.png: not a readable picture").wait_for()
+    assert str(desk.folder) not in page.inner_text("body")
+
+    (tmp_path / "notes.txt").write_text("no picture")
+    page.set_input_files("#drop input[type=file]", tmp_path / "notes.txt")
+    page.get_by_text("Invalid file type").wait_for()
+    draw(tmp_path / "large.png", np.uint8, (300, 300))
+    page.set_input_files("#drop input[type=file]", tmp_path / "large.png")
+    page.get_by_text("File exceeds allowed").wait_for()
+
+
+def choose(page, field, value, sign):
+    page.fill(f"{field} input", value)
+    page.keyboard.press("Enter")
+    page.locator("#note").get_by_text(sign).wait_for()
+
+
+def test_one_picture_at_a_time(desk, address, context, tmp_path):
+    draw(tmp_path / "a.png")
+    pages = [opened(context, address) for _ in range(2)]
+    for page in pages:
+        page.set_input_files("#drop input[type=file]", tmp_path / "a.png")
+    for page in pages:
+        page.locator("#slider img").first.wait_for()
+    for page in pages:
+        page.locator("#unsure input").check()
+    for page in pages:
+        page.locator("#heat img").wait_for()
+    assert desk.colorizers["warm"].generator.most == 1
+
+
+def test_no_other_file_is_served(address, tmp_path):
+    import httpx
+
+    (tmp_path / "secret.txt").write_text("secret")
+    for path in (tmp_path / "secret.txt", Path(__file__), "pyproject.toml"):
+        assert httpx.get(f"{address}gradio_api/file={path}").status_code == 403
