@@ -25,9 +25,9 @@ from nirgan.networks.whole import LooksAtWhole, Place, knowing
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Window], Tensor]
-"""Gives the part of a band that is asked for, h x w in [0, 1]."""
+"""Gives the part of the bands that is asked for, B x h x w in [0, 1]."""
 Write = Callable[[Window, Tensor, Tensor | None], None]
-"""Takes a part's colours, 3 x h x w in [0, 1], and its uncertainty, h x w in degrees."""
+"""Takes a part's colours, B x 3 x h x w in [0, 1], and their uncertainty, B x h x w in degrees."""
 
 BLOCK = 256
 """Cores of tiles are multiples of this where that is possible, as blocks of rasters are."""

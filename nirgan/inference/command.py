@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         problems += outcome.problems
         done = outcome.done
         if outcome.hints:
-            _tell(f"{len(outcome.hints)} may look too dark:", outcome.hints[:5])
+            _tell(f"{len(outcome.hints)} to look at:", outcome.hints)
     if done:
         print(f"{len(done)} in colour in {options.output} ({len(done) / seconds:.1f} a second)")
     if made.there:
@@ -129,7 +129,7 @@ def _parser() -> ArgumentParser:
 
 
 class _Bars:
-    """Progress: of all files, and of the frames or windows of the one that is being done."""
+    """Progress: of all files, and of the frames or pixels of the one that is being done."""
 
     def __init__(self, files: int) -> None:
         self._files = tqdm(total=files, unit="file", disable=None, smoothing=0.1)
@@ -143,11 +143,12 @@ class _Bars:
         self._files.close()
 
     def frames(self, job: "Job", count: int) -> None:
-        """Some more frames of a video, or windows of a raster, are done."""
+        """Some more frames of a video, or pixels of a raster, are done."""
         if self._frames is None:
-            unit = "frame" if job.kind == "video" else "window"
-            name = job.source.name
-            self._frames = tqdm(desc=named(name), unit=unit, disable=None, leave=False)
+            unit = "frame" if job.kind == "video" else "pixel"
+            self._frames = tqdm(
+                desc=named(job.source.name), unit=unit, unit_scale=True, disable=None, leave=False
+            )
         self._frames.update(count)
 
     def finished(self, job: "Job") -> None:

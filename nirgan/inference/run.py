@@ -28,7 +28,7 @@ class Progress(Protocol):
     """Is told how far it is."""
 
     def frames(self, job: Job, count: int) -> None:
-        """Some more frames of a video, or windows of a raster, are done."""
+        """Some more frames of a video, or pixels of a raster, are done."""
 
     def finished(self, job: Job) -> None:
         """A file is made, or cannot be."""
@@ -107,7 +107,7 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
         for job, reading in _read_ahead(readers, jobs, options):
             with noting(job):
                 if reading is None:
-                    _stream(colorizer, job, options, progress)
+                    outcome.hints += _stream(colorizer, job, options, progress)
                     outcome.done.append(job.target)
                     progress.finished(job)
                 else:
@@ -156,15 +156,15 @@ def _colorized(
     return write_all
 
 
-def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress) -> None:
-    """Colorize what does not fit into memory."""
+def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress) -> list[str]:
+    """Colorize what does not fit into memory; gives what its owner should know."""
     tick = partial(progress.frames, job)
     if job.kind == "video":
         if options.uncertainty:
             raise NirganError(f"{job.source}: --uncertainty makes maps of pictures, not of videos")
         colorize_video(colorizer, job.source, job.target, options.scale, tick)
-        return
-    colorize_geotiff(
+        return []
+    return colorize_geotiff(
         colorizer,
         job.source,
         job.target,

@@ -1,0 +1,113 @@
+"""The same kind comes back."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from nirgan.errors import NirganError
+from nirgan.inference.colorizer import Colorizer
+
+
+class Tint(nn.Module):
+    """Red as it is, green half, blue black: in [0, 1]."""
+
+    def forward(self, triplet):
+        unit = (triplet + 1) / 2
+        factors = unit.new_tensor([1.0, 0.5, 0.0]).view(3, 1, 1)
+        return unit * factors * 2 - 1
+
+
+COLORIZER = Colorizer(Tint(), "tint", device="cpu")
+BYTES = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
+
+
+def tinted(band):
+    return np.stack([band, np.round(band / 2), band * 0], -1)
+
+
+@pytest.mark.parametrize(
+    "shape", [(12, 20), (12, 20, 1), (12, 20, 3), (1, 12, 20, 1), (1, 12, 20, 3)]
+)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32, np.float64, np.float16])
+def test_arrays(shape, kind):
+    whole = np.iinfo(kind).max // 255 if np.issubdtype(kind, np.integer) else 1 / 255
+    band = (BYTES * np.float64(whole)).astype(kind)
+    image = np.broadcast_to(band.reshape(12, 20, 1), (*shape[:-1], shape[-1]))
+    image = band if len(shape) == 2 else image
+    colours = COLORIZER(image)
+    assert colours.dtype == kind
+    assert colours.shape == (*shape[:2], 3) if len(shape) < 4 else (*shape[:3], 3)
+    expected = tinted(band.astype(np.float64))
+    tolerance = {np.uint8: 1, np.uint16: 1, np.float16: 1e-3}.get(kind, 0.502)
+    assert np.abs(colours.reshape(12, 20, 3) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize(
+    "shape", [(12, 20), (1, 12, 20), (3, 12, 20), (2, 1, 12, 20), (2, 3, 12, 20)]
+)
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32, torch.bfloat16])
+def test_tensors(shape, kind):
+    scale = 1 if kind == torch.uint8 else 1 / 255
+    image = (torch.from_numpy(BYTES) * scale).to(kind).expand(shape).contiguous()
+    colours = COLORIZER(image)
+    assert colours.dtype == kind
+    assert colours.shape == ((3, 12, 20) if len(shape) < 4 else (2, 3, 12, 20))
+    red, green, blue = colours.reshape(-1, 3, 12, 20)[0].double()
+    assert (red - image.reshape(-1, 12, 20)[0].double()).abs().max() <= 0.005
+    assert (green - red / 2).abs().max() <= (1 if kind == torch.uint8 else 0.005)
+    assert blue.abs().max() == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "F", "RGB"])
+def test_pil_images(mode):
+    images = {
+        "1": Image.fromarray(BYTES > 100),
+        "L": Image.fromarray(BYTES),
+        "I;16": Image.fromarray(BYTES.astype(np.uint16) * 257),
+        "F": Image.fromarray(BYTES.astype(np.float32) / 255),
+        "RGB": Image.fromarray(np.stack([BYTES] * 3, -1)),
+    }
+    assert images[mode].mode == mode
+    colours = COLORIZER(images[mode])
+    assert colours.mode == "RGB"
+    band = (BYTES > 100) * 255 if mode == "1" else BYTES
+    assert np.abs(np.asarray(colours).astype(float) - tinted(band.astype(float))).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_kept(mode):
+    alpha = np.full_like(BYTES, 77)
+    channels = [BYTES, alpha] if mode == "LA" else [BYTES] * 3 + [alpha]
+    colours = np.asarray(COLORIZER(Image.fromarray(np.stack(channels, -1))))
+    assert (colours[..., 3] == 77).all()
+    assert np.array_equal(colours[..., 0], BYTES)
+
+
+def test_lists_and_scales():
+    first, second = COLORIZER([BYTES, torch.zeros(5, 7)])
+    assert first.shape == (12, 20, 3)
+    assert second.shape == (3, 5, 7)
+    twice = COLORIZER(BYTES, scale="0,127.5")
+    assert np.abs(twice[..., 0] - np.minimum(BYTES * 2.0, 255)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 5, 2), np.uint8), r"shape \(4, 5, 2\)"),
+        (np.zeros((0, 5), np.uint8), "no pixels"),
+        (np.zeros((4, 5), np.int64), "type int64"),
+        (np.full((4, 5), np.nan, np.float32), "20 values are not finite"),
+        (np.dstack([BYTES, BYTES, BYTES + 1]), "channels that differ"),
+        (torch.zeros(2, 4, 5), r"shape \(2, 4, 5\)"),
+        (Image.new("CMYK", (4, 5)), "mode CMYK"),
+        (7, "a int is no picture"),
+        (np.full((4, 5), 7.0, np.float32), "--scale LOW,HIGH"),
+    ],
+)
+def test_what_is_no_picture_is_one_line(image, message):
+    with pytest.raises(NirganError, match=message) as error:
+        COLORIZER(image)
+    assert "\n" not in str(error.value)

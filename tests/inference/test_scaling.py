@@ -1,0 +1,61 @@
+"""Camera values to [0, 1]: fixed, explicit, and refused where nobody said what they are."""
+
+import numpy as np
+import pytest
+
+from nirgan.errors import NirganError
+from nirgan.inference.scaling import Limits, Scale, hint_of_bits
+
+RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels", "low", "high"),
+    [
+        ("dtype", np.zeros((2, 2), np.uint8), 0, 255),
+        ("dtype", RAMP, 0, 65535),
+        ("dtype", np.array([[0.0, 1.0]], np.float32), 0, 1),
+        ("0,4095", RAMP, 0, 4095),
+        ("-1.5,2", np.array([[0.5]], np.float32), -1.5, 2),
+        ("percentile:0,100", RAMP, 0, 4095),
+        ("percentile:10,50", RAMP, 409.5, 2047.5),
+    ],
+)
+def test_limits(text, pixels, low, high):
+    limits = Scale.parse(text).limits(pixels, "a.png")
+    assert (limits.low, limits.high) == pytest.approx((low, high))
+
+
+def test_values_between_the_limits_are_linear_and_others_clipped():
+    unit = Limits(100, 300).to_unit(np.array([[0, 100, 150, 300, 65535]], np.uint16))
+    assert unit.tolist() == [[0, 0, 0.25, 1, 1]]
+
+
+def test_what_is_no_number_is_black():
+    unit = Limits(0, 1).to_unit(np.array([np.nan, np.inf, -np.inf, 0.5], np.float32))
+    assert unit.tolist() == [0, 1, 0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "max", "1", "5,5", "9,1", "1,2,3", "nan,1", "percentile:50,10", "percentile:-1,99"]
+)
+def test_what_cannot_be_a_scale_is_one_line(text):
+    with pytest.raises(NirganError, match="--scale") as error:
+        Scale.parse(text)
+    assert "\n" not in str(error.value)
+
+
+def test_floats_beyond_one_need_a_scale():
+    reflectance = np.array([[0, 4000.0]], np.float32)
+    with pytest.raises(
+        NirganError, match=r"a\.tif: float values from 0 to 4000, .*--scale LOW,HIGH"
+    ):
+        Scale().limits(reflectance, "a.tif")
+    with pytest.raises(NirganError, match="both 7"):
+        Scale.parse("percentile").limits(np.full((4, 4), 7, np.uint8), "a.png")
+
+
+def test_twelve_bits_in_sixteen_are_hinted_at():
+    assert "12-bit, use --scale 0,4095" in hint_of_bits(RAMP)
+    assert hint_of_bits(RAMP * 16) == ""
+    assert hint_of_bits(np.zeros((2, 2), np.uint8)) == ""
