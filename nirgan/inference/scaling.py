@@ -33,10 +33,8 @@ class Limits:
 
     def to_unit(self, pixels: Pixels) -> Tensor:
         """Camera values of any shape and type to float32 in [0, 1], clipped; nan becomes 0."""
-        if pixels.dtype == np.uint16:  # torch computes little with those
-            pixels = pixels.astype(np.float32)
-        values = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32)
-        unit = (values - self.low) * (1 / (self.high - self.low))
+        unit = torch.from_numpy(pixels.astype(np.float32))
+        unit.sub_(self.low).mul_(1 / (self.high - self.low))
         return unit.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1)
 
 
