@@ -81,7 +81,11 @@ def plan(
         for source, within in _files(text, output, made.problems):
             found = True
             job = _job(source, output / within, suffix, raster)
-            if (other := owners.setdefault(job.target, source)) != source:
+            other = owners.get(job.target)
+            owners.setdefault(job.target, source)
+            if other == source:
+                continue
+            if other is not None:
                 made.problems.append(
                     f"{named(source)}: would become {named(job.target)}, as {named(other)} "
                     "does; give them outputs of their own"
@@ -92,7 +96,7 @@ def plan(
                 )
             elif job.target.exists() and not overwrite:
                 made.there.append(job.target)
-            elif job not in made.jobs[-1:]:
+            else:
                 made.jobs.append(job)
         if not found and not any(p.startswith(named(text)) for p in made.problems):
             made.problems.append(f"{named(text)}: no picture or video there ({_suffixes()})")
