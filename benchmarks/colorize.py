@@ -1,0 +1,138 @@
+"""How fast `colorize` is: the verb beside the network alone and beside a plain loop.
+
+    python benchmarks/colorize.py --pictures 16 --out results/default/speed.json
+
+A folder of procedural scenes of 1024x680 is colorized
+
+1. by the network alone, from memory to memory;
+2. by a plain loop: read, colorize, write, the next;
+3. by the verb, which reads ahead and writes behind;
+
+in turns, for every engine that there is. Rates are medians over turns, pictures a second.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from jsonargparse import ArgumentParser
+
+from nirgan.data.sources.synthetic import Synthetic
+from nirgan.evaluation.provenance import provenance
+from nirgan.files import write_json
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.loading import load
+from nirgan.inference.pictures import read, write
+from nirgan.inference.plan import Job, plan
+from nirgan.inference.run import Options, run
+from nirgan.inference.scaling import Scale
+
+SIZE = (1024, 680)
+
+
+class Silent:
+    """No progress."""
+
+    def frames(self, job: Job, count: int) -> None:
+        """Nothing."""
+
+    def finished(self, job: Job) -> None:
+        """Nothing."""
+
+
+def make(folder: Path, pictures: int, suffix: str) -> None:
+    """Write NIR pictures of procedural scenes."""
+    folder.mkdir(parents=True)
+    for number, pair in enumerate(Synthetic().pairs()[:pictures]):
+        nir = pair.load()[0]
+        cv2.imwrite(str(folder / f"{number}{suffix}"), cv2.resize(nir, SIZE))
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[str, float]:
+    """Pictures a second of the three ways, and milliseconds of the network for one."""
+    jobs = plan([str(shots)], out, overwrite=True).jobs
+    bands = [read(job.source).band for job in jobs]
+    units = [Scale().limits(band, "").to_unit(band)[None] for band in bands]
+
+    def network() -> None:
+        for nir in units:
+            colorizer.band(nir)
+
+    def loop() -> None:
+        for job in jobs:
+            band = read(job.source).band
+            rgb = colorizer.band(Scale().limits(band, "").to_unit(band)[None])[0]
+            write(job.target, rgb, depth=8, title=colorizer.title)
+
+    def verb() -> None:
+        outcome = run(colorizer, jobs, Options(), Silent())
+        assert len(outcome.done) == len(jobs), outcome.problems
+
+    ways = {"network": network, "plain loop": loop, "verb": verb}
+    colorizer.band(units[0])
+    seconds = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, way in ways.items():
+            seconds[name].append(timed(way))
+    ratio = [a / b for a, b in zip(seconds["network"], seconds["verb"], strict=True)]
+    rates = {name: len(jobs) / statistics.median(all_) for name, all_ in seconds.items()}
+    return {
+        **rates,
+        "milliseconds of the network": 1000 / rates["network"],
+        "verb of network, median of turns": statistics.median(ratio),
+        "verb of network, least": min(ratio),
+        "verb of network, most": max(ratio),
+    }
+
+
+def engines(model: str, onnx: str | None) -> dict[str, Colorizer]:
+    """All that can be timed here."""
+    found = {
+        "CPU, fp32": load(model, device="cpu"),
+        "CPU, bf16": load(model, device="cpu", precision="bf16"),
+    }
+    if onnx is not None:
+        found["CPU, onnxruntime"] = load(onnx, device="cpu")
+    if torch.cuda.is_available():
+        found["GPU, fp32"] = load(model, device="cuda")
+        found["GPU, fp16"] = load(model, device="cuda", precision="fp16")
+    return found
+
+
+def main() -> None:
+    """Time, print, write."""
+    parser = ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", type=str, default="default")
+    parser.add_argument("--onnx", type=str | None, help="the same model, exported")
+    parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--out", type=Path | None)
+    options = parser.parse_args()
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for suffix in (".jpg", ".png"):
+            shots = Path(name) / f"shots{suffix[1:]}"
+            make(shots, options.pictures, suffix)
+            for engine, colorizer in engines(options.model, options.onnx).items():
+                row = compare(colorizer, shots, Path(name) / "out", options.turns)
+                results[f"{engine}, {suffix[1:]}"] = row
+                print(engine, suffix, {k: round(v, 3) for k, v in row.items()}, flush=True)
+    if options.out is not None:
+        here = provenance(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        write_json(options.out, {"size": SIZE, "results": results, "provenance": here})
+
+
+if __name__ == "__main__":
+    main()
