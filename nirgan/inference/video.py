@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.scaling import Scale
 from nirgan.inference.threads import ahead, behind
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from nirgan.inference.video_reading import Frame
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
-MEGAPIXELS = 256.0
 
 
 class Colorizes(Protocol):
@@ -46,7 +45,7 @@ def colorize_video(
     scale: Scale,
     tick: Callable[[int], None],
     batch: int = 4,
-    megapixels: float = MEGAPIXELS,
+    largest: float = 100.0,
 ) -> None:
     """Colorize a video.
 
@@ -63,7 +62,7 @@ def colorize_video(
             range are taken as those of full range that they stand for.
         tick: Is told how many more frames are done.
         batch: Frames that the colorizer is given at once.
-        megapixels: Larger frames are refused.
+        largest: Megapixels; larger frames are refused.
 
     Raises:
         NirganError: PyAV is not installed; the source is no video, damaged, cut off, in colour, or
@@ -74,17 +73,17 @@ def colorize_video(
         from nirgan.inference import video_reading, video_writing  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise NirganError(
-            f"{source}: {error.name} is not installed, and videos need it: "
+            f"{named(source)}: {error.name} is not installed, and videos need it: "
             "pip install 'nirgan[video]'"
         ) from error
-    first = video_reading.first_frame(source, megapixels)
-    limits = first.codes.limits(scale, first.band, source)
+    first = video_reading.first_frame(source, largest)
+    limits = first.codes.limits(scale, first.band, named(source))
     with video_reading.opened(source) as container, whole(target) as part:
-        pictures = video_reading.pictures_of(source, container, megapixels)
+        pictures = video_reading.pictures_of(source, container, largest)
         reader = video_reading.Reader(source, container, pictures)
         text = f"Synthetic colours, made from near-infrared by {colorizer.title}"
         with (
-            video_writing.writing(part, container, pictures, first, text) as writer,
+            video_writing.writing(part, named(target), container, pictures, first, text) as writer,
             ahead(reader.read(), 2 * batch) as items,
             behind(writer.write, 2 * batch) as put,
         ):

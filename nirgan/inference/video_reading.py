@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.inference.video_bands import Codes, band_of, display_matrix, upright
 
 # FFmpeg looks at what a file holds, not at its name. Among its formats are pictures, and playlists
@@ -61,16 +61,16 @@ def opened(path: Path) -> Iterator[InputContainer]:
         container = av.open(f"file:{path}", options=ALLOWED, metadata_errors="replace")
     except FFmpegError as error:
         raise NirganError(
-            f"{path}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, WebM or "
-            "AVI, neither damaged nor cut off"
+            f"{named(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
+            "WebM or AVI, neither damaged nor cut off"
         ) from error
     except OSError as error:
-        raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
+        raise NirganError(f"{named(path)}: cannot be read ({error.strerror})") from error
     with container:
         yield container
 
 
-def pictures_of(path: Path, container: InputContainer, megapixels: float) -> VideoStream:
+def pictures_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
     """The stream of frames, ready to be decoded.
 
     Raises:
@@ -80,15 +80,16 @@ def pictures_of(path: Path, container: InputContainer, megapixels: float) -> Vid
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
         raise NirganError(
-            f"{path}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
+            f"{named(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
         )
     stream = streams[0]
     if stream.codec_context is None:
-        raise NirganError(f"{path}: its video is of a kind that PyAV cannot decode")
+        raise NirganError(f"{named(path)}: its video is of a kind that PyAV cannot decode")
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > megapixels * 1e6:
+    if width * height > largest * 1e6:
         raise NirganError(
-            f"{path}: frames of {width}x{height}, more than the {megapixels:g} megapixels allowed"
+            f"{named(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
+            "--largest allows more"
         )
     stream.thread_type = "AUTO"
     return stream
@@ -141,7 +142,7 @@ class Reader:
 
     def _refuse_short(self) -> None:
         if not self._frames:
-            raise NirganError(f"{self.path}: no frame in it; it may be damaged or cut off")
+            raise NirganError(f"{named(self.path)}: no frame in it; it may be damaged or cut off")
         missing = (self.container.duration or 0) / av.time_base - self._seconds
         if "avi" in self.container.format.name and self.stream.average_rate:  # counts frames
             missing = float((self.stream.frames - self._packets) / self.stream.average_rate)
@@ -149,9 +150,8 @@ class Reader:
             raise self._damaged(f"cut off, {missing:.1f} s are missing")
 
     def _damaged(self, what: str) -> NirganError:
-        return NirganError(
-            f"{self.path}: frame {self._frames + 1}: {what}; nothing was kept, repair it first"
-        )
+        where = f"{named(self.path)}: frame {self._frames + 1}"
+        return NirganError(f"{where}: {what}; nothing was kept, repair the file first")
 
     def _frame(self, picture: VideoFrame) -> Frame:
         if picture.is_corrupt:
@@ -165,7 +165,7 @@ class Reader:
         try:
             band, codes = band_of(picture)
         except NirganError as error:
-            raise NirganError(f"{self.path}: frame {self._frames + 1}: {error}") from error
+            raise NirganError(f"{named(self.path)}: frame {self._frames + 1}: {error}") from error
         band, turned = upright(band, display_matrix(picture))
         frame = Frame(band, codes, self._pts(picture, former), picture.duration, turned)
         self._former = frame, kind
@@ -181,12 +181,12 @@ class Reader:
         return former.pts + max(1, former.duration)
 
 
-def first_frame(path: Path, megapixels: float) -> Frame:
+def first_frame(path: Path, largest: float) -> Frame:
     """The first frame.
 
     Raises:
         NirganError: See `opened`, `pictures_of` and `Reader.read`.
     """
     with opened(path) as container:
-        reader = Reader(path, container, pictures_of(path, container, megapixels))
+        reader = Reader(path, container, pictures_of(path, container, largest))
         return next(item for item in reader.read() if isinstance(item, Frame))

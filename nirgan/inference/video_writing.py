@@ -43,7 +43,9 @@ class Coding:
 
 # H.264 has even sizes only if it has half as many colours as pixels. Everyday players know no other
 # H.264; odd sizes come from instruments, where a pixel more or less is worse than another player.
-H264 = Coding("libx264", {"crf": "17", "preset": "veryfast"}, ("yuv420p", "yuv444p"))
+# Without B-frames, as MP4 tells for how long a frame is shown in the order of decoding.
+H264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0"}
+H264 = Coding("libx264", H264_OPTIONS, ("yuv420p", "yuv444p"))
 VP9_OPTIONS = {"crf": "20", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
 VP9 = Coding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
 # AVI knows an order and no times, so frames of H.264 would be shown late; and what still reads AVI
@@ -64,6 +66,7 @@ class Writer:
     """Encodes frames and copies what goes with them.
 
     Args:
+        name: What messages call the file.
         container: To write to.
         source: The container that the frames come from, open.
         pictures: Its stream of frames.
@@ -76,12 +79,14 @@ class Writer:
 
     def __init__(
         self,
+        name: str,
         container: OutputContainer,
         source: InputContainer,
         pictures: VideoStream,
         first: Frame,
         description: str,
     ) -> None:
+        self.name = name
         self.container = container
         self.container.metadata.update(source.metadata)
         self.container.metadata.update(comment=description, description=description)
@@ -89,10 +94,12 @@ class Writer:
         self.coding = OTHERS.get(container.format.name, H264)
         self.time_base = _time_base(pictures)
         self.stream = self._encoder(pictures, first)
-        self._copies = {s.index: self._copy(s) for s in source.streams.audio}
-        for stream in source.streams.subtitles:
-            with suppress(ValueError, FFmpegError):  # kept where the container takes them
-                self._copies[stream.index] = self._copy(stream)
+        self._copies: dict[int, Stream] = {}
+        for sound in source.streams.audio:
+            self._copies[sound.index] = self._copy(sound)
+        for subtitles in source.streams.subtitles:
+            with suppress(NirganError):  # kept where the container takes them
+                self._copies[subtitles.index] = self._copy(subtitles)
         self._durations: dict[int, int] = {}
 
     def _encoder(self, pictures: VideoStream, first: Frame) -> VideoStream:
@@ -111,7 +118,14 @@ class Writer:
         return stream
 
     def _copy(self, stream: Stream) -> Stream:
-        copy = self.container.add_stream_from_template(stream)
+        try:
+            copy = self.container.add_stream_from_template(stream)
+        except ValueError as error:
+            kind = self.container.format.name
+            raise NirganError(
+                f"{self.name}: the {stream.type} ({stream.codec_context.name}) cannot be copied "
+                f"into {kind}; write another kind of file, .mkv takes nearly all"
+            ) from error
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         return copy
@@ -149,7 +163,12 @@ class Writer:
 
 @contextmanager
 def writing(
-    path: Path, source: InputContainer, pictures: VideoStream, first: Frame, description: str
+    path: Path,
+    name: str,
+    source: InputContainer,
+    pictures: VideoStream,
+    first: Frame,
+    description: str,
 ) -> Iterator[Writer]:
     """A writer, see there, whose file is complete when the block ends well.
 
@@ -164,7 +183,7 @@ def writing(
     try:
         container = av.open(f"file:{path}", "w", options=options)
         try:
-            writer = Writer(container, source, pictures, first, description)
+            writer = Writer(name, container, source, pictures, first, description)
             yield writer
             writer.finish()
         except BaseException:
@@ -175,7 +194,7 @@ def writing(
     except FFmpegError as error:
         if isinstance(error, OSError):  # as a full disk, of which `whole` tells
             raise
-        raise NirganError(f"{path}: cannot be written ({error.strerror})") from error
+        raise NirganError(f"{name}: cannot be written ({error.strerror})") from error
 
 
 def _time_base(pictures: VideoStream) -> Fraction:
