@@ -1,8 +1,8 @@
 """GeoTIFFs: one band of a raster into colours that lie where it lies, by windows.
 
 Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `CACHE`, and
-those that are begun. rasterio reads and writes (an extra); whether a file is for it
-is found out without.
+those that are begun. rasterio reads and writes (`pip install 'nirgan[geo]'`); whether a file is for
+it is found out without.
 """
 
 import warnings

@@ -61,8 +61,8 @@ class Source:
     def __init__(self, path: Path, band: int) -> None:
         self.path, self.band = path, band
         with explained(f"{path}: not a readable GeoTIFF"):
-            # No other of GDAL's formats: some of them fetch what they name.
-            self.dataset = rasterio.open(path, driver="GTiff")
+            # No other of GDAL's formats, and no name that could be an address: some fetch things.
+            self.dataset = rasterio.open(path.absolute(), driver="GTiff")
         try:
             self._check()
         except NirganError:

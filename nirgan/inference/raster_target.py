@@ -94,7 +94,7 @@ class Target:
         masked: bool,
         tags: dict[str, dict[str, str]],
     ) -> None:
-        self._path, self._name, self._masked = path, name, masked
+        self._path, self._name, self._masked = path.absolute(), name, masked
         self._sums: dict[Window, int] = {}
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
@@ -104,7 +104,7 @@ class Target:
             **_place(source),
         }
         with self._explained():
-            self._dataset = rasterio.open(path, "w", **profile)
+            self._dataset = rasterio.open(self._path, "w", **profile)
             self._describe(source, bands, tags)
         self._blocks = Blocks(
             source.height,

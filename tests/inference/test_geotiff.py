@@ -1,5 +1,6 @@
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,6 +251,34 @@ def test_masks_and_transparency_become_a_mask(tmp_path, kind):
     assert np.abs(colours[0][valid] - band[valid].astype(int)).max() <= 1
 
 
+def test_holes_are_filled_alike_in_every_window_and_from_nearby(tmp_path):
+    from scipy.ndimage import distance_transform_edt
+
+    from nirgan.inference.raster_source import FAR, Source
+
+    band = np.arange(1, 300 * 260 + 1, dtype=np.uint32).reshape(300, 260)  # says where it is from
+    valid = holes(band.shape)
+    valid[100:, 60:] = False
+    band[~valid] = 0
+    rng = np.random.default_rng(0)
+    with Source(save(tmp_path / "a.tif", band, nodata=0), 1) as source:
+        whole = source.filled(Window(0, 0, 300, 260))
+        for _ in range(60):
+            top, left = rng.integers(280), rng.integers(240)
+            bottom, right = top + rng.integers(1, 90), left + rng.integers(1, 90)
+            window = Window(top, left, min(bottom, 300), min(right, 260))
+            np.testing.assert_array_equal(
+                source.filled(window), whole[top:bottom, left:right], err_msg=str(window)
+            )
+    np.testing.assert_array_equal(whole[valid], band[valid])
+    distances = distance_transform_edt(~valid)
+    rows, columns = np.divmod(whole.astype(int) - 1, 260)
+    found = np.hypot(rows - np.arange(300)[:, np.newaxis], columns - np.arange(260))
+    near = distances < FAR / 1.1
+    assert (found[near] <= 1.1 * distances[near]).all()
+    assert (whole[distances > FAR * 1.1] == int(np.median(band[valid]))).all()
+
+
 def test_a_hole_casts_no_shadow(tmp_path):
     band = np.full((64, 64), 40000, np.uint16)
     band[20:40, 20:40] = 0
@@ -417,6 +446,15 @@ def test_damaged_blocks_are_named(tmp_path, layout, capfd):
     source = tmp_path / "a.tif"
     source.write_bytes(whole.read_bytes()[:150_000])
     refused(source, "rows", "columns", "damaged", scale="0,65535")
+
+
+def test_a_name_is_no_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "http:a.tif", scene(20, 30))
+    source, target = Path("http:a.tif"), Path("http:b.tif")
+    colorize_geotiff(Smooth(), source, target, Scale(), uncertainty=Path("zip:c.tif"))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["http:a.tif", "http:b.tif", "zip:c.tif"]
 
 
 def test_no_tiff_at_all(tmp_path):
