@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from torch import Tensor
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 
 PREFIX = "generator."
 """Of the colouring network's weights in every task; CycleGAN's other one is `inverse`."""
@@ -35,12 +35,14 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         state = dict(checkpoint["state_dict"])
         weights = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise NirganError(f"{file}: no checkpoint of nirgan's `fit`: no generator in it") from error
+        raise NirganError(
+            f"{named(file)}: no checkpoint of nirgan's `fit`: no generator in it"
+        ) from error
     size = file.stat().st_size
     for key, value in weights.items():
         # One number may be viewed as a terabyte, which a copy of it would be.
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
-            raise NirganError(f"{file}: {key!r} claims to be larger than the file")
+            raise NirganError(f"{named(file)}: {key!r} claims to be larger than the file")
     training = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
     return {"name": _name(file), "generator": described, "training": training}, weights
 
@@ -51,11 +53,11 @@ def _load(file: Path) -> Any:
             unpacked = sum(entry.file_size for entry in archive.infolist())
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{file}: no checkpoint of `fit`: cut short, or a bare pickle, which could run any "
-            "code when opened and so is not"
+            f"{named(file)}: no checkpoint of `fit`: cut short, or a bare pickle, which could run "
+            "any code when opened and so is not"
         ) from error
     if unpacked > file.stat().st_size:  # torch packs nothing tightly; what is may fill the memory
-        raise NirganError(f"{file}: compressed, which no checkpoint of `fit` is")
+        raise NirganError(f"{named(file)}: compressed, which no checkpoint of `fit` is")
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except OSError:
@@ -63,11 +65,13 @@ def _load(file: Path) -> Any:
     except Exception as error:  # what is damaged raises anything
         if wanted := re.search(r"Unsupported global: GLOBAL ([\w.]+)", str(error)):
             raise NirganError(
-                f"{file}: pickled, and asks for {wanted[1]}; loading that could run any code, so "
-                "it is refused; give a checkpoint of `fit`, or the weights as .safetensors"
+                f"{named(file)}: pickled, and asks for {wanted[1]}; loading that could run any "
+                "code, so it is refused; give a checkpoint of `fit`, or the weights as .safetensors"
             ) from error
         line = str(error).strip().partition("\n")[0][:200]
-        raise NirganError(f"{file}: no checkpoint of `fit`, or a damaged one ({line})") from error
+        raise NirganError(
+            f"{named(file)}: no checkpoint of `fit`, or a damaged one ({line})"
+        ) from error
 
 
 def _name(file: Path) -> str:

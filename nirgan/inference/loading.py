@@ -52,6 +52,7 @@ def load(
             saved.name,
             saved.digest,
             config=saved.config,
+            reach=getattr(saved.generator, "reach", None),  # one that cannot be measured tells it
             device=device,
             precision=precision,
             tile=tile,

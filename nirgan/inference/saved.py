@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nirgan import __version__
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.checkpoints import read_checkpoint
 from nirgan.inference.classes import restore
@@ -66,19 +66,19 @@ def read_model(where: Path, trust: bool = False) -> Saved:
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{where}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a .ckpt "
-            "of `fit`"
+            f"{named(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
+            ".ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
-        raise NirganError(f"{file}: no model; expected .safetensors, .ckpt, or a folder")
+        raise NirganError(f"{named(file)}: no model; expected .safetensors, .ckpt, or a folder")
     try:
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:8]
         config, weights = read(file)
     except OSError as error:
-        raise NirganError(f"{file}: cannot be read ({error.strerror or error})") from error
-    generator = restore(config["generator"], _in_float32(weights, file), file, trust)
+        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+    generator = restore(config["generator"], _in_float32(weights, file), named(file), trust)
     return Saved(generator.eval().requires_grad_(False), str(config["name"]), digest, config)
 
 
@@ -114,7 +114,7 @@ def write_model(
         try:
             save_file(kept, weights, {"format": "pt", HEADER: text})
         except SafetensorError as error:
-            raise NirganError(f"{folder / WEIGHTS}: cannot be written ({error})") from error
+            raise NirganError(f"{named(folder / WEIGHTS)}: cannot be written ({error})") from error
 
 
 def _kept(value: Tensor, half: bool) -> Tensor:
@@ -133,14 +133,18 @@ def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
     except OSError:
         raise
     except Exception as error:  # types that torch lacks raise what they like
-        raise NirganError(f"{file}: no safetensors file, or a damaged one ({error})") from error
+        raise NirganError(
+            f"{named(file)}: no safetensors file, or a damaged one ({error})"
+        ) from error
     beside = file.with_name(CONFIG)
     if carried is not None and not (file.name == WEIGHTS and beside.is_file()):
         config = _config(carried, file)
     elif beside.is_file():
         config = _config(beside.read_bytes(), beside)
     else:
-        raise NirganError(f"{file}: does not say whose weights it holds, and has no {CONFIG}")
+        raise NirganError(
+            f"{named(file)}: does not say whose weights it holds, and has no {CONFIG}"
+        )
     state = config.get("state")
     return config, weights | (state if isinstance(state, dict) else {})
 
@@ -149,13 +153,15 @@ def _config(text: bytes | str, file: Path) -> Config:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NirganError(f"{file}: not JSON ({error})") from error
+        raise NirganError(f"{named(file)}: not JSON ({error})") from error
     if not isinstance(config, dict) or not {"format", "name", "generator"} <= config.keys():
-        raise NirganError(f"{file}: expected format, name and generator; no model of nirgan's?")
+        raise NirganError(
+            f"{named(file)}: expected format, name and generator; no model of nirgan's?"
+        )
     if config["format"] != FORMAT:
         raise NirganError(
-            f"{file}: format {str(config['format'])[:20]!r}, expected {FORMAT}; a newer nirgan "
-            "may read it"
+            f"{named(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT}; a newer "
+            "nirgan may read it"
         )
     return config
 
@@ -175,10 +181,10 @@ def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
     for key, value in weights.items():
         if isinstance(value, Tensor):
             if value.layout != torch.strided or value.is_quantized:
-                raise NirganError(f"{file}: {key!r} is not a plain tensor")
+                raise NirganError(f"{named(file)}: {key!r} is not a plain tensor")
             if value.is_floating_point() and value.dtype != torch.float64:
                 value = value.float()  # noqa: PLW2901
             if not value.isfinite().all():
-                raise NirganError(f"{file}: {key!r} has values that are not finite numbers")
+                raise NirganError(f"{named(file)}: {key!r} has values that are not finite numbers")
         wide[key] = value
     return wide

@@ -144,7 +144,7 @@ def padded(height: int, width: int, period: int) -> tuple[int, int]:
 
 
 def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
-    """All tiles of a picture, row by row.
+    """All tiles of a picture, row by row; those at its end are no smaller than `LEAST` either.
 
     Args:
         height: Of the picture, whole periods.
@@ -156,8 +156,8 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
             yield Place(
-                max(top - halo, 0),
-                max(left - halo, 0),
+                max(min(top - halo, height - LEAST), 0),
+                max(min(left - halo, width - LEAST), 0),
                 min(bottom + halo, height),
                 min(right + halo, width),
                 (top, left, bottom, right),

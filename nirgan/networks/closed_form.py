@@ -82,7 +82,8 @@ class NirTable(nn.Module):
 
 
 def _level(nir: Tensor) -> Tensor:
-    return ((nir + 1) * ((LEVELS - 1) / 2)).round().clamp(0, LEVELS - 1).long()
+    level = ((nir + 1) * ((LEVELS - 1) / 2)).round().nan_to_num()  # what is no number is no index
+    return level.clamp(0, LEVELS - 1).long()
 
 
 KNOW_NOTHING = {
