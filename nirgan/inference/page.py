@@ -119,7 +119,7 @@ class Desk:
             f"{limits.low:g} is black, {limits.high:g} is white. "
         )
         if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
-            note += hint.replace("use --scale", "choose the range") + ". "
+            note += hint.capitalize().replace("use --scale", "choose the range") + ". "
         return Result(
             _screen(nir.expand(3, -1, -1)),
             _screen(colours),
@@ -214,7 +214,7 @@ def build(desk: Desk) -> "gr.Blocks":
                     max_height=680,
                     elem_id="slider",
                 )
-                note = gr.HTML(elem_id="note", padding=False)
+                note = gr.HTML(elem_id="note")
                 download = gr.DownloadButton(
                     "Download the colours",
                     variant="primary",
@@ -229,7 +229,7 @@ def build(desk: Desk) -> "gr.Blocks":
                         buttons=["fullscreen"],
                         elem_id="heat",
                     )
-                    key = gr.HTML(elem_id="legend", padding=False)
+                    key = gr.HTML(elem_id="legend")
 
         def nothing(line: str = "") -> dict[Any, Any]:
             return {
