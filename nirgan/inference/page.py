@@ -16,15 +16,16 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from nirgan.data.images import Pixels, read_nir
-from nirgan.errors import NirganError
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.pictures import read, write
+from nirgan.inference.plan import PICTURES
 from nirgan.inference.scaling import Scale, hint_of_bits
 
 if TYPE_CHECKING:
     import gradio as gr
 
-SUFFIXES = [".png", ".jpg", ".jpeg", ".tif", ".tiff"]
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
 KEPT = 86400
@@ -101,23 +102,24 @@ class Desk:
         Raises:
             NirganError: The picture cannot be used.
         """
-        colorizer = self.colorizers[model]
-        pixels = read_nir(file)
-        limits = Scale.parse(scale).limits(pixels, file.name)
-        nir = limits.to_unit(pixels)
+        colorizer, how = self.colorizers[model], Scale.parse(scale)
+        given = read(file)
+        limits = how.limits(given.band, named(file.name))
+        nir = limits.to_unit(given.band)
         if uncertainty:
             colours, degrees = (x[0] for x in colorizer.uncertainty(nir[None]))
         else:
             colours, degrees = colorizer.band(nir[None])[0], None
-        out = Path(tempfile.mkdtemp(dir=self.folder)) / f"{file.stem}-colour.png"
-        _write(out, colours, pixels.dtype)
-        height, width = pixels.shape
+        out = Path(tempfile.mkdtemp(dir=self.folder)) / f"{file.stem}_colour.png"
+        depth = 8 if given.band.dtype == np.uint8 else 16
+        write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
+        height, width = given.band.shape
         note = (
-            f"{file.name}: {width} x {height} pixels, {pixels.dtype}; "
+            f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
             f"{limits.low:g} is black, {limits.high:g} is white. "
         )
-        if hint := scale == "dtype" and hint_of_bits(pixels):
-            note += hint.replace("use --scale", "choose the range") + ". "
+        if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
+            note += hint.capitalize().replace("use --scale", "choose the range") + ". "
         return Result(
             _screen(nir.expand(3, -1, -1)),
             _screen(colours),
@@ -170,12 +172,6 @@ def _shrunk(pixels: Pixels) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def _write(file: Path, colours: Tensor, depth: np.dtype[Any]) -> None:
-    most, kind = (255, np.uint8) if depth == np.uint8 else (65535, np.uint16)
-    pixels = (colours * most).round().permute(1, 2, 0).numpy().astype(kind)
-    cv2.imwrite(str(file), pixels[..., ::-1])
-
-
 def build(desk: Desk) -> "gr.Blocks":
     """The page.
 
@@ -192,7 +188,10 @@ def build(desk: Desk) -> "gr.Blocks":
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 drop = gr.File(
-                    label="Near-infrared picture", file_types=SUFFIXES, height=180, elem_id="drop"
+                    label="Near-infrared picture",
+                    file_types=list(PICTURES),
+                    height=180,
+                    elem_id="drop",
                 )
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
                 scale = gr.Dropdown(
@@ -215,7 +214,7 @@ def build(desk: Desk) -> "gr.Blocks":
                     max_height=680,
                     elem_id="slider",
                 )
-                note = gr.HTML(elem_id="note", padding=False)
+                note = gr.HTML(elem_id="note")
                 download = gr.DownloadButton(
                     "Download the colours",
                     variant="primary",
@@ -230,7 +229,7 @@ def build(desk: Desk) -> "gr.Blocks":
                         buttons=["fullscreen"],
                         elem_id="heat",
                     )
-                    key = gr.HTML(elem_id="legend", padding=False)
+                    key = gr.HTML(elem_id="legend")
 
         def nothing(line: str = "") -> dict[Any, Any]:
             return {

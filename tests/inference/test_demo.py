@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from nirgan.errors import NirganError
-from nirgan.inference import colorizer, demo
+from nirgan.inference import demo, loading
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.page import Desk, build, heat, legend
 
@@ -54,13 +54,15 @@ def environment():
     os.environ.update(before)
 
 
-@pytest.fixture
-def desk(tmp_path, environment):
-    folder = tmp_path / "kept"
+def desk_in(folder):
     folder.mkdir()
-    demo.settle(folder)
     names = {"warm": 0.1, "cold <b>": -0.9}
     return Desk({n: Colorizer(Tint(b), n, device="cpu") for n, b in names.items()}, folder)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return desk_in(tmp_path / "kept")
 
 
 def draw(file, dtype=np.uint16, size=(48, 64)):
@@ -84,7 +86,7 @@ def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path
     np.testing.assert_allclose(read(result.file), expected, atol=1)
     np.testing.assert_allclose(result.nir[..., 1] / 255, nir, atol=0.003)
     np.testing.assert_allclose(result.rgb / 255, expected / 65535, atol=0.003)
-    assert result.file.name == "field-colour.png"
+    assert result.file.name == "field_colour.png"
     assert result.heat is None
 
 
@@ -92,7 +94,7 @@ def test_the_page_says_what_black_and_white_were(desk, tmp_path):
     draw(tmp_path / "a.png")
     note = desk.colorize(tmp_path / "a.png", "warm", "dtype", False).note
     assert "64 x 48 pixels, uint16; 0 is black, 65535 is white" in note
-    assert "12-bit, choose the range 0,4095" in note
+    assert "No value above 4095: if it is 12-bit, choose the range 0,4095." in note
     assert "model warm" in note
     assert "bit, choose" not in desk.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
 
@@ -146,7 +148,7 @@ def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(demo, "time", SimpleNamespace(sleep=interrupt))
-    monkeypatch.setattr(colorizer, "load", lambda name: desk.colorizers[name], raising=False)
+    monkeypatch.setattr(loading, "load", lambda name: desk.colorizers[name])
     handler, port = signal.getsignal(signal.SIGTERM), free_port()
     try:
         assert demo.main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
@@ -164,35 +166,33 @@ def free_port():
         return server.getsockname()[1]
 
 
-@pytest.fixture
-def reached(monkeypatch):
-    """Addresses that this process connects to."""
-    addresses, connect = set(), socket.socket.connect
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A desk, and the address of its page."""
+    before, connect, reached = dict(os.environ), socket.socket.connect, set()
 
     def noted(self, address):
         if self.family in (socket.AF_INET, socket.AF_INET6):
-            addresses.add(address[0])
+            reached.add(address[0])
         return connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", noted)
-    return addresses
+    desk = desk_in(tmp_path_factory.mktemp("demo") / "kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", noted)
+        patch.setattr(demo, "UPLOAD", "50kb")
+        os.environ |= {"GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
+        os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
+        demo.settle(desk.folder)
+        page = build(desk)
+        yield desk, demo.serve(page, free_port())
+        page.close(verbose=False)
+    os.environ.clear()
+    os.environ.update(before)
+    assert reached == {demo.HOST}
 
 
-@pytest.fixture
-def address(desk, reached, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # is no way to this machine
-    monkeypatch.setenv("GRADIO_SHARE", "True")
-    monkeypatch.setenv("GRADIO_ALLOWED_PATHS", "/")
-    monkeypatch.setattr(demo, "UPLOAD", "50kb")
-    demo.settle(desk.folder)
-    page = build(desk)
-    yield demo.serve(page, free_port())
-    page.close(verbose=False)
-    assert reached <= {demo.HOST}
-
-
-@pytest.fixture
-def context(tmp_path):
+@pytest.fixture(scope="module")
+def context(served):
     if BROWSER is None:
         pytest.skip(f"there is no browser ({', '.join(BROWSERS)})")
     playwright = pytest.importorskip("playwright.sync_api")
@@ -207,16 +207,17 @@ def context(tmp_path):
     assert hosts == {demo.HOST}
 
 
-def opened(context, address):
+def opened(context, served):
     page = context.new_page()
-    page.goto(address)
+    page.goto(served[1])
     page.locator("#drop input[type=file]").wait_for(state="attached")
     return page
 
 
-def test_in_a_browser(desk, address, context, tmp_path):
+def test_in_a_browser(served, context, tmp_path):
+    desk = served[0]
     pixels = draw(tmp_path / "field.tif")
-    page = opened(context, address)
+    page = opened(context, served)
     page.get_by_text("colours are guesses").wait_for()
     page.set_input_files("#drop input[type=file]", tmp_path / "field.tif")
     page.locator("#slider img").first.wait_for()
@@ -232,22 +233,23 @@ def test_in_a_browser(desk, address, context, tmp_path):
         page.click("#download")
     nir = torch.from_numpy(pixels / 4095).float()[None]
     expected = (desk.colorizers["cold <b>"].band(nir)[0] * 65535).round().permute(1, 2, 0)
-    assert download.value.suggested_filename == "field-colour.png"
+    assert download.value.suggested_filename == "field_colour.png"
     np.testing.assert_allclose(read(download.value.path()), expected, atol=1)
 
-    choose(page, "#scale", "<img src=x>", "<img src=x>: expected dtype")  # as text, not as HTML
-    assert page.locator("#note img, #slider img, #heat img").count() == 0
     (tmp_path / "torn.png").write_bytes((tmp_path / "field.tif").read_bytes()[:99])
     page.set_input_files("#drop input[type=file]", tmp_path / "torn.png")
-    page.get_by_text("torn.png: not a readable picture").wait_for()
+    page.get_by_role("alert").filter(has_text="torn.png: ").wait_for()
     assert str(desk.folder) not in page.inner_text("body")
 
+    # What a person writes comes back as text, not as HTML.
+    choose(page, "#scale", "<img src=x>", "<img src=x>: expected dtype")
+    assert page.locator("#note img, #slider img, #heat img").count() == 0
     (tmp_path / "notes.txt").write_text("no picture")
     page.set_input_files("#drop input[type=file]", tmp_path / "notes.txt")
     page.get_by_text("Invalid file type").wait_for()
     draw(tmp_path / "large.png", np.uint8, (300, 300))
     page.set_input_files("#drop input[type=file]", tmp_path / "large.png")
-    page.get_by_text("File exceeds allowed").wait_for()
+    page.get_by_text("exceed the maximum allowed size").wait_for()
 
 
 def choose(page, field, value, sign):
@@ -256,9 +258,9 @@ def choose(page, field, value, sign):
     page.locator("#note").get_by_text(sign).wait_for()
 
 
-def test_one_picture_at_a_time(desk, address, context, tmp_path):
+def test_one_picture_at_a_time(served, context, tmp_path):
     draw(tmp_path / "a.png")
-    pages = [opened(context, address) for _ in range(2)]
+    pages = [opened(context, served) for _ in range(2)]
     for page in pages:
         page.set_input_files("#drop input[type=file]", tmp_path / "a.png")
     for page in pages:
@@ -267,12 +269,12 @@ def test_one_picture_at_a_time(desk, address, context, tmp_path):
         page.locator("#unsure input").check()
     for page in pages:
         page.locator("#heat img").wait_for()
-    assert desk.colorizers["warm"].generator.most == 1
+    assert served[0].colorizers["warm"].generator.most == 1
 
 
-def test_no_other_file_is_served(address, tmp_path):
+def test_no_other_file_is_served(served, tmp_path):
     import httpx
 
     (tmp_path / "secret.txt").write_text("secret")
     for path in (tmp_path / "secret.txt", Path(__file__), "pyproject.toml"):
-        assert httpx.get(f"{address}gradio_api/file={path}").status_code == 403
+        assert httpx.get(f"{served[1]}gradio_api/file={path}").status_code == 403
