@@ -18,10 +18,8 @@ EXPERIMENTS = {
 }
 TOOLS = {
     "colorize": ("make colour of pictures, videos and GeoTIFFs", "nirgan.inference.command"),
-    "export": (
-        "keep a trained method as safetensors, ONNX or torch.export",
-        "nirgan.inference.export",
-    ),
+    "demo": ("a page in the browser that colorizes what is dropped on it", "nirgan.inference.demo"),
+    "export": ("keep a model as safetensors, ONNX or torch.export", "nirgan.inference.export"),
     "benchmark": ("train, judge and compare methods side by side", "nirgan.benchmark.command"),
     "sweep": ("run a sweep file here, without an account or a network", "nirgan.sweeps.command"),
     "report": ("put finished benchmarks side by side, on one page", "nirgan.benchmark.report"),

@@ -73,6 +73,39 @@ class Colorizer:
         self.config = config or {}
         self._reach = reach
 
+    @classmethod
+    def from_pretrained(
+        cls, where: str | Path, *, revision: str | None = None, **options: Any
+    ) -> "Colorizer":
+        """Load a model in the Hugging Face hub's way.
+
+        Args:
+            where: A folder or a file, or `owner/name` on the hub (`pip install 'nirgan[hub]'`).
+            revision: On the hub: a branch, a tag or a commit.
+            options: Of `nirgan.load`.
+
+        Raises:
+            NirganError: It is not there, or cannot be used.
+        """
+        from nirgan.inference.hub import fetch  # noqa: PLC0415 (these need the class)
+        from nirgan.inference.loading import load  # noqa: PLC0415
+
+        return load(fetch(where, revision), **options)
+
+    def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
+        """Write a folder that `from_pretrained` and `load` read, and that can be uploaded.
+
+        Args:
+            folder: Made if need be.
+            card: Its README.md; None writes one of what is known.
+
+        Raises:
+            NirganError: It cannot be written, or the model does not say of which class it is.
+        """
+        from nirgan.inference.hub import save  # noqa: PLC0415 (it needs the class)
+
+        save(folder, self.generator, self.config, card)
+
     @property
     def title(self) -> str:
         """What made the colours, for metadata."""

@@ -88,7 +88,9 @@ def test_what_is_not_there_is_said(shots, tmp_path):
     made = plan([str(tmp_path / "no.png"), str(empty), str(shots / "*.gif")], tmp_path / "out")
     assert made.jobs == []
     reasons = ["no such file or folder", "no picture or video there", "no picture or video there"]
-    assert [reason in line for reason, line in zip(reasons, made.problems, strict=True)] == [True] * 3
+    assert [reason in line for reason, line in zip(reasons, made.problems, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_links_in_a_circle_end(shots, tmp_path):
