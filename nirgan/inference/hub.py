@@ -104,8 +104,8 @@ tags:
 
 # {config["name"]}
 
-A near-infrared picture in, colours out: a network of the kind {network}, for nirgan. The colours are
-guesses. Say so wherever they are shown.
+A near-infrared picture in, colours out: a network of the kind {network}, for nirgan. The colours
+are guesses. Say so wherever they are shown.
 
 ```python
 from nirgan.inference.colorizer import Colorizer

@@ -40,11 +40,10 @@ def load(
     shipped = SHIPPED / str(model)
     by_name = Path(model).name == str(model) and not Path(model).exists() and shipped.is_dir()
     where = shipped if by_name else Path(model)
-    reach = None
     if where.suffix == ".onnx":
         from nirgan.inference.onnx import read_onnx  # noqa: PLC0415 (an extra)
 
-        saved, reach = read_onnx(where)
+        saved = read_onnx(where)
         device = device or "cpu"
     else:
         saved = read_model(where, trust)
@@ -58,7 +57,6 @@ def load(
             device=device,
             precision=precision,
             tile=tile,
-            reach=reach,
         )
     except (RuntimeError, AssertionError) as error:  # torch has several for devices
         reason = str(error).partition("\n")[0]

@@ -35,6 +35,11 @@ class OnnxNetwork(nn.Module):
                 f"lack {str(error)[:100]}"
             ) from error
 
+    @property
+    def reach(self) -> Reach:
+        """How far it looks, as measured before it was exported."""
+        return self.facts.reach
+
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         low, high = self.facts.limits.low, self.facts.limits.high
@@ -43,20 +48,15 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(rgb).to(triplet) * 2 - 1
 
 
-def read_onnx(file: Path) -> tuple[Saved, Reach]:
-    """Read a file that `export` has written.
-
-    Returns:
-        The model, whose configuration names no class of a network; and how far it looks, as
-        measured before it was exported.
+def read_onnx(file: Path) -> Saved:
+    """Read a file that `export` has written; its configuration names no class of a network.
 
     Raises:
         NirganError: See `OnnxNetwork`.
     """
     network = OnnxNetwork(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    saved = Saved(network.eval(), network.facts.name, digest, {"name": network.facts.name})
-    return saved, network.facts.reach
+    return Saved(network.eval(), network.facts.name, digest, {"name": network.facts.name})
 
 
 def session(file: Path) -> Any:

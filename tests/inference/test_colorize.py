@@ -109,14 +109,12 @@ def test_a_model_that_is_not_there(shots, capsys):
     assert "no such model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "option", ["--scale=5", "--largest=0", "--band=0", "--depth=12", "--tile=0"]
-)
+@pytest.mark.parametrize("option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0"])
 def test_options_that_cannot_be(shots, model, option, capsys):
-    assert colorize(shots, model, option)[0] == 2
+    assert colorize(shots, model, f"--{option}")[0] == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
-    assert option.partition("=")[0].strip("-") in message
+    assert option.partition("=")[0] in message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
