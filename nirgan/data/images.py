@@ -10,18 +10,25 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from nirgan.errors import NirganError
+from nirgan.data.decoding import picture
+from nirgan.data.decoding.front_door import decode
+from nirgan.data.decoding.picture import Decoded, Room
+from nirgan.errors import NirganError, named
 
-Pixels = npt.NDArray[Any]
+Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""
 
 DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
-JPEG = {".jpg", ".jpeg"}
+
+NOISE = 2
+"""Levels of 255 by which compression may part the three equal channels of a JPEG."""
+
+OF_A_PAIR = Room(1000.0, "cut the pair into smaller pictures")
+"""A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -33,11 +40,10 @@ def read_rgb(path: Path) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or has no three channels.
     """
-    pixels = _decode(path)
-    if pixels.ndim != 3 or pixels.shape[2] != 3:
-        channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-        raise NirganError(f"{path}: {channels} channel(s), expected 3 (red, green, blue)")
-    return pixels
+    decoded = _for_training(path)
+    if decoded.pixels.ndim != 3:
+        raise NirganError(f"{named(path)}: 1 channel(s), expected 3 (red, green, blue)")
+    return decoded.pixels
 
 
 def read_nir(path: Path) -> Pixels:
@@ -49,51 +55,49 @@ def read_nir(path: Path) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or its channels differ.
     """
-    pixels = _decode(path)
+    return one_band(_for_training(path), path)
+
+
+def one_band(decoded: Decoded, path: Path) -> Pixels:
+    """The near-infrared band, H x W, of a picture of one channel or of three equal ones.
+
+    Args:
+        decoded: The picture.
+        path: Its file, for the message.
+
+    Raises:
+        NirganError: The channels differ, in a JPEG by more than `NOISE`.
+    """
+    pixels = decoded.pixels
     if pixels.ndim == 2:
         return pixels
-    band = pixels[..., 0]
-    if not all(np.array_equal(band, pixels[..., c]) for c in range(1, pixels.shape[2])):
+    red, green, blue = cv2.split(pixels)
+    if not (np.array_equal(green, red) and np.array_equal(green, blue)) and not (
+        decoded.lossy
+        and max(int(cv2.absdiff(green, other).max()) for other in (red, blue)) <= NOISE
+    ):
         raise NirganError(
-            f"{path}: {pixels.shape[2]} channels that differ, expected one NIR band "
+            f"{named(path)}: 3 channels that differ, expected one NIR band "
             "(or three equal channels); is this the colour picture?"
         )
-    return np.ascontiguousarray(band)
+    return green
 
 
-def _decode(path: Path) -> Pixels:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
-    if path.suffix.lower() in JPEG:
-        # OpenCV fills a truncated JPEG with grey and does not say so; Pillow refuses it.
-        try:
-            with Image.open(path) as picture:
-                return np.array(ImageOps.exif_transpose(picture))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise NirganError(f"{path}: not a whole JPEG picture ({error})") from error
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise NirganError(f"{path}: not a readable picture ({error.err})") from error
-    if pixels is None:
-        raise NirganError(f"{path}: not a readable picture; it may be damaged or empty")
-    if pixels.dtype not in DEPTHS:
+def _for_training(path: Path) -> Decoded:
+    decoded = decode(path, OF_A_PAIR)
+    if decoded.alpha is not None:
         raise NirganError(
-            f"{path}: values of type {pixels.dtype}, expected uint8, uint16 or float32"
+            f"{named(path)}: an alpha channel; nothing is learned from transparent pixels, save it "
+            "without"
         )
+    pixels = decoded.pixels
     if pixels.dtype == np.float32 and not (
         np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1
     ):
         raise NirganError(
-            f"{path}: float values outside [0, 1] or not finite; scale them to [0, 1]"
+            f"{named(path)}: float values outside [0, 1] or not finite; scale them to [0, 1]"
         )
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    if pixels.ndim == 3 and pixels.shape[2] >= 3:
-        pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]])
-    return pixels
+    return decoded
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:

@@ -17,7 +17,7 @@ from torch import Tensor
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 from nirgan.files import whole
-from nirgan.inference import pictures
+from nirgan.inference import labels
 from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.tiff import GEO_TAGS, tags_of
 from nirgan.inference.tiles import Window
@@ -138,10 +138,10 @@ def colorize_geotiff(
 def _tags(title: str) -> dict[str, dict[str, str]]:
     """What says that colours are synthetic, by namespace."""
     # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
-    name, _, value = pictures.xmp(title).decode().partition("=")
+    name, _, value = labels.xmp(title).decode().partition("=")
     return {
         "": {
-            "TIFFTAG_IMAGEDESCRIPTION": pictures.description(title),
+            "TIFFTAG_IMAGEDESCRIPTION": labels.description(title),
             "TIFFTAG_SOFTWARE": title,
         },
         "xml:XMP": {name: value},

@@ -1,0 +1,1 @@
+"""Files to pixels: one door for training and for those who only colorize."""

@@ -1,0 +1,100 @@
+"""One file into pixels, whatever somebody has put into it.
+
+A format is known by its first bytes, never by its name. Each decoder reads the structure of a file
+itself, before a library sees it, and hands the library that alone which makes pixels: thus no size
+is believed before it is checked, no missing part is filled up with grey, and no complaint of a C
+library is printed.
+"""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from nirgan.data.decoding import jpeg, png, tiff
+from nirgan.data.decoding.picture import Decoded, Room, Unusable
+from nirgan.errors import NirganError, named
+
+DECODERS: dict[bytes, Callable[[bytes, Room], Decoded]] = {
+    b"\x89PNG\r\n\x1a\n": png.decode,
+    b"\xff\xd8\xff": jpeg.decode,
+    b"II\x2a\x00": tiff.decode,
+    b"MM\x00\x2a": tiff.decode,
+    b"II\x2b\x00": tiff.decode,
+    b"MM\x00\x2b": tiff.decode,
+}
+OTHERS = {
+    b"GIF8": "a GIF picture",
+    b"RIFF": "a WebP, AVI or other RIFF file",
+    b"BM": "a BMP picture",
+    b"\x00\x00\x00\x0cjP": "a JPEG 2000 picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"\x00\x00\x00\x0cJXL": "a JPEG XL picture",
+    b"8BPS": "a Photoshop file",
+    b"v/1\x01": "an OpenEXR picture",
+    b"#?RADIANCE": "a Radiance picture",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+}
+
+
+def decode(path: Path, room: Room) -> Decoded:
+    """Decode a picture.
+
+    Args:
+        path: A PNG, JPEG or TIFF file.
+        room: How large it may be.
+
+    Raises:
+        NirganError: It is missing, damaged, too large, or of a kind that is not read.
+    """
+    try:
+        data = _read(path, room)
+        decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
+        if decoder is None:
+            raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
+        return decoder(data, room)
+    except Unusable as error:
+        raise NirganError(f"{named(path)}: {error}") from error
+    except MemoryError as error:
+        raise NirganError(f"{named(path)}: too large for the memory of this machine") from error
+
+
+def _read(path: Path, room: Room) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise Unusable("a folder, expected a picture")
+        if not stat.S_ISREG(mode):  # reading a pipe would wait for somebody to write into it
+            raise Unusable("a pipe or a device, expected a file")
+        with path.open("rb") as file:
+            head = file.read(64)
+            if not head.startswith(tuple(DECODERS)):
+                return head
+            size = path.stat().st_size
+            if size > room.most_bytes:
+                raise Unusable(
+                    f"{size / 1e6:.0f} MB, more than {room.megapixels:g} megapixels take; "
+                    f"{room.advice}"
+                )
+            return head + file.read(int(room.most_bytes))
+    except OSError as error:
+        raise Unusable(f"cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # a zero byte in a name
+        raise Unusable(f"cannot be read ({error})") from error
+
+
+def _guess(data: bytes) -> str:
+    """What a file that is no picture may be."""
+    if not data:
+        return "an empty file"
+    for start, name in OTHERS.items():
+        if data.startswith(start):
+            return name
+    if data[4:8] == b"ftyp":
+        return "a video, or a HEIF or AVIF picture"
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if all(32 <= byte < 127 or byte in b"\t\n\r\f" for byte in text):
+        return "an HTML or XML page" if text.startswith(b"<") else "a text"
+    return "not a picture that is known here"

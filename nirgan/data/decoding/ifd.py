@@ -1,0 +1,111 @@
+"""Directories of TIFF files, and of EXIF, which has the same form."""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from nirgan.data.decoding.picture import Pixels, Unusable
+
+WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+"""The types of field that hold whole numbers, as numpy and struct call them."""
+
+MOST = 4096
+"""Tags of a directory that is believed."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a tag says; read when it is asked for.
+
+    Attributes:
+        tag: Its number.
+        data: The file.
+        place: Where the values begin.
+        count: How many.
+        kind: Their type, as numpy calls it; empty: no whole numbers.
+    """
+
+    tag: int
+    data: bytes
+    place: int
+    count: int
+    kind: str
+
+    def all(self) -> Pixels:
+        """All of them.
+
+        Raises:
+            Unusable: They lie beyond the end of the file, or are no whole numbers.
+        """
+        if not self.kind:
+            raise Unusable(f"a damaged TIFF: tag {self.tag} holds no whole numbers")
+        kind = np.dtype(self.kind)
+        if self.place + self.count * kind.itemsize > len(self.data):
+            raise Unusable(f"a TIFF that is cut off: tag {self.tag} lies beyond its end")
+        return np.frombuffer(self.data, kind, self.count, self.place)
+
+    def one(self) -> int:
+        """The first.
+
+        Raises:
+            Unusable: There is none.
+        """
+        if not self.count:
+            raise Unusable(f"a damaged TIFF: tag {self.tag} is empty")
+        return int(self.all()[0])
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory.
+
+    Attributes:
+        order: `<` or `>`, as struct has it.
+        tags: Its tags.
+        next: Where the next one begins; 0: nowhere.
+    """
+
+    order: str
+    tags: dict[int, Values]
+    next: int
+
+
+def directory(data: bytes, place: int = 0) -> Directory:
+    """Read a directory.
+
+    Args:
+        data: The file.
+        place: Where it begins; 0: where the file's head says.
+
+    Raises:
+        Unusable: It does not lie within the file.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(data[:2], "")
+    try:
+        (version,) = struct.unpack_from(order + "H", data, 2)
+        if not order or version not in (42, 43):  # 43: BigTIFF
+            raise Unusable("a damaged TIFF: no such version")
+        big = version == 43
+        number, pointer, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+        (place,) = (place,) if place else struct.unpack_from(order + pointer, data, 8 if big else 4)
+        (count,) = struct.unpack_from(order + number, data, place)
+        first = place + struct.calcsize(number)
+        if count > MOST:
+            raise Unusable(f"a damaged TIFF: a directory of {count} tags")
+        tags = [_values(data, order, first + n * entry, pointer) for n in range(count)]
+        last = first + count * entry
+        ended = last + struct.calcsize(pointer) > len(data)  # as that of some EXIF does
+        (after,) = (0,) if ended else struct.unpack_from(order + pointer, data, last)
+    except (struct.error, OverflowError) as error:
+        raise Unusable("a TIFF that is cut off: a directory lies beyond its end") from error
+    return Directory(order, {values.tag: values for values in reversed(tags)}, after)
+
+
+def _values(data: bytes, order: str, place: int, pointer: str) -> Values:
+    tag, kind, count = struct.unpack_from(order + "HH" + pointer, data, place)
+    place += 4 + struct.calcsize(pointer)
+    letter = WHOLE.get(kind, "")
+    if letter and count * struct.calcsize("=" + letter) > struct.calcsize(pointer):
+        (place,) = struct.unpack_from(order + pointer, data, place)
+    return Values(tag, data, place, count, letter and order + letter)

@@ -1,0 +1,82 @@
+"""What all decoders share: what they give, what they refuse, and how large it may be."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
+"""A picture as stored: H x W or H x W x C; uint8, uint16, or float32."""
+
+
+class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names the file)
+    """Why a file cannot be used, in words that follow its name and a colon."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as its camera wrote it, upright.
+
+    Attributes:
+        pixels: H x W, or H x W x 3 in the order red, green, blue; uint8, uint16, or float32.
+        alpha: H x W of the same type; None where the file has none.
+        lossy: Whether values may be off by the compression.
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    lossy: bool = False
+
+    def turned(self, orientation: int) -> "Decoded":
+        """The same picture, upright.
+
+        Args:
+            orientation: As EXIF has it, 1 to 8; others mean nothing and change nothing.
+        """
+        if not 2 <= orientation <= 8:
+            return self
+        alpha = None if self.alpha is None else _turned(self.alpha, orientation)
+        return Decoded(_turned(self.pixels, orientation), alpha, self.lossy)
+
+
+@dataclass(frozen=True)
+class Room:
+    """How large a picture may be.
+
+    Attributes:
+        megapixels: Of the largest that is decoded.
+        advice: What to do about a larger one.
+    """
+
+    megapixels: float
+    advice: str
+
+    @property
+    def most_bytes(self) -> float:
+        """No file within the limit is larger: four channels of 32 bits, and 64 MiB beside them."""
+        return self.megapixels * 1e6 * 16 + 2**26
+
+    def check(self, width: int, height: int, what: str = "a picture") -> None:
+        """Refuse a size, before anything of it is in memory.
+
+        Raises:
+            Unusable: It has no pixels, or too many.
+        """
+        if width < 1 or height < 1:
+            raise Unusable(f"{what} of {width}x{height} has no pixels")
+        if width * height > self.megapixels * 1e6:
+            raise Unusable(
+                f"{what} of {width}x{height} has {width * height / 1e6:.4g} megapixels, more than "
+                f"{self.megapixels:g}; {self.advice}"
+            )
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation >= 5:  # rows are columns
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

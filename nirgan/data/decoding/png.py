@@ -1,0 +1,207 @@
+"""PNG (ISO/IEC 15948): every depth and colour type, transparency, and EXIF's orientation.
+
+Chunks and their checksums are looked at here. What a library gets is a file of the header, the
+palette and the compressed rows, so that no profile, text or animation is looked at.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import cv2
+import numpy as np
+from PIL.PngImagePlugin import PngImageFile
+
+from nirgan.data.decoding.exif import orientation
+from nirgan.data.decoding.picture import Decoded, Pixels, Room, Unusable
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, COLOURS, PALETTE, GREY_ALPHA, COLOURS_ALPHA = 0, 2, 3, 4, 6
+CHANNELS = {GREY: 1, COLOURS: 3, PALETTE: 1, GREY_ALPHA: 2, COLOURS_ALPHA: 4}
+DEPTHS = {
+    GREY: (1, 2, 4, 8, 16),
+    COLOURS: (8, 16),
+    PALETTE: (1, 2, 4, 8),
+    GREY_ALPHA: (8, 16),
+    COLOURS_ALPHA: (8, 16),
+}
+PASSES = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
+"""First row, first column, and the steps of both, of an interlaced picture's seven parts."""
+
+
+@dataclass
+class _Parts:
+    """The chunks that matter."""
+
+    header: bytes = b""
+    palette: bytes = b""
+    transparent: bytes = b""
+    exif: bytes = b""
+    rows: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Header:
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of all rows, each with the number of its filter."""
+        passes = PASSES if self.interlaced else ((0, 0, 1, 1),)
+        return sum(
+            rows * (1 + (columns * self.depth * CHANNELS[self.colour] + 7) // 8)
+            for top, left, down, right in passes
+            if (rows := -((top - self.height) // down))
+            and (columns := -((left - self.width) // right))
+        )
+
+
+def decode(data: bytes, room: Room) -> Decoded:
+    """Decode a PNG.
+
+    Raises:
+        Unusable: It is damaged, too large, or an animation.
+    """
+    parts = _Parts()
+    header = None
+    for kind, body in _chunks(data):
+        if header is None:
+            if kind != b"IHDR":
+                raise Unusable(f"a damaged PNG: it begins with {_shown(kind)}, expected IHDR")
+            header = _header(body)
+            room.check(header.width, header.height)
+        _keep(parts, kind, body)
+    if header is None or not parts.rows:
+        raise Unusable("a damaged PNG: it has no pixels")
+    pixels = _pixels(parts, header)
+    return _parted(pixels, parts, header).turned(orientation(parts.exif))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of all chunks, their checksums right."""
+    place = len(SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        if place + 12 > len(data):
+            raise Unusable(f"a PNG that is cut off after {len(data)} bytes")
+        length, kind = struct.unpack_from(">I4s", data, place)
+        end = place + 8 + length
+        if end + 4 > len(data):
+            raise Unusable(f"a PNG that is cut off in its {_shown(kind)} chunk")
+        body = data[place + 8 : end]
+        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "big"):
+            raise Unusable(f"a damaged PNG: the checksum of its {_shown(kind)} chunk is wrong")
+        yield kind, body
+        place = end + 4
+
+
+def _shown(kind: bytes) -> str:
+    return kind.decode("latin-1") if kind.isalpha() else repr(kind)
+
+
+def _header(body: bytes) -> _Header:
+    if len(body) != 13:
+        raise Unusable(f"a damaged PNG: its header has {len(body)} bytes, expected 13")
+    width, height, depth, colour, compression, filters, interlace = struct.unpack(">2I5B", body)
+    if depth not in DEPTHS.get(colour, ()) or compression or filters or interlace > 1:
+        raise Unusable(f"a damaged PNG: no such colour type and depth ({colour} and {depth})")
+    return _Header(width, height, depth, colour, interlace == 1)
+
+
+def _keep(parts: _Parts, kind: bytes, body: bytes) -> None:
+    if kind == b"IDAT":
+        parts.rows.append(body)
+    elif kind == b"IHDR" and not parts.header:
+        parts.header = body
+    elif kind == b"PLTE":
+        if not body or len(body) % 3 or len(body) > 768:
+            raise Unusable(f"a damaged PNG: its palette has {len(body)} bytes")
+        parts.palette = body
+    elif kind == b"tRNS":
+        parts.transparent = body
+    elif kind == b"eXIf":
+        parts.exif = body
+    elif kind == b"acTL" and len(body) == 8 and (frames := int.from_bytes(body[:4], "big")) > 1:
+        raise Unusable(f"an animation of {frames} frames, expected one picture")
+
+
+def _pixels(parts: _Parts, header: _Header) -> Pixels:
+    """H x W, of a palette its numbers, or H x W x C."""
+    if header.colour == PALETTE and not parts.palette:
+        raise Unusable("a damaged PNG: its palette is missing")
+    kept = [(b"IHDR", parts.header), *((b"IDAT", rows) for rows in parts.rows), (b"IEND", b"")]
+    if parts.palette:
+        kept.insert(1, (b"PLTE", parts.palette))
+    file = SIGNATURE + b"".join(chunk(kind, body) for kind, body in kept)
+    if header.depth == 16 and header.colour != GREY:  # Pillow makes 8 bits of those
+        return _by_opencv(file, parts.rows, header)
+    try:
+        with PngImageFile(BytesIO(file)) as picture:
+            pixels = np.array(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Unusable(f"a damaged PNG ({error})") from error
+    if header.depth == 16:
+        return pixels.astype(np.uint16)  # Pillow before 11.0 gives int32
+    return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+
+
+def _by_opencv(file: bytes, rows: list[bytes], header: _Header) -> Pixels:
+    """Decode with what fills up missing rows, having seen that none is missing."""
+    inflate = zlib.decompressobj()
+    try:
+        found = len(inflate.decompress(b"".join(rows), header.size))
+    except zlib.error as error:
+        raise Unusable(f"a damaged PNG ({error})") from error
+    if found < header.size:
+        raise Unusable(f"a damaged PNG: {found} bytes of pixels, expected {header.size}")
+    pixels: Pixels | None = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+        raise Unusable("a damaged PNG")
+    if header.colour == GREY_ALPHA:  # as four channels
+        return np.ascontiguousarray(pixels[..., 2:])
+    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+
+
+def _parted(pixels: Pixels, parts: _Parts, header: _Header) -> Decoded:
+    """Colours and transparency."""
+    if header.colour == PALETTE:
+        colours = np.frombuffer(parts.palette.ljust(768, b"\0"), np.uint8).reshape(256, 3)
+        opaque = np.frombuffer(parts.transparent[:256].ljust(256, b"\xff"), np.uint8)
+        return Decoded(colours[pixels], opaque[pixels] if parts.transparent else None)
+    if header.colour in (GREY_ALPHA, COLOURS_ALPHA):
+        alpha = np.ascontiguousarray(pixels[..., -1])
+        colour = pixels[..., 0] if header.colour == GREY_ALPHA else pixels[..., :3]
+        return Decoded(np.ascontiguousarray(colour), alpha)
+    if not parts.transparent:
+        return Decoded(pixels)
+    if len(parts.transparent) != 2 * CHANNELS[header.colour]:
+        raise Unusable(f"a damaged PNG: {len(parts.transparent)} bytes of transparency")
+    key = np.frombuffer(parts.transparent, ">u2")
+    if header.depth < 8:
+        key = key * (255 // (2**header.depth - 1))
+    clear = pixels == key if header.colour == GREY else (pixels == key).all(-1)
+    return Decoded(pixels, np.where(clear, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk as it stands in a file."""
+    return (
+        struct.pack(">I", len(body))
+        + kind
+        + body
+        + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
+    )

@@ -1,0 +1,198 @@
+"""One picture from a file, and one into a file that says that its colours are synthetic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from nirgan.data.decoding.front_door import decode
+from nirgan.data.decoding.picture import Room
+from nirgan.data.images import Pixels, one_band
+from nirgan.errors import NirganError, named
+from nirgan.files import whole
+from nirgan.inference.labels import (
+    DESCRIPTION,
+    SOFTWARE,
+    XMP,
+    description,
+    directory,
+    jpeg_segments,
+    png_chunks,
+    xmp,
+)
+
+PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
+JPEG_QUALITY = 95
+JPEG_SIDE = 65_500
+"""Pixels; the most that the encoder takes."""
+
+STRIP = 2**20
+"""Bytes of a strip of a TIFF, about."""
+
+
+@dataclass(frozen=True)
+class NirPicture:
+    """A near-infrared picture.
+
+    Attributes:
+        band: H x W as the camera wrote it; uint8, uint16, or finite float32 of any range.
+        alpha: H x W of the same type; None where the file has none.
+    """
+
+    band: Pixels
+    alpha: Pixels | None = None
+
+
+def read(path: Path, largest: float = 100.0) -> NirPicture:
+    """Read a PNG, JPEG or TIFF, upright as its camera was held.
+
+    Args:
+        path: The file; its name may end in anything.
+        largest: Megapixels; a larger picture is refused before it is decoded.
+
+    Raises:
+        NirganError: It is missing, damaged, too large, or not a near-infrared picture.
+    """
+    decoded = decode(path, Room(largest, "--largest allows more"))
+    band = one_band(decoded, path)
+    if band.dtype == np.float32 and not (finite := np.isfinite(band)).all():
+        raise NirganError(
+            f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
+            "finite (nan or inf); replace them"
+        )
+    return NirPicture(band, decoded.alpha)
+
+
+def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
+    """Refuse what `write` cannot write, before any work is done.
+
+    Raises:
+        NirganError: JPEG has 8 bits and no alpha; other suffixes are not known.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in PNG + JPEG + TIFF:
+        raise NirganError(
+            f"{named(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
+            f"{', '.join(PNG + JPEG + TIFF)}"
+        )
+    if suffix in JPEG and (depth != 8 or alpha is not None):
+        what = "16 bits" if depth != 8 else "an alpha channel"
+        raise NirganError(
+            f"{named(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
+        )
+
+
+def write(
+    target: Path, rgb: Tensor, *, depth: int, title: str, alpha: Pixels | None = None
+) -> None:
+    """Write a picture, whole or not at all.
+
+    Args:
+        target: Its suffix says the format, see `check_target`; its folder is made if need be.
+        rgb: 3 x H x W in [0, 1]; values outside are clipped.
+        depth: Bits a channel, 8 or 16.
+        title: The model that made the colours, `Colorizer.title`.
+        alpha: H x W; uint8, uint16, or float in [0, 1].
+
+    Raises:
+        NirganError: It cannot be written.
+    """
+    check_target(target, depth, alpha)
+    planes = [_to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()]
+    above = [] if alpha is None else [_to_depth(_unit(alpha), depth)]
+    suffix = target.suffix.lower()
+    if suffix in TIFF:
+        _write_tiff(target, cv2.merge([*planes, *above]), title, description(title))
+        return
+    pixels = cv2.merge([*planes[::-1], *above])  # OpenCV's order
+    if suffix in JPEG and max(pixels.shape) > JPEG_SIDE:
+        raise NirganError(
+            f"{named(target)}: a JPEG cannot be longer than {JPEG_SIDE} pixels; write PNG or TIFF "
+            "(--format png)"
+        )
+    if suffix in JPEG:
+        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
+        start = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment, JFIF's
+        _write(target, (data[:start], jpeg_segments(title), data[start:]))
+    else:
+        data = cv2.imencode(".png", pixels)[1].data  # its defaults: the fastest, 15% larger
+        start = 8 + 25  # behind signature and header
+        _write(target, (data[:start], png_chunks(title), data[start:]))
+
+
+def write_degrees(target: Path, degrees: Tensor, title: str) -> None:
+    """Write a map of uncertainty, a TIFF of one band of float32.
+
+    Args:
+        target: The file; its folder is made if need be.
+        degrees: H x W.
+        title: The model that made the colours, `Colorizer.title`.
+
+    Raises:
+        NirganError: It cannot be written.
+    """
+    band = degrees.detach().cpu().to(torch.float32).numpy()
+    text = f"How unsure the colours are, in degrees of angular error. {description(title)}"
+    _write_tiff(target, np.ascontiguousarray(band)[..., None], title, text)
+
+
+def _to_depth(plane: Pixels, depth: int) -> Pixels:
+    """[0, 1] to all that a type of 8 or 16 bits holds, rounded and clipped."""
+    kind = cv2.CV_8U if depth == 8 else cv2.CV_16U
+    # A third of the time that torch or numpy need.
+    return cv2.addWeighted(plane, 2**depth - 1, plane, 0, 0, dtype=kind)
+
+
+def _unit(alpha: Pixels) -> Pixels:
+    most = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
+    return alpha.astype(np.float32) / np.float32(most)
+
+
+def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
+    """Uncompressed, in strips.
+
+    Args:
+        target: The file.
+        pixels: H x W x 1, 3 or 4.
+        title: The model.
+        text: What is seen.
+    """
+    height, width, channels = pixels.shape
+    if pixels.nbytes > 2**32 - 2**24:
+        raise NirganError(f"{named(target)}: a TIFF holds less than 4 GB; write PNG")
+    row = pixels.nbytes // height
+    rows = max(1, STRIP // row)
+    tops = range(0, height, rows)
+    tags: dict[int, str | bytes | Sequence[int]] = {
+        256: [width],
+        257: [height],
+        258: [pixels.itemsize * 8] * channels,
+        259: [1],  # no compression
+        262: [2 if channels >= 3 else 1],  # red, green, blue; or grey, black as zero
+        DESCRIPTION: text,
+        273: [8 + top * row for top in tops],
+        277: [channels],
+        278: [rows],
+        279: [min(rows, height - top) * row for top in tops],
+        SOFTWARE: title,
+        339: [3 if pixels.dtype.kind == "f" else 1] * channels,
+        XMP: xmp(title),
+    }
+    if channels == 4:
+        tags[338] = [2]  # alpha, by which colours are not multiplied
+    end = 8 + pixels.nbytes
+    odd = end % 2
+    head = b"II*\0" + (end + odd).to_bytes(4, "little")
+    if pixels.dtype.byteorder == ">":
+        pixels = pixels.astype(pixels.dtype.newbyteorder("<"))
+    _write(target, (head, pixels.data, bytes(odd), directory(tags, end + odd)))
+
+
+def _write(target: Path, pieces: Sequence[bytes | memoryview]) -> None:
+    with whole(target) as part, part.open("wb") as file:
+        for piece in pieces:
+            file.write(piece)
