@@ -129,7 +129,8 @@ def _one_band(channels: Pixels, shape: Sequence[int]) -> Pixels:
             f"{tuple(shape)}: channels that differ, expected one NIR band (or three equal "
             "channels); is this a colour picture?"
         )
-    return channels[0]
+    band: Pixels = channels[0]
+    return band
 
 
 def _checked(bands: Pixels) -> Pixels:

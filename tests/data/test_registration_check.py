@@ -76,7 +76,7 @@ def test_the_verb_names_bad_files_and_says_so_by_its_status(pair_folder, tmp_pat
     out = capsys.readouterr().out
     assert "3 pairs cannot be used" in out
     for reason in (
-        "2_nir.png: not a readable picture",
+        "2_nir.png: an empty file, expected PNG, JPEG or TIFF",
         "128x96 pixels, but 3_rgb.png has 90x96",
         "own/4: 40x96",
     ):
