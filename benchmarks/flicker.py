@@ -3,8 +3,8 @@
     python benchmarks/flicker.py picture_nir.png --model default --sigma 1 2 4 --frames 10
 
 The picture is filmed by a camera of 8 bits that does not move. Told are the mean change from one
-frame to the next of the band and of the colours, in levels of 255 a channel; and how far the colours
-turn, in degrees, where a band does not.
+frame to the next of the band and of the colours, in levels of 255 a channel; and how far the
+colours turn, in degrees, where a band does not.
 """
 
 from pathlib import Path
