@@ -162,7 +162,9 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
     if job.kind == "video":
         if options.uncertainty:
             raise NirganError(f"{job.source}: --uncertainty makes maps of pictures, not of videos")
-        colorize_video(colorizer, job.source, job.target, options.scale, tick)
+        colorize_video(
+            colorizer, job.source, job.target, options.scale, tick, largest=options.largest
+        )
         return []
     return colorize_geotiff(
         colorizer,

@@ -127,7 +127,7 @@ class Writer:
                 f"into {kind}; write another kind of file, .mkv takes nearly all"
             ) from error
         copy.metadata.update(stream.metadata)
-        copy.disposition = stream.disposition
+        copy.disposition = cast(Any, stream.disposition.value)  # PyAV 17 takes only numbers
         return copy
 
     def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:

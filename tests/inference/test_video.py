@@ -95,6 +95,28 @@ def test_all_is_kept_and_the_colours_are_right(tmp_path, suffix):
             assert tags[2:] == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [
+        # Orange, (255, 128, 0), in BT.709 of limited range, and in JPEG's BT.601 of full range.
+        ("mkv", (16 + 219 * 0.5713, 128 - 224 * 0.5713 / 1.8556, 128 + 224 * 0.4287 / 1.5748)),
+        ("avi", (255 * 0.5937, 128 - 255 * 0.5937 / 1.772, 128 + 255 * 0.4063 / 1.402)),
+    ],
+)
+def test_luma_and_chroma_by_hand(tmp_path, suffix, expected):
+    source = clip(
+        *(tmp_path / f"clip.{suffix}", "ffv1", "gray"),
+        frames=1,
+        pictures=lambda _: np.full((32, 48), 255, np.uint8),
+        time_base=Fraction(1, 25),
+        full=True,
+    )
+    with av.open(str(colorized(source))) as container:
+        planes = next(container.decode(video=0)).planes
+        found = [np.frombuffer(plane, np.uint8)[0] for plane in planes]
+    assert found == pytest.approx(expected, abs=1.5)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_frames_of_uneven_length_keep_their_times(tmp_path, suffix):
     times = [40, 80, 85, 300, 310, 700, 701, 1500]
