@@ -131,8 +131,12 @@ def colorize_geotiff(
         colorizer.by_windows(
             raster.height, raster.width, read, write, uncertainty=uncertainty is not None
         )
-    hint = hint_of_bits(raster.sample) if scale.kind == "dtype" else ""
-    return [line for line in (layout.remark, hint and f"{source}: {hint}") if line]
+    hints = [
+        layout.remark,
+        hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
+        "its coordinate system does not fit into a TIFF and is lost" if colours.placeless else "",
+    ]
+    return [f"{source}: {hint}" for hint in hints if hint]
 
 
 def _tags(title: str) -> dict[str, dict[str, str]]:

@@ -53,7 +53,7 @@ class Layout:
         compression = structure.get("COMPRESSION")
         if compression is None or compression in KEPT:
             return cls(options, compression, structure.get("PREDICTOR", "1") != "1")
-        remark = f"{source.path}: compressed by {compression}; its colours are written with DEFLATE"
+        remark = f"compressed by {compression}; its colours are written with DEFLATE"
         return cls(options, "DEFLATE", True, remark)
 
     def profile(self, dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -78,6 +78,10 @@ class Target:
         masked: Whether there is a mask.
         tags: Of the file, besides the source's, by namespace.
 
+    Attributes:
+        placeless: Whether the source's coordinate system does not fit into a TIFF; known at the
+            end.
+
     Raises:
         NirganError: The file cannot be written; at the end, what is in it is not what was written.
     """
@@ -96,6 +100,7 @@ class Target:
     ) -> None:
         self._path, self._name, self._masked = path.absolute(), name, masked
         self._sums: dict[Window, int] = {}
+        self.placeless = source.dataset.crs is not None
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
@@ -153,6 +158,7 @@ class Target:
     def _compare(self) -> None:
         """Read everything again: GDAL keeps silent where the disk fills up as a file is closed."""
         with self._explained(), rasterio.open(self._path) as dataset:
+            self.placeless &= dataset.crs is None
             for block, before in self._sums.items():
                 part = _part(block)
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None

@@ -1,6 +1,8 @@
+import os
 import shutil
 import sys
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -318,10 +320,9 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
     read, put = raster_source.Source._read, blocks.Blocks._put
 
     def counted(self, window, shape=None):
-        asked.append((window.bottom - window.top) * (window.right - window.left))
-        if shape is not None:
-            asked[-1] = shape[0] * shape[1]
-        return read(self, window, shape)
+        pixels, valid = read(self, window, shape)
+        asked.append(pixels.size)
+        return pixels, valid
 
     def weighed(self, *arguments):
         put(self, *arguments)
@@ -386,6 +387,16 @@ def test_a_reference_beside_the_source_counts(tmp_path):
     assert dataset.transform == Affine(10, 0, 500, 0, -10, 5000)
 
 
+def test_coordinates_that_no_tiff_holds_are_said_to_be_lost(tmp_path):
+    turned = "+proj=ob_tran +o_proj=longlat +o_lon_p=-162 +o_lat_p=39 +lon_0=180 +to_meter=0.01745"
+    source = save(tmp_path / "a.tif", scene(20, 30), crs=turned, transform=TURNED)
+    assert (tmp_path / "a.tif.aux.xml").exists()
+    (hint,) = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
+    assert "coordinate system" in hint
+    assert not (tmp_path / "out.tif.aux.xml").exists()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_other_compressions_are_replaced_and_said(tmp_path):
     source = save(tmp_path / "a.tif", scene(64, 64, "uint8"), compress="jpeg")
     hints = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
@@ -397,7 +408,7 @@ def test_other_compressions_are_replaced_and_said(tmp_path):
 
 
 def test_twelve_bits_are_noticed(tmp_path):
-    source = save(tmp_path / "a.tif", scene(64, 64) // 16)
+    source = save(tmp_path / "a.tif", scene(64, 64) // 16, crs="EPSG:4326", transform=TURNED)
     (hint,) = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
     assert str(source) in hint
     assert "0,4095" in hint
@@ -522,6 +533,11 @@ def test_other_and_damaged_files_are_no_geotiffs(tmp_path):
         content[4:8] = rng.bytes(4) if rng.random() < 0.5 else content[4:8]
         path.write_bytes(content)
         assert is_geotiff(path) in (True, False)
+    os.mkfifo(tmp_path / "pipe.tif")
+    waiting = Thread(target=is_geotiff, args=[tmp_path / "pipe.tif"], daemon=True)
+    waiting.start()
+    waiting.join(10)
+    assert not waiting.is_alive()
     assert not is_geotiff(tmp_path)
     assert not is_geotiff(tmp_path / "missing.tif")
     shutil.copy(tmp_path / "a.tif", tmp_path / "c.png")
