@@ -5,11 +5,12 @@ runs it needs to know none of them. It gives what `Colorizer` gives of a picture
 """
 
 import copy
+import io
 import json
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 import torch
@@ -111,7 +112,12 @@ def _quietly(program: Program, what: str) -> Iterator[None]:
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(action="ignore"), torch.no_grad():
+        # torch prints the whole graph there when a network cannot be exported.
+        with (
+            redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(action="ignore"),
+            torch.no_grad(),
+        ):
             yield
     except (ModuleNotFoundError, OSError):
         raise
