@@ -1,8 +1,10 @@
 """TIFFs that people and their tools do hand over; see `bad_inputs`."""
 
 import struct
+from io import BytesIO
 
 import numpy as np
+import tifffile
 from picture_files import (
     ALPHA,
     BAND,
@@ -145,7 +147,11 @@ def _damaged():
     yield "strips of no rows.tif", tiff({278: [0]}), "no pixels"
     yield "no strips.tif", tiff({273: None}), "tag 273 is missing"
     yield "no width.tif", tiff({256: None}), "tag 256 is missing"
-    yield "pages in a loop.tif", tiff({254: [1]}, loop=True), "form a loop"
+    looped = bytearray(_with_copy())
+    copy = _next(looped, _after(looped, _next(looped, 4)))
+    struct.pack_into("<I", looped, _after(looped, copy), copy)
+    yield "copies in a loop.tif", bytes(looped), "form a loop"
+    yield "a copy first.tif", tiff({254: [1], 330: [8]}), "a raw camera file"
     yield "the same page again.tif", tiff({}, loop=True), "several pages"
     yield "directory beyond the end.tif", struct.pack("<2sHI", b"II", 42, 2**31), cut
     yield "directory without end.tif", struct.pack("<2sHIH", b"II", 42, 8, 65535), "65535 tags"
@@ -156,23 +162,23 @@ def _damaged():
     yield "mosaic.tif", tiff({262: [32803]}), "the filters of a raw camera file"
     for name, method in (("LZW", "tiff_lzw"), ("deflate", "tiff_adobe_deflate")):
         whole = saved(COLOUR[..., 0], "TIFF", compression=method)
-        start = Image.open(_file(whole)).tag_v2[273][0]
+        start = Image.open(BytesIO(whole)).tag_v2[273][0]
         yield f"damaged {name}.tif", changed(whole, start, b"\xff" * 20), "cannot be unpacked"
 
 
-def _file(data):
-    from io import BytesIO
-
-    return BytesIO(data)
-
-
 def _with_copy():
-    from io import BytesIO
-
-    import tifffile
-
     file = BytesIO()
     with tifffile.TiffWriter(file) as writer:
         writer.write(WIDE)
         writer.write(WIDE[::2, ::2], subfiletype=1)
     return file.getvalue()
+
+
+def _next(data, place):
+    """Where the directory begins that is named at a place."""
+    return struct.unpack_from("<I", data, place)[0]
+
+
+def _after(data, place):
+    """Where a directory names the next one."""
+    return place + 2 + 12 * struct.unpack_from("<H", data, place)[0]

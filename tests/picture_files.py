@@ -1,7 +1,9 @@
 """Small files in memory, sound ones and others, for the tests of what reads them."""
 
+import signal
 import struct
 import zlib
+from contextlib import contextmanager
 from io import BytesIO
 
 import cv2
@@ -18,6 +20,7 @@ UNIT = (BAND / 255).astype(np.float32)
 ALPHA = BAND[::-1] // 2 + 90
 COLOUR = np.dstack([BAND, BAND[::-1], BAND // 2])
 ORIENTATION = 274
+SECONDS = 20
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -117,3 +120,19 @@ def packed_bits(values, bits):
 def changed(data, place, new):
     """The same bytes with others at a place."""
     return data[:place] + new + data[place + len(new) :]
+
+
+@contextmanager
+def in_time():
+    """Interrupts what takes too long."""
+
+    def late(*_):
+        raise TimeoutError(f"took more than {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
