@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 
 
 @contextmanager
@@ -17,13 +18,16 @@ def whole(file: Path) -> Iterator[Path]:
     Raises:
         NirganError: The disk is full, or the folder may not be written; a former file is as it was.
     """
-    part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
+    # Hidden, so that no folder has one picture more; short, as a name may be at its limit.
+    part = file.with_name(f".{uuid4().hex[:12]}.part{file.suffix}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield part
         part.replace(file)
     except OSError as error:
-        raise NirganError(f"{file}: cannot be written ({error.strerror or error})") from error
+        raise NirganError(
+            f"{named(file)}: cannot be written ({error.strerror or error})"
+        ) from error
     finally:
         with suppress(OSError):
             part.unlink()

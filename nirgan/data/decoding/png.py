@@ -1,7 +1,7 @@
 """PNG (ISO/IEC 15948): every depth and colour type, transparency, and EXIF's orientation.
 
-Chunks and their checksums are looked at here. What a library gets is a file of the header, the
-palette and the compressed rows, so that no profile, text or animation is looked at.
+Chunks, checksums and the number of rows are looked at here, because libraries fill up missing rows
+and look at profiles, texts and animations. What they get is a file of header, palette and rows.
 """
 
 import struct
@@ -38,6 +38,9 @@ PASSES = (
 )
 """First row, first column, and the steps of both, of an interlaced picture's seven parts."""
 
+PIECE = 2**30
+"""Bytes of a chunk, which holds less than 2 GiB."""
+
 
 @dataclass
 class _Parts:
@@ -58,16 +61,12 @@ class _Header:
     colour: int
     interlaced: bool
 
-    @property
-    def size(self) -> int:
-        """Bytes of all rows, each with the number of its filter."""
-        passes = PASSES if self.interlaced else ((0, 0, 1, 1),)
-        return sum(
-            rows * (1 + (columns * self.depth * CHANNELS[self.colour] + 7) // 8)
-            for top, left, down, right in passes
-            if (rows := -((top - self.height) // down))
-            and (columns := -((left - self.width) // right))
-        )
+    def passes(self) -> Iterator[tuple[int, int]]:
+        """Rows, and bytes of a row with the number of its filter, of each part."""
+        for top, left, down, right in PASSES if self.interlaced else ((0, 0, 1, 1),):
+            rows, columns = -((top - self.height) // down), -((left - self.width) // right)
+            if rows > 0 and columns > 0:
+                yield rows, 1 + (columns * self.depth * CHANNELS[self.colour] + 7) // 8
 
 
 def decode(data: bytes, room: Room) -> Decoded:
@@ -139,16 +138,35 @@ def _keep(parts: _Parts, kind: bytes, body: bytes) -> None:
         raise Unusable(f"an animation of {frames} frames, expected one picture")
 
 
+def _rows(parts: _Parts, header: _Header) -> bytes:
+    """All rows, each behind the number of its filter."""
+    size = sum(rows * row for rows, row in header.passes())
+    try:
+        raw = zlib.decompressobj().decompress(b"".join(parts.rows), size)
+    except zlib.error as error:
+        raise Unusable(f"a damaged PNG ({error})") from error
+    if len(raw) < size:
+        raise Unusable(f"a damaged PNG: {len(raw)} bytes of pixels, expected {size}")
+    place = 0
+    for rows, row in header.passes():
+        if max(raw[place : place + rows * row : row]) > 4:
+            raise Unusable("a damaged PNG: its rows are filtered in a way that is not known")
+        place += rows * row
+    return raw
+
+
 def _pixels(parts: _Parts, header: _Header) -> Pixels:
     """H x W, of a palette its numbers, or H x W x C."""
     if header.colour == PALETTE and not parts.palette:
         raise Unusable("a damaged PNG: its palette is missing")
-    kept = [(b"IHDR", parts.header), *((b"IDAT", rows) for rows in parts.rows), (b"IEND", b"")]
+    packed = zlib.compress(_rows(parts, header), 0)  # not compressed: expanding once is enough
+    pieces = [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
+    kept = [(b"IHDR", parts.header), *((b"IDAT", piece) for piece in pieces), (b"IEND", b"")]
     if parts.palette:
         kept.insert(1, (b"PLTE", parts.palette))
     file = SIGNATURE + b"".join(chunk(kind, body) for kind, body in kept)
     if header.depth == 16 and header.colour != GREY:  # Pillow makes 8 bits of those
-        return _by_opencv(file, parts.rows, header)
+        return _by_opencv(file, header)
     try:
         with PngImageFile(BytesIO(file)) as picture:
             pixels = np.array(picture)
@@ -159,15 +177,7 @@ def _pixels(parts: _Parts, header: _Header) -> Pixels:
     return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
 
 
-def _by_opencv(file: bytes, rows: list[bytes], header: _Header) -> Pixels:
-    """Decode with what fills up missing rows, having seen that none is missing."""
-    inflate = zlib.decompressobj()
-    try:
-        found = len(inflate.decompress(b"".join(rows), header.size))
-    except zlib.error as error:
-        raise Unusable(f"a damaged PNG ({error})") from error
-    if found < header.size:
-        raise Unusable(f"a damaged PNG: {found} bytes of pixels, expected {header.size}")
+def _by_opencv(file: bytes, header: _Header) -> Pixels:
     pixels: Pixels | None = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[:2] != (header.height, header.width):
         raise Unusable("a damaged PNG")

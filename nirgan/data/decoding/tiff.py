@@ -15,7 +15,8 @@ from nirgan.data.decoding.tiff_layout import Layout, Stored
 WIDTH, HEIGHT, BITS, PHOTOMETRIC = 256, 257, 258, 262
 STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
 PLANES, COLOURS, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 284, 320, 322, 323, 324, 325
-KIND, COMPRESSION, PREDICTOR, FILL_ORDER, EXTRA, SAMPLE_FORMAT = 254, 259, 317, 266, 338, 339
+KIND, COMPRESSION, FILL_ORDER, PREDICTOR, INNER, EXTRA = 254, 259, 266, 317, 330, 338
+SAMPLE_FORMAT = 339
 RAW_CAMERA = 50706
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
@@ -55,8 +56,9 @@ def _value(page: Directory, tag: int, default: int | None = None) -> int:
 
 
 def _refuse_pages(data: bytes, page: Directory) -> None:
-    if RAW_CAMERA in page.tags or data[8:10] == b"CR":
-        raise Unusable("a raw camera file; develop it into a TIFF or PNG")
+    begins_small = _value(page, KIND, 0) & 1 and (page.next or INNER in page.tags)
+    if begins_small or RAW_CAMERA in page.tags or data[8:10] == b"CR":
+        raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
     for _ in range(MOST_COPIES):
         if not page.next:
             return

@@ -28,7 +28,7 @@ def read_blocks(data: bytes, layout: Layout, places: Sequence[int], sizes: Seque
     """
     if layout.compression not in (NONE, *DEFLATE, *BY_PILLOW):
         raise Unusable(
-            f"a TIFF of compression {layout.compression}, expected none, deflate or "
+            f"a TIFF of compression {layout.compression}, expected none, deflate, "
             f"{', '.join(BY_PILLOW.values())}"
         )
     if layout.predictor not in (1, 2, 3) or (layout.predictor > 1 and layout.stored.packed):

@@ -1,0 +1,238 @@
+import errno
+import os
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from picture_files import ALPHA, BAND, UNIT, WIDE, by_opencv, saved
+from PIL import Image
+
+from nirgan.data.decoding.picture import Decoded
+from nirgan.data.images import one_band
+from nirgan.errors import NirganError
+from nirgan.inference.labels import SOURCE
+from nirgan.inference.pictures import check_target, read, write, write_degrees
+
+TITLE = "nirgan 0.1.0, model «default» & <more> (1a2b3c4d)"
+DESCRIPTION = f"Synthetic colours, made from near-infrared by {TITLE}"
+RGB = torch.rand(3, 30, 50, generator=torch.Generator().manual_seed(0))
+
+
+def levels(depth, rgb=RGB):
+    pixels = (rgb.float() * (2**depth - 1)).round().permute(1, 2, 0).numpy()
+    return pixels.astype(f"uint{depth}")
+
+
+def by_another(path):
+    """Red, green, blue, and alpha."""
+    if path.suffix == ".tif":
+        return tifffile.imread(path)
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+@pytest.mark.parametrize("with_alpha", [False, True])
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_what_is_written_is_what_others_read(tmp_path, suffix, depth, with_alpha):
+    alpha = np.arange(1500, dtype=np.uint16).reshape(30, 50) * 43 if with_alpha else None
+    target = tmp_path / f"new/a{suffix}"
+    write(target, RGB, depth=depth, title=TITLE, alpha=alpha)
+    expected = levels(depth)
+    if with_alpha:
+        opaque = levels(depth, torch.from_numpy(alpha / 65535)[None])
+        expected = np.concatenate([expected, opaque], -1)
+    assert by_another(target).dtype == expected.dtype
+    np.testing.assert_array_equal(by_another(target), expected)
+    if depth == 8:  # Pillow has no more
+        np.testing.assert_array_equal(np.asarray(Image.open(target)), expected)
+    assert [file.name for file in target.parent.iterdir()] == [target.name]
+
+
+def test_a_jpeg_is_near_what_was_written(tmp_path):
+    smooth = torch.linspace(0.2, 0.8, 64).expand(3, 48, 64)
+    write(tmp_path / "a.JPG", smooth, depth=8, title=TITLE)
+    pixels = np.asarray(Image.open(tmp_path / "a.JPG"), int)
+    assert np.abs(pixels - levels(8, smooth)).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 1), (1, 4), (3, 4)])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_small_pictures(tmp_path, suffix, size):
+    write(tmp_path / f"a{suffix}", torch.ones(3, *size), depth=8, title="t")
+    assert np.array_equal(by_another(tmp_path / f"a{suffix}"), np.full((*size, 3), 255))
+
+
+def test_values_are_clipped(tmp_path):
+    rgb = torch.tensor([-0.3, 1.2, 0.5]).view(3, 1, 1)
+    for depth, half in ((8, 128), (16, 32768)):
+        write(tmp_path / "a.png", rgb, depth=depth, title="t")
+        red, green, blue = by_another(tmp_path / "a.png")[0, 0].tolist()
+        assert (red, green, blue) == (0, 2**depth - 1, half)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_files_say_that_their_colours_are_synthetic(tmp_path, name):
+    write(tmp_path / name, RGB, depth=8, title=TITLE)
+    with Image.open(tmp_path / name) as picture:
+        picture.load()
+        xmp = picture.info["xmp"].decode()
+        if name == "a.png":
+            assert picture.text["Description"] == DESCRIPTION
+            assert picture.text["Software"] == TITLE
+        else:
+            tags = picture.getexif() if name == "a.jpg" else picture.tag_v2
+            # Pillow takes text for Latin-1, tifffile for what it is.
+            assert tags[270].encode("latin-1").decode() == DESCRIPTION
+            assert tags[305].encode("latin-1").decode() == TITLE
+    assert f'Iptc4xmpExt:DigitalSourceType="{SOURCE}"' in xmp
+    tree = _parsed(xmp)
+    assert DESCRIPTION in "".join(tree.itertext())
+    creator = next(
+        e.get("{http://ns.adobe.com/xap/1.0/}CreatorTool") for e in tree.iter() if e.attrib
+    )
+    assert creator == TITLE
+
+
+def _parsed(xmp):
+    from xml.etree import ElementTree as ET
+
+    return ET.fromstring(xmp[xmp.index("<x:xmpmeta") : xmp.rindex("<?xpacket")])
+
+
+def test_a_map_of_degrees(tmp_path):
+    degrees = torch.rand(30, 51) * 40
+    write_degrees(tmp_path / "u.tif", degrees, TITLE)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "u.tif"), degrees.numpy())
+    np.testing.assert_array_equal(read(tmp_path / "u.tif").band, degrees.numpy())
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "u.tif")), degrees.numpy())
+    with tifffile.TiffFile(tmp_path / "u.tif") as file:
+        assert file.pages[0].description.endswith(DESCRIPTION)
+
+
+def test_large_tiffs_are_in_strips(tmp_path):
+    rgb = torch.rand(3, 700, 601)
+    write(tmp_path / "a.tif", rgb, depth=16, title="t")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), levels(16, rgb))
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert len(file.pages[0].dataoffsets) == 3
+
+
+@pytest.mark.parametrize(
+    ("alpha", "depth", "expected"),
+    [
+        (np.array([[0, 128, 255]], np.uint8), 16, [0, 128 * 257, 65535]),
+        (np.array([[0, 128 * 257, 65535]], np.uint16), 8, [0, 128, 255]),
+        (np.array([[0, 0.5, 1]], np.float32), 8, [0, 128, 255]),
+        (np.array([[7, 128, 255]], np.uint8), 8, [7, 128, 255]),
+    ],
+)
+def test_alpha_of_another_depth(tmp_path, alpha, depth, expected):
+    write(tmp_path / "a.png", torch.rand(3, 1, 3), depth=depth, title="t", alpha=alpha)
+    assert by_another(tmp_path / "a.png")[0, :, 3].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "alpha", "words"),
+    [
+        ("a.jpg", 16, None, "a JPEG cannot hold 16 bits"),
+        ("a.JPEG", 8, ALPHA, "a JPEG cannot hold an alpha channel"),
+        ("a.gif", 8, None, "cannot write .gif, expected .png"),
+        ("a\nb", 8, None, "cannot write a file without a suffix"),
+    ],
+)
+def test_targets_that_cannot_be(tmp_path, name, depth, alpha, words):
+    for action in (
+        lambda target: check_target(target, depth, alpha),
+        lambda target: write(target, RGB, depth=depth, title="t", alpha=alpha),
+    ):
+        with pytest.raises(NirganError, match=words) as error:
+            action(tmp_path / name)
+        assert str(error.value).isprintable()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_jpeg_that_is_too_long(tmp_path):
+    with pytest.raises(NirganError, match="longer than 65500 pixels; write PNG or TIFF"):
+        write(tmp_path / "a.jpg", torch.zeros(3, 1, 65_501), depth=8, title="t")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "two\nlines.png", "x" * 246 + ".png"])
+def test_what_cannot_be_written_leaves_nothing(tmp_path, name, monkeypatch):
+    target = tmp_path / name
+    write(target, RGB, depth=8, title="t")
+    before = target.read_bytes()
+
+    class Full(BytesIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "open", lambda self, *_: self.touch() or Full())
+    with pytest.raises(NirganError, match=r"cannot be written \(No space left") as error:
+        write(target, RGB / 2, depth=8, title="t")
+    assert str(error.value).isprintable()
+    monkeypatch.undo()
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert target.read_bytes() == before
+
+
+def test_targets_that_are_in_the_way(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    (tmp_path / "file").touch()
+    for name, words in (("a.png", "Is a directory"), ("file/b.png", "Not a directory|File exists")):
+        with pytest.raises(NirganError, match=rf"cannot be written \({words}"):
+            write(tmp_path / name, RGB, depth=8, title="t")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(NirganError, match=r"cannot be written \(Permission denied"):
+        write(tmp_path / "a.png", RGB, depth=8, title="t")
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize(("levels_off", "lossy"), [(1, True), (2, True), (3, True), (1, False)])
+def test_a_jpegs_noise_is_no_colour(levels_off, lossy):
+    three = np.dstack([BAND, BAND, BAND])
+    three[2, 3, 2] += levels_off
+    decoded = Decoded(three, lossy=lossy)
+    if lossy and levels_off <= 2:
+        assert np.array_equal(one_band(decoded, Path("a.jpg")), BAND)
+    else:
+        with pytest.raises(NirganError, match="a.jpg: 3 channels that differ"):
+            one_band(decoded, Path("a.jpg"))
+
+
+@pytest.mark.parametrize("largest", [0.0001, 0.000107])
+def test_the_limit_can_be_set(tmp_path, largest):
+    for name, data in (
+        ("a.png", by_opencv(WIDE)),
+        ("a.jpg", saved(BAND, "JPEG")),
+        ("a.tif", saved(UNIT, "TIFF")),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(NirganError, match=f"{name}: a picture of 12x9 .* --largest allows"):
+            read(tmp_path / name, largest)
+        assert read(tmp_path / name, 0.000108).band.shape == (9, 12)
+
+
+def test_a_thousand_pictures_leave_no_file_open(tmp_path):
+    (tmp_path / "a.png").write_bytes(saved(BAND, "PNG"))
+    (tmp_path / "b.jpg").write_bytes(saved(BAND, "JPEG"))
+    (tmp_path / "c.tif").write_bytes(saved(BAND, "TIFF", compression="tiff_lzw"))
+    (tmp_path / "d.png").write_bytes(saved(BAND, "PNG")[:60])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for n in range(1000):
+        path = tmp_path / ("a.png", "b.jpg", "c.tif", "d.png")[n % 4]
+        if path.name == "d.png":
+            with pytest.raises(NirganError):
+                read(path)
+        else:
+            read(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
