@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from nirgan.data.images import Pixels
+from nirgan.data.images import Pixels, write_png
 from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import read, write
@@ -47,35 +49,24 @@ ABOUT = (
 
 
 @dataclass(frozen=True)
-class Heat:
-    """A map of the uncertainty.
-
-    Attributes:
-        picture: H x W x 3, uint8.
-        top: Degrees from which on a pixel has the last colour.
-    """
-
-    picture: Pixels
-    top: int
-
-
-@dataclass(frozen=True)
 class Result:
     """What became of a picture.
 
     Attributes:
-        nir: The band as the network saw it, for the screen: H x W x 3, uint8.
+        nir: The band as the network saw it, a file for the screen.
         rgb: Its colours, likewise.
         file: The colours in full depth and size.
         note: A line about it.
-        heat: The uncertainty, if it was asked for.
+        heat: A map of the uncertainty for the screen, if it was asked for.
+        top: Degrees from which on the map has its last colour.
     """
 
-    nir: Pixels
-    rgb: Pixels
+    nir: Path
+    rgb: Path
     file: Path
     note: str
-    heat: Heat | None
+    heat: Path | None = None
+    top: int = 0
 
 
 class Desk:
@@ -110,7 +101,10 @@ class Desk:
             colours, degrees = (x[0] for x in colorizer.uncertainty(nir[None]))
         else:
             colours, degrees = colorizer.band(nir[None])[0], None
-        out = Path(tempfile.mkdtemp(dir=self.folder)) / f"{file.stem}_colour.png"
+        # A folder of its own: Gradio would name files after what is in them, and write those that
+        # somebody else is shown at the moment anew.
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.dtype == np.uint8 else 16
         write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
         height, width = given.band.shape
@@ -120,25 +114,27 @@ class Desk:
         )
         if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
-        return Result(
-            _screen(nir.expand(3, -1, -1)),
-            _screen(colours),
-            out,
-            note + f"Colours by {colorizer.title}.",
-            None if degrees is None else heat(degrees),
-        )
+        note += f"Colours by {colorizer.title}."
+        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
+        if degrees is None:
+            return Result(*shown, out, note)
+        picture, top = heat(degrees)
+        return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
 
 
-def heat(degrees: Tensor) -> Heat:
+def heat(degrees: Tensor) -> tuple[Tensor, int]:
     """Draw a map of angles, black where they are small, yellow where they are large.
 
     Args:
         degrees: H x W.
+
+    Returns:
+        3 x H x W in [0, 1], and the degrees from which on it is yellow.
     """
     most = np.percentile(degrees, 99)
     top = next((top for top in TOPS if most <= top), TOPS[-1])
     levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
-    return Heat(_shrunk(_colours(levels)), top)
+    return torch.from_numpy(_colours(levels)).permute(2, 0, 1) / 255, top
 
 
 def legend(top: int) -> str:
@@ -159,17 +155,14 @@ def _colours(levels: Pixels) -> Pixels:
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
-def _screen(picture: Tensor) -> Pixels:
-    return _shrunk((picture * 255).round().byte().permute(1, 2, 0).numpy())
-
-
-def _shrunk(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    factor = PREVIEW / max(height, width)
-    if factor >= 1:
-        return pixels
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+def _preview(file: Path, picture: Tensor) -> Path:
+    """Write 1 or 3 x H x W in [0, 1], as small as a screen."""
+    factor = min(1, PREVIEW / max(picture.shape[1:]))
+    size = [max(1, round(side * factor)) for side in picture.shape[1:]]
+    if factor < 1:
+        picture = interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    write_png(file, picture.expand(3, -1, -1))
+    return file
 
 
 def build(desk: Desk) -> "gr.Blocks":
@@ -208,7 +201,6 @@ def build(desk: Desk) -> "gr.Blocks":
             with gr.Column(scale=3):
                 slider = gr.ImageSlider(
                     label="Near-infrared | colour",
-                    format="png",
                     interactive=False,
                     buttons=["fullscreen"],
                     max_height=680,
@@ -224,7 +216,6 @@ def build(desk: Desk) -> "gr.Blocks":
                 with gr.Column(visible=False) as below:
                     picture = gr.Image(
                         label="Uncertainty",
-                        format="png",
                         interactive=False,
                         buttons=["fullscreen"],
                         elem_id="heat",
@@ -250,13 +241,13 @@ def build(desk: Desk) -> "gr.Blocks":
                 line = str(error).replace(str(file), file.name).replace("--scale ", "")
                 return nothing(f"<b role='alert' style='color: #c22'>{escape(line)}</b>")
             shown: dict[Any, Any] = {
-                slider: (result.nir, result.rgb),
+                slider: (str(result.nir), str(result.rgb)),
                 note: escape(result.note),
                 download: gr.DownloadButton(value=str(result.file), visible=True),
                 below: gr.Column(visible=result.heat is not None),
             }
             if result.heat is not None:
-                shown |= {picture: result.heat.picture, key: legend(result.heat.top)}
+                shown |= {picture: str(result.heat), key: legend(result.top)}
             return shown
 
         # The file goes on at once, so that the next one can be dropped on the same place.
