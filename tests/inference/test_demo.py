@@ -19,7 +19,8 @@ from torch import nn
 from nirgan.errors import NirganError
 from nirgan.inference import demo, loading
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.page import Desk, build, heat, legend
+from nirgan.inference.desk import Desk, heat, legend
+from nirgan.inference.page import build
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 pytestmark = pytest.mark.xdist_group("demo")  # Gradio takes seconds to import
