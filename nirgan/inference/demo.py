@@ -50,8 +50,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _show(models: Sequence[str], port: int, folder: Path) -> int:
-    from nirgan.inference.loading import load  # noqa: PLC0415 (help comes at once)
-    from nirgan.inference.page import Desk, build  # noqa: PLC0415
+    from nirgan.inference.desk import Desk  # noqa: PLC0415 (help comes at once)
+    from nirgan.inference.loading import load  # noqa: PLC0415
+    from nirgan.inference.page import build  # noqa: PLC0415
 
     page = build(Desk({model: load(model) for model in models}, folder))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay

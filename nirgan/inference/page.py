@@ -1,37 +1,22 @@
-"""The page of `python -m nirgan demo`: what it shows, and what happens on it.
+"""The page of `python -m nirgan demo`, in Gradio's words.
 
-`Desk` does the work and knows nothing of the page; Gradio's words stay in `build`. Gradio's own
-fields for pictures bring 16 bits down to 8, so a file is taken as a file here, and what can be
-downloaded is as deep as what was dropped.
+Gradio's own fields for pictures bring 16 bits down to 8, so a file is taken as a file here, and
+what can be downloaded is as deep as what was dropped.
 """
 
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-from torch import Tensor
-
-from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, named
-from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.pictures import read, write
+from nirgan.errors import NirganError
+from nirgan.inference.desk import Desk, legend
 from nirgan.inference.plan import PICTURES
-from nirgan.inference.scaling import Scale, hint_of_bits
 
 if TYPE_CHECKING:
     import gradio as gr
 
-PREVIEW = 1600
-"""Pixels of the longer side of what the page shows; a download has all of them."""
 KEPT = 86400
 """Seconds until uploads and results are deleted; all of them are when the page ends."""
-TOPS = (1, 2, 5, 10, 20, 45, 90)
-"""Degrees at which a heat map may end."""
 SCALES = [
     ("whole range of the file's type", "dtype"),
     ("percentiles of the picture", "percentile"),
@@ -44,132 +29,6 @@ ABOUT = (
     "**The colours are guesses**: a network has learned what such scenes look like, and has seen "
     "nothing of the colours of this one. The file that you download says so too."
 )
-
-
-@dataclass(frozen=True)
-class Heat:
-    """A map of the uncertainty.
-
-    Attributes:
-        picture: H x W x 3, uint8.
-        top: Degrees from which on a pixel has the last colour.
-    """
-
-    picture: Pixels
-    top: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a picture.
-
-    Attributes:
-        nir: The band as the network saw it, for the screen: H x W x 3, uint8.
-        rgb: Its colours, likewise.
-        file: The colours in full depth and size.
-        note: A line about it.
-        heat: The uncertainty, if it was asked for.
-    """
-
-    nir: Pixels
-    rgb: Pixels
-    file: Path
-    note: str
-    heat: Heat | None
-
-
-class Desk:
-    """Colorizes what is put on it.
-
-    Args:
-        colorizers: By the name that the page shows.
-        folder: Where results are written.
-    """
-
-    def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
-        self.colorizers = colorizers
-        self.folder = folder
-
-    def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
-        """Colorize a picture, and write it.
-
-        Args:
-            file: A picture of any depth.
-            model: One of the names.
-            scale: As the command line's `--scale`.
-            uncertainty: Whether a map of it is wanted, which takes five times as long.
-
-        Raises:
-            NirganError: The picture cannot be used.
-        """
-        colorizer, how = self.colorizers[model], Scale.parse(scale)
-        given = read(file)
-        limits = how.limits(given.band, named(file.name))
-        nir = limits.to_unit(given.band)
-        if uncertainty:
-            colours, degrees = (x[0] for x in colorizer.uncertainty(nir[None]))
-        else:
-            colours, degrees = colorizer.band(nir[None])[0], None
-        out = Path(tempfile.mkdtemp(dir=self.folder)) / f"{file.stem}_colour.png"
-        depth = 8 if given.band.dtype == np.uint8 else 16
-        write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
-        height, width = given.band.shape
-        note = (
-            f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
-            f"{limits.low:g} is black, {limits.high:g} is white. "
-        )
-        if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
-            note += hint.capitalize().replace("use --scale", "choose the range") + ". "
-        return Result(
-            _screen(nir.expand(3, -1, -1)),
-            _screen(colours),
-            out,
-            note + f"Colours by {colorizer.title}.",
-            None if degrees is None else heat(degrees),
-        )
-
-
-def heat(degrees: Tensor) -> Heat:
-    """Draw a map of angles, black where they are small, yellow where they are large.
-
-    Args:
-        degrees: H x W.
-    """
-    most = np.percentile(degrees, 99)
-    top = next((top for top in TOPS if most <= top), TOPS[-1])
-    levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
-    return Heat(_shrunk(_colours(levels)), top)
-
-
-def legend(top: int) -> str:
-    """The scale of a heat map, as HTML."""
-    stops = _colours(np.linspace(0, 255, 9).astype(np.uint8)[None])[0]
-    gradient = ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
-    ticks = "".join(f"<span>{top * part / 4:g}°</span>" for part in range(4))
-    return (
-        f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
-        "<div style='display: flex; justify-content: space-between'>"
-        f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
-        "How far, in degrees of colour, the guess moves when the picture is mirrored and "
-        "a little noise is added."
-    )
-
-
-def _colours(levels: Pixels) -> Pixels:
-    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
-
-
-def _screen(picture: Tensor) -> Pixels:
-    return _shrunk((picture * 255).round().byte().permute(1, 2, 0).numpy())
-
-
-def _shrunk(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    factor = PREVIEW / max(height, width)
-    if factor >= 1:
-        return pixels
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def build(desk: Desk) -> "gr.Blocks":
@@ -208,7 +67,6 @@ def build(desk: Desk) -> "gr.Blocks":
             with gr.Column(scale=3):
                 slider = gr.ImageSlider(
                     label="Near-infrared | colour",
-                    format="png",
                     interactive=False,
                     buttons=["fullscreen"],
                     max_height=680,
@@ -224,7 +82,6 @@ def build(desk: Desk) -> "gr.Blocks":
                 with gr.Column(visible=False) as below:
                     picture = gr.Image(
                         label="Uncertainty",
-                        format="png",
                         interactive=False,
                         buttons=["fullscreen"],
                         elem_id="heat",
@@ -250,13 +107,13 @@ def build(desk: Desk) -> "gr.Blocks":
                 line = str(error).replace(str(file), file.name).replace("--scale ", "")
                 return nothing(f"<b role='alert' style='color: #c22'>{escape(line)}</b>")
             shown: dict[Any, Any] = {
-                slider: (result.nir, result.rgb),
+                slider: (str(result.nir), str(result.rgb)),
                 note: escape(result.note),
                 download: gr.DownloadButton(value=str(result.file), visible=True),
                 below: gr.Column(visible=result.heat is not None),
             }
             if result.heat is not None:
-                shown |= {picture: result.heat.picture, key: legend(result.heat.top)}
+                shown |= {picture: str(result.heat), key: legend(result.top)}
             return shown
 
         # The file goes on at once, so that the next one can be dropped on the same place.

@@ -1,0 +1,140 @@
+"""The work behind the page of `python -m nirgan demo`, which knows nothing of the page."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nirgan.data.images import Pixels, write_png
+from nirgan.errors import named
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.pictures import read, write
+from nirgan.inference.scaling import Scale, hint_of_bits
+
+PREVIEW = 1600
+"""Pixels of the longer side of what the page shows; a download has all of them."""
+TOPS = (1, 2, 5, 10, 20, 45, 90)
+"""Degrees at which a heat map may end."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a picture.
+
+    Attributes:
+        nir: The band as the network saw it, a file for the screen.
+        rgb: Its colours, likewise.
+        file: The colours in full depth and size.
+        note: A line about it.
+        heat: A map of the uncertainty for the screen, if it was asked for.
+        top: Degrees from which on the map has its last colour.
+    """
+
+    nir: Path
+    rgb: Path
+    file: Path
+    note: str
+    heat: Path | None = None
+    top: int = 0
+
+
+class Desk:
+    """Colorizes what is put on it.
+
+    Args:
+        colorizers: By the name that the page shows.
+        folder: Where results are written.
+    """
+
+    def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
+        self.colorizers = colorizers
+        self.folder = folder
+
+    def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
+        """Colorize a picture, and write it.
+
+        Args:
+            file: A picture of any depth.
+            model: One of the names.
+            scale: As the command line's `--scale`.
+            uncertainty: Whether a map of it is wanted, which takes five times as long.
+
+        Raises:
+            NirganError: The picture cannot be used.
+        """
+        colorizer, how = self.colorizers[model], Scale.parse(scale)
+        given = read(file)
+        limits = how.limits(given.band, named(file.name))
+        nir = limits.to_unit(given.band)
+        if uncertainty:
+            colours, degrees = (x[0] for x in colorizer.uncertainty(nir[None]))
+        else:
+            colours, degrees = colorizer.band(nir[None])[0], None
+        # A folder of its own: Gradio would name files after what is in them, and write those that
+        # somebody else is shown at the moment anew.
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        out = folder / f"{file.stem}_colour.png"
+        depth = 8 if given.band.dtype == np.uint8 else 16
+        write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
+        height, width = given.band.shape
+        note = (
+            f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
+            f"{limits.low:g} is black, {limits.high:g} is white. "
+        )
+        if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
+            note += hint.capitalize().replace("use --scale", "choose the range") + ". "
+        note += f"Colours by {colorizer.title}."
+        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
+        if degrees is None:
+            return Result(*shown, out, note)
+        picture, top = heat(degrees)
+        return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
+
+
+def heat(degrees: Tensor) -> tuple[Tensor, int]:
+    """Draw a map of angles, black where they are small, yellow where they are large.
+
+    Args:
+        degrees: H x W.
+
+    Returns:
+        3 x H x W in [0, 1], and the degrees from which on it is yellow.
+    """
+    most = np.percentile(degrees, 99)
+    top = next((top for top in TOPS if most <= top), TOPS[-1])
+    levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
+    return torch.from_numpy(_colours(levels)).permute(2, 0, 1) / 255, top
+
+
+def legend(top: int) -> str:
+    """The scale of a heat map, as HTML."""
+    stops = _colours(np.linspace(0, 255, 9).astype(np.uint8)[None])[0]
+    gradient = ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
+    ticks = "".join(f"<span>{top * part / 4:g}°</span>" for part in range(4))
+    return (
+        f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
+        "<div style='display: flex; justify-content: space-between'>"
+        f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
+        "How far the colours move, in degrees of angular error, when the picture is mirrored and a "
+        "little noise is added. Where the map is bright, they are the least sure."
+    )
+
+
+def _colours(levels: Pixels) -> Pixels:
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
+
+
+def _preview(file: Path, picture: Tensor) -> Path:
+    """Write 1 or 3 x H x W in [0, 1], as small as a screen."""
+    factor = min(1, PREVIEW / max(picture.shape[1:]))
+    size = [max(1, round(side * factor)) for side in picture.shape[1:]]
+    if factor < 1:
+        picture = interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    write_png(file, picture.expand(3, -1, -1))
+    return file
