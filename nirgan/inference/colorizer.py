@@ -206,7 +206,9 @@ class Colorizer:
         while True:
             try:
                 return self._go(height, width, core, read, write, uncertainty)
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (RuntimeError, MemoryError) as error:
+                if not _of_memory(error):
+                    raise
                 core = min(core, *size) // 2 // self.reach.period * self.reach.period
                 if not core or self.reach.halo is None:
                     raise NirganError(
@@ -227,9 +229,10 @@ class Colorizer:
                 min(place.bottom, height),
                 min(place.right, width),
             )
-            more = (0, place.right - window.right, 0, place.bottom - window.bottom)
             part = read(window).unsqueeze(1).to(self.device)
-            return pad(part, more, mode="replicate") if any(more) else part
+            down = place.bottom - place.top - part.shape[-2]
+            across = place.right - place.left - part.shape[-1]
+            return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1 and any(
             isinstance(m, LooksAtWhole) for m in self.generator.modules()
@@ -314,3 +317,9 @@ class Colorizer:
         else:
             free = min(psutil.virtual_memory().available // 4, MOST)
         return int(free * KEPT / (4 * max(self.reach.floats, 1)))
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether memory is what was missing; on the CPU, torch says so in words alone."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "allocate memory" in str(error)

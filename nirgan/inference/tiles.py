@@ -144,7 +144,7 @@ def padded(height: int, width: int, period: int) -> tuple[int, int]:
 
 
 def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
-    """All tiles of a picture, row by row; those at its end are no smaller than `LEAST` either.
+    """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
     Args:
         height: Of the picture, whole periods.
@@ -152,12 +152,13 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
         core: Height and width of the inner part, whole periods.
         halo: Around it, where the picture goes on, whole periods.
     """
+    least = min(core + halo, height), min(core + halo, width)
     for top in range(0, height, core):
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
             yield Place(
-                max(min(top - halo, height - LEAST), 0),
-                max(min(left - halo, width - LEAST), 0),
+                max(min(top - halo, height - least[0]), 0),
+                max(min(left - halo, width - least[1]), 0),
                 min(bottom + halo, height),
                 min(right + halo, width),
                 (top, left, bottom, right),

@@ -6,9 +6,11 @@ from contracts import networks_in, small
 from torch import nn
 
 import nirgan.networks.generators as package
+from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.tiles import places, reach_of
+from nirgan.inference.tiles import Reach, places, reach_of
 from nirgan.networks.generators.flat import Flat
+from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
 
 
@@ -63,6 +65,47 @@ def test_no_halo_is_wider_than_it_has_to_be(make):
     narrow = type(reach)(reach.period, halo, reach.floats)
     tiled = Colorizer(generator, tile=64, reach=narrow).band(nir)
     assert (whole - tiled).abs().max() > 0
+
+
+@pytest.mark.parametrize("size", [(3, 5), (10, 200), (70, 3)])
+def test_tiles_beyond_a_small_picture_are_its_edge(size):
+    generator = random_batch_norm(ResNet(width=4, blocks=1))
+    nir = torch.rand(2, *size)
+    whole = Colorizer(generator, tile=4096).band(nir)
+    tiled = Colorizer(generator, tile=16).band(nir)
+    assert whole.shape == (2, 3, *size)
+    assert (whole - tiled).abs().max() < 1e-5
+
+
+class Greedy(nn.Module):
+    """Runs out of memory where a tile is larger than a side."""
+
+    def __init__(self, side, error):
+        super().__init__()
+        self.side, self.error = side, error
+
+    def forward(self, triplet):
+        if triplet.shape[-1] > self.side:
+            raise self.error
+        return triplet
+
+
+TORCHS_OWN = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+
+
+@pytest.mark.parametrize("error", [TORCHS_OWN, torch.OutOfMemoryError("CUDA"), MemoryError()])
+def test_where_the_memory_ends_tiles_get_smaller(error):
+    reach = Reach(period=1, halo=0, floats=1)
+    nir = torch.rand(1, 100, 300)
+    colours = Colorizer(Greedy(30, error), reach=reach).band(nir)
+    assert torch.allclose(colours[0, 0], nir[0], atol=1e-6)
+    with pytest.raises(NirganError, match="300x100 does not fit into the memory of cpu"):
+        Colorizer(Greedy(0, error), reach=reach).band(nir)
+
+
+def test_other_errors_are_what_they_are():
+    with pytest.raises(RuntimeError, match="shape"):
+        Colorizer(Greedy(0, RuntimeError("shape")), reach=Reach(1, 0, 1)).band(torch.rand(1, 9, 9))
 
 
 def test_cores_cover_a_picture_once():
