@@ -54,7 +54,8 @@ def _show(models: Sequence[str], port: int, folder: Path) -> int:
     from nirgan.inference.loading import load  # noqa: PLC0415
     from nirgan.inference.page import build  # noqa: PLC0415
 
-    page = build(Desk({model: load(model) for model in models}, folder))
+    loaded = [load(model) for model in models]
+    page = build(Desk({f"{one.name} ({one.digest})": one for one in loaded}, folder))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
     try:
         print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)

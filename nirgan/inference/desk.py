@@ -19,7 +19,7 @@ from nirgan.inference.scaling import Scale, hint_of_bits
 
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
-TOPS = (1, 2, 5, 10, 20, 45, 90)
+TOPS = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
 """Degrees at which a heat map may end."""
 
 

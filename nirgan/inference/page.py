@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KEPT = 86400
 """Seconds until uploads and results are deleted; all of them are when the page ends."""
 SCALES = [
-    ("whole range of the file's type", "dtype"),
+    ("range of the file's type", "dtype"),
     ("percentiles of the picture", "percentile"),
     ("10 bits: 0,1023", "0,1023"),
     ("12 bits: 0,4095", "0,4095"),
@@ -45,7 +45,7 @@ def build(desk: Desk) -> "gr.Blocks":
         gr.Markdown(ABOUT)
         given = gr.State()
         with gr.Row():
-            with gr.Column(scale=1, min_width=280):
+            with gr.Column(scale=1, min_width=300):
                 drop = gr.File(
                     label="Near-infrared picture",
                     file_types=list(PICTURES),

@@ -117,8 +117,8 @@ def test_uncertainty_is_drawn_between_nought_and_a_round_number(desk, tmp_path):
     expected, top = heat(desk.colorizers["cold <b>"].uncertainty(unit)[1][0])
     np.testing.assert_allclose(read(result.heat) / 255, expected.permute(1, 2, 0), atol=0.003)
     assert result.top == top
-    drawn, top = heat(torch.tensor([[0.0, 2.5, 4.4, 5.0]]))
-    assert top == 5
+    drawn, top = heat(torch.tensor([[0.0, 2.5, 4.4, 5.7]]))
+    assert top == 6
     brightness = drawn.sum(0)[0].tolist()
     assert brightness == sorted(brightness)
     assert brightness[0] < 0.05
