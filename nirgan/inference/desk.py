@@ -63,7 +63,7 @@ class Desk:
             file: A picture of any depth.
             model: One of the names.
             scale: As the command line's `--scale`.
-            uncertainty: Whether a map of it is wanted, which takes five times as long.
+            uncertainty: Whether a map of it is wanted, which takes six times as long.
 
         Raises:
             NirganError: The picture cannot be used.
@@ -121,8 +121,8 @@ def legend(top: int) -> str:
         f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
         "<div style='display: flex; justify-content: space-between'>"
         f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
-        "How far the colours move, in degrees of angular error, when the picture is mirrored and a "
-        "little noise is added. Where the map is bright, they are the least sure."
+        "How far the colours move, in degrees of angular error, when the picture is mirrored or "
+        "made brighter and darker. Where the map is bright, they are the least sure."
     )
 
 

@@ -62,7 +62,7 @@ def build(desk: Desk) -> "gr.Blocks":
                     elem_id="scale",
                 )
                 unsure = gr.Checkbox(
-                    label="Uncertainty map", info="takes five times as long", elem_id="unsure"
+                    label="Uncertainty map", info="takes six times as long", elem_id="unsure"
                 )
             with gr.Column(scale=3):
                 slider = gr.ImageSlider(
