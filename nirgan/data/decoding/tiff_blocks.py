@@ -76,7 +76,7 @@ def _expanded(
                 yield zlib.decompressobj().decompress(piece, layout.block_bytes)
         else:
             yield from pieces
-    except (zlib.error, OSError, SyntaxError, ValueError, struct.error) as error:
+    except (zlib.error, OSError, SyntaxError, ValueError) as error:
         raise Unusable(f"a damaged TIFF: its pixels cannot be unpacked ({error})") from error
 
 
