@@ -164,6 +164,13 @@ def _pngs():
     key = [(b"tRNS", struct.pack(">H", WIDE[2, 3]) * 3)]
     data = png((12, 9), 16, 2, rows_of(np.dstack([WIDE] * 3)), before=key)
     yield "one wide colour is clear.png", data, NirPicture(WIDE, clear * np.uint16(257))
+    key = [(b"tRNS", struct.pack(">3H", WIDE[2, 3], WIDE[2, 3], 7))]
+    data = png((12, 9), 16, 2, rows_of(np.dstack([WIDE] * 3)), before=key)
+    yield "a colour that is not there is clear.png", data, NirPicture(WIDE, WIDE * 0 + 65535)
+    rows = b"".join(b"\0" + packed_bits(row[None], 2) for row in BAND % 4)
+    data = png((12, 9), 2, 0, rows, before=[(b"tRNS", b"\0\2")])
+    clear = np.where(BAND % 4 == 2, 0, 255).astype(np.uint8)
+    yield "one of four greys is clear.png", data, NirPicture(BAND % 4 * 85, clear)
     palette = [(b"PLTE", bytes([9] * 3 + [99] * 3 + [200] * 3 + [255] * 3)), (b"tRNS", b"\0\x80")]
     data = png((12, 9), 8, 3, rows_of(BAND % 4), before=palette)
     band = np.array([9, 99, 200, 255], np.uint8)[BAND % 4]
@@ -190,6 +197,8 @@ def _pngs():
 
 def _damaged_pngs():
     sound = png((12, 9), 8, 0, rows_of(BAND))
+    data = png((12, 9), 8, 0, rows_of(BAND), before=[(b"eXIf", exif(6)[:-4])])
+    yield "exif without an end.png", data, NirPicture(turned(BAND, 6))
     data = png((12, 9), 8, 0, rows_of(BAND), before=[(b"eXIf", b"II*\0\xff\xff\xff\xff")])
     yield "damaged exif.png", data, NirPicture(BAND)
     data = png(

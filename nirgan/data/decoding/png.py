@@ -159,12 +159,7 @@ def _pixels(parts: _Parts, header: _Header) -> Pixels:
     """H x W, of a palette its numbers, or H x W x C."""
     if header.colour == PALETTE and not parts.palette:
         raise Unusable("a damaged PNG: its palette is missing")
-    packed = zlib.compress(_rows(parts, header), 0)  # not compressed: expanding once is enough
-    pieces = [packed[start : start + PIECE] for start in range(0, len(packed), PIECE)]
-    kept = [(b"IHDR", parts.header), *((b"IDAT", piece) for piece in pieces), (b"IEND", b"")]
-    if parts.palette:
-        kept.insert(1, (b"PLTE", parts.palette))
-    file = SIGNATURE + b"".join(chunk(kind, body) for kind, body in kept)
+    file = _rebuilt(parts, header)
     if header.depth == 16 and header.colour != GREY:  # Pillow makes 8 bits of those
         return _by_opencv(file, header)
     try:
@@ -175,6 +170,21 @@ def _pixels(parts: _Parts, header: _Header) -> Pixels:
     if header.depth == 16:
         return pixels.astype(np.uint16)  # Pillow before 11.0 gives int32
     return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+
+
+def _rebuilt(parts: _Parts, header: _Header) -> bytes:
+    """The same picture and nothing else, not compressed: expanding once is enough."""
+    packed = memoryview(zlib.compress(_rows(parts, header), 0))
+    kept: list[tuple[bytes, bytes | memoryview]] = [
+        (b"IHDR", parts.header),
+        (b"PLTE", parts.palette),
+    ]
+    rows = [(b"IDAT", packed[start : start + PIECE]) for start in range(0, len(packed), PIECE)]
+    pieces: list[bytes | memoryview] = [SIGNATURE]
+    for kind, body in (*kept, *rows, (b"IEND", b"")):
+        if body or kind == b"IEND":
+            pieces += _chunk(kind, body)
+    return b"".join(pieces)
 
 
 def _by_opencv(file: bytes, header: _Header) -> Pixels:
@@ -209,9 +219,9 @@ def _parted(pixels: Pixels, parts: _Parts, header: _Header) -> Decoded:
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     """A chunk as it stands in a file."""
-    return (
-        struct.pack(">I", len(body))
-        + kind
-        + body
-        + struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))
-    )
+    return b"".join(_chunk(kind, body))
+
+
+def _chunk(kind: bytes, body: bytes | memoryview) -> tuple[bytes, bytes | memoryview, bytes]:
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return struct.pack(">I", len(body)) + kind, body, struct.pack(">I", checksum)

@@ -1,5 +1,6 @@
 """The strips and tiles of a TIFF: unpacked, and put side by side."""
 
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -7,6 +8,7 @@ from io import BytesIO
 from itertools import accumulate
 
 import numpy as np
+from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from nirgan.data.decoding.picture import Pixels, Unusable
@@ -15,6 +17,9 @@ from nirgan.data.decoding.tiff_layout import Layout, Stored
 NONE, DEFLATE = 1, (8, 32946)
 BY_PILLOW = {5: "LZW", 32773: "PackBits", 34925: "LZMA", 50000: "Zstandard"}
 """Compressions of plain bytes that libtiff undoes; those of pictures (JPEG, fax) are not read."""
+
+BATCH = 2**25
+"""Bytes that libtiff expands at once, unless one block has more."""
 
 AT_ONCE = 2**20
 """Values whose bits are unpacked at once; each takes 16 bytes meanwhile."""
@@ -61,20 +66,36 @@ def _expanded(
     try:
         if layout.compression in BY_PILLOW:
             of_plane = layout.blocks // (layout.samples if layout.planes else 1)
-            for first in range(0, layout.blocks, of_plane):
-                yield from _by_pillow(pieces[first : first + of_plane], layout)
+            step = max(1, BATCH // layout.block_bytes)
+            for plane in range(0, layout.blocks, of_plane):
+                for first in range(0, of_plane, step):
+                    last = min(first + step, of_plane)
+                    yield from _by_pillow(pieces[plane + first : plane + last], layout, first)
         elif layout.compression in DEFLATE:
             for piece in pieces:
                 yield zlib.decompressobj().decompress(piece, layout.block_bytes)
         else:
             yield from pieces
-    except (zlib.error, OSError, SyntaxError, ValueError, struct.error) as error:
+    except (zlib.error, OSError, SyntaxError, ValueError) as error:
         raise Unusable(f"a damaged TIFF: its pixels cannot be unpacked ({error})") from error
 
 
-def _by_pillow(pieces: Sequence[bytes], layout: Layout) -> Iterator[bytes]:
-    """Have libtiff expand blocks, as strips of a picture of 8-bit grey, whatever they are."""
-    rows = len(pieces) * layout.block_height if layout.tiled else layout.height
+def _by_pillow(pieces: Sequence[bytes], layout: Layout, first: int) -> Iterator[bytes]:
+    """Have libtiff expand blocks, as strips of a picture of 8-bit grey, whatever they are.
+
+    Args:
+        pieces: Compressed, one after the other.
+        layout: Of the picture.
+        first: How many blocks of the same channels come before.
+    """
+    if layout.block_bytes > (Image.MAX_IMAGE_PIXELS or math.inf):  # Pillow would warn, or refuse
+        raise Unusable(
+            f"a TIFF of strips of {layout.block_bytes / 1e6:.0f} MB, compressed with "
+            f"{BY_PILLOW[layout.compression]}; save it with smaller strips, or with deflate"
+        )
+    rows = len(pieces) * layout.block_height
+    if not layout.tiled:
+        rows = min(rows, layout.height - first * layout.block_height)
     tags = {
         256: layout.row_bytes,
         257: rows,
