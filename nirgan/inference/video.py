@@ -85,7 +85,7 @@ def colorize_video(
         with (
             video_writing.writing(part, named(target), container, pictures, first, text) as writer,
             ahead(reader.read(), 2 * batch) as items,
-            behind(writer.write, 2 * batch) as put,
+            behind(writer.write, batch) as put,
         ):
 
             def colorize(frames: "list[Frame]") -> None:
