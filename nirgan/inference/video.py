@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
+from nirgan.inference.labels import description
 from nirgan.inference.scaling import Scale
 from nirgan.inference.threads import ahead, behind
 
@@ -81,11 +82,11 @@ def colorize_video(
     with video_reading.opened(source) as container, whole(target) as part:
         pictures = video_reading.pictures_of(source, container, largest)
         reader = video_reading.Reader(source, container, pictures)
-        text = f"Synthetic colours, made from near-infrared by {colorizer.title}"
+        text = description(colorizer.title)
         with (
             video_writing.writing(part, named(target), container, pictures, first, text) as writer,
             ahead(reader.read(), 2 * batch) as items,
-            behind(writer.write, 2 * batch) as put,
+            behind(writer.write, batch) as put,
         ):
 
             def colorize(frames: "list[Frame]") -> None:

@@ -25,6 +25,9 @@ COLOURED = 4.0
 a camera's cast, or a coloured caption at the edge leave less."""
 
 
+Matrix = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class Codes:
     """What the numbers of a band mean.
@@ -103,8 +106,11 @@ def _refuse_colour(levels: float) -> None:
         )
 
 
-def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
-    """How a player turns the frame: a, b, c, d of FFmpeg's display matrix; None if it does not."""
+def display_matrix(frame: VideoFrame) -> Matrix | None:
+    """How a player turns frames: a, b, c, d of FFmpeg's display matrix; None if it does not.
+
+    PyAV keeps a frame that was asked until Python collects cycles, so ask one of each video.
+    """
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return None
@@ -112,7 +118,7 @@ def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
     return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
 
 
-def upright(band: Pixels, matrix: tuple[int, int, int, int] | None) -> tuple[Pixels, bool]:
+def upright(band: Pixels, matrix: Matrix | None) -> tuple[Pixels, bool]:
     """Turn and mirror a band as a player would, to the nearest quarter turn.
 
     Returns:

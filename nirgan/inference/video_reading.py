@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, named
-from nirgan.inference.video_bands import Codes, band_of, display_matrix, upright
+from nirgan.inference.video_bands import Codes, Matrix, band_of, display_matrix, upright
 
 # FFmpeg looks at what a file holds, not at its name. Among its formats are pictures, and playlists
 # that open further files and addresses.
@@ -111,6 +111,7 @@ class Reader:
         self.copied = [*container.streams.audio, *container.streams.subtitles]
         self._frames = self._packets = 0
         self._seconds = 0.0
+        self._matrix: Matrix | None = None  # the same for all frames
         self._former: tuple[Frame, tuple[Any, ...]] | None = None
 
     def read(self) -> "Generator[Frame | Packet[Any], None, None]":
@@ -166,19 +167,21 @@ class Reader:
             band, codes = band_of(picture)
         except NirganError as error:
             raise NirganError(f"{named(self.path)}: frame {self._frames + 1}: {error}") from error
-        band, turned = upright(band, display_matrix(picture))
+        if former is None:
+            self._matrix = display_matrix(picture)
+        band, turned = upright(band, self._matrix)
         frame = Frame(band, codes, self._pts(picture, former), picture.duration, turned)
         self._former = frame, kind
         self._frames += 1
         return frame
 
     def _pts(self, picture: VideoFrame, former: Frame | None) -> int:
-        """When it is shown; where the file does not say, or runs back, as soon as it can be."""
+        """When it is shown; after the former one, whatever the file says, or if it does not say."""
         if former is None:
             return picture.pts or 0
-        if picture.pts is not None and picture.pts > former.pts:
-            return picture.pts
-        return former.pts + max(1, former.duration)
+        if picture.pts is None:
+            return former.pts + max(1, former.duration)
+        return max(picture.pts, former.pts + 1)
 
 
 def first_frame(path: Path, largest: float) -> Frame:

@@ -52,7 +52,7 @@ VP9 = Coding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
 # reads Motion JPEG, whose matrix and range are JPEG's.
 MJPEG = Coding(
     "mjpeg",
-    {"flags": "+qscale", "global_quality": str(2 * 118)},  # 118: FFmpeg's unit of quality
+    {"flags": "+qscale", "global_quality": "118", "qmin": "1"},  # the finest; 2 adds flicker
     ("yuvj420p", "yuvj420p"),
     Colorspace.ITU601,
     ColorRange.JPEG,

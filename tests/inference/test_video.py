@@ -1,3 +1,4 @@
+import gc
 import resource
 import sys
 import threading
@@ -134,6 +135,11 @@ def test_frames_of_uneven_length_keep_their_times(tmp_path, suffix):
     assert times_of(target)[:3] == (times, 900, Fraction(1, 1000))
     with av.open(str(source)) as one, av.open(str(target)) as other:
         assert one.duration == other.duration
+
+
+def test_two_frames_at_one_time_follow_each_other(tmp_path):
+    source = clip(tmp_path / "clip.mkv", "ffv1", frames=4, times=[0, 40, 40, 80])
+    assert times_of(colorized(source))[0] == [0, 40, 41, 80]
 
 
 CORNERS = {  # where the bright corner, top left as stored, is shown
@@ -463,6 +469,21 @@ def test_few_frames_are_in_memory(tmp_path):
         colorized(source, colorizer=colorizer, batch=2)
     assert len(colorizer.bands) == 150
     assert max(most) <= 2 * 2 + 2 + 2
+
+
+def test_no_frame_waits_for_the_collector(tmp_path):
+    def there():
+        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+
+    source = clip(tmp_path / "clip.mkv", "ffv1", "gray", frames=50)
+    gc.collect()
+    gc.disable()
+    try:
+        before = there()
+        colorized(source)
+        assert there() - before <= 2  # the first one, of each time that it was opened
+    finally:
+        gc.enable()
 
 
 def test_without_pyav_one_line_says_what_to_install(tmp_path, monkeypatch):
