@@ -9,6 +9,7 @@ import nirgan.networks.generators as package
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.tiles import Reach, places, reach_of
+from nirgan.networks.closed_form import NirTable
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
@@ -116,6 +117,16 @@ def test_cores_cover_a_picture_once():
         assert place.top <= top
         assert place.right - right <= 16
     assert (covered == 1).all()
+
+
+def test_no_network_is_shown_a_sliver_at_the_end_of_a_picture():
+    last = list(places(144, 80, core=64, halo=8))[-1]
+    assert last.core == (128, 64, 144, 80)
+    assert (last.top, last.left, last.bottom, last.right) == (80, 16, 144, 80)
+
+
+def test_a_table_looks_at_a_pixel_alone():
+    assert (reach_of(NirTable().eval()).halo, reach_of(NirTable().eval()).period) == (0, 1)
 
 
 class SeesEverything(nn.Module):
