@@ -4,11 +4,14 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from nirgan.errors import NirganError, named
+
+_numbers = count()
 
 
 @contextmanager

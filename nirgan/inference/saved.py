@@ -10,6 +10,7 @@ Checkpoints of `fit` are read as well. Neither kind runs code of the file's choo
 
 import hashlib
 import json
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +109,13 @@ def write_model(
     with ExitStack() as files:
         # The last to be opened is the first to be renamed: the weights come last.
         weights = files.enter_context(whole(folder / WEIGHTS))
-        files.enter_context(whole(folder / CONFIG)).write_text(text + "\n", encoding="utf-8")
+        about = files.enter_context(whole(folder / CONFIG))
+        about.write_text(text + "\n", encoding="utf-8")
         if card is not None:
             files.enter_context(whole(folder / CARD)).write_text(card, encoding="utf-8")
         try:
             save_file(kept, weights, {"format": "pt", HEADER: text})
+            shutil.copymode(about, weights)  # it was for its owner's eyes alone
         except SafetensorError as error:
             raise NirganError(f"{named(folder / WEIGHTS)}: cannot be written ({error})") from error
 

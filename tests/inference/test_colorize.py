@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bad_inputs import bad_inputs
 from PIL import Image
 from torch import nn
 
 from nirgan.cli import main
+from nirgan.errors import named
 from nirgan.inference.loading import load
 from nirgan.inference.saved import write_model
 from nirgan.networks.generators.compact import Compact
@@ -69,6 +71,27 @@ def test_bad_ones_are_told_at_the_end_and_hold_up_nothing(shots, model, capsys):
     told = capsys.readouterr().err
     assert "2 could not be used:" in told
     assert [name in told for name in ("bad.png", "cut.jpg", "a.png")] == [True, True, False]
+
+
+def test_of_all_that_people_hand_over_each_is_made_or_told(tmp_path, model, capfd):
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    bad_inputs(shots)
+    status, out = colorize(shots, model, "--largest=1")
+    lines = capfd.readouterr().err.partition("could not be used:\n")[2].splitlines()
+    told = [line.strip() for line in lines if line.startswith("  ")]
+    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+    taken = {f for f in shots.iterdir() if f.suffix.lower() in suffixes and f.name[0] != "."}
+    taken = {f for f in taken if f.is_symlink() or not f.is_dir()}
+    made = {file for file in taken if (out / file.name).is_file()}
+    refused = {file for file in taken if any(line.startswith(named(file)) for line in told)}
+    assert made | refused == taken
+    assert not made & refused
+    assert len(made) > 20
+    assert len(refused) > 40
+    assert len(told) == len(refused)
+    assert status == 1
+    assert not list(out.rglob("*.part*"))
 
 
 def test_what_is_there_stays_unless_asked(shots, model, capsys):
