@@ -40,7 +40,7 @@ def angular_error(
     _check(prediction, target)
     wide = torch.promote_types(torch.float32, torch.promote_types(prediction.dtype, target.dtype))
     prediction, target = (x.to(wide).clamp(0, 1) for x in (prediction, target))
-    norms = prediction.norm(dim=1), target.norm(dim=1)
+    norms = _length(prediction), _length(target)
     if convention == "epsilon":
         cosine = (prediction * target).sum(1) / (norms[0] * norms[1] + EPSILON)
         return torch.rad2deg(torch.acos(cosine.clamp(-1, 1))), torch.ones_like(
@@ -49,8 +49,13 @@ def angular_error(
     counted = (norms[0] != 0) & (norms[1] != 0)  # nan counts, and shows in the mean
     u = prediction / torch.where(counted, norms[0], 1).unsqueeze(1)
     v = target / torch.where(counted, norms[1], 1).unsqueeze(1)
-    angles = 2 * torch.rad2deg(torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1)))
+    angles = 2 * torch.rad2deg(torch.atan2(_length(u - v), _length(u + v)))
     return torch.where(counted, angles, 0), counted
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """Along dimension 1; torch's `norm` takes many times as long there."""
+    return vectors.square().sum(1).sqrt()
 
 
 def _check(prediction: Tensor, target: Tensor) -> None:
