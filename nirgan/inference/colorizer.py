@@ -157,7 +157,7 @@ class Colorizer:
         picture = read(source)
         depth = 8 if picture.band.dtype == np.uint8 else 16
         check_target(target, depth, picture.alpha)
-        nir = scale.limits(picture.band, named(source)).to_unit(picture.band)
+        nir = scale.limits(picture.band, source).to_unit(picture.band)
         rgb = self.band(nir[None])[0]
         write(target, rgb, depth=depth, title=self.title, alpha=picture.alpha)
         return target

@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference import labels
 from nirgan.inference.scaling import Scale, hint_of_bits
@@ -79,7 +79,7 @@ def colorize_geotiff(
         from nirgan.inference.raster_target import Layout, Target  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise NirganError(
-            f"{source}: {error.name} is not installed, and GeoTIFFs need it: "
+            f"{named(source)}: {error.name} is not installed, and GeoTIFFs need it: "
             "pip install 'nirgan[geo]'"
         ) from error
     with ExitStack() as stack:
@@ -136,7 +136,7 @@ def colorize_geotiff(
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colours.placeless else "",
     ]
-    return [f"{source}: {hint}" for hint in hints if hint]
+    return [f"{named(source)}: {hint}" for hint in hints if hint]
 
 
 def _tags(title: str) -> dict[str, dict[str, str]]:

@@ -21,7 +21,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.inference.tiles import Window
 
 FAR = 64
@@ -60,7 +60,7 @@ class Source:
 
     def __init__(self, path: Path, band: int) -> None:
         self.path, self.band = path, band
-        with explained(f"{path}: not a readable GeoTIFF"):
+        with explained(f"{named(path)}: not a readable GeoTIFF"):
             # No other of GDAL's formats, and no name that could be an address: some fetch things.
             self.dataset = rasterio.open(path.absolute(), driver="GTiff")
         try:
@@ -146,7 +146,7 @@ class Source:
         """Camera values, and which of them are data, both h x w or `shape`."""
         part = Part.from_slices((window.top, window.bottom), (window.left, window.right))
         rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
-        with explained(f"{self.path}: damaged within rows {rows}, columns {columns}"):
+        with explained(f"{named(self.path)}: damaged within rows {rows}, columns {columns}"):
             pixels = self.dataset.read(self.band, window=part, out_shape=shape)
             valid = np.isfinite(pixels)
             if self._nodata is not None:
@@ -172,17 +172,17 @@ class Source:
                 )
             ]
             raise NirganError(
-                f"{self.path}: no band {self.band}; choose the near-infrared one with --band, "
-                f"of the {count} that there are: {' '.join(', '.join(names).split())}"
+                f"{named(self.path)}: no band {self.band}; choose the near-infrared one with "
+                f"--band, of the {count} that there are: {' '.join(', '.join(names).split())}"
             )
         if self.dtype.kind == "c":
             raise NirganError(
-                f"{self.path}: band {self.band} has complex values ({self.dtype}), expected "
+                f"{named(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
                 "integers or floats; write its magnitude into a file first"
             )
         if self.dataset.colorinterp[self.band - 1] in (ColorInterp.palette, ColorInterp.alpha):
             raise NirganError(
-                f"{self.path}: band {self.band} holds numbers of a palette or transparency, "
+                f"{named(self.path)}: band {self.band} holds numbers of a palette or transparency, "
                 "expected a near-infrared measurement; choose it with --band"
             )
 

@@ -13,7 +13,7 @@ import rasterio
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.inference.blocks import Blocks
 from nirgan.inference.raster_source import Source, explained
 from nirgan.inference.tiff import TILE_WIDTH, tags_of
@@ -164,7 +164,7 @@ class Target:
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
                     raise NirganError(
-                        f"{self._name}: cannot be written; is the disk full, or damaged?"
+                        f"{named(self._name)}: cannot be written; is the disk full, or damaged?"
                     )
 
     def _describe(
@@ -179,7 +179,7 @@ class Target:
             dataset.rpcs = source.dataset.rpcs
 
     def _explained(self) -> Any:
-        return explained(f"{self._name}: cannot be written")
+        return explained(f"{named(self._name)}: cannot be written")
 
 
 def _place(source: Source) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
@@ -90,7 +90,7 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
             outcome.problems.append(str(error))
         except Exception as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome.problems.append(f"{job.source}: {why}")
+            outcome.problems.append(f"{named(job.source)}: {why}")
         else:
             return
         progress.finished(job)
@@ -142,7 +142,7 @@ def _colorized(
     depth = options.depth or (8 if picture.band.dtype == np.uint8 or job.is_jpeg else 16)
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
-        outcome.hints.append(f"{job.source}: {hint}")
+        outcome.hints.append(f"{named(job.source)}: {hint}")
     nir = options.scale.limits(picture.band, job.source).to_unit(picture.band)[None]
     rgb, degrees = (
         colorizer.uncertainty(nir) if options.uncertainty else (colorizer.band(nir), None)
@@ -161,7 +161,9 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
     tick = partial(progress.frames, job)
     if job.kind == "video":
         if options.uncertainty:
-            raise NirganError(f"{job.source}: --uncertainty makes maps of pictures, not of videos")
+            raise NirganError(
+                f"{named(job.source)}: --uncertainty makes maps of pictures, not of videos"
+            )
         colorize_video(
             colorizer, job.source, job.target, options.scale, tick, largest=options.largest
         )

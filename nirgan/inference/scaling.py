@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 
 FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
 PERCENTILES = (0.5, 99.5)
@@ -99,7 +99,7 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{name}: float values from {finite.min():g} to {finite.max():g}, expected [0, 1]; "
+                f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected [0, 1]; "
                 "say what is black and what is white: --scale LOW,HIGH"
             )
         return Limits(0.0, 1.0)
@@ -107,13 +107,13 @@ class Scale:
     def _percentiles(self, pixels: Pixels, name: Any) -> Limits:
         values = pixels[np.isfinite(pixels)]
         if not values.size:
-            raise NirganError(f"{name}: no finite value to take percentiles of")
+            raise NirganError(f"{named(name)}: no finite value to take percentiles of")
         low, high = np.percentile(
             values[:: max(1, values.size // 1_000_000)], (self.low, self.high)
         )
         if not low < high:
             raise NirganError(
-                f"{name}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
+                f"{named(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
                 "use --scale LOW,HIGH"
             )
         return Limits(float(low), float(high))
