@@ -99,8 +99,8 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected [0, 1]; "
-                "say what is black and what is white: --scale LOW,HIGH"
+                f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
+                "[0, 1]; say what is black and what is white: --scale LOW,HIGH"
             )
         return Limits(0.0, 1.0)
 
