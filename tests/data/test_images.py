@@ -74,6 +74,13 @@ def test_float_values_outside_0_to_1_are_refused(tmp_path, value):
         read_nir(tmp_path / "f.tiff")
 
 
+def test_nothing_is_learned_from_transparent_pictures(tmp_path):
+    for mode, read in (("LA", read_nir), ("RGBA", read_rgb)):
+        Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+        with pytest.raises(NirganError, match="a.png: an alpha channel"):
+            read(tmp_path / "a.png")
+
+
 def test_ranges():
     for dtype, top in ((torch.uint8, 255), (torch.uint16, 65535)):
         signed = stored_to_signed(torch.tensor([0, top], dtype=torch.int32).to(dtype))

@@ -116,6 +116,18 @@ def test_a_map_of_degrees(tmp_path):
         assert file.pages[0].description.endswith(DESCRIPTION)
 
 
+def test_tiffs_as_the_standard_has_them(tmp_path):
+    for title in ("odd", "even"):
+        alpha = np.array([[7]], np.uint8)
+        write(tmp_path / "a.tif", RGB[:, :1, :1], depth=8, title=title)
+        write(tmp_path / "b.tif", RGB[:, :1, :1], depth=8, title=title, alpha=alpha)
+        for name in ("a.tif", "b.tif"):
+            with tifffile.TiffFile(tmp_path / name) as file:
+                places = [tag.valueoffset for tag in file.pages[0].tags if tag.valuebytecount > 4]
+                assert not [place for place in [file.pages[0].offset, *places] if place % 2]
+                assert file.pages[0].extrasamples == ((2,) if name == "b.tif" else ())
+
+
 def test_large_tiffs_are_in_strips(tmp_path):
     rgb = torch.rand(3, 700, 601)
     write(tmp_path / "a.tif", rgb, depth=16, title="t")
