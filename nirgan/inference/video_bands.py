@@ -75,7 +75,7 @@ def band_of(frame: VideoFrame) -> tuple[Pixels, Codes]:
     for plane in chroma:
         _refuse_colour(np.abs(plane[::2, ::2].astype(np.int32) - middle).mean() / unit)
     grey = planar[1] == "gray"
-    full = frame.color_range == ColorRange.JPEG.value or planar[1].startswith("yuvj")
+    full = frame.color_range == ColorRange.JPEG.value
     unsaid = frame.color_range == ColorRange.UNSPECIFIED.value
     # Where a file does not say, YUV is limited and grey is full: so do FFmpeg's own conversions.
     return luma.astype(luma.dtype.newbyteorder("=")), Codes(bits, not (full or (grey and unsaid)))

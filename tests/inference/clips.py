@@ -30,6 +30,7 @@ def clip(
     durations=None,
     options=None,
     container=None,
+    title=None,
     **settings,
 ):
     """Write a video.
@@ -37,6 +38,8 @@ def clip(
     `pictures(number)` gives H x W grey levels, or a frame. `times` in units of `time_base`.
     """
     with av.open(str(path), "w", options=container or {}) as out:
+        if title:
+            out.metadata["title"] = title
         first = as_frame(pictures(0), pixels, full)
         stream = out.add_stream(codec, rate=RATE, options=options or {})
         stream.width, stream.height, stream.pix_fmt = first.width, first.height, pixels

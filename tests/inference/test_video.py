@@ -3,6 +3,7 @@ import resource
 import sys
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 av = pytest.importorskip("av", reason="videos need PyAV: pip install 'nirgan[video]'")
 
-from clips import clip, decoded, packets_of, ramp, times_of, turn  # noqa: E402
+from clips import clip, decoded, packets_of, ramp, times_of, tone, turn  # noqa: E402
 
 from nirgan.errors import NirganError  # noqa: E402
 from nirgan.inference.scaling import Scale  # noqa: E402
@@ -116,6 +117,23 @@ def test_luma_and_chroma_by_hand(tmp_path, suffix, expected):
         planes = next(container.decode(video=0)).planes
         found = [np.frombuffer(plane, np.uint8)[0] for plane in planes]
     assert found == pytest.approx(expected, abs=1.5)
+
+
+def test_chroma_is_the_mean_of_its_four_pixels(tmp_path):
+    source = clip(
+        *(tmp_path / "clip.avi", "ffv1", "gray"),
+        frames=1,
+        pictures=noisy,
+        time_base=Fraction(1, 25),
+        full=True,
+    )
+    with av.open(str(colorized(source))) as container:
+        plane = next(container.decode(video=0)).planes[2]
+        found = np.frombuffer(plane, np.uint8).reshape(16, -1)[:, :24].astype(float)
+    red, green, blue = np.moveaxis(expected(noisy(0)), -1, 0)
+    chroma = 128 + (red - 0.299 * red - 0.587 * green - 0.114 * blue) / 1.402
+    off = found - chroma.reshape(16, 2, 24, 2).mean((1, 3))
+    assert np.abs(off).mean() < 1.5
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -327,9 +345,12 @@ def noisy(number):
     return np.random.default_rng(number).integers(0, 255, (32, 48), dtype=np.uint8)
 
 
-def cut(path, share=0.6, **settings):
+def cut(path, share=0.6, before=b"", **settings):
+    """Cut a clip off at a share of its length, or where something begins before that."""
     clip(path, pictures=noisy, frames=60, **settings)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    data = path.read_bytes()
+    place = int(len(data) * share)
+    path.write_bytes(data[: data.rindex(before, 0, place) if before else place])
 
 
 def damage(path):
@@ -340,11 +361,15 @@ def damage(path):
     path.write_bytes(data)
 
 
-def audio_only(path):
+def audio_only(path, cover=False):
     with av.open(str(path), "w") as out:
         stream = out.add_stream("aac", rate=48000, layout="mono")
-        from clips import tone
-
+        if cover:
+            picture = out.add_stream("mjpeg")
+            picture.width, picture.height, picture.pix_fmt = 48, 32, "yuvj420p"
+            picture.disposition = av.stream.Disposition.attached_pic.value
+            out.mux(picture.encode(av.VideoFrame(48, 32, "yuvj420p")))
+            out.mux(picture.encode(None))
         out.mux(stream.encode(tone(0)))
         out.mux(stream.encode(None))
 
@@ -369,6 +394,11 @@ BAD = {
         "not a readable video",
     ),
     "sound": ("clip.mp4", audio_only, "no video in it, only audio"),
+    "sound and a cover": (
+        "clip.mp4",
+        lambda path: audio_only(path, cover=True),
+        "no video in it, only a cover and audio",
+    ),
     "in colour": (
         "clip.mp4",
         lambda path: clip(path, pictures=coloured),
@@ -389,11 +419,18 @@ BAD = {
         lambda path: cut(path, container={"movflags": "faststart"}),
         r"frame \d+: cut off",
     ),
+    "MP4 that lacks its last bytes": (
+        "clip.mp4",
+        lambda path: cut(path, 0.995, container={"movflags": "faststart"}),
+        r"frame \d+: cut off",
+    ),
     "cut MKV": ("clip.mkv", cut, r"frame \d+: cut off, \d\.\d s are missing"),
     "cut AVI": (
         "clip.avi",
-        lambda path: cut(path, codec="ffv1", pixels="gray", time_base=Fraction(1, 25)),
-        r"frame \d+: cut off",
+        lambda path: cut(
+            path, before=b"00dc", codec="ffv1", pixels="gray", time_base=Fraction(1, 25)
+        ),
+        r"frame \d+: cut off, \d\.\d s are missing",
     ),
 }
 
@@ -410,11 +447,18 @@ def test_what_cannot_be_used_is_one_line_and_leaves_nothing(tmp_path, case):
     assert untouched(tmp_path)
 
 
-def test_names_are_no_addresses(tmp_path):
+def test_names_are_no_addresses(tmp_path, monkeypatch):
     """FFmpeg takes what stands before a colon for a protocol."""
-    source = clip(tmp_path / "clip.mp4", frames=2).rename(tmp_path / "http: ä\n%d.mp4")
-    target = colorized(source, tmp_path / "out" / "pipe:1 %03d.mp4")
+    monkeypatch.chdir(tmp_path)
+    source = clip(tmp_path / "clip.mp4", frames=2).rename("http: ä\n%d.mp4")
+    target = colorized(source, Path("pipe:1 %03d.mp4"))
     assert len(decoded(f"file:{target}")) == 2
+
+
+def test_tags_in_no_known_script_do_no_harm(tmp_path):
+    source = clip(tmp_path / "clip.mkv", "ffv1", "gray", frames=2, title="A title")
+    source.write_bytes(source.read_bytes().replace(b"A title", b"\xc4\xff title"[:7]))
+    assert len(decoded(colorized(source))) == 2
 
 
 def test_frames_that_are_too_large_are_refused(tmp_path):
