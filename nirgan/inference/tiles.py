@@ -146,13 +146,15 @@ def padded(height: int, width: int, period: int) -> tuple[int, int]:
 def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
     """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
+    None is smaller than `LEAST`: exported programs pad such at the end, where a tile may go on.
+
     Args:
         height: Of the picture, whole periods.
         width: Likewise.
         core: Height and width of the inner part, whole periods.
         halo: Around it, where the picture goes on, whole periods.
     """
-    least = min(core + halo, height), min(core + halo, width)
+    least = [min(max(core + halo, LEAST), side) for side in (height, width)]
     for top in range(0, height, core):
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
