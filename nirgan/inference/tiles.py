@@ -146,7 +146,7 @@ def padded(height: int, width: int, period: int) -> tuple[int, int]:
 def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
     """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
-    None is smaller than `LEAST`: exported programs pad such at the end, where a tile may go on.
+    Nor is one at an edge smaller than `LEAST`: exported programs pad what is, and so move the edge.
 
     Args:
         height: Of the picture, whole periods.
@@ -161,8 +161,8 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
             yield Place(
                 max(min(top - halo, height - least[0]), 0),
                 max(min(left - halo, width - least[1]), 0),
-                min(bottom + halo, height),
-                min(right + halo, width),
+                min(max(bottom + halo, least[0]), height),
+                min(max(right + halo, least[1]), width),
                 (top, left, bottom, right),
                 height,
                 width,

@@ -119,8 +119,9 @@ def test_cores_cover_a_picture_once():
     assert (covered == 1).all()
 
 
-def test_no_network_is_shown_a_sliver_at_the_end_of_a_picture():
-    last = list(places(144, 80, core=32, halo=8))[-1]
+def test_no_network_is_shown_a_sliver_of_a_picture():
+    first, *_, last = places(144, 80, core=32, halo=8)
+    assert (first.top, first.left, first.bottom, first.right) == (0, 0, 64, 64)
     assert last.core == (128, 64, 144, 80)
     assert (last.top, last.left, last.bottom, last.right) == (80, 16, 144, 80)
 
