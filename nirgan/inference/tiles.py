@@ -146,21 +146,23 @@ def padded(height: int, width: int, period: int) -> tuple[int, int]:
 def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
     """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
+    Nor is one at an edge smaller than `LEAST`: exported programs pad what is, and so move the edge.
+
     Args:
         height: Of the picture, whole periods.
         width: Likewise.
         core: Height and width of the inner part, whole periods.
         halo: Around it, where the picture goes on, whole periods.
     """
-    least = min(core + halo, height), min(core + halo, width)
+    least = [min(max(core + halo, LEAST), side) for side in (height, width)]
     for top in range(0, height, core):
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
             yield Place(
                 max(min(top - halo, height - least[0]), 0),
                 max(min(left - halo, width - least[1]), 0),
-                min(bottom + halo, height),
-                min(right + halo, width),
+                min(max(bottom + halo, least[0]), height),
+                min(max(right + halo, least[1]), width),
                 (top, left, bottom, right),
                 height,
                 width,

@@ -95,8 +95,8 @@ def test_onnx_says_what_it_is(model, onnx_file):
 
 
 def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
-    own = load(model, device="cpu", tile=64)
-    other = load(onnx_file, device="cpu", tile=64)
+    own = load(model, device="cpu", tile=32)
+    other = load(onnx_file, device="cpu", tile=32)
     assert other.name == "tiny"
     assert other.reach == own.reach
     nir = torch.rand(2, 150, 131)
