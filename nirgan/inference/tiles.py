@@ -154,7 +154,7 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
         core: Height and width of the inner part, whole periods.
         halo: Around it, where the picture goes on, whole periods.
     """
-    least = [min(max(core + halo, LEAST), side) for side in (height, width)]
+    least = [min(max(core + halo, _up(LEAST, core)), side) for side in (height, width)]
     for top in range(0, height, core):
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
