@@ -525,7 +525,7 @@ def test_no_frame_waits_for_the_collector(tmp_path):
     try:
         before = there()
         colorized(source)
-        assert there() - before <= 2  # the first one, of each time that it was opened
+        assert there() - before < 10  # of 50; the first ones, of each time that it was opened
     finally:
         gc.enable()
 
