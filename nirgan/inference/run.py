@@ -160,14 +160,10 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
     """Colorize what does not fit into memory; gives what its owner should know."""
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        if options.uncertainty:
-            raise NirganError(
-                f"{named(job.source)}: --uncertainty makes maps of pictures, not of videos"
-            )
-        colorize_video(
-            colorizer, job.source, job.target, options.scale, tick, largest=options.largest
-        )
-        return []
+        scale, largest = options.scale, options.largest
+        colorize_video(colorizer, job.source, job.target, scale, tick, largest=largest)
+        maps = "--uncertainty makes maps of pictures and rasters, not of videos"
+        return [f"{named(job.source)}: {maps}"] if options.uncertainty else []
     return colorize_geotiff(
         colorizer,
         job.source,
