@@ -33,6 +33,10 @@ from nirgan.metrics.functional import angular_error
 from nirgan.panels import panel
 
 BLOCK = 16
+SHOWN = 5.0, 20.0
+"""Degrees that are white in the figure: of the uncertainty map, and of the true error."""
+CARD = Path(__file__).with_name("card.md")
+"""The card, with places for what is measured."""
 
 
 def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
@@ -85,23 +89,33 @@ def table(measured: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, float]:
+    """What `foretold` says of all pictures."""
+    within, unsure, wrong = zip(*told, strict=True)
+    return {
+        "within pictures": median(within),
+        "between pictures": float(spearmanr(unsure, wrong).statistic),
+        "mean (deg)": fmean(unsure),
+    }
+
+
 def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
-    """Judge every picture of a fold; write a comparison of some."""
+    """Judge every picture of a fold; write a comparison of one of each category."""
     judged: dict[str, list[Judgement]] = {"NIR copied to grey": [], "model": []}
-    told, shown, seen = [], [], set()
+    by_map, by_colour = [], []
+    shown: dict[str, list[Tensor]] = {}
     for name, nir, truth in pictures(fold):
         (output,), (degrees,) = colorizer.uncertainty(nir[None])
         judged["model"].append(judge_picture(name, output, truth))
         judged["NIR copied to grey"].append(judge_picture(name, nir.expand(3, -1, -1), truth))
-        told.append(foretold(degrees, truth, output))
-        category = name.partition("/")[0]
-        if category not in seen:
-            seen.add(category)
-            angle = angular_error(output[None], truth[None])[0][0]
-            shown.append([nir[None], output, truth, degrees[None] / 20, angle[None] / 20])
+        by_map.append(foretold(degrees, truth, output))
+        from_grey = angular_error(output[None], torch.ones_like(output[None]))[0][0]
+        by_colour.append(foretold(from_grey, truth, output))
+        angle = angular_error(output[None], truth[None])[0][0]
+        row = [nir[None], output, truth, degrees[None] / SHOWN[0], angle[None] / SHOWN[1]]
+        shown.setdefault(name.partition("/")[0], row)
         print(name, f"{judged['model'][-1].angles / judged['model'][-1].pixels:.2f}", flush=True)
-    write_png(results / "comparison.png", panel(shown, 300))
-    within, unsure, wrong = zip(*told, strict=True)
+    write_png(results / "comparison.png", panel(list(shown.values()), 280))
     methods = rows(judged)
     names = [j.name.partition("/")[0] for j in judged["model"]]
     return {
@@ -109,36 +123,51 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
         "rows": methods,
         "pictures": {part: len(names) if part == "all" else names.count(part) for part in methods},
         "uncertainty": {
-            "within pictures, median of rank correlations": median(within),
-            "within pictures, share above 0": fmean(r > 0 for r in within),
-            "between pictures, rank correlation": float(spearmanr(unsure, wrong).statistic),
-            "mean of maps (deg)": fmean(unsure),
-            "mean angular error (deg)": fmean(wrong),
+            "the map": within_and_between(by_map),
+            "angle between the colour and grey": within_and_between(by_colour),
         },
         "provenance": provenance(torch.device("cpu")),
     }
 
 
+def card(measured: dict[str, Any], training: str) -> str:
+    """The model's README.md."""
+    foretells = "\n".join(
+        f"| {name} | {row['within pictures']:.2f} | {row['between pictures']:.2f} |"
+        for name, row in measured["uncertainty"].items()
+    )
+    return CARD.read_text().format(
+        table=table(measured),
+        foretells=foretells,
+        fold=measured["fold"],
+        commit=measured["provenance"]["commit"],
+        machine=measured["provenance"]["machine"],
+        training=training,
+    )
+
+
 def main() -> None:
     """Judge, and write."""
-    parser = ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", type=str, required=True, help="a checkpoint")
+    parser = ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--model", type=Path, required=True, help="a checkpoint")
     parser.add_argument("--fold", type=int, default=0, help="that the model has not seen")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
     parser.add_argument("--results", type=Path, required=True, help="folder of JSON and figures")
-    parser.add_argument("--name", type=str, default="default")
+    parser.add_argument(
+        "--training", type=str, required=True, help="how it was trained, a sentence"
+    )
     options = parser.parse_args()
-    saved = read_model(Path(options.model))
-    config = {"name": options.name, "generator": saved.config["generator"]}
-    config["training"] = saved.config["training"]
+    saved = read_model(options.model)
+    config = {"name": options.out.name, "generator": saved.config["generator"]}
+    config["training"] = saved.config["training"] | {"how": options.training}
     write_model(options.out, saved.generator, config, None, half=True)
-    saved = read_model(options.out)
+    saved = read_model(options.out)  # the weights as they are saved
     colorizer = Colorizer(saved.generator, saved.name, saved.digest, device="cpu")
-    measured = measure(colorizer, options.fold, options.results)
-    options.results.mkdir(parents=True, exist_ok=True)
+    measured = {"model": colorizer.title, **measure(colorizer, options.fold, options.results)}
     write_json(options.results / "results.json", measured)
-    print(table(measured))
-    print(json.dumps(measured["uncertainty"], indent=2))
+    text = card(measured, options.training)
+    write_model(options.out, saved.generator, saved.config, text, half=True)
+    print(table(measured), json.dumps(measured["uncertainty"], indent=2), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,13 @@
 """Files that are there whole or not at all."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from nirgan.errors import NirganError, named
-
-_numbers = count()
 
 
 @contextmanager
@@ -43,6 +39,5 @@ def write_json(file: Path, value: Any) -> None:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file that is there whole or not at all."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(file)
+    with whole(file) as part:
+        part.write_text(text)

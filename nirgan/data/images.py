@@ -18,6 +18,7 @@ from nirgan.data.decoding import picture
 from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Decoded, Room
 from nirgan.errors import NirganError, named
+from nirgan.files import whole
 
 Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""
@@ -133,8 +134,6 @@ def write_png(path: Path, picture: Tensor) -> None:
         path: The file; its folder is made if need be.
         picture: 3 x H x W in [0, 1]; values outside are clipped.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     pixels = (picture.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-    part = path.with_name(path.name + ".part")
-    Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(part, format="PNG")
-    part.replace(path)
+    with whole(path) as part:
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(part, format="PNG")
