@@ -6,6 +6,15 @@
 | several in one array | B x H x W x 1 or 3 | B x H x W x 3 |
 | tensor | H x W, C x H x W or B x C x H x W, C 1 or 3; the same types | C is 3, same device |
 | PIL image | one band or three equal ones, with or without alpha | RGB or RGBA |
+
+>>> import torch
+>>> from PIL import Image
+>>> from nirgan import load
+>>> colorizer = load(device="cpu")
+>>> colorizer(torch.zeros(2, 1, 64, 80, dtype=torch.uint8)).shape
+torch.Size([2, 3, 64, 80])
+>>> colorizer(Image.new("LA", (80, 64))).mode
+'RGBA'
 """
 
 from collections.abc import Callable, Sequence

@@ -94,6 +94,19 @@ def test_lists_and_scales():
     assert np.abs(twice[..., 0] - np.minimum(BYTES * 2.0, 255)).max() <= 1
 
 
+def test_a_path_becomes_the_path_of_a_new_file(tmp_path):
+    alpha = np.full_like(BYTES, 77)
+    Image.fromarray(np.dstack([BYTES, alpha])).save(tmp_path / "a.png")
+    made = COLORIZER(tmp_path / "a.png")
+    assert made == tmp_path / "a_colour.png"
+    assert (np.asarray(Image.open(made))[..., 3] == 77).all()
+    assert np.array_equal(np.asarray(Image.open(made))[..., 0], BYTES)
+    with pytest.raises(NirganError, match="is there already"):
+        COLORIZER(str(tmp_path / "a.png"))
+    other = COLORIZER(tmp_path / "a.png", output=tmp_path / "deep/b.tif", scale="0,510")
+    assert np.abs(np.asarray(Image.open(other))[..., 0] - BYTES / 2.0).max() <= 0.5
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [
