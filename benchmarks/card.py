@@ -22,12 +22,13 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.images import signed_to_unit, stored_to_signed, write_png
+from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation.evaluate import Judgement, judge_picture, pool
 from nirgan.evaluation.provenance import provenance
 from nirgan.files import write_json
 from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.pictures import write
 from nirgan.inference.saved import read_model, write_model
 from nirgan.metrics.functional import angular_error
 from nirgan.panels import panel
@@ -115,7 +116,8 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
         row = [nir[None], output, truth, degrees[None] / SHOWN[0], angle[None] / SHOWN[1]]
         shown.setdefault(name.partition("/")[0], row)
         print(name, f"{judged['model'][-1].angles / judged['model'][-1].pixels:.2f}", flush=True)
-    write_png(results / "comparison.png", panel(list(shown.values()), 280))
+    figure = panel(list(shown.values()), 280)
+    write(results / "comparison.jpg", figure, depth=8, title=colorizer.title)
     methods = rows(judged)
     names = [j.name.partition("/")[0] for j in judged["model"]]
     return {
