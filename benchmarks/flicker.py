@@ -15,6 +15,7 @@ from nirgan.data.images import read_nir
 from nirgan.evaluation.flicker import flicker, with_noise
 from nirgan.inference.loading import load
 from nirgan.inference.scaling import Scale
+from nirgan.inference.steady import Steady
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|")
     for sigma in options.sigma:
         frames = with_noise(band, sigma, options.frames)
-        before, after = flicker(frames), flicker(colorizer.band(frames))
+        before, after = flicker(frames), flicker(colorizer.band(Steady()(frames)))
         ratio = after.levels / before.levels
         print(
             f"| {sigma:g} | {before.levels:.2f} | {after.levels:.2f} | {ratio:.2f} "

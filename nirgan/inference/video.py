@@ -15,6 +15,7 @@ from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import description
 from nirgan.inference.scaling import Scale
+from nirgan.inference.steady import Steady
 from nirgan.inference.threads import ahead, behind
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ def colorize_video(
             ahead(reader.read(), 2 * batch) as items,
             behind(writer.write, batch) as put,
         ):
+            steady = Steady()
 
             def colorize(frames: "list[Frame]") -> None:
                 nir = torch.stack([limits.to_unit(frame.band) for frame in frames])
-                for done in zip(frames, colorizer.band(nir), strict=True):
+                for done in zip(frames, colorizer.band(steady(nir)), strict=True):
                     put(done)
                 tick(len(frames))
 

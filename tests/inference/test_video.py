@@ -267,7 +267,8 @@ def test_a_scale_speaks_of_full_range_and_holds_for_all_frames(tmp_path):
     colorizer = Tinted()
     colorized(source, colorizer=colorizer, scale=Scale.parse("percentile:0,100"))
     assert colorizer.bands[0].max() == 1
-    within = (colorizer.bands[5] < 1).float().mean()  # of 51 to 204, by limits of 51 and 102
+    # Of 51 to 204, by limits of 51 and 102; frames are steadied, so that 1 is not reached at once.
+    within = (colorizer.bands[5] < 0.98).float().mean()
     assert within == pytest.approx(1 / 3, abs=0.02)
 
 
