@@ -26,17 +26,17 @@ from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation.evaluate import Judgement, judge_picture, pool
 from nirgan.evaluation.provenance import provenance
-from nirgan.files import write_json
+from nirgan.files import write_json, write_text
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import write
-from nirgan.inference.saved import read_model, write_model
+from nirgan.inference.saved import CARD, read_model, write_model
 from nirgan.metrics.functional import angular_error
 from nirgan.panels import panel
 
 BLOCK = 16
 SHOWN = 5.0, 20.0
 """Degrees that are white in the figure: of the uncertainty map, and of the true error."""
-CARD = Path(__file__).with_name("card.md")
+TEMPLATE = Path(__file__).with_name("card.md")
 """The card, with places for what is measured."""
 
 
@@ -138,7 +138,7 @@ def card(measured: dict[str, Any], training: str) -> str:
         f"| {name} | {row['within pictures']:.2f} | {row['between pictures']:.2f} |"
         for name, row in measured["uncertainty"].items()
     )
-    return CARD.read_text().format(
+    return TEMPLATE.read_text().format(
         table=table(measured),
         foretells=foretells,
         fold=measured["fold"],
@@ -167,8 +167,7 @@ def main() -> None:
     colorizer = Colorizer(saved.generator, saved.name, saved.digest, device="cpu")
     measured = {"model": colorizer.title, **measure(colorizer, options.fold, options.results)}
     write_json(options.results / "results.json", measured)
-    text = card(measured, options.training)
-    write_model(options.out, saved.generator, saved.config, text, half=True)
+    write_text(options.out / CARD, card(measured, options.training))
     print(table(measured), json.dumps(measured["uncertainty"], indent=2), sep="\n")
 
 
