@@ -36,8 +36,8 @@ class Job:
 
     @property
     def uncertainty(self) -> Path:
-        """Where the map goes."""
-        return self.target.with_name(f"{self.target.stem}_uncertainty.tif")
+        """Where the map goes: pictures of one stem have maps of their own."""
+        return self.target.with_name(f"{self.target.name}.uncertainty.tif")
 
 
 @dataclass

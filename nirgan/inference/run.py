@@ -23,6 +23,9 @@ from nirgan.inference.video import colorize_video
 AHEAD = 3
 """Pictures that are read before they are needed, and written after they are done."""
 
+LARGE = 16_000_000
+"""Pixels of a picture from which on the memory counts, and nothing waits to be written."""
+
 
 class Progress(Protocol):
     """Is told how far it is."""
@@ -111,9 +114,10 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
                     outcome.done.append(job.target)
                     progress.finished(job)
                 else:
-                    write = _colorized(colorizer, job, reading.result(), options, outcome)
+                    picture = reading.result()
+                    write = _colorized(colorizer, job, picture, options, outcome)
                     writing.append((job, writers.submit(write)))
-            settle(AHEAD)
+                    settle(AHEAD if picture.band.size < LARGE else 0)
         settle(0)
     finally:
         readers.shutdown(cancel_futures=True)

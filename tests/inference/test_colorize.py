@@ -114,7 +114,7 @@ def test_options_of_reading_and_writing(shots, model):
 def test_uncertainty(shots, model):
     status, out = colorize(shots / "a.png", model, "--uncertainty")
     assert status == 0
-    degrees = cv2.imread(str(out / "a_uncertainty.tif"), cv2.IMREAD_UNCHANGED)
+    degrees = cv2.imread(str(out / "a.png.uncertainty.tif"), cv2.IMREAD_UNCHANGED)
     nir = torch.from_numpy((RAMP % 256).astype(np.float32) / 255)
     expected = load(model).uncertainty(nir[None])[1][0]
     assert np.allclose(degrees, expected, atol=1e-3)

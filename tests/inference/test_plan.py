@@ -42,7 +42,7 @@ def test_another_format(shots, tmp_path):
     out = tmp_path / "out"
     made = plan([str(shots)], out, suffix=".png")
     assert targets(made, out) == ["a.png", "d.mp4", "deep/b.png", "deep/er/c.png"]
-    assert made.jobs[2].uncertainty == out / "deep/b_uncertainty.tif"
+    assert made.jobs[2].uncertainty == out / "deep/b.png.uncertainty.tif"
 
 
 def test_rasters_are_those_that_say_so_or_are_said_to_be(shots, tmp_path):
