@@ -128,7 +128,6 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
             "the map": within_and_between(by_map),
             "angle between the colour and grey": within_and_between(by_colour),
         },
-        "provenance": provenance(torch.device("cpu")),
     }
 
 
@@ -159,13 +158,15 @@ def main() -> None:
         "--training", type=str, required=True, help="how it was trained, a sentence"
     )
     options = parser.parse_args()
+    here = provenance(torch.device("cpu"))  # before the weights, which the commit holds, change
     saved = read_model(options.model)
     config = {"name": options.out.name, "generator": saved.config["generator"]}
     config["training"] = saved.config["training"] | {"how": options.training}
     write_model(options.out, saved.generator, config, None, half=True)
     saved = read_model(options.out)  # the weights as they are saved
     colorizer = Colorizer(saved.generator, saved.name, saved.digest, device="cpu")
-    measured = {"model": colorizer.title, **measure(colorizer, options.fold, options.results)}
+    measured = measure(colorizer, options.fold, options.results)
+    measured |= {"model": colorizer.title, "provenance": here}
     write_json(options.results / "results.json", measured)
     write_text(options.out / CARD, card(measured, options.training))
     print(table(measured), json.dumps(measured["uncertainty"], indent=2), sep="\n")
