@@ -87,14 +87,15 @@ class Scale:
             name: What messages call it.
 
         Raises:
-            NirganError: Floats beyond [0, 1] without a scale; a picture of one value has no
-                percentiles.
+            NirganError: Floats beyond [0, 1] without a scale; a white that the type does not hold;
+                a picture of one value has no percentiles.
         """
+        whole = np.issubdtype(pixels.dtype, np.integer)
         if self.kind == "range":
-            return Limits(self.low, self.high)
+            return self.within(np.iinfo(pixels.dtype).max if whole else np.inf, name)
         if self.kind == "percentile":
             return self._percentiles(pixels, name)
-        if np.issubdtype(pixels.dtype, np.integer):
+        if whole:
             return Limits(0.0, float(np.iinfo(pixels.dtype).max))
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
@@ -103,6 +104,19 @@ class Scale:
                 "[0, 1]; say what is black and what is white: --scale LOW,HIGH"
             )
         return Limits(0.0, 1.0)
+
+    def within(self, most: float, name: Any) -> Limits:
+        """`low` and `high`, of values that end at `most`.
+
+        Raises:
+            NirganError: White lies beyond, so that all would be dark.
+        """
+        if self.high > most:
+            raise NirganError(
+                f"{named(name)}: its values end at {most:g}, but --scale says that {self.high:g} "
+                "is white; give it a scale of its own"
+            )
+        return Limits(self.low, self.high)
 
     def _percentiles(self, pixels: Pixels, name: Any) -> Limits:
         values = pixels[np.isfinite(pixels)]

@@ -49,7 +49,8 @@ class Codes:
         if scale.kind == "percentile":
             return scale.limits(band, name)
         most = 2.0**self.bits - 1
-        low, high = (scale.low, scale.high) if scale.kind == "range" else (0.0, most)
+        asked = scale.within(most, name) if scale.kind == "range" else Limits(0.0, most)
+        low, high = asked.low, asked.high
         if not self.limited:
             return Limits(low, high)
         step = 2 ** (self.bits - 8)

@@ -103,8 +103,8 @@ def test_a_path_becomes_the_path_of_a_new_file(tmp_path):
     assert np.array_equal(np.asarray(Image.open(made))[..., 0], BYTES)
     with pytest.raises(NirganError, match="is there already"):
         COLORIZER(str(tmp_path / "a.png"))
-    other = COLORIZER(tmp_path / "a.png", output=tmp_path / "deep/b.tif", scale="0,510")
-    assert np.abs(np.asarray(Image.open(other))[..., 0] - BYTES / 2.0).max() <= 0.5
+    other = COLORIZER(tmp_path / "a.png", output=tmp_path / "deep/b.tif", scale="-255,255")
+    assert np.abs(np.asarray(Image.open(other))[..., 0] - (BYTES + 255.0) / 2).max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ def test_floats_beyond_one_need_a_scale():
         NirganError, match=r"a\.tif: float values from 0 to 4000, .*--scale LOW,HIGH"
     ):
         Scale().limits(reflectance, "a.tif")
+    with pytest.raises(NirganError, match=r"b\.png: its values end at 255, .*4095 is white"):
+        Scale.parse("0,4095").limits(np.zeros((2, 2), np.uint8), "b.png")
     with pytest.raises(NirganError, match="both 7"):
         Scale.parse("percentile").limits(np.full((4, 4), 7, np.uint8), "a.png")
 
