@@ -105,15 +105,17 @@ def test_an_error_in_writing_ends_the_block(count):
 
 
 def test_what_waits_is_dropped_where_the_block_fails():
-    written, gate = [], threading.Event()
+    written, begun, gate = [], threading.Event(), threading.Event()
 
     def slow(item):
+        begun.set()
         gate.wait(5)
         written.append(item)
 
     with pytest.raises(ValueError, match="stop"), behind(slow, 10) as put:  # noqa: PT012
         for number in range(10):
             put(number)
+        assert begun.wait(30)
         threading.Timer(0.05, gate.set).start()
         raise ValueError("stop")
     assert written == [0]

@@ -52,28 +52,17 @@ def test_tiles_give_the_whole_picture(make):
     tiled = Colorizer(generator, tile=64, reach=reach).band(nir)
     assert whole.std() > 0.01
     assert (whole - tiled).abs().max() < 1e-5
-
-
-@pytest.mark.parametrize("make", GENERATORS)
-def test_no_halo_is_wider_than_it_has_to_be(make):
-    generator = random_batch_norm(make())
-    reach = reach_of(generator)
-    halo = reach.halo - reach.period
-    if halo <= 0:
-        pytest.skip("one step of the strided layers is the least there is")
-    nir = torch.rand(1, 2 * reach.halo + 64, 2 * reach.halo + 128)
-    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
-    narrow = type(reach)(reach.period, halo, reach.floats)
-    tiled = Colorizer(generator, tile=64, reach=narrow).band(nir)
-    assert (whole - tiled).abs().max() > 0
+    if reach.halo > reach.period:  # nor is the halo wider than it has to be
+        narrow = Reach(reach.period, reach.halo - reach.period, reach.floats)
+        assert (whole - Colorizer(generator, tile=64, reach=narrow).band(nir)).abs().max() > 0
 
 
 @pytest.mark.parametrize("size", [(3, 5), (10, 200), (70, 3)])
 def test_tiles_beyond_a_small_picture_are_its_edge(size):
     generator = random_batch_norm(ResNet(width=4, blocks=1))
-    nir = torch.rand(2, *size)
-    whole = Colorizer(generator, tile=4096).band(nir)
-    tiled = Colorizer(generator, tile=16).band(nir)
+    nir, reach = torch.rand(2, *size), Reach(period=4, halo=20, floats=100)
+    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
+    tiled = Colorizer(generator, tile=16, reach=reach).band(nir)
     assert whole.shape == (2, 3, *size)
     assert (whole - tiled).abs().max() < 1e-5
 
