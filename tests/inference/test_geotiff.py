@@ -1,15 +1,10 @@
 import os
 import shutil
-import sys
-from pathlib import Path
 from threading import Thread
 
 import numpy as np
 import pytest
-import torch
-from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.errors import NirganError
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
@@ -19,74 +14,9 @@ from rasterio.control import GroundControlPoint  # noqa: E402
 from rasterio.enums import ColorInterp, MaskFlags  # noqa: E402
 from rasterio.rpc import RPC  # noqa: E402
 from rasterio.transform import Affine  # noqa: E402
+from rasters import TURNED, Smooth, colorized, expected, save, scene  # noqa: E402
 
-TURNED = Affine(10, 2, 500000, 3, -10, 5000000)
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-
-
-class Smooth:
-    """Red is the band, green what 5 x 5 pixels are on average, blue the band upside down."""
-
-    title = "nirgan 9, model smooth"
-
-    def __init__(self, tile=32, halo=2):
-        self.tile, self.halo, self.reads = tile, halo, []
-
-    def by_windows(self, height, width, read, write, *, uncertainty=False):
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                core = Window(top, left, min(top + self.tile, height), min(left + self.tile, width))
-                seen = Window(
-                    max(core.top - self.halo, 0),
-                    max(core.left - self.halo, 0),
-                    min(core.bottom + self.halo, height),
-                    min(core.right + self.halo, width),
-                )
-                self.reads.append(seen)
-                rgb, degrees = self.colours(read(seen))
-                inner = (
-                    ...,
-                    slice(core.top - seen.top, core.bottom - seen.top),
-                    slice(core.left - seen.left, core.right - seen.left),
-                )
-                write(core, rgb[inner], degrees[inner] if uncertainty else None)
-
-    @staticmethod
-    def colours(nir):
-        assert nir.dtype == torch.float32
-        assert 0 <= nir.min() <= nir.max() <= 1
-        mean = avg_pool2d(pad(nir[:, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
-        return torch.stack([nir, mean, 1 - nir], 1), 90 * mean
-
-
-def scene(height, width, dtype="uint16"):
-    rows, columns = np.mgrid[:height, :width]
-    unit = (2 + np.sin(rows / 9) + np.cos(columns / 7)) / 4
-    if np.dtype(dtype).kind == "f":
-        return unit.astype(dtype)
-    return (unit * (np.iinfo(dtype).max - 1) + 1).astype(dtype)
-
-
-def save(path, bands, **options):
-    bands = bands if bands.ndim == 3 else bands[np.newaxis]
-    count, height, width = bands.shape
-    size = {"count": count, "height": height, "width": width, "dtype": bands.dtype}
-    with rasterio.open(path, "w", driver="GTiff", **size, **options) as dataset:
-        dataset.write(bands)
-    return path
-
-
-def colorized(path, scale="dtype", colorizer=None, **options):
-    """Bands as they were written, and the data set, closed."""
-    target = path.parent / "out" / path.name
-    colorize_geotiff(colorizer or Smooth(), path, target, Scale.parse(scale), **options)
-    with rasterio.open(target) as dataset:
-        return dataset.read(), dataset
-
-
-def expected(unit, most):
-    rgb, _ = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
-    return (rgb[0] * most).round().numpy()
 
 
 @pytest.mark.parametrize(
@@ -412,96 +342,6 @@ def test_twelve_bits_are_noticed(tmp_path):
     (hint,) = colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
     assert str(source) in hint
     assert "0,4095" in hint
-
-
-def refused(source, *words, scale="dtype", **options):
-    target = source.parent / "out" / "x.tif"
-    target.parent.mkdir(exist_ok=True)
-    target.write_bytes(b"former")
-    with pytest.raises(NirganError) as caught:
-        colorize_geotiff(Smooth(), source, target, Scale.parse(scale), **options)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in (str(source), *words):
-        assert word in message
-    assert target.read_bytes() == b"former"
-    assert [p.name for p in target.parent.iterdir()] == ["x.tif"]
-
-
-@pytest.mark.parametrize("band", [0, 4, -1])
-def test_a_band_that_is_not_there_names_those_that_are(tmp_path, band):
-    source = save(tmp_path / "a.tif", np.stack([scene(20, 30)] * 3), photometric="minisblack")
-    with rasterio.open(source, "r+") as dataset:
-        dataset.descriptions = ("red\nedge", "NIR", None)
-    refused(source, f"no band {band}", "--band", "2 (NIR)", "red edge", "3 (", band=band)
-
-
-def test_bands_that_are_no_measurement_are_refused(tmp_path):
-    refused(save(tmp_path / "a.tif", np.ones((20, 30), np.complex64)), "complex")
-    palette = save(tmp_path / "b.tif", np.ones((20, 30), np.uint8), photometric="palette")
-    with rasterio.open(palette, "r+") as dataset:
-        dataset.write_colormap(1, {0: (0, 0, 0, 255), 1: (9, 9, 9, 255)})
-    refused(palette, "palette")
-
-
-def test_floats_need_a_scale(tmp_path):
-    refused(save(tmp_path / "a.tif", scene(20, 30, "float32") * 9000), "--scale")
-
-
-@pytest.mark.parametrize(
-    "layout", [{"compress": "deflate"}, {}, {"tiled": True, "compress": "lzw"}]
-)
-def test_damaged_blocks_are_named(tmp_path, layout, capfd):
-    noise = np.random.default_rng(0).integers(0, 65535, (300, 300)).astype(np.uint16)
-    whole = save(tmp_path / "whole.tif", noise, **layout)
-    source = tmp_path / "a.tif"
-    source.write_bytes(whole.read_bytes()[:150_000])
-    refused(source, "rows", "columns", "damaged", scale="0,65535")
-
-
-def test_a_name_is_no_address(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    save(tmp_path / "http:a.tif", scene(20, 30))
-    source, target = Path("http:a.tif"), Path("http:b.tif")
-    colorize_geotiff(Smooth(), source, target, Scale(), uncertainty=Path("zip:c.tif"))
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["http:a.tif", "http:b.tif", "zip:c.tif"]
-
-
-def test_no_tiff_at_all(tmp_path):
-    source = tmp_path / "a.tif"
-    source.write_bytes(b"II*\0")
-    refused(source, "not a readable GeoTIFF")
-    refused(tmp_path / "missing.tif", "not a readable GeoTIFF")
-
-
-def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch, capfd):
-    import resource
-    import signal
-
-    noise = np.random.default_rng(0).integers(0, 65535, (128, 128)).astype(np.uint16)
-    source = save(tmp_path / "a.tif", noise, blockysize=5, compress="deflate")
-    colorize_geotiff(Smooth(), source, tmp_path / "out.tif", Scale())
-    size = (tmp_path / "out.tif").stat().st_size
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        for limit in (0, 1000, size // 2, size - 1):
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-            with pytest.raises(NirganError, match="cannot be written") as caught:
-                colorize_geotiff(Smooth(), source, tmp_path / "full.tif", Scale())
-            assert "\n" not in str(caught.value)
-            assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tif", "out.tif"]
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, former)
-
-
-def test_rasterio_is_an_extra(tmp_path, monkeypatch):
-    source = save(tmp_path / "a.tif", scene(20, 30), crs="EPSG:4326")
-    monkeypatch.setitem(sys.modules, "rasterio", None)
-    assert is_geotiff(source)
-    refused(source, "pip install 'nirgan[geo]'")
 
 
 @pytest.mark.parametrize("options", [{"BIGTIFF": "YES"}, {"ENDIANNESS": "BIG"}, {}])
