@@ -18,6 +18,7 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference import labels
+from nirgan.inference.kinds import from_unit
 from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.tiff import GEO_TAGS, tags_of
 from nirgan.inference.tiles import Window
@@ -161,8 +162,7 @@ def _fitting(nodata: float | None, dtype: np.dtype[Any]) -> int | None:
 
 def _levels(rgb: Tensor, dtype: np.dtype[Any], nodata: int | None) -> Pixels:
     """Colours in [0, 1], 3 x h x w, to levels, none of which is that of no data."""
-    most = np.iinfo(dtype).max
-    levels: Pixels = (rgb.float().clamp(0, 1) * most).round().numpy().astype(dtype)
+    levels = from_unit(rgb.float(), dtype)
     if nodata is not None:
-        levels[levels == nodata] = nodata + 1 if nodata < most else nodata - 1
+        levels[levels == nodata] = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
     return levels
