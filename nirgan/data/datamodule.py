@@ -78,13 +78,17 @@ class PatchDataModule(lightning.LightningDataModule):
         protocol: `within-images` (the paper's: patches for both from all images, a band of each
             reserved for validation) or `across-scenes` (no scene is in both).
         fold: Which of the five folds `across-scenes` keeps for validation.
+        unused_folds: Folds that `across-scenes` neither trains on nor judges, so that what is chosen
+            by one fold can be judged by another.
         patch: Height and width of a patch in pixels.
         train_patches: Training patches an epoch and category, drawn anew each epoch. The paper has
             cut 250,000 once; an epoch is such a set.
         val_patches: Validation patches a category, the same ones always.
         batch_size: Patches a batch, of each rank. The paper does not tell its own.
         noise: Added to each of the three copies of the NIR band.
-        geometry: albumentations transforms for the pair that keep the size.
+        crop: What `geometry` is given in training: a `patch`, whose size it keeps; or the whole
+            `region` that a patch is drawn from, which it cuts and scales to a patch itself.
+        geometry: albumentations transforms for the pair.
         photometry: albumentations transforms for the NIR band alone.
         on_bad_pair: `error`: stop before training and name every pair that cannot be used; `skip`:
             name them and go on without.
@@ -106,11 +110,13 @@ class PatchDataModule(lightning.LightningDataModule):
         source: PairSource,
         protocol: Protocol = "within-images",
         fold: int = 0,
+        unused_folds: Sequence[int] = (),
         patch: int = 64,
         train_patches: int = 250_000,
         val_patches: int = 2_500,
         batch_size: int = 128,
         noise: Noise = PAPER_NOISE,
+        crop: Literal["patch", "region"] = "patch",
         geometry: list[A.BasicTransform] | None = None,
         photometry: list[A.BasicTransform] | None = None,
         on_bad_pair: Literal["error", "skip"] = "error",
@@ -126,6 +132,8 @@ class PatchDataModule(lightning.LightningDataModule):
         _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
         if fold >= FOLDS:
             raise NirganError(f"data.fold is {fold}, expected 0 to {FOLDS - 1}")
+        if fold in unused_folds:
+            raise NirganError(f"data.unused_folds has fold {fold}, which data.fold says is judged")
         self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
         self.train_patches, self.val_patches, self.batch_size = (
             train_patches,
@@ -134,6 +142,7 @@ class PatchDataModule(lightning.LightningDataModule):
         )
         self.noise, self.seed, self.split_seed = noise, seed, split_seed
         self.augmentation = Augmentation(geometry or (), photometry or ())
+        self.crop, self.unused_folds = crop, unused_folds
         self.on_bad_pair = on_bad_pair
         self.store = PairStore(store)
         self.num_workers = num_workers
@@ -169,7 +178,7 @@ class PatchDataModule(lightning.LightningDataModule):
             )
         else:
             self.training, self.validation = across_scenes(
-                self.pairs, sizes, self.fold, self.split_seed
+                self.pairs, sizes, self.fold, self.split_seed, self.unused_folds
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -191,7 +200,7 @@ class PatchDataModule(lightning.LightningDataModule):
             regions = self.training_regions()
             return self._loader(regions.dataset, self._gone_on(range(len(regions))))
         table = self._table(self.training)
-        patches = self._patches(table, self.seed, self.augmentation)
+        patches = self._patches(table, self.seed, self.augmentation, self.crop == "region")
         batches = Batches(
             self.train_patches * table.categories, self.batch_size, *self._rank(), training=True
         )
@@ -271,10 +280,12 @@ class PatchDataModule(lightning.LightningDataModule):
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
 
-    def _patches(self, table: PatchTable, seed: int, augmentation: Augmentation) -> PatchDataset:
+    def _patches(
+        self, table: PatchTable, seed: int, augmentation: Augmentation, whole: bool = False
+    ) -> PatchDataset:
         numbers = {name: number for number, name in enumerate(self.categories)}
         categories = [numbers[pair.category] for pair in self.pairs]
-        return PatchDataset(self.images, table, self.patch, seed, augmentation, categories)
+        return PatchDataset(self.images, table, self.patch, seed, augmentation, categories, whole)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)

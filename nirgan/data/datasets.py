@@ -39,6 +39,7 @@ class PatchDataset(Dataset[Stored]):
         seed: Decides with a patch's number all that is random about it.
         augmentation: What is done to each patch.
         categories: The number of each image's category.
+        whole: The augmentation is given the whole region that a patch lies in, and cuts itself.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class PatchDataset(Dataset[Stored]):
         seed: int,
         augmentation: Augmentation,
         categories: Sequence[int],
+        whole: bool = False,
     ) -> None:
         self.images, self.table, self.patch, self.seed = images, table, patch, seed
+        self.whole = whole
         self.augmentation = augmentation
         self.categories = torch.tensor(categories)
         self.depth: np.dtype[Any] = max((i.dtype for i in images), key=DEPTHS.index)
@@ -60,16 +63,18 @@ class PatchDataset(Dataset[Stored]):
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
         places = zip(
-            draw.pair.tolist(),
+            draw.region.tolist(),
             draw.top.tolist(),
             draw.left.tolist(),
             draw.word.tolist(),
             strict=True,
         )
-        for out, (pair, top, left, word) in zip(batch, places, strict=True):
-            patch = self.images[pair][top : top + size, left : left + size]
+        for out, (number, top, left, word) in zip(batch, places, strict=True):
+            region = self.table.regions[number]
+            cut = region if self.whole else Region(region.pair, top, left, size, size)
+            patch = cut.of(self.images)
             if self.augmentation:
-                patch = self.augmentation(np.asarray(patch), word)
+                patch = self.augmentation(np.asarray(patch), word, size)
             out[...] = as_depth(patch, self.depth)
         category = self.categories[torch.from_numpy(draw.pair)]
         return {"pixels": torch.from_numpy(batch), "number": numbers[0], "category": category}
@@ -94,8 +99,6 @@ class RegionDataset(Dataset[Stored]):
 
     def __getitem__(self, number: int) -> Stored:
         region = self.regions[number]
-        rows = slice(region.top, region.top + region.height)
-        columns = slice(region.left, region.left + region.width)
-        pixels = np.array(self.images[region.pair][rows, columns])[None]
+        pixels = np.array(region.of(self.images))[None]
         name = self.names[region.pair]
         return {"pixels": torch.from_numpy(pixels), "number": number, "names": [name]}

@@ -51,12 +51,21 @@ class Region:
     height: int
     width: int
 
+    def of(self, images: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Its pixels, of the images of all pairs, each H x W x C."""
+        rows = slice(self.top, self.top + self.height)
+        return images[self.pair][rows, self.left : self.left + self.width]
+
 
 @dataclass(frozen=True)
 class Draw:
-    """Patches, each by its pair, its upper left corner and a random word of its own."""
+    """Patches, each by its pair, region, upper left corner and a random word of its own.
+
+    The region is counted in the order of `PatchTable.regions`.
+    """
 
     pair: Integers
+    region: Integers
     top: Integers
     left: Integers
     word: Words
@@ -75,7 +84,7 @@ class PatchTable:
     """
 
     def __init__(self, regions: Sequence[Region], categories: Sequence[str], patch: int) -> None:
-        ordered = sorted(regions, key=lambda region: region.pair)
+        self.regions = ordered = sorted(regions, key=lambda region: region.pair)
         self._rows = np.array([r.width - patch + 1 for r in ordered], np.int64)
         places = self._rows * np.array([r.height - patch + 1 for r in ordered], np.int64)
         self._end = np.cumsum(places)  # of every region, in places
@@ -103,7 +112,7 @@ class PatchTable:
         region = np.searchsorted(self._end, place, side="right")
         down, right = np.divmod(place - self._start[region], self._rows[region])
         top, left = self._corner[region, 0] + down, self._corner[region, 1] + right
-        return Draw(self._pair[row], top, left, words(seed, 3, number))
+        return Draw(self._pair[row], region, top, left, words(seed, 3, number))
 
 
 class Batches(Sampler[list[int]]):

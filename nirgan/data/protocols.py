@@ -69,7 +69,11 @@ def within_images(
 
 
 def across_scenes(
-    pairs: Sequence[Pair], sizes: Sequence[Size], fold: int, seed: int
+    pairs: Sequence[Pair],
+    sizes: Sequence[Size],
+    fold: int,
+    seed: int,
+    unused: Sequence[int] = (),
 ) -> tuple[list[Region], list[Region]]:
     """Keep whole scenes for validation: one fold of five.
 
@@ -79,6 +83,7 @@ def across_scenes(
         sizes: Height and width of every image in pixels.
         fold: The one kept, 0 to 4.
         seed: Of the dealing; a category's does not depend on the others.
+        unused: Folds that are in neither set.
 
     Returns:
         The training and the validation regions.
@@ -90,6 +95,8 @@ def across_scenes(
     sets: tuple[list[Region], list[Region]] = ([], [])
     seen: defaultdict[str, set[int]] = defaultdict(set)
     for number, (pair, (height, width)) in enumerate(zip(pairs, sizes, strict=True)):
+        if folds[number] in unused:
+            continue
         kept = int(folds[number] == fold)
         seen[pair.scene].add(kept)
         sets[kept].append(Region(number, 0, 0, height, width))

@@ -18,8 +18,7 @@ class Augmentation:
     """Transforms of a patch, each draw decided by a word.
 
     Args:
-        geometry: Transforms of red, green, blue and NIR together, that keep the size: flips,
-            transpositions, quarter turns.
+        geometry: Transforms of red, green, blue and NIR together.
         photometry: Transforms of the NIR band alone.
     """
 
@@ -40,24 +39,29 @@ class Augmentation:
     def __bool__(self) -> bool:
         return self._geometry is not None or self._photometry is not None
 
-    def __call__(self, patch: Pixels, word: int) -> Pixels:
+    def __call__(self, patch: Pixels, word: int, size: int) -> Pixels:
         """Transform a patch.
 
         Args:
             patch: H x W x 4: red, green, blue, NIR, as stored.
             word: Decides every draw.
+            size: Height and width of what must come out.
 
         Returns:
-            H x W x 4.
+            size x size x 4.
+
+        Raises:
+            NirganError: It is of another size.
         """
         self._reset(word)
         if self._geometry is not None:
-            before, patch = patch.shape, self._geometry(image=patch)["image"]
-            if patch.shape != before:
-                raise NirganError(
-                    f"data.geometry makes a patch of {before[0]}x{before[1]} one of "
-                    f"{patch.shape[0]}x{patch.shape[1]}; use transforms that keep the size"
-                )
+            patch = self._geometry(image=patch)["image"]
+        if patch.shape[:2] != (size, size):
+            raise NirganError(
+                f"data.geometry gives {patch.shape[0]}x{patch.shape[1]} pixels, expected data.patch "
+                f"x data.patch, {size}x{size}; use transforms that keep the size of patches, or, with "
+                "data.crop=region, one that makes it, as albumentations.RandomResizedCrop"
+            )
         if self._photometry is not None:
             patch = patch.copy()
             patch[..., 3] = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"][

@@ -1,5 +1,9 @@
 """Initial weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from torch import nn
 
 
@@ -17,3 +21,21 @@ def initialize(network: nn.Module, std: float) -> None:
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+_PRETRAINED = ContextVar("pretrained", default=True)
+
+
+def pretrained() -> bool:
+    """Whether networks that ask for published weights are to load them."""
+    return _PRETRAINED.get()
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Within, networks load no published weights, since others are loaded next."""
+    token = _PRETRAINED.set(False)
+    try:
+        yield
+    finally:
+        _PRETRAINED.reset(token)

@@ -56,6 +56,8 @@ class AdversarialTask(ColorizationTask):
         scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
+        lr_factors: By what the learning rate of a part is multiplied, by its name,
+            `generator.encoder` say.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class AdversarialTask(ColorizationTask):
         scheduler: Schedule | None = None,
         gradient_clip_norm: float | None = None,
         channels_last: bool = False,
+        lr_factors: dict[str, float] | None = None,
     ) -> None:
         super().__init__(generator)
+        self.lr_factors = lr_factors or {}
         self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         self.discriminator = discriminator

@@ -5,6 +5,8 @@ cross-entropy of the scene's category, at a 300th of the weight, which teaches t
 what kind of scene they look at. Data of a single category have no such lesson.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Protocol, cast
 
 import torch
@@ -95,6 +97,7 @@ class SceneClassesTask(DescendingTask):
                 losses["category"] = self.category_weight * wrong
         return losses
 
-    def learning(self) -> list[Parameter]:
+    def learning(self) -> Iterable[tuple[str, Parameter]]:
         """The generator, and what guesses the category."""
-        return [*self.generator.parameters(), *self.category.parameters()]
+        category = self.category.named_parameters()
+        return chain(super().learning(), ((f"category.{name}", p) for name, p in category))

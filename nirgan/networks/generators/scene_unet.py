@@ -1,0 +1,190 @@
+"""A U-Net that sees the whole scene, with an encoder that ImageNet has taught what things are.
+
+What a sky or a lawn is cannot be learned from a few hundred pairs. Here a small view of the picture,
+of the same size however large the picture is, goes through an EfficientNet-Lite0 and a U-Net
+decoder (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015). They give a field of color: for each
+channel a gain and an offset, by which the band becomes that channel, both on the logit scale. The
+band is at full size, so detail is its own.
+
+The field is brought to full size along the edges of the band by a guided filter (He and Sun, "Fast
+guided filter", 2015): at the decoder's size, every offset is fitted as a line over the band in a
+small window, and the slopes and intercepts are what is enlarged.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from nirgan.networks.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
+from nirgan.networks.initialization import pretrained
+from nirgan.networks.layers import convolution
+from nirgan.networks.whole import LooksAtWhole, Place
+
+INSIDE = 0.98
+"""The band is scaled by this before its logit is taken, which has no ends."""
+
+
+class SceneUNet(LooksAtWhole):
+    """Encoder, decoder and guided filter.
+
+    Args:
+        weights: `imagenet`: the encoder begins with the weights that the extra `pretrained` brings;
+            None: with random ones.
+        view: Long side of what the encoder sees, in pixels; smaller pictures are not enlarged.
+        widths: Channels of the decoder at 1/16, 1/8, ... of the view; the last is the finest.
+        frozen: How many of the encoder's first blocks are not trained; 0 trains the stem too.
+        dropout: Probability that a channel of the coarsest features is left out in training.
+        drop_path: See `EfficientNetLite`.
+        radius: Of the guided filter's window, in pixels of the field.
+        epsilon: Variance of the band's logit below which the guided filter smooths.
+    """
+
+    def __init__(
+        self,
+        weights: Literal["imagenet"] | None = None,
+        view: int = 352,
+        widths: Sequence[int] = (128, 96, 64),
+        frozen: int = 5,
+        dropout: float = 0.0,
+        drop_path: float = 0.0,
+        radius: int = 2,
+        epsilon: float = 0.05,
+    ) -> None:
+        super().__init__()
+        if not 1 <= len(widths) <= len(CHANNELS) - 1:
+            raise ValueError(f"widths has {len(widths)} levels, expected 1 to {len(CHANNELS) - 1}")
+        if view < STRIDE:
+            raise ValueError(f"view is {view} pixels, expected {STRIDE} or more")
+        self.view, self.radius, self.epsilon = view, radius, epsilon
+        self.step = STRIDE >> len(widths)
+        self.encoder = EfficientNetLite(drop_path)
+        if weights == "imagenet" and pretrained():
+            self.encoder.load_imagenet()
+        if frozen:
+            self.encoder.freeze(frozen)
+        *skips, deepest = CHANNELS
+        self.dropout = nn.Dropout2d(dropout)
+        self.bottom = convolution(deepest, widths[0], 1)
+        self.context = nn.Linear(deepest, widths[0])
+        inputs = [widths[0], *widths]
+        self.up = nn.ModuleList(
+            convolution(below + skip, width, 3)
+            for below, skip, width in zip(inputs, reversed(skips), widths, strict=False)
+        )
+        self.last = nn.Conv2d(widths[-1], 6, 3, padding=1)
+        nn.init.zeros_(cast(Tensor, self.last.bias))
+        nn.init.normal_(self.last.weight, std=0.01)
+        self._seen: Tensor | None = None
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """Colorize: B x 3 x H x W in [-1, 1] to the same."""
+        field = cast(Tensor, self.known(triplet.mean(1, keepdim=True)))
+        gain, offset = self._at(field, triplet).chunk(2, 1)
+        return torch.tanh(0.5 * (gain * _logit(triplet) + offset))
+
+    def field(self, view: Tensor) -> Tensor:
+        """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
+        *skips, deepest = self.encoder(view.expand(-1, 3, -1, -1))
+        deepest = self.dropout(deepest)
+        hidden = self.bottom(deepest) + self.context(deepest.mean((2, 3)))[..., None, None]
+        for block, skip in zip(self.up, reversed(skips), strict=False):
+            hidden = interpolate(hidden, skip.shape[-2:], mode="bilinear")
+            hidden = block(torch.cat((hidden, skip), 1))
+        gain, offset = self.last(hidden).float().chunk(2, 1)
+        guide = _logit(avg_pool2d(view, self.step))
+        slope, intercept = _guided(guide, offset, self.radius, self.epsilon)
+        return torch.cat((1 + gain + slope, intercept), 1)
+
+    def of_whole(self, x: Tensor) -> Tensor:
+        """The field of a band, B x 1 x H x W in [-1, 1]."""
+        height, width = x.shape[-2:]
+        high, wide = self._size(height, width)
+        down = _shrinking(height, high, 0, height, x)
+        across = _shrinking(width, wide, 0, width, x)
+        return self.field(_both(down, x, across))
+
+    def add(self, x: Tensor, place: Place) -> None:
+        """What a tile's core adds to the view."""
+        high, wide = self._size(place.height, place.width)
+        top, left, bottom, right = place.core
+        down = _shrinking(place.height, high, top, bottom, x)
+        across = _shrinking(place.width, wide, left, right, x)
+        part = _both(down, place.core_of(x), across)
+        self._seen = part if self._seen is None else self._seen + part
+
+    def settle(self) -> Tensor:
+        """The field of all that was added."""
+        view, self._seen = cast(Tensor, self._seen), None
+        return self.field(view)
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        """Of the view: its sides are multiples of 32, the longer one at most `view`."""
+        longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
+        sides = (side * self.view // longest for side in (height, width))
+        high, wide = (
+            torch.sym_max((side + STRIDE // 2) // STRIDE, 1) * STRIDE  # type: ignore[no-untyped-call]
+            for side in sides
+        )
+        return high, wide
+
+    def _at(self, field: Tensor, tile: Tensor) -> Tensor:
+        """The field at the pixels of a picture, or of a tile of one."""
+        if self.place is None:
+            return interpolate(field, tile.shape[-2:], mode="bilinear")
+        rows = _enlarging(self.place.height, field.shape[-2], self.place.top, tile.shape[-2])
+        columns = _enlarging(self.place.width, field.shape[-1], self.place.left, tile.shape[-1])
+        return _lerp(_lerp(field, rows, 2), columns, 3)
+
+
+def _logit(band: Tensor) -> Tensor:
+    return 2 * torch.atanh(INSIDE * band.float().clamp(-1, 1))
+
+
+def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Slope and intercept by which each offset, B x 3 x h x w, follows the guide, B x 1 x h x w."""
+    size = 2 * radius + 1
+
+    def mean(x: Tensor) -> Tensor:
+        return avg_pool2d(x, size, 1, radius, count_include_pad=False)
+
+    centre, level = mean(guide), mean(offsets)
+    slope = mean(guide * offsets) - centre * level
+    slope = slope / (mean(guide * guide) - centre * centre + epsilon)
+    return mean(slope), mean(level - slope * centre)
+
+
+def _shrinking(length: int, size: int, first: int, end: int, like: Tensor) -> Tensor:
+    """Weights, size x (end - first), by which an axis of `length` pixels becomes one of `size`.
+
+    A triangle as wide as two pixels of the small axis, so that nothing is skipped.
+    """
+    scale = length / size
+    reach = torch.sym_max(scale, 1.0)  # type: ignore[no-untyped-call]
+    centres = (torch.arange(size, device=like.device) + 0.5) * scale
+    first_seen = torch.arange(first, end, device=like.device) + 0.5
+    weights = (1 - (first_seen - centres[:, None]).abs() / reach).clamp(min=0)
+    every = torch.arange(length, device=like.device) + 0.5
+    total = (1 - (every - centres[:, None]).abs() / reach).clamp(min=0).sum(1, keepdim=True)
+    return weights / total
+
+
+def _both(down: Tensor, picture: Tensor, across: Tensor) -> Tensor:
+    with torch.autocast(picture.device.type, enabled=False):
+        return down @ picture.float() @ across.mT
+
+
+def _enlarging(length: int, size: int, first: int, count: int) -> tuple[Tensor, Tensor]:
+    """For pixels of a large axis: the one of the small axis before, and how far after it."""
+    exact = ((torch.arange(first, first + count) + 0.5) * (size / length) - 0.5).clamp(min=0)
+    before = exact.long().clamp(max=size - 1)
+    return before, exact - before
+
+
+def _lerp(field: Tensor, between: tuple[Tensor, Tensor], axis: int) -> Tensor:
+    before, after = (part.to(field.device) for part in between)
+    following = (before + 1).clamp(max=field.shape[axis] - 1)
+    weight = after.view(-1, 1) if axis == 2 else after
+    return torch.lerp(field.index_select(axis, before), field.index_select(axis, following), weight)
