@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nirgan.evaluation.evaluate import COLUMNS
 from nirgan.evaluation.markdown import table
 
 Results = dict[str, Any]
@@ -15,10 +16,15 @@ Angular error in degrees over all pixels of whole validation regions (eq. 5), wh
 in training; the state of a network at the end of its budget is judged. After a figure, in
 brackets, stands the range over seeds. `against grey` is the difference to NIR copied to grey, with
 a 95% bootstrap interval over scenes; below 0 is better than grey. `*` marks an interval that lies
-below 0. The interval says how far other scenes might move the difference, not how far other seeds
+below 0. `where colored` is the mean of the pictures' errors over pixels where the truth's CIELAB
+chroma exceeds 15; CIEDE2000 and colorfulness (Hasler and Suesstrunk) do not forgive grey either.
+The interval says how far other scenes might move the difference, not how far other seeds
 might: for that, look at the range. Pixels without colour in the output or the truth are left out, a
 few more in one method than in another. `published` are the paper's figures, on its own patches and
 split."""
+
+FIGURES = ("angular_error_colored", "ciede2000", "colorfulness", "psnr", "ssim", "undefined_pixels")
+"""What of a row stands in a table as it is."""
 
 HEAD = (
     "method",
@@ -26,9 +32,7 @@ HEAD = (
     "mean of images",
     "against grey",
     "published",
-    "PSNR (dB)",
-    "SSIM",
-    "pixels left out",
+    *(COLUMNS[name][0] for name in FIGURES),
     "patches",
 )
 
@@ -127,7 +131,7 @@ def sentence(comparison: Results) -> str:
 def as_csv(results: Results) -> str:
     """A line a row of every table."""
     text = io.StringIO()
-    names = ("method", "angular_error", "angular_error_images", "psnr", "ssim", "undefined_pixels")
+    names = ("method", *COLUMNS)
     more = ("published", "patches_seen", "parameters", "minutes")
     bounds = ("value", "low", "high")
     writer = csv.writer(text, lineterminator="\n")
@@ -138,7 +142,7 @@ def as_csv(results: Results) -> str:
         for row in one["rows"]:
             seeds = row["angular_error_of_seeds"].values()
             grey = row["against_grey"] or {}
-            values = [*(row[n] for n in names), min(seeds), max(seeds)]
+            values = [*(row.get(n) for n in names), min(seeds), max(seeds)]
             writer.writerow(
                 [*what, *values, *(grey.get(b) for b in bounds), *(row[m] for m in more)]
             )
@@ -167,9 +171,7 @@ def _cells(row: Results) -> list[str]:
         _number(row["angular_error_images"]),
         (_difference(row["against_grey"]) + star(row)) if row["against_grey"] else "",
         _number(row["published"]),
-        _number(row["psnr"]),
-        f"{row['ssim']:.3f}",
-        f"{row['undefined_pixels']:.0f}",
+        *(_number(row.get(name), COLUMNS[name][1]) for name in FIGURES),
         f"{row['patches_seen']:,}",
     ]
 
@@ -185,5 +187,5 @@ def _difference(interval: Results) -> str:
     return f"{value:+.2f}" if low is None else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

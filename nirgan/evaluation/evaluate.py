@@ -16,9 +16,22 @@ from torchmetrics.functional.image import (
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit
-from nirgan.metrics.functional import angular_error
+from nirgan.metrics.color_difference import ciede2000
+from nirgan.metrics.colorfulness import colorfulness
+from nirgan.metrics.functional import angular_error, is_colored
 
 Row = dict[str, float]
+COLUMNS = {
+    "angular_error": ("angular error (deg)", 2),
+    "angular_error_images": ("mean of images (deg)", 2),
+    "angular_error_colored": ("where colored (deg)", 2),
+    "ciede2000": ("CIEDE2000", 2),
+    "colorfulness": ("colorfulness / truth", 2),
+    "psnr": ("PSNR (dB)", 2),
+    "ssim": ("SSIM", 3),
+    "undefined_pixels": ("pixels left out", 0),
+}
+"""Heading and digits of every figure of a row."""
 Colorize = Callable[[Tensor], Tensor]
 """B x 3 x H x W in [-1, 1] (three copies of the NIR band) to colours, the same."""
 
@@ -34,6 +47,11 @@ class Judgement:
         undefined: How many are left out, since one of their two vectors is zero.
         psnr: In dB.
         ssim: Structural similarity.
+        colored_angles: As `angles`, of those pixels where the truth has color.
+        colored_pixels: How many these are.
+        ciede2000: Mean color difference.
+        colorfulness: Of the picture.
+        true_colorfulness: Of the truth.
     """
 
     name: str
@@ -42,6 +60,11 @@ class Judgement:
     undefined: int
     psnr: float
     ssim: float
+    colored_angles: float = nan
+    colored_pixels: int = 0
+    ciede2000: float = nan
+    colorfulness: float = nan
+    true_colorfulness: float = nan
 
 
 def judge(
@@ -77,6 +100,7 @@ def judge_picture(name: str, picture: Tensor, truth: Tensor) -> Judgement:
     pair = picture[None], truth[None]
     angles, counted = angular_error(*pair)
     pixels = int(counted.sum())
+    colored = counted & is_colored(pair[1])
     return Judgement(
         name,
         angles.double().sum().item(),
@@ -84,6 +108,10 @@ def judge_picture(name: str, picture: Tensor, truth: Tensor) -> Judgement:
         counted.numel() - pixels,
         peak_signal_noise_ratio(*pair, data_range=1.0).item(),
         structural_similarity_index_measure(*pair, data_range=1.0).item(),  # type: ignore[union-attr]
+        angles[colored].double().sum().item(),
+        int(colored.sum()),
+        ciede2000(*pair).mean().item(),
+        *(colorfulness(picture).item() for picture in pair),
     )
 
 
@@ -91,15 +119,22 @@ def pool(judgements: Sequence[Judgement]) -> Row:
     """The figures of a table's row.
 
     Returns:
-        angular_error (over all pixels, the paper's) and angular_error_images (mean of the
-        pictures') in degrees, undefined_pixels, psnr in dB, ssim; nan where nothing counts.
+        What `COLUMNS` names, and as `nirgan.metrics.colorization_metrics` computes it; nan where
+        nothing counts.
     """
     counting = [j for j in judgements if j.pixels]
     pixels = sum(j.pixels for j in counting)
+    colored = [j.colored_angles / j.colored_pixels for j in judgements if j.colored_pixels]
+    true_colorfulness = fmean(j.true_colorfulness for j in judgements)
     return {
         "angular_error": sum(j.angles for j in counting) / pixels if pixels else nan,
         "angular_error_images": fmean(j.angles / j.pixels for j in counting) if pixels else nan,
         "undefined_pixels": sum(j.undefined for j in judgements),
+        "angular_error_colored": fmean(colored) if colored else nan,
+        "ciede2000": fmean(j.ciede2000 for j in judgements),
+        "colorfulness": fmean(j.colorfulness for j in judgements) / true_colorfulness
+        if true_colorfulness
+        else nan,
         "psnr": fmean(j.psnr for j in judgements),
         "ssim": fmean(j.ssim for j in judgements),
     }

@@ -14,19 +14,12 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.evaluate import Row, judge, pool
+from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
 from nirgan.evaluation.markdown import table
 from nirgan.networks.closed_form import KNOW_NOTHING
 from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
 
-COLUMNS = {
-    "angular_error": "angular error (deg)",
-    "angular_error_images": "mean of images (deg)",
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "undefined_pixels": "pixels left out",
-}
 SHOWN = 5
 """Pictures in the comparison."""
 
@@ -75,10 +68,9 @@ def summarize(
 
 def markdown(rows: dict[str, Row]) -> str:
     """A table with a row a method."""
-    cells = [["method", *COLUMNS.values()]]
+    cells = [["method", *(heading for heading, _ in COLUMNS.values())]]
     for name, row in rows.items():
-        digits = {"undefined_pixels": 0, "ssim": 3}
-        cells.append([name, *(f"{row[key]:.{digits.get(key, 2)}f}" for key in COLUMNS)])
+        cells.append([name, *(f"{row[key]:.{digits}f}" for key, (_, digits) in COLUMNS.items())])
     return table(cells)
 
 

@@ -6,11 +6,22 @@ from torchmetrics import MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from nirgan.metrics.angular_error import AngularError, UndefinedPixels
+from nirgan.metrics.color_difference import CIEDE2000
+from nirgan.metrics.colorfulness import ColorfulnessRatio
+from nirgan.metrics.functional import COLORED
 
-__all__ = ["AngularError", "UndefinedPixels", "colorization_metrics"]
+__all__ = [
+    "CIEDE2000",
+    "AngularError",
+    "ColorfulnessRatio",
+    "UndefinedPixels",
+    "colorization_metrics",
+]
 
 
-def colorization_metrics(prefix: str, *, sync_on_compute: bool = True) -> MetricCollection:
+def colorization_metrics(
+    prefix: str, *, least_chroma: float = COLORED, sync_on_compute: bool = True
+) -> MetricCollection:
     """What every method is judged by.
 
     PSNR and SSIM are means over pictures, with a data range fixed at 1: taken from the prediction,
@@ -18,10 +29,13 @@ def colorization_metrics(prefix: str, *, sync_on_compute: bool = True) -> Metric
 
     Args:
         prefix: Put before each name, `val/` say.
+        least_chroma: CIELAB chroma of the truth above which a pixel counts as colored.
         sync_on_compute: Gather from all ranks; otherwise each computes what it has seen itself.
 
     Returns:
-        angular_error and angular_error_images (degrees), undefined_pixels, psnr (dB), ssim.
+        angular_error and angular_error_images (degrees), undefined_pixels; what grey pictures are
+        not forgiven by: angular_error_colored (degrees, mean of pictures, where the truth has
+        color), ciede2000, colorfulness (over that of the truth); psnr (dB), ssim.
     """
     sync: dict[str, Any] = {"sync_on_compute": sync_on_compute}
     return MetricCollection(
@@ -29,6 +43,11 @@ def colorization_metrics(prefix: str, *, sync_on_compute: bool = True) -> Metric
             "angular_error": AngularError(**sync),
             "angular_error_images": AngularError(reduction="images", **sync),
             "undefined_pixels": UndefinedPixels(**sync),
+            "angular_error_colored": AngularError(
+                reduction="images", least_chroma=least_chroma, **sync
+            ),
+            "ciede2000": CIEDE2000(**sync),
+            "colorfulness": ColorfulnessRatio(**sync),
             "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3), **sync),
             "ssim": StructuralSimilarityIndexMeasure(data_range=1.0, **sync),
         },

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from nirgan.metrics.functional import Convention, angular_error
+from nirgan.metrics.functional import Convention, angular_error, is_colored
 
 
 class AngularError(Metric):
@@ -18,6 +18,8 @@ class AngularError(Metric):
         convention: `exact` leaves out pixels without colour (and counts them in
             `undefined_pixels`); `epsilon` is the usual one with 1e-6 in the denominator, see
             `nirgan.metrics.functional.angular_error`.
+        least_chroma: Only pixels count where the truth's CIELAB chroma exceeds this; None: all do.
+            Over all pixels, a picture without color scores well.
         kwargs: Of `torchmetrics.Metric`.
 
     Example:
@@ -45,6 +47,7 @@ class AngularError(Metric):
         self,
         reduction: Literal["pixels", "images"] = "pixels",
         convention: Convention = "exact",
+        least_chroma: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +56,7 @@ class AngularError(Metric):
         if convention not in ("exact", "epsilon"):
             raise ValueError(f"convention is {convention!r}, expected 'exact' or 'epsilon'")
         self.reduction, self.convention = reduction, convention
+        self.least_chroma = least_chroma
         # Both means are kept, so that metrics that differ in the reduction share their states.
         for name in ("total", "count", "images_total", "images", "undefined"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
@@ -68,6 +72,9 @@ class AngularError(Metric):
             ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
         """
         angles, counted = angular_error(prediction, target, self.convention)
+        if self.least_chroma is not None:
+            counted = counted & is_colored(target, self.least_chroma)
+            angles = torch.where(counted, angles, 0)
         sums = angles.double().sum((1, 2))
         counts = counted.double().sum((1, 2))
         self.total += sums.sum()

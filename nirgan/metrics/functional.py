@@ -5,7 +5,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from nirgan.utils.color_spaces import rgb_to_lab
+
 Convention = Literal["exact", "epsilon"]
+
+COLORED = 15.0
+"""CIELAB chroma above which a pixel counts as colored."""
 
 TOLERANCE = 1e-3
 """How far outside [0, 1] rounding may take a value."""
@@ -37,7 +42,7 @@ def angular_error(
     Raises:
         ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
     """
-    _check(prediction, target)
+    check_pictures(prediction, target)
     wide = torch.promote_types(torch.float32, torch.promote_types(prediction.dtype, target.dtype))
     prediction, target = (x.to(wide).clamp(0, 1) for x in (prediction, target))
     norms = _length(prediction), _length(target)
@@ -53,12 +58,23 @@ def angular_error(
     return torch.where(counted, angles, 0), counted
 
 
+def is_colored(pictures: Tensor, least_chroma: float = COLORED) -> Tensor:
+    """Which pixels of B x 3 x H x W, sRGB in [0, 1], have a CIELAB chroma above; B x H x W."""
+    lab = rgb_to_lab(pictures.float().clamp(0, 1) * 2 - 1)
+    return torch.hypot(lab[:, 1], lab[:, 2]) > least_chroma
+
+
 def _length(vectors: Tensor) -> Tensor:
     """Along dimension 1; torch's `norm` takes many times as long there."""
     return vectors.square().sum(1).sqrt()
 
 
-def _check(prediction: Tensor, target: Tensor) -> None:
+def check_pictures(prediction: Tensor, target: Tensor) -> None:
+    """Look whether two pictures can be compared.
+
+    Raises:
+        ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
+    """
     if prediction.shape != target.shape:
         raise ValueError(
             f"prediction is {tuple(prediction.shape)} and target {tuple(target.shape)}; "

@@ -25,7 +25,7 @@ from scipy.linalg import eigh
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, one_hot, pad
 
-from nirgan.networks.colour import lab_to_rgb, rgb_to_lab
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.networks.examples import Examples, jittered
 from nirgan.networks.spreading import spread
 

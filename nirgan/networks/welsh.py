@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.networks.colour import Opponent, opponent_to_rgb, rgb_to_opponent
+from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
 from nirgan.networks.examples import Examples, jittered
 
 CHUNK = 2**16

@@ -5,7 +5,7 @@ import torch
 from scipy.fft import dctn
 
 from nirgan.errors import NirganError
-from nirgan.networks.colour import rgb_to_lab, rgb_to_opponent
+from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 from nirgan.networks.examples import Examples, jittered, statistics
 from nirgan.networks.irony import Irony, _nearest, segmented, separating
 from nirgan.networks.welsh import Welsh

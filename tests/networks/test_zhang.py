@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nirgan.networks.colour import lab_to_rgb, rgb_to_lab
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.networks.generators.zhang import Zhang, annealed_mean, bins, soft_encoding
 
 

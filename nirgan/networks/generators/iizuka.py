@@ -19,7 +19,7 @@ it departs, for near-infrared:
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.colour import lab_to_rgb
+from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.networks.layers import fit_size
 from nirgan.networks.whole import Thumbnail
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from nirgan.networks.colour import lab_to_rgb
+from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.networks.layers import convolution, fit_size
 
 GRID = 10

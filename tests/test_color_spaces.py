@@ -3,7 +3,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from nirgan.networks.colour import lab_to_rgb, opponent_to_rgb, rgb_to_lab, rgb_to_opponent
+from nirgan.utils.color_spaces import lab_to_rgb, opponent_to_rgb, rgb_to_lab, rgb_to_opponent
 
 
 def colours(seed=0):

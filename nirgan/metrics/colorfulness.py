@@ -1,0 +1,70 @@
+"""How much color there is in pictures: Hasler and Suesstrunk 2003."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from nirgan.metrics.functional import check_pictures
+
+
+def colorfulness(pictures: Tensor) -> Tensor:
+    """Colorfulness of every picture: 0 of a grey one, about 15 of a slightly, 109 of an extremely
+    colorful one.
+
+    Hasler and Suesstrunk, "Measuring colourfulness in natural images", Human Vision and Electronic
+    Imaging 2003, section 6: of the opponent colors red - green and (red + green) / 2 - blue, on a
+    scale of 255, the length of the standard deviations and 0.3 of the length of the means.
+
+    Args:
+        pictures: B x 3 x H x W, sRGB in [0, 1].
+
+    Returns:
+        B numbers.
+    """
+    red, green, blue = (pictures.double() * 255).unbind(1)
+    opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
+    spread = opponents.std(2, correction=0).norm(dim=0)
+    return (spread + 0.3 * opponents.mean(2).norm(dim=0)).float()
+
+
+class ColorfulnessRatio(Metric):
+    """Colorfulness of predicted pictures over that of the true ones, both means over pictures.
+
+    1 is as colorful as the truth, 0 is grey.
+
+    Args:
+        kwargs: Of `torchmetrics.Metric`.
+
+    Example:
+        >>> import torch
+        >>> red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
+        >>> metric = ColorfulnessRatio()
+        >>> metric.update(red / 2, red)
+        >>> metric.compute()
+        tensor(0.5000)
+    """
+
+    is_differentiable = False
+    higher_is_better = None
+    full_state_update = False
+    plot_lower_bound = 0.0
+
+    predicted: Tensor
+    true: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in ("predicted", "true"):
+            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add pictures, both B x 3 x H x W in [0, 1]."""
+        check_pictures(prediction, target)
+        self.predicted += colorfulness(prediction).double().sum()
+        self.true += colorfulness(target).double().sum()
+
+    def compute(self) -> Tensor:
+        """The ratio, float32; nan where the true pictures are grey."""
+        return torch.where(self.true > 0, self.predicted / self.true, torch.nan).float()
