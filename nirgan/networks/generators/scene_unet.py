@@ -23,6 +23,9 @@ from nirgan.networks.initialization import pretrained
 from nirgan.networks.layers import convolution
 from nirgan.networks.whole import LooksAtWhole, Place
 
+LEAST = 2 * STRIDE
+"""Least height and width of a view: a layer of one pixel is a case of its own for exports."""
+
 INSIDE = 0.98
 """The band is scaled by this before its logit is taken, which has no ends."""
 
@@ -31,9 +34,10 @@ class SceneUNet(LooksAtWhole):
     """Encoder, decoder and guided filter.
 
     Args:
-        weights: `imagenet`: the encoder begins with the weights that the extra `pretrained` brings;
-            None: with random ones.
-        view: Long side of what the encoder sees, in pixels; smaller pictures are not enlarged.
+        weights: What the encoder begins with: `imagenet`, which the extra `pretrained` brings, or
+            `random`.
+        view: Long side of what the encoder sees, in pixels. Smaller pictures are not enlarged, but
+            for those below 64 pixels.
         widths: Channels of the decoder at 1/16, 1/8, ... of the view; the last is the finest.
         frozen: How many of the encoder's first blocks are not trained; 0 trains the stem too.
         dropout: Probability that a channel of the coarsest features is left out in training.
@@ -44,10 +48,10 @@ class SceneUNet(LooksAtWhole):
 
     def __init__(
         self,
-        weights: Literal["imagenet"] | None = None,
+        weights: Literal["imagenet", "random"] = "random",
         view: int = 352,
         widths: Sequence[int] = (128, 96, 64),
-        frozen: int = 5,
+        frozen: int = 0,
         dropout: float = 0.0,
         drop_path: float = 0.0,
         radius: int = 2,
@@ -56,8 +60,8 @@ class SceneUNet(LooksAtWhole):
         super().__init__()
         if not 1 <= len(widths) <= len(CHANNELS) - 1:
             raise ValueError(f"widths has {len(widths)} levels, expected 1 to {len(CHANNELS) - 1}")
-        if view < STRIDE:
-            raise ValueError(f"view is {view} pixels, expected {STRIDE} or more")
+        if view < LEAST:
+            raise ValueError(f"view is {view} pixels, expected {LEAST} or more")
         self.view, self.radius, self.epsilon = view, radius, epsilon
         self.step = STRIDE >> len(widths)
         self.encoder = EfficientNetLite(drop_path)
@@ -121,11 +125,11 @@ class SceneUNet(LooksAtWhole):
         return self.field(view)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
-        """Of the view: its sides are multiples of 32, the longer one at most `view`."""
+        """Of the view: its sides are multiples of 32."""
         longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
         sides = (side * self.view // longest for side in (height, width))
         high, wide = (
-            torch.sym_max((side + STRIDE // 2) // STRIDE, 1) * STRIDE  # type: ignore[no-untyped-call]
+            torch.sym_max((side + STRIDE // 2) // STRIDE * STRIDE, LEAST)  # type: ignore[no-untyped-call]
             for side in sides
         )
         return high, wide
