@@ -7,6 +7,7 @@ three may be the path of a file of its own, relative to the one that names it.
 import logging
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,6 +43,7 @@ from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
 from nirgan.loggers import PatientWandb
+from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
 
 PARTS = {"class_path": "--model", "source": "--data"}
@@ -263,8 +265,10 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a constructor refuses is one line."""
+        resumed = self.config[self.subcommand].ckpt_path is not None
         try:
-            super().instantiate_classes()
+            with weights_follow() if resumed else nullcontext():
+                super().instantiate_classes()
         except (TypeError, ValueError) as error:
             raise NirganError(explain(str(error), self.parser)) from error
 

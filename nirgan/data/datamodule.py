@@ -78,8 +78,8 @@ class PatchDataModule(lightning.LightningDataModule):
         protocol: `within-images` (the paper's: patches for both from all images, a band of each
             reserved for validation) or `across-scenes` (no scene is in both).
         fold: Which of the five folds `across-scenes` keeps for validation.
-        unused_folds: Folds that `across-scenes` neither trains on nor judges, so that what is chosen
-            by one fold can be judged by another.
+        unused_folds: Folds that `across-scenes` neither trains on nor judges, so that what is
+            chosen by one fold can be judged by another.
         patch: Height and width of a patch in pixels.
         train_patches: Training patches an epoch and category, drawn anew each epoch. The paper has
             cut 250,000 once; an epoch is such a set.

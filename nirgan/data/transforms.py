@@ -58,8 +58,8 @@ class Augmentation:
             patch = self._geometry(image=patch)["image"]
         if patch.shape[:2] != (size, size):
             raise NirganError(
-                f"data.geometry gives {patch.shape[0]}x{patch.shape[1]} pixels, expected data.patch "
-                f"x data.patch, {size}x{size}; use transforms that keep the size of patches, or, with "
+                f"data.geometry gives {patch.shape[0]}x{patch.shape[1]} pixels, expected "
+                f"{size}x{size} (data.patch); use transforms that keep a patch's size, or, with "
                 "data.crop=region, one that makes it, as albumentations.RandomResizedCrop"
             )
         if self._photometry is not None:

@@ -49,7 +49,13 @@ def checked(
     """
     given = [torch.from_numpy(read_nir(f).astype(np.float32))[None, None] for f in files]
     program = Program(colorizer.generator, limits, colorizer.reach.period).eval()
-    facts = Facts(colorizer.name, colorizer.digest, limits, _reach_of_program(colorizer)).written()
+    facts = Facts(
+        colorizer.name,
+        colorizer.digest,
+        limits,
+        _reach_of_program(colorizer),
+        colorizer.by_scene,
+    ).written()
     with whole(out) as part:
         run = _onnx(program, part, facts) if kind == "onnx" else to_torch(program, part, facts)
         worst, count = 0.0, 0

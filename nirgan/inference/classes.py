@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.errors import NirganError
+from nirgan.networks.initialization import weights_follow
 
 OWN = ("nirgan.networks.", "torch.nn.")
 LIBRARIES = {"nirgan", "torch", "torchmetrics", "lightning", "pytorch_lightning"}
@@ -33,11 +34,12 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: bool = Fa
     Raises:
         NirganError: The class may not be imported or is no network, or the weights are another's.
     """
-    if str(_at(described, "class_path", name)).startswith(OWN):
-        # On no device, nothing is allocated: arguments may ask for more than the machine has.
-        with torch.device("meta"):
-            _compare(build(described, name), weights, name)
-    network = build(described, name, trust)
+    with weights_follow():
+        if str(_at(described, "class_path", name)).startswith(OWN):
+            # On no device, nothing is allocated: arguments may ask for more than the machine has.
+            with torch.device("meta"):
+                _compare(build(described, name), weights, name)
+        network = build(described, name, trust)
     _compare(network, weights, name)
     try:
         missing, unexpected = network.load_state_dict(weights, strict=False)

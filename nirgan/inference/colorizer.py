@@ -19,7 +19,7 @@ from nirgan.errors import NirganError, named
 from nirgan.inference.kinds import take
 from nirgan.inference.pictures import check_target, read, write
 from nirgan.inference.scaling import Scale
-from nirgan.inference.tiles import Reach, Window, padded, places, reach_of
+from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import disagreement, variants
 from nirgan.networks.whole import LooksAtWhole, Place, knowing
 
@@ -29,6 +29,8 @@ Read = Callable[[Window], Tensor]
 Write = Callable[[Window, Tensor, Tensor | None], None]
 """Takes a part's colours, B x 3 x h x w in [0, 1], and their uncertainty, B x h x w in degrees."""
 
+SCENE = 1024
+"""Height and width, in pixels, of what of a raster is taken for a scene."""
 BLOCK = 256
 """Cores of tiles are multiples of this where that is possible, as blocks of rasters are."""
 MOST = 768 * 2**20
@@ -120,6 +122,11 @@ class Colorizer:
         on_cpu = self.device.type == "cpu"
         return reach_of(self.generator if on_cpu else copy.deepcopy(self.generator).cpu())
 
+    @property
+    def by_scene(self) -> bool:
+        """Whether rasters have to be cut into scenes, see `by_windows`."""
+        return any(getattr(m, "by_scene", False) for m in self.generator.modules())
+
     def __call__(self, image: Any, scale: str = "dtype", output: str | Path | None = None) -> Any:
         """Colorize a picture, and give the same kind back.
 
@@ -171,7 +178,24 @@ class Colorizer:
         Returns:
             B x 3 x H x W in [0, 1], on the CPU.
         """
-        return self._all(nir, uncertainty=False)[0]
+        count, height, width = nir.shape
+        high, wide = padded(height, width, self.reach.period)
+        at_once = max(1, self._pixels // (high * wide))
+        rgb = torch.empty(count, 3, height, width)
+        for first in range(0, count, at_once):
+            some = slice(first, first + at_once)
+
+            def read(window: Window, some: slice = some) -> Tensor:
+                return nir[some, window.top : window.bottom, window.left : window.right]
+
+            def write(
+                window: Window, colours: Tensor, _: Tensor | None, some: slice = some
+            ) -> None:
+                inner = slice(window.top, window.bottom), slice(window.left, window.right)
+                rgb[some, :, *inner] = colours
+
+            self._by_tiles(height, width, read, write, uncertainty=False)
+        return rgb
 
     def uncertainty(self, nir: Tensor) -> tuple[Tensor, Tensor]:
         """Colorize NIR bands, and tell how sure the colours are.
@@ -183,24 +207,43 @@ class Colorizer:
             Colours, B x 3 x H x W in [0, 1], and `nirgan.inference.uncertainty.disagreement` of
             every pixel, B x H x W in degrees; both on the CPU.
         """
-        return self._all(nir, uncertainty=True)
+        colours, bands = self.band(nir), nir.unsqueeze(1)
+        others = (back(self.band(change(bands).squeeze(1))) for change, back in variants())
+        return colours, disagreement(colours, others)
 
     def by_windows(
         self, height: int, width: int, read: Read, write: Write, *, uncertainty: bool = False
     ) -> None:
-        """Colorize pictures of which no more than a tile is in memory.
+        """Colorize a raster of which no more than a row of windows is in memory.
+
+        A network that sees whole scenes is shown windows of `SCENE` pixels that overlap by half,
+        each as a picture of its own, and its colors fade from one into the next.
 
         Args:
-            height: Of the pictures.
+            height: Of the raster.
             width: Likewise.
             read: Gives windows, which overlap; some twice, if the network looks at the whole.
-            write: Takes windows, which cover the picture once, row by row.
+            write: Takes windows, which cover the raster once, row by row.
             uncertainty: Whether `write` is to be given that too.
 
         Raises:
             NirganError: A tile of the least size does not fit into the memory; nor does the
-                picture, if the network looks at all of it in ways that cannot be divided.
+                raster, if the network looks at all of it in ways that cannot be divided.
         """
+        if not self.by_scene:
+            self._by_tiles(height, width, read, write, uncertainty)
+            return
+        blending = Blending(height, width, SCENE)
+        for window in blending.windows:
+            part = read(window)
+            colors = self.uncertainty(part) if uncertainty else (self.band(part),)
+            found = torch.cat([x.reshape(len(part), -1, *part.shape[1:]) for x in colors], 1)
+            for core, blended in blending.add(window, found):
+                write(core, blended[:, :3], blended[:, 3] if uncertainty else None)
+
+    def _by_tiles(
+        self, height: int, width: int, read: Read, write: Write, uncertainty: bool
+    ) -> None:
         size = padded(height, width, self.reach.period)
         core = self._core(*size)
         while True:
@@ -256,29 +299,6 @@ class Colorizer:
                 )
                 unsure = None if degrees is None else degrees[inner].cpu()
                 write(window, colours[inner].cpu(), unsure)
-
-    def _all(self, nir: Tensor, *, uncertainty: bool) -> tuple[Tensor, Tensor]:
-        count, height, width = nir.shape
-        high, wide = padded(height, width, self.reach.period)
-        at_once = max(1, self._pixels // (high * wide))
-        rgb = torch.empty(count, 3, height, width)
-        degrees = torch.empty(count, height, width) if uncertainty else rgb.new_empty(0)
-        for first in range(0, count, at_once):
-            some = slice(first, first + at_once)
-
-            def read(window: Window, some: slice = some) -> Tensor:
-                return nir[some, window.top : window.bottom, window.left : window.right]
-
-            def write(
-                window: Window, colours: Tensor, unsure: Tensor | None, some: slice = some
-            ) -> None:
-                inner = slice(window.top, window.bottom), slice(window.left, window.right)
-                rgb[some, :, *inner] = colours
-                if unsure is not None:
-                    degrees[some, *inner] = unsure
-
-            self.by_windows(height, width, read, write, uncertainty=uncertainty)
-        return rgb, degrees
 
     def _colours(self, tile: Tensor, uncertainty: bool) -> tuple[Tensor, Tensor | None]:
         colours = self._run(tile)

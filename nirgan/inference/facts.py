@@ -21,12 +21,14 @@ class Facts:
         digest: Of the weights that it was made of.
         limits: The camera values of black and white.
         reach: How far it looks; a halo of None if it has to be given pictures as a whole.
+        by_scene: See `nirgan.networks.whole.LooksAtWhole`.
     """
 
     name: str
     digest: str
     limits: Limits
     reach: Reach
+    by_scene: bool = False
 
     def written(self) -> dict[str, str]:
         """As metadata."""
@@ -40,6 +42,7 @@ class Facts:
             "period": self.reach.period,
             "halo": "all" if self.reach.halo is None else self.reach.halo,
             "floats": self.reach.floats,
+            "by_scene": self.by_scene,
         }
         return {key: str(value) for key, value in facts.items()}
 
@@ -55,4 +58,5 @@ class Facts:
             int(written["period"]), None if halo == "all" else int(halo), float(written["floats"])
         )
         limits = Limits(float(written["low"]), float(written["high"]))
-        return cls(written["name"], written["digest"], limits, reach)
+        by_scene = written.get("by_scene") == "True"  # which older files do not have
+        return cls(written["name"], written["digest"], limits, reach, by_scene)

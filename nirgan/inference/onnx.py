@@ -40,6 +40,11 @@ class OnnxNetwork(nn.Module):
         """How far it looks, as measured before it was exported."""
         return self.facts.reach
 
+    @property
+    def by_scene(self) -> bool:
+        """See `nirgan.networks.whole.LooksAtWhole`."""
+        return self.facts.by_scene
+
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         low, high = self.facts.limits.low, self.facts.limits.high

@@ -167,3 +167,74 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
                 height,
                 width,
             )
+
+
+class Blending:
+    """Windows of a raster that overlap by half, and fade into one another.
+
+    Where they lie, and so what they show, depends on the raster alone.
+
+    Args:
+        height: Of the raster.
+        width: Likewise.
+        size: Height and width of a window, even; those at the end are smaller.
+    """
+
+    def __init__(self, height: int, width: int, size: int) -> None:
+        self.half = size // 2
+        self.rows, self.columns = (self._axis(length) for length in (height, width))
+        self._cells: dict[tuple[int, int], Tensor] = {}
+
+    @property
+    def windows(self) -> Iterator[Window]:
+        """All of them, row by row."""
+        for top, bottom in self.rows:
+            for left, right in self.columns:
+                yield Window(top, left, bottom, right)
+
+    def add(self, window: Window, values: Tensor) -> Iterator[tuple[Window, Tensor]]:
+        """Take what was found in the next window; give what no further one changes.
+
+        Args:
+            window: The next of `windows`.
+            values: Of its pixels, B x C x h x w.
+
+        Yields:
+            A part of the raster, and its values; the parts of all windows cover it once.
+        """
+        down = self._weights(window.top, window.bottom, self.rows, values)
+        across = self._weights(window.left, window.right, self.columns, values)
+        weighted = values * down[:, None] * across
+        for top in range(window.top, window.bottom, self.half):
+            for left in range(window.left, window.right, self.half):
+                bottom = min(top + self.half, window.bottom)
+                right = min(left + self.half, window.right)
+                inner = (
+                    slice(top - window.top, bottom - window.top),
+                    slice(left - window.left, right - window.left),
+                )
+                cell = weighted[..., *inner]
+                before = self._cells.get((top, left))
+                self._cells[top, left] = cell.clone() if before is None else before + cell
+        last_row, last_column = (
+            window.bottom == self.rows[-1][1],
+            window.right == self.columns[-1][1],
+        )
+        for top, left in sorted(self._cells):
+            if (top <= window.top or last_row) and (left <= window.left or last_column):
+                cell = self._cells.pop((top, left))
+                yield Window(top, left, top + cell.shape[-2], left + cell.shape[-1]), cell
+
+    def _axis(self, length: int) -> list[tuple[int, int]]:
+        starts = range(0, max(length - self.half, 1), self.half)
+        return [(start, min(start + 2 * self.half, length)) for start in starts]
+
+    def _weights(self, start: int, end: int, axis: list[tuple[int, int]], like: Tensor) -> Tensor:
+        """Of a window's pixels along an axis; those of all windows at a pixel sum up to 1."""
+        rising = (torch.arange(end - start, device=like.device) + 0.5) / self.half
+        weights = torch.ones_like(rising)
+        if start > 0:
+            weights[: self.half] = rising[: self.half]
+        if end < axis[-1][1]:
+            weights[self.half :] = 2 - rising[self.half :]
+        return weights

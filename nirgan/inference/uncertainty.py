@@ -5,7 +5,7 @@ Where the colours of such variants differ, the method has guessed. Noise on the 
 and foretells nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import torch
@@ -29,7 +29,7 @@ def variants() -> Iterator[tuple[Change, Change]]:
         yield partial(torch.pow, exponent=gamma), lambda colours: colours
 
 
-def disagreement(colours: Tensor, others: list[Tensor]) -> Tensor:
+def disagreement(colours: Tensor, others: Iterable[Tensor]) -> Tensor:
     """Mean angle between a picture's colours and those of its variants.
 
     Args:

@@ -1,16 +1,31 @@
-"""A loss for the direction of colours."""
+"""Losses for the direction of colours."""
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, normalize
 
 
 class AngularLoss(nn.Module):
     """Mean of 1 - cos(angle) between predicted and true RGB vectors, from 0 to 1.
 
-    The angle itself has a kink at 0, where its gradient jumps; 1 - cos is smooth there and grows
-    with the angle alike.
+    The angle itself has a kink at 0, where its gradient jumps; 1 - cos is smooth there, and counts
+    large angles by their square.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar."""
         return (1 - cosine_similarity(prediction.float(), target.float(), dim=1, eps=1e-4)).mean()
+
+
+class AngleLoss(nn.Module):
+    """Mean angle between predicted and true RGB vectors, in radians: what eq. 5 measures.
+
+    As `nirgan.metrics.functional.angular_error`, but rounded off below 0.06 degrees, so that its
+    gradient is finite.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar."""
+        u, v = (normalize(x.float(), dim=1, eps=1e-4) for x in (prediction, target))
+        apart, together = ((x.square().sum(1) + 1e-6).sqrt() for x in (u - v, u + v))
+        return 2 * torch.atan2(apart, together).mean()

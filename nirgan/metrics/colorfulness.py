@@ -10,12 +10,12 @@ from nirgan.metrics.functional import check_pictures
 
 
 def colorfulness(pictures: Tensor) -> Tensor:
-    """Colorfulness of every picture: 0 of a grey one, about 15 of a slightly, 109 of an extremely
-    colorful one.
+    """Colorfulness of every picture.
 
-    Hasler and Suesstrunk, "Measuring colourfulness in natural images", Human Vision and Electronic
-    Imaging 2003, section 6: of the opponent colors red - green and (red + green) / 2 - blue, on a
-    scale of 255, the length of the standard deviations and 0.3 of the length of the means.
+    0 is grey, about 15 slightly and 109 extremely colorful. Hasler and Suesstrunk, "Measuring
+    colourfulness in natural images", Human Vision and Electronic Imaging 2003, section 6: of the
+    opponent colors red - green and (red + green) / 2 - blue, on a scale of 255, the length of the
+    standard deviations and 0.3 of the length of the means.
 
     Args:
         pictures: B x 3 x H x W, sRGB in [0, 1].
@@ -25,8 +25,8 @@ def colorfulness(pictures: Tensor) -> Tensor:
     """
     red, green, blue = (pictures.double() * 255).unbind(1)
     opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
-    spread = opponents.std(2, correction=0).norm(dim=0)
-    return (spread + 0.3 * opponents.mean(2).norm(dim=0)).float()
+    spread, centre = opponents.std(2, correction=0), opponents.mean(2)
+    return (torch.hypot(*spread) + 0.3 * torch.hypot(*centre)).float()
 
 
 class ColorfulnessRatio(Metric):

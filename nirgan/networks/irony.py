@@ -25,9 +25,9 @@ from scipy.linalg import eigh
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, one_hot, pad
 
-from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.networks.examples import Examples, jittered
 from nirgan.networks.spreading import spread
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 CHUNK = 2**15
 """Pixels that are compared with all samples at a time."""

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
 from nirgan.networks.examples import Examples, jittered
+from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
 
 CHUNK = 2**16
 """Pixels that are compared with all samples at a time."""

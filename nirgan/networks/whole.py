@@ -58,7 +58,13 @@ class LooksAtWhole(nn.Module):
     """A layer whose output at one place depends on all of its input.
 
     One of its own kind adds `of_whole`, `add` and `settle`.
+
+    Attributes:
+        by_scene: A raster, which is no scene, has to be shown to it in windows, each a picture of
+            its own.
     """
+
+    by_scene = False
 
     def __init__(self) -> None:
         super().__init__()

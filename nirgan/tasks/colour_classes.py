@@ -13,9 +13,9 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.utils.color_spaces import rgb_to_lab
 from nirgan.networks.generators.zhang import soft_encoding
 from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
+from nirgan.utils.color_spaces import rgb_to_lab
 
 
 class Classifier(Protocol):

@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.utils.color_spaces import rgb_to_lab
 from nirgan.networks.generators.iizuka import SPAN
 from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
+from nirgan.utils.color_spaces import rgb_to_lab
 
 
 class Knowing(Protocol):

@@ -5,10 +5,10 @@ import torch
 from scipy.fft import dctn
 
 from nirgan.errors import NirganError
-from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 from nirgan.networks.examples import Examples, jittered, statistics
 from nirgan.networks.irony import Irony, _nearest, segmented, separating
 from nirgan.networks.welsh import Welsh
+from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 
 BRICK, SKY = (0.2, -0.4, -0.5), (-0.5, -0.2, 0.4)
 

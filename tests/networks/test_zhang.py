@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.networks.generators.zhang import Zhang, annealed_mean, bins, soft_encoding
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 
 def test_the_bins_are_the_published_ones():

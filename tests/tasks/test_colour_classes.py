@@ -5,9 +5,9 @@ from tasks_helpers import train
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
-from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.networks.generators.zhang import Zhang, bins, soft_encoding
 from nirgan.tasks.colour_classes import ColourClassesTask, rebalancing
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 
 def painted(*ab, lightness=60.0):

@@ -6,9 +6,9 @@ from torch.nn.functional import cross_entropy
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError
-from nirgan.utils.color_spaces import rgb_to_lab
 from nirgan.networks.generators.iizuka import Iizuka
 from nirgan.tasks.scene_classes import SceneClassesTask
+from nirgan.utils.color_spaces import rgb_to_lab
 
 
 def task(**options):

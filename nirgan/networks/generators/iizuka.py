@@ -19,9 +19,9 @@ it departs, for near-infrared:
 import torch
 from torch import Tensor, nn
 
-from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.networks.layers import fit_size
 from nirgan.networks.whole import Thumbnail
+from nirgan.utils.color_spaces import lab_to_rgb
 
 SPAN = (50.0, 110.0, 110.0)
 """Of L around 50, and of a and b around 0: what [-1, 1] stands for."""

@@ -1,10 +1,10 @@
 """A U-Net that sees the whole scene, with an encoder that ImageNet has taught what things are.
 
-What a sky or a lawn is cannot be learned from a few hundred pairs. Here a small view of the picture,
-of the same size however large the picture is, goes through an EfficientNet-Lite0 and a U-Net
-decoder (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015). They give a field of color: for each
-channel a gain and an offset, by which the band becomes that channel, both on the logit scale. The
-band is at full size, so detail is its own.
+What a sky or a lawn is cannot be learned from a few hundred pairs. Here a small view of the
+picture, of the same size however large the picture is, goes through an EfficientNet-Lite0 and a
+U-Net decoder (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015). They give a field of color: for
+each channel a gain and an offset, by which the band becomes that channel, both on the logit scale.
+The band is at full size, so detail is its own.
 
 The field is brought to full size along the edges of the band by a guided filter (He and Sun, "Fast
 guided filter", 2015): at the decoder's size, every offset is fitted as a line over the band in a
@@ -46,6 +46,8 @@ class SceneUNet(LooksAtWhole):
         epsilon: Variance of the band's logit below which the guided filter smooths.
     """
 
+    by_scene = True
+
     def __init__(
         self,
         weights: Literal["imagenet", "random"] = "random",
@@ -85,9 +87,9 @@ class SceneUNet(LooksAtWhole):
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
-        field = cast(Tensor, self.known(triplet.mean(1, keepdim=True)))
-        gain, offset = self._at(field, triplet).chunk(2, 1)
-        return torch.tanh(0.5 * (gain * _logit(triplet) + offset))
+        band = triplet.mean(1, keepdim=True)
+        gain, offset = self._at(cast(Tensor, self.known(band)), band).chunk(2, 1)
+        return torch.tanh(0.5 * (gain * _logit(band) + offset))
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
@@ -106,17 +108,15 @@ class SceneUNet(LooksAtWhole):
         """The field of a band, B x 1 x H x W in [-1, 1]."""
         height, width = x.shape[-2:]
         high, wide = self._size(height, width)
-        down = _shrinking(height, high, 0, height, x)
-        across = _shrinking(width, wide, 0, width, x)
-        return self.field(_both(down, x, across))
+        return self.field(_resampled(_axis(height, high, x), x, _axis(width, wide, x)))
 
     def add(self, x: Tensor, place: Place) -> None:
         """What a tile's core adds to the view."""
         high, wide = self._size(place.height, place.width)
         top, left, bottom, right = place.core
-        down = _shrinking(place.height, high, top, bottom, x)
-        across = _shrinking(place.width, wide, left, right, x)
-        part = _both(down, place.core_of(x), across)
+        down = _axis(place.height, high, x)[:, top:bottom]
+        across = _axis(place.width, wide, x)[:, left:right]
+        part = _resampled(down, place.core_of(x), across)
         self._seen = part if self._seen is None else self._seen + part
 
     def settle(self) -> Tensor:
@@ -134,13 +134,16 @@ class SceneUNet(LooksAtWhole):
         )
         return high, wide
 
-    def _at(self, field: Tensor, tile: Tensor) -> Tensor:
+    def _at(self, field: Tensor, band: Tensor) -> Tensor:
         """The field at the pixels of a picture, or of a tile of one."""
+        height, width = band.shape[-2:]
         if self.place is None:
-            return interpolate(field, tile.shape[-2:], mode="bilinear")
-        rows = _enlarging(self.place.height, field.shape[-2], self.place.top, tile.shape[-2])
-        columns = _enlarging(self.place.width, field.shape[-1], self.place.left, tile.shape[-1])
-        return _lerp(_lerp(field, rows, 2), columns, 3)
+            down, across = _axis(field.shape[-2], height, band), _axis(field.shape[-1], width, band)
+        else:
+            place, (high, wide) = self.place, field.shape[-2:]
+            down = _axis(high, place.height, band)[place.top : place.top + height]
+            across = _axis(wide, place.width, band)[place.left : place.left + width]
+        return _resampled(down, field, across)
 
 
 def _logit(band: Tensor) -> Tensor:
@@ -160,35 +163,19 @@ def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tupl
     return mean(slope), mean(level - slope * centre)
 
 
-def _shrinking(length: int, size: int, first: int, end: int, like: Tensor) -> Tensor:
-    """Weights, size x (end - first), by which an axis of `length` pixels becomes one of `size`.
+def _axis(length: int, size: int, like: Tensor) -> Tensor:
+    """Weights, size x length, by which an axis of `length` pixels becomes one of `size`.
 
-    A triangle as wide as two pixels of the small axis, so that nothing is skipped.
+    Linear interpolation; where pixels become fewer, over all of them, so that none is skipped.
     """
     scale = length / size
-    reach = torch.sym_max(scale, 1.0)  # type: ignore[no-untyped-call]
     centres = (torch.arange(size, device=like.device) + 0.5) * scale
-    first_seen = torch.arange(first, end, device=like.device) + 0.5
-    weights = (1 - (first_seen - centres[:, None]).abs() / reach).clamp(min=0)
-    every = torch.arange(length, device=like.device) + 0.5
-    total = (1 - (every - centres[:, None]).abs() / reach).clamp(min=0).sum(1, keepdim=True)
-    return weights / total
+    distance = torch.arange(length, device=like.device) + 0.5 - centres[:, None]
+    weights = (1 - distance.abs() / torch.sym_max(scale, 1.0)).clamp(min=0)  # type: ignore[no-untyped-call]
+    return weights / weights.sum(1, keepdim=True)
 
 
-def _both(down: Tensor, picture: Tensor, across: Tensor) -> Tensor:
-    with torch.autocast(picture.device.type, enabled=False):
-        return down @ picture.float() @ across.mT
-
-
-def _enlarging(length: int, size: int, first: int, count: int) -> tuple[Tensor, Tensor]:
-    """For pixels of a large axis: the one of the small axis before, and how far after it."""
-    exact = ((torch.arange(first, first + count) + 0.5) * (size / length) - 0.5).clamp(min=0)
-    before = exact.long().clamp(max=size - 1)
-    return before, exact - before
-
-
-def _lerp(field: Tensor, between: tuple[Tensor, Tensor], axis: int) -> Tensor:
-    before, after = (part.to(field.device) for part in between)
-    following = (before + 1).clamp(max=field.shape[axis] - 1)
-    weight = after.view(-1, 1) if axis == 2 else after
-    return torch.lerp(field.index_select(axis, before), field.index_select(axis, following), weight)
+def _resampled(down: Tensor, pictures: Tensor, across: Tensor) -> Tensor:
+    """B x C x h x w with other axes, see `_axis`, in full precision."""
+    with torch.autocast(pictures.device.type, enabled=False):
+        return torch.matmul(torch.matmul(down, pictures.float()), across.transpose(0, 1))

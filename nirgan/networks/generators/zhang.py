@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.networks.layers import convolution, fit_size
+from nirgan.utils.color_spaces import lab_to_rgb
 
 GRID = 10
 """Distance between neighbouring bins, in units of a and b."""
