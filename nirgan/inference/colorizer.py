@@ -21,7 +21,7 @@ from nirgan.inference.pictures import check_target, read, write
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import disagreement, variants
-from nirgan.networks.whole import LooksAtWhole, Place, knowing
+from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Window], Tensor]
@@ -291,6 +291,8 @@ class Colorizer:
                 window = Window(top, left, min(bottom, height), min(right, width))
                 if window.bottom <= top or window.right <= left:
                     continue  # beyond the picture
+                if parts:
+                    at(self.generator, place)
                 colours, degrees = self._colours(shown(place), uncertainty)
                 inner = (
                     ...,

@@ -188,13 +188,20 @@ def _between(
     return places[mine], before[mine], (exact - before)[mine].float()
 
 
+def at(network: nn.Module, place: Place) -> None:
+    """Tell a network where the next tile lies."""
+    for module in network.modules():
+        if isinstance(module, LooksAtWhole):
+            module.place = place
+
+
 @contextmanager
 def knowing(
     network: nn.Module,
     run: Callable[[Tensor], Any],
     tiles: Callable[[], Iterable[tuple[Tensor, Place]]],
 ) -> Iterator[None]:
-    """Within, a network treats tiles as parts of one picture.
+    """Within, a network treats tiles as parts of one picture; tell it `at` which one it is.
 
     Every layer that looks at the whole costs a pass over the tiles, up to that layer.
 
@@ -208,8 +215,7 @@ def knowing(
         while any(layer.held is None for layer in layers):
             stopped = None
             for tile, place in tiles():
-                for layer in layers:
-                    layer.place = place
+                at(network, place)
                 try:
                     run(tile)
                     break  # the others are not used

@@ -193,3 +193,27 @@ def test_a_picture_too_narrow_for_the_protocol_is_named_and_may_be_skipped():
         module(Narrow())
     assert len(module(Narrow(), on_bad_pair="skip").pairs) == 6
     assert len(module(Narrow(), protocol="across-scenes").pairs) == 7
+
+
+def test_a_region_may_be_cut_by_the_geometry():
+    options = {"crop": "region", "patch": 32, "protocol": "across-scenes"}
+    data = module(geometry=[A.RandomResizedCrop(size=(32, 32), scale=(0.5, 1.0))], **options)
+    first, again = (next(iter(data.train_dataloader()))["pixels"] for _ in range(2))
+    assert first.shape == (8, 32, 32, 4)
+    assert torch.equal(first, again)
+    whole = module(geometry=[A.Resize(32, 32)], **options)
+    shrunk = {A.Resize(32, 32)(image=np.array(image))["image"].tobytes() for image in whole.images}
+    patches = next(iter(whole.train_dataloader()))["pixels"]
+    assert {patch.numpy().tobytes() for patch in patches} < shrunk
+    with pytest.raises(NirganError, match=r"gives 96x160 pixels, expected 32x32 \(data.patch\)"):
+        next(iter(module(geometry=[A.HorizontalFlip()], **options).train_dataloader()))
+
+
+def test_a_fold_may_be_left_for_later():
+    options = {"protocol": "across-scenes", "fold": 1}
+    every, fewer = module(**options), module(unused_folds=[0, 3], **options)
+    assert fewer.validation == every.validation
+    numbers = {region.pair for region in every.training} - {r.pair for r in fewer.training}
+    assert numbers == {0, 3, 5}
+    with pytest.raises(NirganError, match="unused_folds has fold 1"):
+        module(unused_folds=[1], **options)

@@ -8,7 +8,7 @@ from torch import nn
 import nirgan.networks.generators as package
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.tiles import Reach, places, reach_of
+from nirgan.inference.tiles import Blending, Reach, places, reach_of
 from nirgan.networks.closed_form import NirTable
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet
@@ -135,3 +135,61 @@ def test_what_looks_at_everything_in_ways_of_its_own_is_never_cut(network):
     nir = torch.rand(1, 70, 90)
     whole = Colorizer(network, tile=4096).band(nir)
     assert torch.equal(Colorizer(network, tile=16).band(nir), whole)
+
+
+@pytest.mark.parametrize("size", [(20, 7), (64, 65), (97, 160), (130, 33)])
+def test_windows_of_a_raster_fade_into_one_another(size):
+    height, width = size
+    raster = torch.rand(1, 2, height, width)
+    blending, covered = Blending(height, width, 64), torch.zeros(height, width)
+    blended, seen = torch.zeros_like(raster), []
+    for window in blending.windows:
+        seen.append(window)
+        inner = (slice(window.top, window.bottom), slice(window.left, window.right))
+        for core, values in blending.add(window, raster[..., *inner] + len(seen) % 2):
+            rows, columns = slice(core.top, core.bottom), slice(core.left, core.right)
+            covered[rows, columns] += 1
+            blended[..., rows, columns] = values
+    assert (covered == 1).all()
+    added = blended - raster  # 0 or 1 by window, so steps of 1 where they do not fade
+    assert added.min() > -1e-5
+    assert added.max() < 1 + 1e-5
+    assert added.diff(dim=-1).abs().max() < 0.05
+    assert added.diff(dim=-2).abs().max() < 0.05
+    assert all(w.bottom - w.top <= 64 and w.right - w.left <= 64 for w in seen)
+
+
+class Scenes(nn.Module):
+    """Colors that depend on the mean of all that is shown."""
+
+    by_scene = True
+
+    def forward(self, triplet):
+        return (triplet + triplet.mean((2, 3), keepdim=True)).clamp(-1, 1)
+
+
+@pytest.mark.parametrize("uncertainty", [False, True])
+def test_a_raster_is_shown_scene_by_scene(uncertainty, monkeypatch):
+    monkeypatch.setattr("nirgan.inference.colorizer.SCENE", 64)
+    raster, shown = torch.rand(1, 150, 200), []
+    found = {"rgb": torch.empty(1, 3, 150, 200), "map": torch.empty(1, 150, 200)}
+
+    def read(window):
+        shown.append((window.bottom - window.top, window.right - window.left))
+        return raster[:, window.top : window.bottom, window.left : window.right]
+
+    def write(window, rgb, degrees):
+        inner = slice(window.top, window.bottom), slice(window.left, window.right)
+        found["rgb"][..., *inner] = rgb
+        assert (degrees is not None) == uncertainty
+        if uncertainty:
+            found["map"][..., *inner] = degrees
+
+    colorizer = Colorizer(Scenes(), reach=Reach(1, None, 1))
+    colorizer.by_windows(150, 200, read, write, uncertainty=uncertainty)
+    assert max(shown) <= (64, 64)
+    corner = colorizer.band(raster[:, :64, :64])[..., :32, :32]
+    assert (found["rgb"][..., :32, :32] - corner).abs().max() < 1e-5
+    assert (found["rgb"] - colorizer.band(raster)).abs().max() < 0.2
+    if uncertainty:
+        assert found["map"].isfinite().all()

@@ -1,3 +1,6 @@
+from collections import OrderedDict
+from functools import partial
+
 import pytest
 import torch
 from tasks_helpers import batch, train
@@ -38,3 +41,42 @@ def test_a_schedule_moves_on_after_every_batch():
 def test_a_generator_without_any_loss_is_refused():
     with pytest.raises(NirganError, match=r"model.losses: none has a weight"):
         SupervisedTask(nn.Identity(), {"l1": Term(nn.L1Loss(), 0.0)})
+
+
+def test_parts_have_learning_rates_of_their_own_and_frozen_ones_none():
+    def parted():
+        torch.manual_seed(0)
+        layers = {"encoder": nn.Conv2d(3, 3, 1), "encoder_of_others": nn.Conv2d(3, 3, 1)}
+        generator = nn.Sequential(OrderedDict(layers, still=nn.Conv2d(3, 3, 1)))
+        generator.still.requires_grad_(False)
+        return generator
+
+    losses = {"l1": Term(nn.L1Loss(), 10.0)}
+    sgd, rates = partial(torch.optim.SGD, lr=0.1), {"generator.encoder": 0.25}
+    module, other = SupervisedTask(parted(), losses, sgd, lr_factors=rates), parted()
+    train(module, [batch()])
+    shown = batch()
+    loss = 10 * nn.functional.l1_loss((other(shown["triplet"]) + 1) / 2, (shown["rgb"] + 1) / 2)
+    loss.backward()
+    for name, rate in (("encoder", 0.025), ("encoder_of_others", 0.1)):
+        weight = getattr(other, name).weight
+        moved = getattr(module.generator, name).weight
+        assert torch.allclose(moved, weight - rate * weight.grad, atol=1e-6)
+    assert torch.equal(module.generator.still.weight, other.still.weight)
+
+
+def test_a_learning_rate_of_nothing_is_refused():
+    module = task(lr_factors={"generator.encoder": 0.5})
+    with pytest.raises(NirganError, match="nothing in 'generator.encoder' is trained"):
+        train(module, [batch()])
+
+
+def test_a_cosine_falls_to_nothing():
+    module = task(scheduler="cosine")
+    rates = []
+    module.on_train_batch_start = lambda *_: rates.append(
+        module.trainer.optimizers[0].param_groups[0]["lr"]
+    )
+    trainer = train(module, [batch(seed=i) for i in range(4)])
+    assert rates == pytest.approx([1e-3, 8.535e-4, 5e-4, 1.464e-4], rel=1e-3)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)

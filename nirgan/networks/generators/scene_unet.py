@@ -171,11 +171,12 @@ def _axis(length: int, size: int, like: Tensor) -> Tensor:
     scale = length / size
     centres = (torch.arange(size, device=like.device) + 0.5) * scale
     distance = torch.arange(length, device=like.device) + 0.5 - centres[:, None]
-    weights = (1 - distance.abs() / torch.sym_max(scale, 1.0)).clamp(min=0)  # type: ignore[no-untyped-call]
+    reach = torch.sym_max(scale, 1.0)  # type: ignore[no-untyped-call]
+    weights: Tensor = (1 - distance.abs() / reach).clamp(min=0)
     return weights / weights.sum(1, keepdim=True)
 
 
 def _resampled(down: Tensor, pictures: Tensor, across: Tensor) -> Tensor:
     """B x C x h x w with other axes, see `_axis`, in full precision."""
     with torch.autocast(pictures.device.type, enabled=False):
-        return torch.matmul(torch.matmul(down, pictures.float()), across.transpose(0, 1))
+        return down @ pictures.float() @ across.mT
