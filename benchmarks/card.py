@@ -24,7 +24,8 @@ from torch.nn.functional import avg_pool2d
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
-from nirgan.evaluation.evaluate import Judgement, judge_picture, pool
+from nirgan.evaluation import markdown
+from nirgan.evaluation.evaluate import COLUMNS, Judgement, judge_picture, pool
 from nirgan.evaluation.provenance import provenance
 from nirgan.files import write_json, write_text
 from nirgan.inference.colorizer import Colorizer
@@ -36,6 +37,11 @@ from nirgan.panels import panel
 BLOCK = 16
 SHOWN = 5.0, 20.0
 """Degrees that are white in the figure: of the uncertainty map, and of the true error."""
+DRAWN = 30
+"""Pictures that are shown, drawn by a seed."""
+GREY = "NIR copied to grey"
+LEFT_OUT = ("angular_error", "undefined_pixels")
+"""Figures that the card does not tell."""
 TEMPLATE = Path(__file__).with_name("card.md")
 """The card, with places for what is measured."""
 
@@ -74,20 +80,14 @@ def rows(judged: dict[str, list[Judgement]]) -> dict[str, dict[str, dict[str, fl
 
 
 def table(measured: dict[str, Any]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| scenes | pictures | angular error (deg) | grey | PSNR (dB) | grey | SSIM | grey |",
-        "| :-- | --: | --: | --: | --: | --: | --: | --: |",
-    ]
+    """The rows in Markdown: of every figure that of the model, and below it that of grey."""
+    shown = {name: column for name, column in COLUMNS.items() if name not in LEFT_OUT}
+    lines = [["scenes", "pictures", "", *(heading for heading, _ in shown.values())]]
     for part, methods in measured["rows"].items():
-        model, grey = methods["model"], methods["NIR copied to grey"]
-        pairs = (
-            f"{m['angular_error_images']:.2f} | {g['angular_error_images']:.2f}"
-            f" | {m['psnr']:.2f} | {g['psnr']:.2f} | {m['ssim']:.3f} | {g['ssim']:.3f}"
-            for m, g in [(model, grey)]
-        )
-        lines.append(f"| {part} | {measured['pictures'][part]} | {next(pairs)} |")
-    return "\n".join(lines)
+        for method, what in (("model", "model"), (GREY, "grey")):
+            figures = (f"{methods[method][n]:.{digits}f}" for n, (_, digits) in shown.items())
+            lines.append([part, str(measured["pictures"][part]), what, *figures])
+    return markdown.table(lines)
 
 
 def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, float]:
@@ -102,22 +102,31 @@ def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, floa
 
 def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     """Judge every picture of a fold; write a comparison of one of each category."""
-    judged: dict[str, list[Judgement]] = {"NIR copied to grey": [], "model": []}
+    judged: dict[str, list[Judgement]] = {GREY: [], "model": []}
     by_map, by_colour = [], []
     shown: dict[str, list[Tensor]] = {}
+    everything: list[list[Tensor]] = []
     for name, nir, truth in pictures(fold):
         (output,), (degrees,) = colorizer.uncertainty(nir[None])
         judged["model"].append(judge_picture(name, output, truth))
-        judged["NIR copied to grey"].append(judge_picture(name, nir.expand(3, -1, -1), truth))
+        judged[GREY].append(judge_picture(name, nir.expand(3, -1, -1), truth))
         by_map.append(foretold(degrees, truth, output))
         from_grey = angular_error(output[None], torch.ones_like(output[None]))[0][0]
         by_colour.append(foretold(from_grey, truth, output))
         angle = angular_error(output[None], truth[None])[0][0]
         row = [nir[None], output, truth, degrees[None] / SHOWN[0], angle[None] / SHOWN[1]]
         shown.setdefault(name.partition("/")[0], row)
+        everything.append(row[:3])
         print(name, f"{judged['model'][-1].angles / judged['model'][-1].pixels:.2f}", flush=True)
-    figure = panel(list(shown.values()), 280)
-    write(results / "comparison.jpg", figure, depth=8, title=colorizer.title)
+    drawn = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:DRAWN]
+    some = [everything[number] for number in drawn]
+    figures = {
+        "comparison": panel(list(shown.values()), 280),
+        "pictures": panel(some, 240),
+        "strip": panel(some[:5], 300),
+    }
+    for figure, picture in figures.items():
+        write(results / f"{figure}.jpg", picture, depth=8, title=colorizer.title)
     methods = rows(judged)
     names = [j.name.partition("/")[0] for j in judged["model"]]
     return {
