@@ -18,7 +18,8 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit
 from nirgan.metrics.color_difference import ciede2000
 from nirgan.metrics.colorfulness import colorfulness
-from nirgan.metrics.functional import angular_error, is_colored
+from nirgan.metrics.functional import angular_error
+from nirgan.utils.color_spaces import is_colored
 
 Row = dict[str, float]
 COLUMNS = {

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
+from nirgan.utils.color_spaces import is_colored
+
 
 class AngularLoss(nn.Module):
     """Mean of 1 - cos(angle) between predicted and true RGB vectors, from 0 to 1.
@@ -18,14 +20,30 @@ class AngularLoss(nn.Module):
 
 
 class AngleLoss(nn.Module):
-    """Mean angle between predicted and true RGB vectors, in radians: what eq. 5 measures.
-
-    As `nirgan.metrics.functional.angular_error`, but rounded off below 0.06 degrees, so that its
-    gradient is finite.
-    """
+    """Mean angle between predicted and true RGB vectors, in radians: what eq. 5 measures."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar."""
-        u, v = (normalize(x.float(), dim=1, eps=1e-4) for x in (prediction, target))
-        apart, together = ((x.square().sum(1) + 1e-6).sqrt() for x in (u - v, u + v))
-        return 2 * torch.atan2(apart, together).mean()
+        return _angles(prediction, target).mean()
+
+
+class ColoredAngleLoss(nn.Module):
+    """As `AngleLoss`, over those pixels alone where the truth's CIELAB chroma exceeds 15.
+
+    What has color is rare, and a network that is unsure gives it up first.
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar, 0 where none has color."""
+        colored = is_colored(target)
+        return (_angles(prediction, target) * colored).sum() / colored.sum().clamp(min=1)
+
+
+def _angles(prediction: Tensor, target: Tensor) -> Tensor:
+    """As `nirgan.metrics.functional.angular_error`, B x H x W in radians.
+
+    It is rounded off below 0.06 degrees, so that its gradient is finite.
+    """
+    u, v = (normalize(x.float(), dim=1, eps=1e-4) for x in (prediction, target))
+    apart, together = ((x.square().sum(1) + 1e-6).sqrt() for x in (u - v, u + v))
+    return 2 * torch.atan2(apart, together)

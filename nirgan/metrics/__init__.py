@@ -8,7 +8,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from nirgan.metrics.angular_error import AngularError, UndefinedPixels
 from nirgan.metrics.color_difference import CIEDE2000
 from nirgan.metrics.colorfulness import ColorfulnessRatio
-from nirgan.metrics.functional import COLORED
+from nirgan.utils.color_spaces import COLORED
 
 __all__ = [
     "CIEDE2000",

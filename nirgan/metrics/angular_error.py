@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from nirgan.metrics.functional import Convention, angular_error, is_colored
+from nirgan.metrics.functional import Convention, angular_error
+from nirgan.utils.color_spaces import is_colored
 
 
 class AngularError(Metric):

@@ -5,12 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nirgan.utils.color_spaces import rgb_to_lab
-
 Convention = Literal["exact", "epsilon"]
-
-COLORED = 15.0
-"""CIELAB chroma above which a pixel counts as colored."""
 
 TOLERANCE = 1e-3
 """How far outside [0, 1] rounding may take a value."""
@@ -56,12 +51,6 @@ def angular_error(
     v = target / torch.where(counted, norms[1], 1).unsqueeze(1)
     angles = 2 * torch.rad2deg(torch.atan2(_length(u - v), _length(u + v)))
     return torch.where(counted, angles, 0), counted
-
-
-def is_colored(pictures: Tensor, least_chroma: float = COLORED) -> Tensor:
-    """Which pixels of B x 3 x H x W, sRGB in [0, 1], have a CIELAB chroma above; B x H x W."""
-    lab = rgb_to_lab(pictures.float().clamp(0, 1) * 2 - 1)
-    return torch.hypot(lab[:, 1], lab[:, 2]) > least_chroma
 
 
 def _length(vectors: Tensor) -> Tensor:

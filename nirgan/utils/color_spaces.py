@@ -42,6 +42,8 @@ ANTAGONIST = {
     @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]),
     "colip": np.array([[40 / 61, 20 / 61, 1 / 61], [1, -12 / 11, 1 / 11], [1 / 9, 1 / 9, -2 / 9]]),
 }
+COLORED = 15.0
+"""CIELAB chroma above which a pixel counts as colored."""
 FLOOR = 1e-3
 """Least cone response of which a logarithm is taken, about three steps of 8 bits above black."""
 
@@ -62,6 +64,12 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     f = torch.stack([y + a / 500, y, y - b / 200], 1)
     xyz = torch.where(f > EDGE, f.clamp(min=EDGE).pow(3), 3 * EDGE**2 * (f - 4 / 29))
     return _encoded(_mix(xyz * lab.new_tensor(WHITE).view(3, 1, 1), XYZ_TO_RGB)) * 2 - 1
+
+
+def is_colored(pictures: Tensor, least_chroma: float = COLORED) -> Tensor:
+    """Which pixels of B x 3 x H x W, sRGB in [0, 1], have a CIELAB chroma above; B x H x W."""
+    lab = rgb_to_lab(pictures.float().clamp(0, 1) * 2 - 1)
+    return torch.hypot(lab[:, 1], lab[:, 2]) > least_chroma
 
 
 def rgb_to_opponent(picture: Tensor, space: Opponent) -> Tensor:

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
-from nirgan.losses.angular import AngularLoss
+from nirgan.losses.angular import AngleLoss, AngularLoss, ColoredAngleLoss
+from nirgan.losses.lab import LabLoss
 from nirgan.losses.ssim import SSIMLoss
+from nirgan.metrics.functional import angular_error
 
 
 def test_equation_3_by_hand():
@@ -68,3 +70,42 @@ def test_the_ssim_loss_is_0_for_equal_pictures_and_falls_towards_them():
     near = SSIMLoss()(picture * 0.9 + 0.05, picture)
     far = SSIMLoss()(picture.flip(3), picture)
     assert 0 < near < far < 2
+
+
+def saturated(seed=0):
+    """Pictures whose left half has colour and whose right half hardly any."""
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.rand(2, 3, 16, 16, generator=generator)
+    truth[..., 8:] = truth[:, :1, :, 8:] + 0.01 * truth[..., 8:]
+    return torch.rand(2, 3, 16, 16, generator=generator), truth.clamp(0.05, 1)
+
+
+def test_the_angle_is_what_is_measured():
+    output, truth = saturated()
+    angles, _ = angular_error(output, truth)
+    assert math.degrees(AngleLoss()(output, truth)) == pytest.approx(angles.mean(), rel=1e-3)
+    colored = math.degrees(ColoredAngleLoss()(output, truth))
+    assert colored == pytest.approx(angles[..., :8].mean(), rel=0.05)
+    assert colored != pytest.approx(angles.mean(), rel=0.05)
+    assert ColoredAngleLoss()(output, torch.full_like(truth, 0.5)) == 0
+
+
+def test_cielab_counts_what_scikit_image_does():
+    from skimage.color import rgb2lab
+
+    output, truth = saturated()
+    a, b = (rgb2lab(x.permute(0, 2, 3, 1).double().numpy()) for x in (output, truth))
+    off = abs(a - b).mean((0, 1, 2))
+    assert LabLoss()(output, truth).item() == pytest.approx(off.mean() / 100, rel=1e-3)
+    weighted = (off * [1, 2, 2]).mean() / 100
+    assert LabLoss(chroma=2.0)(output, truth).item() == pytest.approx(weighted, rel=1e-3)
+
+
+@pytest.mark.parametrize("loss", [AngleLoss(), ColoredAngleLoss(), LabLoss()])
+@pytest.mark.parametrize("output", ["equal", "black", "white"])
+def test_gradients_are_finite_everywhere(loss, output):
+    _, truth = saturated()
+    values = {"equal": truth, "black": torch.zeros_like(truth), "white": torch.ones_like(truth)}
+    picture = values[output].clone().requires_grad_()
+    loss(picture, truth).backward()
+    assert picture.grad.isfinite().all()

@@ -89,7 +89,7 @@ class SceneUNet(LooksAtWhole):
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         band = triplet.mean(1, keepdim=True)
         gain, offset = self._at(cast(Tensor, self.known(band)), band).chunk(2, 1)
-        return torch.tanh(0.5 * (gain * _logit(band) + offset))
+        return torch.tanh(torch.addcmul(offset, gain, 0.5 * _logit(band)))
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
@@ -102,7 +102,7 @@ class SceneUNet(LooksAtWhole):
         gain, offset = self.last(hidden).float().chunk(2, 1)
         guide = _logit(avg_pool2d(view, self.step))
         slope, intercept = _guided(guide, offset, self.radius, self.epsilon)
-        return torch.cat((1 + gain + slope, intercept), 1)
+        return torch.cat((1 + gain + slope, 0.5 * intercept), 1)  # tanh(x / 2) undoes the logit
 
     def of_whole(self, x: Tensor) -> Tensor:
         """The field of a band, B x 1 x H x W in [-1, 1]."""
