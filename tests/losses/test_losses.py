@@ -83,10 +83,10 @@ def saturated(seed=0):
 def test_the_angle_is_what_is_measured():
     output, truth = saturated()
     angles, _ = angular_error(output, truth)
-    assert math.degrees(AngleLoss()(output, truth)) == pytest.approx(angles.mean(), rel=1e-3)
+    assert math.degrees(AngleLoss()(output, truth)) == pytest.approx(angles.mean().item(), rel=1e-3)
     colored = math.degrees(ColoredAngleLoss()(output, truth))
-    assert colored == pytest.approx(angles[..., :8].mean(), rel=0.05)
-    assert colored != pytest.approx(angles.mean(), rel=0.05)
+    assert colored == pytest.approx(angles[..., :8].mean().item(), rel=0.05)
+    assert colored != pytest.approx(angles.mean().item(), rel=0.05)
     assert ColoredAngleLoss()(output, torch.full_like(truth, 0.5)) == 0
 
 
