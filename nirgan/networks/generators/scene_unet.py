@@ -88,8 +88,20 @@ class SceneUNet(LooksAtWhole):
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         band = triplet.mean(1, keepdim=True)
-        gain, offset = self._at(cast(Tensor, self.known(band)), band).chunk(2, 1)
-        return torch.tanh(torch.addcmul(offset, gain, 0.5 * _logit(band)))
+        field = cast(Tensor, self.known(band))
+        down, across = self._axes(field, band)
+        gains, offsets = (
+            [_resampled(down, part, across) for part in parts.unbind(1)]
+            for parts in field.chunk(2, 1)
+        )
+        half = 0.5 * _logit(band[:, 0])
+        return torch.stack(
+            [
+                torch.tanh(torch.addcmul(offset, gain, half))
+                for gain, offset in zip(gains, offsets, strict=True)
+            ],
+            1,
+        )
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
@@ -108,7 +120,8 @@ class SceneUNet(LooksAtWhole):
         """The field of a band, B x 1 x H x W in [-1, 1]."""
         height, width = x.shape[-2:]
         high, wide = self._size(height, width)
-        return self.field(_resampled(_axis(height, high, x), x, _axis(width, wide, x)))
+        view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
+        return self.field(view[:, None])
 
     def add(self, x: Tensor, place: Place) -> None:
         """What a tile's core adds to the view."""
@@ -116,7 +129,7 @@ class SceneUNet(LooksAtWhole):
         top, left, bottom, right = place.core
         down = _axis(place.height, high, x)[:, top:bottom]
         across = _axis(place.width, wide, x)[:, left:right]
-        part = _resampled(down, place.core_of(x), across)
+        part = _resampled(down, place.core_of(x)[:, 0], across)[:, None]
         self._seen = part if self._seen is None else self._seen + part
 
     def settle(self) -> Tensor:
@@ -134,16 +147,16 @@ class SceneUNet(LooksAtWhole):
         )
         return high, wide
 
-    def _at(self, field: Tensor, band: Tensor) -> Tensor:
-        """The field at the pixels of a picture, or of a tile of one."""
-        height, width = band.shape[-2:]
+    def _axes(self, field: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights that bring the field to a picture's size, or to that of a tile of one."""
+        (high, wide), (height, width) = field.shape[-2:], band.shape[-2:]
         if self.place is None:
-            down, across = _axis(field.shape[-2], height, band), _axis(field.shape[-1], width, band)
-        else:
-            place, (high, wide) = self.place, field.shape[-2:]
-            down = _axis(high, place.height, band)[place.top : place.top + height]
-            across = _axis(wide, place.width, band)[place.left : place.left + width]
-        return _resampled(down, field, across)
+            return _axis(high, height, band), _axis(wide, width, band)
+        place = self.place
+        return (
+            _axis(high, place.height, band)[place.top : place.top + height],
+            _axis(wide, place.width, band)[place.left : place.left + width],
+        )
 
 
 def _logit(band: Tensor) -> Tensor:
@@ -177,6 +190,12 @@ def _axis(length: int, size: int, like: Tensor) -> Tensor:
 
 
 def _resampled(down: Tensor, pictures: Tensor, across: Tensor) -> Tensor:
-    """B x C x h x w with other axes, see `_axis`, in full precision."""
+    """B x h x w with other axes, see `_axis`, in full precision.
+
+    Products of batches: `@` flattens some of its axes, which torch.export takes only where it can
+    prove how large they are.
+    """
+    batch = pictures.shape[0]  # `len` makes it a constant of exports
     with torch.autocast(pictures.device.type, enabled=False):
-        return down @ pictures.float() @ across.mT
+        halfway = torch.bmm(down.expand(batch, -1, -1), pictures.float())
+        return torch.bmm(halfway, across.mT.expand(batch, -1, -1))
