@@ -24,17 +24,9 @@ few more in one method than in another. `published` are the paper's figures, on 
 split."""
 
 FIGURES = ("angular_error_colored", "ciede2000", "colorfulness", "psnr", "ssim", "undefined_pixels")
-"""What of a row stands in a table as it is."""
+"""What of a row stands in a table as it is, if it is there: older results lack some."""
 
-HEAD = (
-    "method",
-    "angular error",
-    "mean of images",
-    "against grey",
-    "published",
-    *(COLUMNS[name][0] for name in FIGURES),
-    "patches",
-)
+HEAD = ("method", "angular error", "mean of images", "against grey", "published")
 
 COSTS = ("parameters", "patches/s in training", "ms for 1024x680")
 
@@ -99,7 +91,9 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
 
 def cells(one: Results) -> list[list[str]]:
     """The rows of one table under their head."""
-    return [list(HEAD), *(_cells(row) for row in one["rows"])]
+    figures = [name for name in FIGURES if any(name in row for row in one["rows"])]
+    head = [*HEAD, *(COLUMNS[name][0] for name in figures), "patches"]
+    return [head, *(_cells(row, figures) for row in one["rows"])]
 
 
 def heading(one: Results) -> str:
@@ -164,14 +158,14 @@ def star(row: Results) -> str:
     return " *" if grey and grey["high"] is not None and grey["high"] < 0 else ""
 
 
-def _cells(row: Results) -> list[str]:
+def _cells(row: Results, figures: Iterable[str]) -> list[str]:
     return [
         row["method"],
         _with_seeds(row),
         _number(row["angular_error_images"]),
         (_difference(row["against_grey"]) + star(row)) if row["against_grey"] else "",
         _number(row["published"]),
-        *(_number(row.get(name), COLUMNS[name][1]) for name in FIGURES),
+        *(_number(row.get(name), COLUMNS[name][1]) for name in figures),
         f"{row['patches_seen']:,}",
     ]
 
