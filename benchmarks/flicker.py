@@ -4,7 +4,8 @@
 
 The picture is filmed by a camera of 8 bits that does not move. Told are the mean change from one
 frame to the next of the band and of the colours, in levels of 255 a channel; and how far the
-colours turn, in degrees, where a band does not.
+colours turn, in degrees, where a band does not. Then the camera pans over the picture, without
+noise: told is how much the colours of a place change from frame to frame, where the band does not.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from nirgan.data.images import read_nir
-from nirgan.evaluation.flicker import flicker, with_noise
+from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
 from nirgan.inference.loading import load
 from nirgan.inference.scaling import Scale
 from nirgan.inference.steady import Steady
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="a near-infrared picture")
     parser.add_argument("--model", type=str, default="default", help="as of colorize")
     parser.add_argument("--sigma", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="levels")
+    parser.add_argument("--steps", type=int, nargs="+", default=[4, 16], help="pixels a frame")
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--scale", type=str, default="dtype", help="as of colorize")
     options = parser.parse_args()
@@ -41,6 +43,12 @@ def main() -> None:
             f"| {sigma:g} | {before.levels:.2f} | {after.levels:.2f} | {ratio:.2f} "
             f"| {after.degrees:.2f} |"
         )
+    print("\n| pan, pixels a frame | colours, levels | colours, degrees |")
+    print("|---:|---:|---:|")
+    for step in options.steps:
+        frames = colorizer.band(panned(band, step, options.frames))
+        moved = flicker_of_pan(frames, step)
+        print(f"| {step} | {moved.levels:.2f} | {moved.degrees:.2f} |")
 
 
 if __name__ == "__main__":

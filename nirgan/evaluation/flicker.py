@@ -5,6 +5,8 @@ seen beside the band itself, which flickers too.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -39,6 +41,36 @@ def flicker(frames: Tensor) -> Flicker:
         degrees=angles.sum().item() / max(1, int(counted.sum())),
         levels=(after - before).abs().mean().item() * 255,
     )
+
+
+def flicker_of_pan(frames: Tensor, step: int) -> Flicker:
+    """Flicker at the same place of the scene while a camera pans.
+
+    Args:
+        frames: T x 3 x H x W colours in [0, 1]; each shows the scene `step` pixels further right
+            than the one before.
+        step: In pixels.
+    """
+    changes = [
+        flicker(torch.stack([before[..., step:], after[..., :-step]]))
+        for before, after in pairwise(frames)
+    ]
+    return Flicker(fmean(c.degrees for c in changes), fmean(c.levels for c in changes))
+
+
+def panned(band: Tensor, step: int, count: int) -> Tensor:
+    """What a camera that pans slowly would film.
+
+    Args:
+        band: H x W in [0, 1].
+        step: Pixels from one frame to the next.
+        count: How many frames.
+
+    Returns:
+        count x H x (W - step * (count - 1)).
+    """
+    width = band.shape[1] - step * (count - 1)
+    return torch.stack([band[:, step * n : step * n + width] for n in range(count)])
 
 
 def with_noise(band: Tensor, sigma: float, count: int, seed: int = 0) -> Tensor:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nirgan.evaluation.flicker import flicker, with_noise
+from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
 
 
 def scene(height=48, width=64):
@@ -49,3 +49,15 @@ def test_colours_in_proportion_to_the_band_flicker_no_more_than_it():
     hue = torch.stack([band, (band * 20).sin().abs(), band], 1)  # tips over with the noise
     assert flicker(hue).levels > flicker(band).levels
     assert flicker(hue).degrees > 1
+
+
+def test_what_moves_with_the_scene_does_not_flicker():
+    band = torch.rand(20, 50)
+    frames = panned(band, 3, 5)
+    assert frames.shape == (5, 20, 38)
+    colours = frames.unsqueeze(1).expand(-1, 3, -1, -1)
+    assert flicker_of_pan(colours, 3).levels == 0
+    with_the_frame = colours * torch.linspace(0.5, 1, 38)  # what stays where the frame is
+    changed = (with_the_frame[0, ..., 3:] - with_the_frame[1, ..., :-3]).abs().mean() * 255
+    assert flicker_of_pan(with_the_frame[:2], 3).levels == pytest.approx(changed.item())
+    assert flicker_of_pan(with_the_frame, 3).degrees == pytest.approx(0, abs=1e-3)

@@ -25,23 +25,24 @@ class Vcip(PairSource):
         parts: Its training pairs, its validation pairs, or both.
         root: The folder that holds `NIR`, `RGB-Registered` and `Validation`; None: `vcip2020` under
             the data root, see `nirgan.data.sources.base.data_root`.
+        split: `categories`: a whole category counts as one scene and one fold, so that
+            `across-scenes` judges one on networks trained on the others; with the validation pairs,
+            which have no category, all is one scene. `challenge`: the challenge's own, its
+            validation pairs are fold 0 and its training pairs fold 1. No picture is in both, but
+            whether a place is, the challenge does not tell.
     """
 
     def __init__(
         self,
         parts: list[Literal["training", "validation"]] | None = None,
         root: Path | None = None,
+        split: Literal["categories", "challenge"] = "categories",
     ) -> None:
         self.parts = parts if parts is not None else ["training"]
-        self.root = root
+        self.root, self.split = root, split
 
     def pairs(self) -> list[Pair]:
-        """See `PairSource.pairs`.
-
-        A whole category counts as one scene and as one fold, so that `across-scenes` judges one on
-        networks trained on the others. The validation pairs have no category: with them, all is
-        one scene.
-        """
+        """See `PairSource.pairs`."""
         folder = data_root(self.root, "vcip2020")
         pairs: list[Pair] = []
         for part in self.parts:
@@ -53,7 +54,11 @@ class Vcip(PairSource):
                 id_ = nir.name.removesuffix(ending)
                 category = id_.rstrip("0123456789_-") or part
                 pairs.append(FilePair(category, id_, "vcip", None, nir, folder / rgb.format(id_)))
-        if self.parts != ["training"]:
+        categories = sorted({p.category for p in pairs})
+        if self.split == "challenge":
+            folds = {name: int(name != "validation") for name in categories}
+        elif self.parts == ["training"]:
+            folds = {name: fold for fold, name in enumerate(categories)}
+        else:
             return pairs
-        folds = {name: fold for fold, name in enumerate(sorted({p.category for p in pairs}))}
         return [replace(p, scene=f"vcip/{p.category}", fold=folds[p.category]) for p in pairs]

@@ -49,6 +49,10 @@ def test_crops_that_may_overlap_are_never_in_both_sets(tmp_path):
     everything = Vcip(["training", "validation"], tmp_path).pairs()
     with pytest.raises(NirganError, match="leaves no training pairs"):
         across_scenes(everything, [(64, 64)] * 5, fold=0, seed=0)
+    challenge = Vcip(["training", "validation"], tmp_path, "challenge").pairs()
+    training, judged = across_scenes(challenge, [(64, 64)] * 5, fold=0, seed=0)
+    assert [challenge[r.pair].category for r in judged] == ["validation"]
+    assert len(training) == 4
 
 
 def test_two_folders(tmp_path):
