@@ -114,3 +114,25 @@ def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(
         for colorize in (network, GreyCopy())
     }
     assert error[method.__name__] < error["GreyCopy"] - 1.5
+
+
+def test_an_encoder_that_knows_pictures_learns_more_in_the_same_time(tmp_path):
+    error = {}
+    for method in ("scene_unet", "compact"):
+        arguments = [
+            f"--config={ROOT}/conf/quickstart.yaml",
+            f"--model={ROOT}/conf/model/{method}.yaml",
+            f"--name={method}",
+            "--data.source.count=30",
+            "--data.train_patches=20000",
+            "--data.val_patches=20",
+            "--trainer.max_epochs=-1",
+            "--trainer.max_time=00:00:00:12",
+            "--trainer.num_sanity_val_steps=0",
+            "--trainer.enable_progress_bar=false",
+            f"--trainer.default_root_dir={tmp_path}",
+        ]
+        assert main(["fit", *arguments]) == 0
+        rows = json.loads((tmp_path / method / "version_0/results.json").read_text())["rows"]
+        error[method] = rows[method]["angular_error_colored"]
+    assert error["scene_unet"] < error["compact"] - 0.3
