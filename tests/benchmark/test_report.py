@@ -105,10 +105,11 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
     assert copy.read_text() == (ROOT / "README.md").read_text()
 
 
-def test_the_committed_tables_are_those_of_the_committed_results():
-    results = json.loads((TABLE1 / "results.json").read_text())
-    assert (TABLE1 / "table.md").read_text() == tables.markdown(results)
-    assert (TABLE1 / "table.csv").read_text() == tables.as_csv(results)
+@pytest.mark.parametrize("folder", [TABLE1, TABLE1.parent / "ablation"], ids=lambda f: f.name)
+def test_the_committed_tables_are_those_of_the_committed_results(folder):
+    results = json.loads((folder / "results.json").read_text())
+    assert (folder / "table.md").read_text() == tables.markdown(results)
+    assert (folder / "table.csv").read_text() == tables.as_csv(results)
 
 
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold():
