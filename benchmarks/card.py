@@ -150,6 +150,7 @@ def card(measured: dict[str, Any], training: str) -> str:
         table=table(measured),
         foretells=foretells,
         fold=measured["fold"],
+        parameters=measured["parameters"],
         commit=measured["provenance"]["commit"],
         machine=measured["provenance"]["machine"],
         training=training,
@@ -175,7 +176,8 @@ def main() -> None:
     saved = read_model(options.out)  # the weights as they are saved
     colorizer = Colorizer(saved.generator, saved.name, saved.digest, device="cpu")
     measured = measure(colorizer, options.fold, options.results)
-    measured |= {"model": colorizer.title, "provenance": here}
+    parameters = sum(p.numel() for p in saved.generator.parameters())
+    measured |= {"model": colorizer.title, "parameters": parameters, "provenance": here}
     write_json(options.results / "results.json", measured)
     write_text(options.out / CARD, card(measured, options.training))
     print(table(measured), json.dumps(measured["uncertainty"], indent=2), sep="\n")

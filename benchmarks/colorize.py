@@ -2,7 +2,9 @@
 
     python benchmarks/colorize.py --pictures 16 --out results/default/speed.json
 
-A folder of procedural scenes of 1024x680 is colorized
+    python benchmarks/colorize.py --size 4000 3000 --precisions '[fp32]' --pictures 2
+
+A folder of procedural scenes is colorized
 
 1. by the network alone, from memory to memory;
 2. by a plain loop: read, colorize, write, the next;
@@ -11,6 +13,7 @@ A folder of procedural scenes of 1024x680 is colorized
 in turns, for every engine that there is. Rates are medians over turns, pictures a second.
 """
 
+import resource
 import statistics
 import tempfile
 import time
@@ -25,14 +28,12 @@ from jsonargparse import ArgumentParser
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
 from nirgan.files import write_json
-from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.loading import load
 from nirgan.inference.pictures import read, write
 from nirgan.inference.plan import Job, plan
 from nirgan.inference.run import Options, run
 from nirgan.inference.scaling import Scale
-
-SIZE = (1024, 680)
 
 
 class Silent:
@@ -45,12 +46,12 @@ class Silent:
         """Nothing."""
 
 
-def make(folder: Path, pictures: int, suffix: str) -> None:
+def make(folder: Path, pictures: int, suffix: str, size: list[int]) -> None:
     """Write NIR pictures of procedural scenes."""
     folder.mkdir(parents=True)
     for number, pair in enumerate(Synthetic().pairs()[:pictures]):
         nir = pair.load()[0]
-        cv2.imwrite(str(folder / f"{number}{suffix}"), cv2.resize(nir, SIZE))
+        cv2.imwrite(str(folder / f"{number}{suffix}"), cv2.resize(nir, size))
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -97,12 +98,9 @@ def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[st
     }
 
 
-def engines(model: str, onnx: str | None) -> dict[str, Colorizer]:
+def engines(model: str, onnx: str | None, precisions: list[Precision]) -> dict[str, Colorizer]:
     """All that can be timed here."""
-    found = {
-        "CPU, fp32": load(model, device="cpu"),
-        "CPU, bf16": load(model, device="cpu", precision="bf16"),
-    }
+    found = {f"CPU, {p}": load(model, device="cpu", precision=p) for p in precisions}
     if onnx is not None:
         found["CPU, onnxruntime"] = load(onnx, device="cpu")
     if torch.cuda.is_available():
@@ -116,22 +114,29 @@ def main() -> None:
     parser = ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", type=str, default="default")
     parser.add_argument("--onnx", type=str | None, help="the same model, exported")
+    parser.add_argument("--size", type=int, nargs=2, default=[1024, 680], help="width, height")
+    parser.add_argument(
+        "--precisions", type=list[Precision], default=["fp32", "bf16"], help="of torch on the CPU"
+    )
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--out", type=Path | None)
     options = parser.parse_args()
     results: dict[str, Any] = {}
+    found = engines(options.model, options.onnx, options.precisions)
     with tempfile.TemporaryDirectory() as name:
         for suffix in (".jpg", ".png"):
             shots = Path(name) / f"shots{suffix[1:]}"
-            make(shots, options.pictures, suffix)
-            for engine, colorizer in engines(options.model, options.onnx).items():
+            make(shots, options.pictures, suffix, options.size)
+            for engine, colorizer in found.items():
                 row = compare(colorizer, shots, Path(name) / "out", options.turns)
                 results[f"{engine}, {suffix[1:]}"] = row
                 print(engine, suffix, {k: round(v, 3) for k, v in row.items()}, flush=True)
     if options.out is not None:
         here = provenance(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        write_json(options.out, {"size": SIZE, "results": results, "provenance": here})
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # which Linux gives
+        told = {"size": options.size, "results": results, "resident (MiB)": round(resident)}
+        write_json(options.out, told | {"provenance": here})
 
 
 if __name__ == "__main__":
