@@ -3,9 +3,13 @@
 import json
 
 import pytest
+import torch
 from conftest import ROOT
+from torch.nn.functional import avg_pool2d, interpolate
 
+from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.evaluate import COLUMNS
+from nirgan.metrics.functional import angular_error
 
 WEIGHTS = ROOT / "nirgan/inference/weights/default"
 RESULTS = ROOT / "results/default"
@@ -83,3 +87,14 @@ def test_the_table_of_speed_is_the_one_that_was_measured():
         assert float(share.strip("%")) == pytest.approx(
             100 * found["verb of network, median of turns"], abs=0.51
         )
+
+
+def test_a_large_picture_gets_the_colors_of_a_small_one():
+    from nirgan import load
+
+    colorizer = load(device="cpu")
+    for pair in Synthetic(count=3, size=(340, 512)).pairs():
+        small = torch.from_numpy(pair.load()[0])[None] / 255
+        large = interpolate(small[None], scale_factor=3, mode="bicubic")[0].clamp(0, 1)
+        few, many = colorizer.band(small), colorizer.band(large)
+        assert angular_error(avg_pool2d(many, 3), few)[0].mean() < 0.5
