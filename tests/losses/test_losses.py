@@ -95,10 +95,7 @@ def test_cielab_counts_what_scikit_image_does():
 
     output, truth = saturated()
     a, b = (rgb2lab(x.permute(0, 2, 3, 1).double().numpy()) for x in (output, truth))
-    off = abs(a - b).mean((0, 1, 2))
-    assert LabLoss()(output, truth).item() == pytest.approx(off.mean() / 100, rel=1e-3)
-    weighted = (off * [1, 2, 2]).mean() / 100
-    assert LabLoss(chroma=2.0)(output, truth).item() == pytest.approx(weighted, rel=1e-3)
+    assert LabLoss()(output, truth).item() == pytest.approx(abs(a - b).mean() / 100, rel=1e-3)
 
 
 @pytest.mark.parametrize("loss", [AngleLoss(), ColoredAngleLoss(), LabLoss()])
