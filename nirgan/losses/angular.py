@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import cosine_similarity
 
 from nirgan.utils.color_spaces import is_colored
 
@@ -44,6 +44,15 @@ def _angles(prediction: Tensor, target: Tensor) -> Tensor:
 
     It is rounded off below 0.06 degrees, so that its gradient is finite.
     """
-    u, v = (normalize(x.float(), dim=1, eps=1e-4) for x in (prediction, target))
-    apart, together = ((x.square().sum(1) + 1e-6).sqrt() for x in (u - v, u + v))
+    u, v = (
+        x * _squared_length(x).clamp(min=1e-8).rsqrt()[:, None]
+        for x in (prediction.float(), target.float())
+    )
+    apart, together = ((_squared_length(x) + 1e-6).sqrt() for x in (u - v, u + v))
     return 2 * torch.atan2(apart, together)
+
+
+def _squared_length(vectors: Tensor) -> Tensor:
+    """Channel by channel: sums over an axis of three numbers take torch many times as long."""
+    red, green, blue = vectors.unbind(1)
+    return red * red + green * green + blue * blue

