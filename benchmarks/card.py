@@ -6,8 +6,8 @@
 Every picture of the fold is colorized whole, as `colorize` does it, by the weights as they are
 saved. Beside the model stands the grey copy of NIR. Of the uncertainty map it is told how well it
 foretells the true angular error, within pictures (Spearman's rank correlation over blocks of 16x16
-pixels) and between them, and beside it how well the angle between the model's colour and grey does,
-which costs nothing.
+pixels) and between them, and beside it how well other maps do: the angle between the model's color
+and grey, and how far the colors move when the picture is mirrored or made darker and brighter.
 """
 
 import json
@@ -31,11 +31,14 @@ from nirgan.files import write_json, write_text
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import write
 from nirgan.inference.saved import CARD, read_model, write_model
+from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
 from nirgan.panels import panel
 
 BLOCK = 16
-SHOWN = 5.0, 20.0
+GAMMAS = (0.8, 1.25)
+MIRRORS = ((-1,), (-2,), (-2, -1))
+SHOWN = 10.0, 20.0
 """Degrees that are white in the figure: of the uncertainty map, and of the true error."""
 DRAWN = 30
 """Pictures that are shown, drawn by a seed."""
@@ -57,6 +60,13 @@ def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
         unit = signed_to_unit(stored_to_signed(stored))
         found.append((data.pairs[number].name, unit[3], unit[:3]))
     return found
+
+
+def moved(colorizer: Colorizer, nir: Tensor, output: Tensor) -> Tensor:
+    """Mean angle by which colors move with mirrors and exposure, H x W in degrees."""
+    others = [colorizer.band(nir.flip(axes)[None])[0].flip(axes) for axes in MIRRORS]
+    others += [colorizer.band(nir[None] ** gamma)[0] for gamma in GAMMAS]
+    return angular_error(torch.stack(others), output.expand(len(others), -1, -1, -1))[0].mean(0)
 
 
 def foretold(degrees: Tensor, truth: Tensor, output: Tensor) -> tuple[float, float, float]:
@@ -103,16 +113,18 @@ def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, floa
 def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     """Judge every picture of a fold; write a comparison of one of each category."""
     judged: dict[str, list[Judgement]] = {GREY: [], "model": []}
-    by_map, by_colour = [], []
+    by_map, by_color, by_moves = [], [], []
     shown: dict[str, list[Tensor]] = {}
     everything: list[list[Tensor]] = []
     for name, nir, truth in pictures(fold):
-        (output,), (degrees,) = colorizer.uncertainty(nir[None])
+        (output,) = colorizer.band(nir[None])
+        (degrees,) = expected_error(output[None])
         judged["model"].append(judge_picture(name, output, truth))
         judged[GREY].append(judge_picture(name, nir.expand(3, -1, -1), truth))
         by_map.append(foretold(degrees, truth, output))
         from_grey = angular_error(output[None], torch.ones_like(output[None]))[0][0]
-        by_colour.append(foretold(from_grey, truth, output))
+        by_color.append(foretold(from_grey, truth, output))
+        by_moves.append(foretold(moved(colorizer, nir, output), truth, output))
         angle = angular_error(output[None], truth[None])[0][0]
         row = [nir[None], output, truth, degrees[None] / SHOWN[0], angle[None] / SHOWN[1]]
         shown.setdefault(name.partition("/")[0], row)
@@ -135,7 +147,8 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
         "pictures": {part: len(names) if part == "all" else names.count(part) for part in methods},
         "uncertainty": {
             "the map": within_and_between(by_map),
-            "angle between the colour and grey": within_and_between(by_colour),
+            "angle between the color and grey": within_and_between(by_color),
+            "how far colors move with mirrors and exposure": within_and_between(by_moves),
         },
     }
 

@@ -20,14 +20,13 @@ from nirgan.inference.kinds import take
 from nirgan.inference.pictures import check_target, read, write
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
-from nirgan.inference.uncertainty import disagreement, variants
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Window], Tensor]
 """Gives the part of the bands that is asked for, B x h x w in [0, 1]."""
-Write = Callable[[Window, Tensor, Tensor | None], None]
-"""Takes a part's colours, B x 3 x h x w in [0, 1], and their uncertainty, B x h x w in degrees."""
+Write = Callable[[Window, Tensor], None]
+"""Takes a part's colours, B x 3 x h x w in [0, 1]."""
 
 SCENE = 1024
 """Height and width, in pixels, of what of a raster is taken for a scene."""
@@ -188,32 +187,14 @@ class Colorizer:
             def read(window: Window, some: slice = some) -> Tensor:
                 return nir[some, window.top : window.bottom, window.left : window.right]
 
-            def write(
-                window: Window, colours: Tensor, _: Tensor | None, some: slice = some
-            ) -> None:
+            def write(window: Window, colours: Tensor, some: slice = some) -> None:
                 inner = slice(window.top, window.bottom), slice(window.left, window.right)
                 rgb[some, :, *inner] = colours
 
-            self._by_tiles(height, width, read, write, uncertainty=False)
+            self._by_tiles(height, width, read, write)
         return rgb
 
-    def uncertainty(self, nir: Tensor) -> tuple[Tensor, Tensor]:
-        """Colorize NIR bands, and tell how sure the colours are.
-
-        Args:
-            nir: B x H x W in [0, 1].
-
-        Returns:
-            Colours, B x 3 x H x W in [0, 1], and `nirgan.inference.uncertainty.disagreement` of
-            every pixel, B x H x W in degrees; both on the CPU.
-        """
-        colours, bands = self.band(nir), nir.unsqueeze(1)
-        others = (back(self.band(change(bands).squeeze(1))) for change, back in variants())
-        return colours, disagreement(colours, others)
-
-    def by_windows(
-        self, height: int, width: int, read: Read, write: Write, *, uncertainty: bool = False
-    ) -> None:
+    def by_windows(self, height: int, width: int, read: Read, write: Write) -> None:
         """Colorize a raster of which no more than a row of windows is in memory.
 
         A network that sees whole scenes is shown windows of `SCENE` pixels that overlap by half,
@@ -224,31 +205,25 @@ class Colorizer:
             width: Likewise.
             read: Gives windows, which overlap; some twice, if the network looks at the whole.
             write: Takes windows, which cover the raster once, row by row.
-            uncertainty: Whether `write` is to be given that too.
 
         Raises:
             NirganError: A tile of the least size does not fit into the memory; nor does the
                 raster, if the network looks at all of it in ways that cannot be divided.
         """
         if not self.by_scene:
-            self._by_tiles(height, width, read, write, uncertainty)
+            self._by_tiles(height, width, read, write)
             return
         blending = Blending(height, width, SCENE)
         for window in blending.windows:
-            part = read(window)
-            colors = self.uncertainty(part) if uncertainty else (self.band(part),)
-            found = torch.cat([x.reshape(len(part), -1, *part.shape[1:]) for x in colors], 1)
-            for core, blended in blending.add(window, found):
-                write(core, blended[:, :3], blended[:, 3] if uncertainty else None)
+            for core, blended in blending.add(window, self.band(read(window))):
+                write(core, blended)
 
-    def _by_tiles(
-        self, height: int, width: int, read: Read, write: Write, uncertainty: bool
-    ) -> None:
+    def _by_tiles(self, height: int, width: int, read: Read, write: Write) -> None:
         size = padded(height, width, self.reach.period)
         core = self._core(*size)
         while True:
             try:
-                return self._go(height, width, core, read, write, uncertainty)
+                return self._go(height, width, core, read, write)
             except (RuntimeError, MemoryError) as error:
                 if not _of_memory(error):
                     raise
@@ -259,9 +234,7 @@ class Colorizer:
                         f"of {self.device}, not even in tiles; scale it down"
                     ) from error
 
-    def _go(
-        self, height: int, width: int, core: int, read: Read, write: Write, uncertainty: bool
-    ) -> None:
+    def _go(self, height: int, width: int, core: int, read: Read, write: Write) -> None:
         high, wide = padded(height, width, self.reach.period)
         tiles = list(places(high, wide, core, self.reach.halo or 0))
 
@@ -293,21 +266,13 @@ class Colorizer:
                     continue  # beyond the picture
                 if parts:
                     at(self.generator, place)
-                colours, degrees = self._colours(shown(place), uncertainty)
+                colours = self._run(shown(place))
                 inner = (
                     ...,
                     slice(top - place.top, window.bottom - place.top),
                     slice(left - place.left, window.right - place.left),
                 )
-                unsure = None if degrees is None else degrees[inner].cpu()
-                write(window, colours[inner].cpu(), unsure)
-
-    def _colours(self, tile: Tensor, uncertainty: bool) -> tuple[Tensor, Tensor | None]:
-        colours = self._run(tile)
-        if not uncertainty:
-            return colours, None
-        others = [back(self._run(change(tile))) for change, back in variants()]
-        return colours, disagreement(colours, others)
+                write(window, colours[inner].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:
         """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""

@@ -101,7 +101,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="beside each picture NAME.uncertainty.tif: how unsure its colours are, in degrees",
+        help="beside each picture NAME.uncertainty.tif: how far off its colours may be, in degrees",
     )
     parser.add_argument("--overwrite", action="store_true", help="make anew what is there already")
     parser.add_argument("--band", type=int, default=1, help="of GeoTIFFs: which is near-infrared")

@@ -16,6 +16,7 @@ from nirgan.errors import named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import read, write
 from nirgan.inference.scaling import Scale, hint_of_bits
+from nirgan.inference.uncertainty import expected_error
 
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
@@ -63,7 +64,7 @@ class Desk:
             file: A picture of any depth.
             model: One of the names.
             scale: As the command line's `--scale`.
-            uncertainty: Whether a map of it is wanted, which takes six times as long.
+            uncertainty: Whether a map of it is wanted.
 
         Raises:
             NirganError: The picture cannot be used.
@@ -72,10 +73,7 @@ class Desk:
         given = read(file)
         limits = how.limits(given.band, named(file.name))
         nir = limits.to_unit(given.band)
-        if uncertainty:
-            colours, degrees = (x[0] for x in colorizer.uncertainty(nir[None]))
-        else:
-            colours, degrees = colorizer.band(nir[None])[0], None
+        colours = colorizer.band(nir[None])[0]
         # A folder of its own: Gradio would name files after what is in them, and write those that
         # somebody else is shown at the moment anew.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
@@ -91,9 +89,9 @@ class Desk:
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
         note += f"Colours by {colorizer.title}."
         shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
-        if degrees is None:
+        if not uncertainty:
             return Result(*shown, out, note)
-        picture, top = heat(degrees)
+        picture, top = heat(expected_error(colours[None])[0])
         return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
 
 

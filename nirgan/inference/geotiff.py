@@ -22,6 +22,7 @@ from nirgan.inference.kinds import from_unit
 from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.tiff import GEO_TAGS, tags_of
 from nirgan.inference.tiles import Window
+from nirgan.inference.uncertainty import expected_error
 
 if TYPE_CHECKING:
     from nirgan.inference.colorizer import Colorizer
@@ -62,7 +63,8 @@ def colorize_geotiff(
         scale: Of camera values, the same for all windows; percentiles are those of a sample.
         band: Which is near-infrared, from 1 on.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
-        uncertainty: Where to write how unsure the colours are, in degrees; not-a-number is no data.
+        uncertainty: Where to write the error that is to be expected, in degrees; not-a-number is
+            no data.
         tick: Is told how many pixels have been written since it was told before.
 
     Returns:
@@ -109,7 +111,7 @@ def colorize_geotiff(
         )
         degrees = None
         if uncertainty and part_of_map:
-            name = ("uncertainty in degrees",)
+            name = ("expected angular error in degrees",)
             degrees = stack.enter_context(
                 Target(
                     part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags
@@ -119,19 +121,17 @@ def colorize_geotiff(
         def read(window: Window) -> Tensor:
             return limits.to_unit(raster.filled(window)).unsqueeze(0)
 
-        def write(window: Window, rgb: Tensor, unsure: Tensor | None) -> None:
+        def write(window: Window, rgb: Tensor) -> None:
             valid = raster.valid(window)
             levels = _levels(rgb.reshape(3, *valid.shape), dtype, nodata)
             levels[:, ~valid] = nodata or 0
             colours.add(window, levels, valid)
-            if degrees is not None and unsure is not None:
-                known = unsure.reshape(valid.shape).float().numpy()
-                degrees.add(window, np.where(valid, known, np.float32(np.nan))[np.newaxis], valid)
+            if degrees is not None:
+                expected = expected_error(rgb.reshape(1, 3, *valid.shape)).numpy()
+                degrees.add(window, np.where(valid, expected, np.float32(np.nan)), valid)
             tick(valid.size)
 
-        colorizer.by_windows(
-            raster.height, raster.width, read, write, uncertainty=uncertainty is not None
-        )
+        colorizer.by_windows(raster.height, raster.width, read, write)
     hints = [
         layout.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",

@@ -61,9 +61,7 @@ def build(desk: Desk) -> "gr.Blocks":
                     allow_custom_value=True,
                     elem_id="scale",
                 )
-                unsure = gr.Checkbox(
-                    label="Uncertainty map", info="takes six times as long", elem_id="unsure"
-                )
+                unsure = gr.Checkbox(label="Uncertainty map", elem_id="unsure")
             with gr.Column(scale=3):
                 slider = gr.ImageSlider(
                     label="Near-infrared | colour",

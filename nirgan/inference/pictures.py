@@ -136,7 +136,7 @@ def write_degrees(target: Path, degrees: Tensor, title: str) -> None:
         NirganError: It cannot be written.
     """
     band = degrees.detach().cpu().to(torch.float32).numpy()
-    text = f"How unsure the colours are, in degrees of angular error. {description(title)}"
+    text = f"Expected angular error of the colours, in degrees. {description(title)}"
     _write_tiff(target, np.ascontiguousarray(band)[..., None], title, text)
 
 

@@ -18,6 +18,7 @@ from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
 from nirgan.inference.plan import Job
 from nirgan.inference.scaling import Scale, hint_of_bits
+from nirgan.inference.uncertainty import expected_error
 from nirgan.inference.video import colorize_video
 
 AHEAD = 3
@@ -148,13 +149,11 @@ def _colorized(
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
         outcome.hints.append(f"{named(job.source)}: {hint}")
     nir = options.scale.limits(picture.band, job.source).to_unit(picture.band)[None]
-    rgb, degrees = (
-        colorizer.uncertainty(nir) if options.uncertainty else (colorizer.band(nir), None)
-    )
+    rgb = colorizer.band(nir)
 
     def write_all() -> None:
-        if degrees is not None:
-            write_degrees(job.uncertainty, degrees[0], colorizer.title)
+        if options.uncertainty:
+            write_degrees(job.uncertainty, expected_error(rgb)[0], colorizer.title)
         write(job.target, rgb[0], depth=depth, title=colorizer.title, alpha=picture.alpha)
 
     return write_all

@@ -23,7 +23,7 @@ class Smooth:
     def __init__(self, tile=32, halo=2):
         self.tile, self.halo, self.reads = tile, halo, []
 
-    def by_windows(self, height, width, read, write, *, uncertainty=False):
+    def by_windows(self, height, width, read, write):
         for top in range(0, height, self.tile):
             for left in range(0, width, self.tile):
                 core = Window(top, left, min(top + self.tile, height), min(left + self.tile, width))
@@ -34,20 +34,20 @@ class Smooth:
                     min(core.right + self.halo, width),
                 )
                 self.reads.append(seen)
-                rgb, degrees = self.colours(read(seen))
+                rgb = self.colours(read(seen))
                 inner = (
                     ...,
                     slice(core.top - seen.top, core.bottom - seen.top),
                     slice(core.left - seen.left, core.right - seen.left),
                 )
-                write(core, rgb[inner], degrees[inner] if uncertainty else None)
+                write(core, rgb[inner])
 
     @staticmethod
     def colours(nir):
         assert nir.dtype == torch.float32
         assert 0 <= nir.min() <= nir.max() <= 1
         mean = avg_pool2d(pad(nir[:, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
-        return torch.stack([nir, mean, 1 - nir], 1), 90 * mean
+        return torch.stack([nir, mean, 1 - nir], 1)
 
 
 def scene(height, width, dtype="uint16"):
@@ -76,5 +76,5 @@ def colorized(path, scale="dtype", colorizer=None, **options):
 
 
 def expected(unit, most):
-    rgb, _ = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
+    rgb = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
     return (rgb[0] * most).round().numpy()

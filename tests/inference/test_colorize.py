@@ -14,6 +14,7 @@ from nirgan.cli import main
 from nirgan.errors import named
 from nirgan.inference.loading import load
 from nirgan.inference.saved import write_model
+from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.generators.compact import Compact
 
 RAMP = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
@@ -117,7 +118,7 @@ def test_uncertainty(shots, model):
     assert status == 0
     degrees = cv2.imread(str(out / "a.png.uncertainty.tif"), cv2.IMREAD_UNCHANGED)
     nir = torch.from_numpy((RAMP % 256).astype(np.float32) / 255)
-    expected = load(model).uncertainty(nir[None])[1][0]
+    expected = expected_error(load(model).band(nir[None]))[0]
     assert np.allclose(degrees, expected, atol=1e-3)
     assert expected.max() > 0.1
 

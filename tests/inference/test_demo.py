@@ -21,6 +21,7 @@ from nirgan.inference import demo, loading
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.desk import Desk, heat, legend
 from nirgan.inference.page import build
+from nirgan.inference.uncertainty import expected_error
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 pytestmark = pytest.mark.xdist_group("demo")  # Gradio takes seconds to import
@@ -114,7 +115,7 @@ def test_uncertainty_is_drawn_between_nought_and_a_round_number(desk, tmp_path):
     pixels = draw(tmp_path / "a.png", np.uint8)
     result = desk.colorize(tmp_path / "a.png", "cold <b>", "dtype", True)
     unit = torch.from_numpy(pixels / 255).float()[None]
-    expected, top = heat(desk.colorizers["cold <b>"].uncertainty(unit)[1][0])
+    expected, top = heat(expected_error(desk.colorizers["cold <b>"].band(unit))[0])
     np.testing.assert_allclose(read(result.heat) / 255, expected.permute(1, 2, 0), atol=0.003)
     assert result.top == top
     drawn, top = heat(torch.tensor([[0.0, 2.5, 4.4, 5.7]]))

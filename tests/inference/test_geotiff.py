@@ -4,10 +4,12 @@ from threading import Thread
 
 import numpy as np
 import pytest
+import torch
 
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
+from nirgan.inference.uncertainty import expected_error
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.control import GroundControlPoint  # noqa: E402
@@ -153,7 +155,10 @@ def test_no_data_stays_no_data_and_nothing_else_becomes_it(tmp_path, dtype, noda
         assert masked == (kept is None)
     with rasterio.open(tmp_path / "map.tif") as unsure:
         assert np.isnan(unsure.nodata)
-        np.testing.assert_array_equal(np.isfinite(unsure.read(1)), valid)
+        degrees = unsure.read(1)
+    np.testing.assert_array_equal(np.isfinite(degrees), valid)
+    unit = torch.from_numpy(colours / np.iinfo(colours.dtype).max)
+    np.testing.assert_allclose(degrees[valid], expected_error(unit[None])[0][valid], atol=0.3)
     whole, _ = colorized(source, scale, Smooth(tile=1000), depth=depth)
     np.testing.assert_array_equal(colours, whole)
 
@@ -290,10 +295,10 @@ def test_every_block_is_written_once(tmp_path, monkeypatch):
 
 def test_beginning_again_in_smaller_windows_is_right(tmp_path):
     class Restarted(Smooth):
-        def by_windows(self, height, width, read, write, *, uncertainty=False):
-            rgb, _ = self.colours(read(Window(0, 0, 50, width)))
-            write(Window(0, 0, 50, width), 1 - rgb, None)
-            super().by_windows(height, width, read, write, uncertainty=uncertainty)
+        def by_windows(self, height, width, read, write):
+            rgb = self.colours(read(Window(0, 0, 50, width)))
+            write(Window(0, 0, 50, width), 1 - rgb)
+            super().by_windows(height, width, read, write)
 
     band = scene(100, 130)
     source = save(tmp_path / "a.tif", band, tiled=True, blockxsize=48, blockysize=48)

@@ -11,6 +11,7 @@ from plain_networks import PlainGenerator
 from safetensors.torch import save_file
 
 from nirgan.errors import NirganError
+from nirgan.inference.loading import load
 from nirgan.inference.saved import read_model, write_model
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
@@ -349,3 +350,18 @@ def test_what_is_no_model_is_one_line(tmp_path):
     assert "expected .safetensors" in refused(tmp_path / "model.bin")
     (tmp_path / "loop.ckpt").symlink_to("loop.ckpt")
     refused(tmp_path / "loop.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("no-such-model", {}, "no such model"),
+        ("default", {"device": "cuda:77"}, "--device cuda:77"),
+        ("default", {"device": "toaster"}, "--device toaster"),
+        ("default", {"tile": -1}, "--tile -1"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_line(model, options, message):
+    with pytest.raises(NirganError, match=message) as error:
+        load(model, **options)
+    assert "\n" not in str(error.value)
