@@ -2,10 +2,11 @@
 
     python benchmarks/flicker.py picture_nir.png --model default --sigma 1 2 4 --frames 10
 
-The picture is filmed by a camera of 8 bits that does not move. Told are the mean change from one
-frame to the next of the band and of the colours, in levels of 255 a channel; and how far the
-colours turn, in degrees, where a band does not. Then the camera pans over the picture, without
-noise: told is how much the colours of a place change from frame to frame, where the band does not.
+The picture is filmed by a camera of 8 bits that does not move, and colorized as a video is. Told
+are the mean change from one frame to the next of the band and of the colours, in levels of 255 a
+channel; and how far the colours turn, in degrees, where a band does not. Then the camera pans over
+the picture, without noise: told is how much the colours of a place change from frame to frame,
+where the band does not.
 """
 
 from pathlib import Path
@@ -37,7 +38,7 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|")
     for sigma in options.sigma:
         frames = with_noise(band, sigma, options.frames)
-        before, after = flicker(frames), flicker(colorizer.band(Steady()(frames)))
+        before, after = flicker(frames), flicker(Steady(colorizer)(frames))
         ratio = after.levels / before.levels
         print(
             f"| {sigma:g} | {before.levels:.2f} | {after.levels:.2f} | {ratio:.2f} "
@@ -46,8 +47,8 @@ def main() -> None:
     print("\n| pan, pixels a frame | colours, levels | colours, degrees |")
     print("|---:|---:|---:|")
     for step in options.steps:
-        frames = colorizer.band(panned(band, step, options.frames))
-        moved = flicker_of_pan(frames, step)
+        frames = panned(band, step, options.frames)
+        moved = flicker_of_pan(Steady(colorizer)(frames), step)
         print(f"| {step} | {moved.levels:.2f} | {moved.degrees:.2f} |")
 
 

@@ -1,32 +1,105 @@
-"""Frames a little steadier than a camera's noise, so that colours flicker no more than it does.
+"""Frames of a video, colorized so that colors flicker no more than the band does.
 
-A network raises contrast, and the noise with it: on a scene in which nothing moves, colours change
-by up to a quarter more from frame to frame than the band does (`benchmarks/flicker.py`). Mixing a
-little of the former frame into each, where the two hardly differ, takes that away.
+A network raises contrast, and a camera's noise with it: on a scene in which nothing moves, colors
+change by up to a quarter more from frame to frame than the band. Mixing a little of the former
+frame into each, where the two hardly differ, takes that away. A network that sees the whole scene
+sees each frame anew, and what it makes of it moves as the scene does: its field of color, which is
+coarse, follows slowly (`benchmarks/flicker.py` measures both).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from nirgan.networks.whole import LooksAtWhole
 
 NEW = 0.8
 """Part of the new frame: change from frame to frame falls to NEW / sqrt(2 - NEW), 0.73 of it."""
+NEW_FIELD = 0.25
+"""Part of the new frame's field of color."""
 STILL = 16 / 255
 """Greatest difference, of a range of 1, that is taken for noise; what moves is left alone."""
+CUT = 0.1
+"""Mean difference of two frames, at 16 x 16 pixels, above which they show different scenes."""
+
+
+class Colorizes(Protocol):
+    """What of a `Colorizer` is needed here."""
+
+    @property
+    def title(self) -> str:
+        """What made the colors."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network."""
+
+    @property
+    def reach(self) -> Any:
+        """How far it looks, measured when it is first asked for."""
+
+    def band(self, nir: Tensor) -> Tensor:
+        """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
 
 
 class Steady:
-    """Steadies frames in their order."""
+    """Colorizes frames in their order.
 
-    def __init__(self) -> None:
+    Args:
+        colorizer: Makes the colors.
+    """
+
+    def __init__(self, colorizer: Colorizes) -> None:
+        self.colorizer = colorizer
+        scenes = [m for m in colorizer.generator.modules() if isinstance(m, LooksAtWhole)]
+        self._fields = {layer: _Field() for layer in scenes if layer.by_scene}
         self._former: Tensor | None = None
+        if self._fields:
+            self.reach = colorizer.reach  # measured now, not with a field that follows
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Steady some more frames: T x H x W in [0, 1] to the same."""
-        steadied = []
-        for frame in frames:
-            if self._former is not None:
-                still = (frame - self._former).abs() <= STILL
-                frame = torch.where(still, torch.lerp(self._former, frame, NEW), frame)  # noqa: PLW2901
-            self._former = frame
-            steadied.append(frame)
-        return torch.stack(steadied)
+        """Colorize some more frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
+        if not self._fields:
+            return self.colorizer.band(torch.stack([self._steadied(frame) for frame in frames]))
+        with self._following():
+            return torch.cat([self.colorizer.band(self._steadied(f)[None]) for f in frames])
+
+    def _steadied(self, frame: Tensor) -> Tensor:
+        if self._former is not None:
+            still = (frame - self._former).abs() <= STILL
+            steadied = torch.where(still, torch.lerp(self._former, frame, NEW), frame)
+            small = [adaptive_avg_pool2d(x[None], 16) for x in (self._former, frame)]
+            if (small[0] - small[1]).abs().mean() > CUT:
+                for field in self._fields.values():
+                    field.former = None
+            frame = steadied
+        self._former = frame
+        return frame
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        before = {layer: layer.smoothed for layer in self._fields}
+        try:
+            for layer, field in self._fields.items():
+                layer.smoothed = field
+            yield
+        finally:
+            for layer, smoothed in before.items():
+                layer.smoothed = smoothed
+
+
+class _Field:
+    """What a network knows of a frame, mixed with what it knew of those before."""
+
+    def __init__(self) -> None:
+        self.former: Tensor | None = None
+
+    def __call__(self, found: Tensor) -> Tensor:
+        if self.former is not None:
+            found = torch.lerp(self.former, found, NEW_FIELD)
+        self.former = found
+        return found

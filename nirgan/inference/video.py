@@ -6,33 +6,21 @@ PyAV is imported when a video is there.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import description
 from nirgan.inference.scaling import Scale
-from nirgan.inference.steady import Steady
+from nirgan.inference.steady import Colorizes, Steady
 from nirgan.inference.threads import ahead, behind
 
 if TYPE_CHECKING:
     from nirgan.inference.video_reading import Frame
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
-
-
-class Colorizes(Protocol):
-    """What of a `Colorizer` is needed here."""
-
-    @property
-    def title(self) -> str:
-        """What made the colours."""
-
-    def band(self, nir: Tensor) -> Tensor:
-        """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
 
 
 def is_video(path: Path) -> bool:
@@ -89,11 +77,11 @@ def colorize_video(
             ahead(reader.read(), 2 * batch) as items,
             behind(writer.write, batch) as put,
         ):
-            steady = Steady()
+            steady = Steady(colorizer)
 
             def colorize(frames: "list[Frame]") -> None:
                 nir = torch.stack([limits.to_unit(frame.band) for frame in frames])
-                for done in zip(frames, colorizer.band(steady(nir)), strict=True):
+                for done in zip(frames, steady(nir), strict=True):
                     put(done)
                 tick(len(frames))
 

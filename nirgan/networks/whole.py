@@ -62,6 +62,8 @@ class LooksAtWhole(nn.Module):
     Attributes:
         by_scene: A raster, which is no scene, has to be shown to it in windows, each a picture of
             its own.
+        smoothed: Gives what is taken in place of what the layer knows of a picture; for videos,
+            whose frames show the same scene.
     """
 
     by_scene = False
@@ -70,6 +72,7 @@ class LooksAtWhole(nn.Module):
         super().__init__()
         self.held: Any = None
         self.place: Place | None = None
+        self.smoothed: Callable[[Any], Any] = lambda known: known
 
     @abstractmethod
     def of_whole(self, x: Tensor) -> Any:
@@ -90,7 +93,7 @@ class LooksAtWhole(nn.Module):
         if self.place is not None:
             self.add(x, self.place)
             raise GatheredError(self)
-        return self.of_whole(x)
+        return self.smoothed(self.of_whole(x))
 
 
 class Moments(LooksAtWhole):
@@ -223,7 +226,7 @@ def knowing(
                     stopped = gathered.layer
             if stopped is None:
                 break
-            stopped.held = stopped.settle()
+            stopped.held = stopped.smoothed(stopped.settle())
         yield
     finally:
         for layer in layers:

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import torch
+from torch import nn
 
 from nirgan.inference.scaling import Scale
 from nirgan.inference.video import colorize_video
@@ -15,6 +16,7 @@ class Tinted:
     """Colours that tell the band: red is it, green half of it, blue its opposite."""
 
     title = "nirgan 0, model tinted (1a2b)"
+    generator, reach = nn.Identity(), None
 
     def __init__(self, fail_at=None, error=None):
         self.bands, self.fail_at, self.error = [], fail_at, error
