@@ -105,16 +105,21 @@ class SceneUNet(LooksAtWhole):
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
-        *skips, deepest = self.encoder(view.expand(-1, 3, -1, -1))
-        deepest = self.dropout(deepest)
-        hidden = self.bottom(deepest) + self.context(deepest.mean((2, 3)))[..., None, None]
-        for block, skip in zip(self.up, reversed(skips), strict=False):
-            hidden = interpolate(hidden, skip.shape[-2:], mode="bilinear")
-            hidden = block(torch.cat((hidden, skip), 1))
+        hidden = self.features(view.expand(-1, 3, -1, -1))
         gain, offset = self.last(hidden).float().chunk(2, 1)
         guide = _logit(avg_pool2d(view, self.step))
         slope, intercept = _guided(guide, offset, self.radius, self.epsilon)
         return torch.cat((1 + gain + slope, 0.5 * intercept), 1)  # tanh(x / 2) undoes the logit
+
+    def features(self, view: Tensor) -> Tensor:
+        """What the decoder gives, B x C x h/s x w/s, of B x 3 x h x w in [-1, 1]."""
+        *skips, deepest = self.encoder(view)
+        deepest = self.dropout(deepest)
+        hidden: Tensor = self.bottom(deepest) + self.context(deepest.mean((2, 3)))[..., None, None]
+        for block, skip in zip(self.up, reversed(skips), strict=False):
+            hidden = interpolate(hidden, skip.shape[-2:], mode="bilinear")
+            hidden = block(torch.cat((hidden, skip), 1))
+        return hidden
 
     def of_whole(self, x: Tensor) -> Tensor:
         """The field of a band, B x 1 x H x W in [-1, 1]."""

@@ -1,0 +1,317 @@
+"""Do photographs without NIR teach the default network? And what do parts of its recipe do?
+
+    python benchmarks/photographs.py band --out bands.pt --judge 4 --train '[1,2,3]'
+    python benchmarks/photographs.py train --name base --results results/ablation/photographs.json
+    python benchmarks/photographs.py train --name "a quarter photographs" --bands bands.pt \
+        --results results/ablation/photographs.json
+
+`band` trains a network from RGB to NIR on the pairs of some folds, judges it on another, and makes
+a band for every photograph. `train` trains the default network on pairs, and on photographs with
+such a band, and judges it on a fold that neither network has seen; it adds a row to the results.
+All pictures are held in memory, at most 512 pixels long, which makes a row of ten minutes on one
+core; figures are therefore not those of full-size pictures. Photographs may have a last layer of
+their own (`--heads 2`): their colors are not the camera's, what is seen in them is the same.
+"""
+
+import copy
+import csv
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import cv2
+import numpy as np
+import torch
+from jsonargparse import auto_cli
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from nirgan.data.images import read_rgb
+from nirgan.data.sources.epfl import Epfl
+from nirgan.errors import NirganError
+from nirgan.evaluation.evaluate import judge_picture, pool
+from nirgan.evaluation.provenance import provenance
+from nirgan.files import write_json
+from nirgan.losses.adversarial import discriminator_loss, generator_loss
+from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
+from nirgan.losses.lab import LabLoss
+from nirgan.networks.discriminators.patch import PatchGAN
+from nirgan.networks.generators.scene_unet import SceneUNet, _logit
+
+LONGEST, SIZE, BATCH = 512, 192, 16
+WIDTHS = (96, 64, 32)
+Shot = tuple[str, np.ndarray, np.ndarray]
+"""Name, band (H x W) and colors (H x W x 3), 8 bits."""
+
+
+def pairs(folds: Sequence[int]) -> list[Shot]:
+    """Of EPFL's folds, scaled down."""
+    chosen = [pair for pair in Epfl().pairs() if pair.fold in folds]
+    return [(pair.name, *map(_smaller, pair.load())) for pair in chosen]
+
+
+def photographs() -> list[tuple[str, np.ndarray]]:
+    """All that lie in `photos` of the data root, by the order of its manifest."""
+    folder = Path(os.environ["NIRGAN_DATA"]) / "photos"
+    with (folder / "manifest.csv").open(newline="") as rows:
+        return [(row["file"], read_rgb(folder / row["file"])) for row in csv.DictReader(rows)]
+
+
+def _smaller(pixels: np.ndarray) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    scale = LONGEST / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = round(width * scale), round(height * scale)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+class RgbToNir(SceneUNet):
+    """The same encoder and decoder the other way round: a gain for every channel, and an offset."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.last = nn.Conv2d(self.last.in_channels, 4, 3, padding=1)
+        nn.init.zeros_(cast(Tensor, self.last.bias))
+        nn.init.normal_(self.last.weight, std=0.01)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """B x 3 x H x W to B x 1 x H x W, both in [-1, 1]."""
+        size = rgb.shape[-2:]
+        view = tuple(int(side) for side in self._size(*size))
+        small = rgb if view == size else interpolate(rgb, view, mode="bilinear", antialias=True)
+        field = interpolate(self.last(self.features(small)), size, mode="bilinear")
+        gains, offset = field[:, :3] + 1 / 3, field[:, 3:]
+        return torch.tanh(0.5 * ((gains * _logit(rgb)).sum(1, keepdim=True) + offset))
+
+
+class LastLayers(nn.Module):
+    """The last pictures of a batch, `second` many, have a last layer of their own."""
+
+    def __init__(self, first: nn.Module) -> None:
+        super().__init__()
+        self.pairs, self.photographs, self.second = first, copy.deepcopy(first), 0
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """As a last layer."""
+        of_pairs = len(hidden) - self.second
+        return torch.cat((self.pairs(hidden[:of_pairs]), self.photographs(hidden[of_pairs:])))
+
+
+def cropped(rng: random.Random, band: np.ndarray, rgb: np.ndarray, least: float) -> list[Tensor]:
+    """A part of a picture, from `least` of its area up, as SIZE x SIZE pixels in [0, 1]."""
+    height, width = band.shape
+    for _ in range(10):
+        area = height * width * rng.uniform(least, 1)
+        ratio = math.exp(rng.uniform(math.log(0.75), math.log(1.333)))
+        wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if wide <= width and high <= height:
+            break
+    else:
+        wide, high = width, height
+    left, top = rng.randint(0, width - wide), rng.randint(0, height - high)
+    how = cv2.INTER_AREA if wide > SIZE * 1.5 else cv2.INTER_CUBIC
+    mirrored = rng.random() < 0.5
+    parts = []
+    for pixels in (band, rgb):
+        part = cv2.resize(
+            pixels[top : top + high, left : left + wide], (SIZE, SIZE), interpolation=how
+        )
+        part = np.ascontiguousarray(part[:, ::-1]) if mirrored else part
+        parts.append(torch.from_numpy(part) / 255)
+    return [parts[0][None], parts[1].permute(2, 0, 1)]
+
+
+def varied(rng: random.Random, band: Tensor) -> Tensor:
+    """Other gamma, contrast, brightness and noise, as `conf/data/default.yaml` has them."""
+    if rng.random() < 0.5:
+        band = band ** math.exp(rng.uniform(-0.288, 0.288))
+    if rng.random() < 0.5:
+        band = (band - 0.5) * (1 + rng.uniform(-0.12, 0.12)) + 0.5 + rng.uniform(-0.08, 0.08)
+    if rng.random() < 0.3:
+        band = band + torch.randn(band.shape) * rng.uniform(0, 0.03)
+    return band.clamp(0, 1)
+
+
+def batch(
+    rng: random.Random, shots: Sequence[Shot], count: int, least: float
+) -> tuple[Tensor, Tensor]:
+    """Bands, B x 1 x SIZE x SIZE, and colors, B x 3 x SIZE x SIZE, in [0, 1]."""
+    some = [cropped(rng, *rng.choice(shots)[1:], least) for _ in range(count)]
+    bands, colors = zip(*some, strict=True)
+    return torch.stack(bands), torch.stack(colors)
+
+
+def descending(network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, Any]:
+    """AdamW as the default has it, its rates falling along half a cosine."""
+    named = [(n.startswith("encoder"), p) for n, p in network.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for encoder, p in named if encoder is part], "lr": lr}
+        for part, lr in ((True, 5e-4), (False, 2e-3))
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+
+def prepared(seed: int) -> random.Random:
+    """Everything seeded, one thread."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    return random.Random(seed)
+
+
+def band(out: Path, train: list[int], judge: list[int], steps: int = 350, seed: int = 0) -> None:
+    """Train from RGB to NIR, and make a band for every photograph.
+
+    Args:
+        out: File of the bands.
+        train: Folds that are trained on.
+        judge: Folds that are judged.
+        steps: Batches of 16.
+        seed: Of everything.
+    """
+    rng = prepared(seed)
+    network = RgbToNir(weights="imagenet", widths=WIDTHS, frozen=5, dropout=0.2, drop_path=0.1)
+    network.train().to(memory_format=torch.channels_last)
+    optimizer, schedule = descending(network, steps)
+    shots = pairs(train)
+    for step in range(steps):
+        bands, colors = batch(rng, shots, BATCH, 0.25)
+        loss = (network(colors * 2 - 1) - bands * 2 + 1).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 50 == 0:
+            print(step, f"{loss.item():.4f}", flush=True)
+    network.eval()
+
+    @torch.inference_mode()
+    def made(rgb: np.ndarray) -> Tensor:
+        unit = torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255
+        return cast(Tensor, network(unit * 2 - 1)[0, 0] + 1) / 2
+
+    scores = []
+    for _, nir, rgb in pairs(judge):
+        truth = torch.from_numpy(nir) / 255
+        grey = torch.from_numpy(rgb).float().mean(2) / 255
+        scores.append(
+            tuple(-10 * math.log10((x - truth).square().mean()) for x in (made(rgb), grey))
+        )
+    print("PSNR of the band and of the grey of RGB:", np.mean(scores, 0))
+    of_photographs = [(made(rgb) * 255).round().byte() for _, rgb in photographs()]
+    torch.save({"bands": of_photographs, "train": train}, out)
+
+
+@torch.inference_mode()
+def judged(network: nn.Module, shots: Sequence[Shot]) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures of the network and of the grey copy."""
+    found = []
+    for name, nir, rgb in shots:
+        unit = torch.from_numpy(nir).expand(1, 3, -1, -1) / 255
+        truth = torch.from_numpy(rgb).permute(2, 0, 1) / 255
+        output = ((network(unit * 2 - 1)[0] + 1) / 2).clamp(0, 1)
+        found.append([judge_picture(name, picture, truth) for picture in (output, unit[0])])
+    of_network, of_grey = (pool(judgements) for judgements in zip(*found, strict=True))
+    return of_network, of_grey
+
+
+def train(
+    name: str,
+    results: Path,
+    train: list[int],
+    judge: list[int],
+    bands: Path | None = None,
+    share: float = 0.25,
+    until: float = 1.0,
+    heads: Literal[1, 2] = 1,
+    frozen: int = 11,
+    widths: tuple[int, ...] = WIDTHS,
+    dropout: float = 0.2,
+    drop_path: float = 0.1,
+    adversary: float = 0.0,
+    steps: int = 400,
+    seed: int = 0,
+) -> None:
+    """Train the default network, and judge it.
+
+    Args:
+        name: Of the row.
+        results: JSON file that it is added to.
+        train: Folds that are trained on.
+        judge: Folds that are judged.
+        bands: Of `band`; None: no photographs.
+        share: Of photographs in a batch.
+        until: Part of the run after which there are none.
+        heads: Last layers.
+        frozen: See `SceneUNet`.
+        widths: Likewise.
+        dropout: Likewise.
+        drop_path: Likewise.
+        adversary: Weight of a conditional PatchGAN's loss in the second half of the run.
+        steps: Batches of 16.
+        seed: Of everything.
+    """
+    options = {key: value for key, value in locals().items() if key not in ("name", "results")}
+    rng = prepared(seed)
+    network = SceneUNet("imagenet", 352, widths, frozen, dropout, drop_path)
+    if heads == 2:
+        network.last = LastLayers(network.last)  # type: ignore[assignment]
+    network.train().to(memory_format=torch.channels_last)
+    optimizer, schedule = descending(network, steps)
+    terms = ((nn.L1Loss(), 1.0), (AngleLoss(), 1.15), (ColoredAngleLoss(), 0.25), (LabLoss(), 1.0))
+    shots, photos = pairs(train), []
+    if bands:
+        made = torch.load(bands, weights_only=True)
+        if set(made["train"]) & set(judge):
+            raise NirganError(f"{bands}: made by a network that was trained on the judged folds")
+        photos = [(n, b.numpy(), c) for b, (n, c) in zip(made["bands"], photographs(), strict=True)]
+    critic = PatchGAN((32, 64, 128), norm="instance")
+    descent = torch.optim.Adam(critic.parameters(), 2e-4, betas=(0.5, 0.999))
+    started = time.perf_counter()
+    for step in range(steps):
+        extra = int(share * BATCH + rng.random()) if photos and step < until * steps else 0
+        nir, rgb = batch(rng, shots, BATCH - extra, 0.25)
+        if extra:
+            more = batch(rng, photos, extra, 0.35)
+            nir, rgb = torch.cat((nir, more[0])), torch.cat((rgb, more[1]))
+        nir = torch.stack([varied(rng, one) for one in nir]) * 2 - 1
+        if heads == 2:
+            network.last.second = extra
+        output = network(nir.expand(-1, 3, -1, -1))
+        loss = sum(weight * term((output + 1) / 2, rgb) for term, weight in terms)
+        if adversary and step >= steps // 2:
+            told = discriminator_loss(critic(rgb * 2 - 1, nir), critic(output.detach(), nir))
+            descent.zero_grad()
+            told.backward()
+            descent.step()
+            loss = loss + adversary * generator_loss(critic(output, nir), saturating=False)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % 50 == 0:
+            print(step + 1, f"{loss.item():.3f} {time.perf_counter() - started:.0f} s", flush=True)
+    if heads == 2:
+        network.last.second = 0
+    network.eval()
+    figures, grey = judged(network, pairs(judge))
+    rows = json.loads(results.read_text()) if results.is_file() else {}
+    rows[name] = {
+        "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+        "figures": figures,
+        "grey": grey,
+        "seconds": time.perf_counter() - started,
+        "provenance": provenance(torch.device("cpu")),
+    }
+    write_json(results, rows)
+    print(name, json.dumps(rows[name]["figures"]))
+
+
+if __name__ == "__main__":
+    auto_cli([band, train], as_positional=False)
