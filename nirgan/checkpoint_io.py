@@ -1,4 +1,4 @@
-"""Checkpoints that are on the disk whole, or not at all."""
+"""Checkpoints that are on the disk whole, or not at all, and that run nothing when read."""
 
 import errno
 import io
@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from nirgan.errors import NirganError
+from nirgan.utils.safe_loading import load_checkpoint
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -49,6 +50,19 @@ class WholeCheckpointIO(TorchCheckpointIO):
             kept = "; the former one is whole" if file.exists() else ""
             raise NirganError(f"{file}: cannot be written ({why}){kept}") from error
         _sync_folder(file.parent)
+
+    def load_checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        map_location: Any = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU, as tensors and plain values whatever is asked for.
+
+        Raises:
+            NirganError: It cannot be read, or holds anything else.
+        """
+        return load_checkpoint(Path(path))
 
 
 def newest_whole(files: Iterable[Path]) -> Path | None:

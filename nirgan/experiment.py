@@ -11,10 +11,8 @@ from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
-from zipfile import is_zipfile
 
 import jsonargparse
-import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -45,6 +43,7 @@ from nirgan.explain import check_files, explain
 from nirgan.loggers import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
 PARTS = {"class_path": "--model", "source": "--data"}
 """Keys at the top of a part's file, and the option that takes it."""
@@ -56,6 +55,10 @@ INSTEAD = {
     "use data.batch_size",
 }
 """What to say where Lightning advises what cannot be done here."""
+
+
+REMEDY = "if you know it, give it in the configuration too (--config, --model), or pass --trust"
+"""How a person vouches for what a checkpoint names."""
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
@@ -209,6 +212,11 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """What every experiment has beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
+        parser.add_argument(
+            "--trust",
+            action="store_true",
+            help="let --ckpt_path name classes of other packages, which runs their code",
+        )
         parser.add_lightning_class_args(Best, "checkpoint")
         parser.add_lightning_class_args(Last, "last")  # after the best, so that it knows of it
         parser.add_lightning_class_args(Pictures, "pictures")
@@ -222,10 +230,14 @@ class ExperimentCLI(LightningCLI):
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Look at the checkpoint before Lightning takes the method's arguments from it."""
+        """Look at the checkpoint before Lightning takes the method's arguments from it.
+
+        Lightning hands them to the parser, which imports and calls what they name.
+        """
         super().parse_arguments(parser, args)
         verb = self.config.subcommand
         config = self.config[verb]
+        trust = config.pop("trust")  # said anew each time, and no part of what a run is
         path = config.ckpt_path
         if path is None and verb != "fit":
             raise NirganError(
@@ -236,8 +248,12 @@ class ExperimentCLI(LightningCLI):
             path = config.ckpt_path = _last(config)
         if path is not None and not Path(path).is_file():
             raise NirganError(f"--ckpt_path {path}: no such file")
-        if path is not None and not is_zipfile(path):
-            raise NirganError(f"--ckpt_path {path}: not a checkpoint, or cut short")
+        if config.weights_only is False:
+            raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
+        if path is not None:
+            checkpoint = load_checkpoint(Path(path), mmap=True)
+            own = trust or _strings(plain(config.model.as_dict() if config.model else None))
+            check_hyperparameters(checkpoint, Path(path), own, REMEDY)
         self.method = _method(config.model)
 
     def before_instantiate_classes(self) -> None:
@@ -291,7 +307,7 @@ class ExperimentCLI(LightningCLI):
     def after_fit(self) -> None:
         """Judge the best checkpoint."""
         if best := self._get(self.config_init, "checkpoint").best_model_path:
-            self.model.load_state_dict(torch.load(best, weights_only=True)["state_dict"])
+            self.model.load_state_dict(load_checkpoint(Path(best))["state_dict"])
         self._summarize(whole=False)
         rank_zero_info(NEXT)
 
@@ -334,6 +350,13 @@ def _method(model: Namespace | None) -> str:
         return ""
     generator = model.init_args.get("generator")
     return " of ".join(p.class_path.rpartition(".")[2] for p in (model, generator) if p)
+
+
+def _strings(value: Any) -> set[str]:
+    """All strings in a configuration: those that the person has given, and defaults."""
+    if isinstance(value, dict | list):
+        return set().union(*map(_strings, value.values() if isinstance(value, dict) else value))
+    return {value} if isinstance(value, str) else set()
 
 
 def _last(config: Namespace) -> str:

@@ -69,8 +69,13 @@ class Best(ModelCheckpoint):
         }
 
     def _copied(self, former: str, folder: str, trainer: Trainer) -> str:
-        """Where a file of the former run now is, or `` if it is not there any more."""
+        """Where a file of the former run now is, or `` if it is not there any more.
+
+        The paths are the checkpoint's, whoever made it: nothing is written outside the folder.
+        """
         name = os.path.relpath(former, folder)
+        if ".." in Path(name).parts or Path(name).suffix != ".ckpt":
+            return ""
         beside = Path(str(trainer.ckpt_path)).parent / name  # the run may have been moved
         found = next((file for file in (Path(former), beside) if file.is_file()), None)
         if found is None:

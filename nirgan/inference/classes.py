@@ -1,13 +1,12 @@
 """Networks from what a configuration says of them: the path of a class, and its arguments.
 
 A configuration comes with weights, from anywhere, and importing a module runs it. So a path alone
-imports nothing but this package's networks and torch's layers; a class of one's own is found where
-its module is imported already, or where the user trusts the file. Whatever the path, only a torch
-module is called.
+imports nothing but this package's networks and torch's layers, see `nirgan.utils.safe_loading`; a
+class of one's own is imported where the person trusts the file or names the class. Whatever the
+path, only a torch module is called.
 """
 
 import inspect
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -16,26 +15,23 @@ from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import weights_follow
-
-OWN = ("nirgan.networks.", "torch.nn.")
-LIBRARIES = {"nirgan", "torch", "torchmetrics", "lightning", "pytorch_lightning"}
-"""Of those only `OWN`: they are imported anyway, and some of their modules fetch or run things."""
+from nirgan.utils.safe_loading import NETWORKS, Trust, find_class, is_trusted
 
 
-def restore(described: Any, weights: dict[str, Any], name: Any, trust: bool = False) -> nn.Module:
+def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = False) -> nn.Module:
     """Make a network, and load its weights.
 
     Args:
         described: `class_path` and, if it has arguments, `init_args`.
         weights: What its `state_dict` gave.
         name: What messages call it.
-        trust: Import whatever the path names.
+        trust: Class paths that may be imported although they are another package's; True: all.
 
     Raises:
         NirganError: The class may not be imported or is no network, or the weights are another's.
     """
     with weights_follow():
-        if str(_at(described, "class_path", name)).startswith(OWN):
+        if not trust:
             # On no device, nothing is allocated: arguments may ask for more than the machine has.
             with torch.device("meta"):
                 _compare(build(described, name), weights, name)
@@ -54,7 +50,7 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: bool = Fa
     return network
 
 
-def build(described: Any, name: Any, trust: bool = False) -> nn.Module:
+def build(described: Any, name: Any, trust: Trust = False) -> nn.Module:
     """Make a network, its weights as they begin, see `restore`."""
     cls = _class(_at(described, "class_path", name), name, trust)
     arguments = described.get("init_args") or {}
@@ -67,7 +63,7 @@ def build(described: Any, name: Any, trust: bool = False) -> nn.Module:
         raise NirganError(f"{name}: {cls.__name__} cannot be made ({_last_line(error)})") from error
 
 
-def _value(value: Any, name: Any, trust: bool) -> Any:
+def _value(value: Any, name: Any, trust: Trust) -> Any:
     if isinstance(value, dict):
         if "class_path" in value:
             return build(value, name, trust)
@@ -77,22 +73,22 @@ def _value(value: Any, name: Any, trust: bool) -> Any:
     return value
 
 
-def _class(path: Any, name: Any, trust: bool) -> type[nn.Module]:
-    module, _, cls = str(path).rpartition(".")
-    if not trust and not f"{module}.".startswith(OWN):
-        if module.partition(".")[0] in LIBRARIES:
-            raise NirganError(f"{name}: {path!r} is none of the networks of nirgan.networks")
-        if module not in sys.modules:
+def _class(path: Any, name: Any, trust: Trust) -> type[nn.Module]:
+    found = find_class(path, NETWORKS)
+    if found is None:
+        if not is_trusted(str(path), trust):
             raise NirganError(
-                f"{name}: its network is {path!r}, which is not nirgan's, and importing it runs "
-                "code; if you know it, import it first, or pass trust (--trust)"
+                f"{name}: its network is {str(path)[:100]!r}, none of the networks of "
+                "nirgan.networks and torch.nn, and importing it could run any code; if you know "
+                "it, pass --trust, or load(..., trust=[its class path])"
             )
-    try:
-        found = getattr(import_module(module), cls)
-    except Exception as error:  # a module that is trusted raises what it likes
-        raise NirganError(
-            f"{name}: its network {path!r} cannot be imported ({_last_line(error)})"
-        ) from error
+        module, _, cls = str(path).rpartition(".")
+        try:
+            found = getattr(import_module(module), cls)
+        except Exception as error:  # a module that is trusted raises what it likes
+            raise NirganError(
+                f"{name}: its network {path!r} cannot be imported ({_last_line(error)})"
+            ) from error
     if not (inspect.isclass(found) and issubclass(found, nn.Module)):
         raise NirganError(f"{name}: {path!r} is no network, no subclass of torch.nn.Module")
     return found

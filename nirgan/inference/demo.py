@@ -35,6 +35,11 @@ def main(arguments: Sequence[str]) -> int:
         "--model", nargs="+", default=["default"], help="names or files; the page lets choose"
     )
     parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the models name classes of other packages, which runs their code",
+    )
     options = parse(parser, arguments)
     if not 0 < options.port < 65536:
         raise NirganError(f"--port: expected 1 to 65535, got {options.port}")
@@ -46,15 +51,15 @@ def main(arguments: Sequence[str]) -> int:
             raise NirganError(
                 f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
             ) from error
-        return _show(options.model, options.port, Path(folder))
+        return _show(options.model, options.port, Path(folder), options.trust)
 
 
-def _show(models: Sequence[str], port: int, folder: Path) -> int:
+def _show(models: Sequence[str], port: int, folder: Path, trust: bool) -> int:
     from nirgan.inference.desk import Desk  # noqa: PLC0415 (help comes at once)
     from nirgan.inference.loading import load  # noqa: PLC0415
     from nirgan.inference.page import build  # noqa: PLC0415
 
-    loaded = [load(model) for model in models]
+    loaded = [load(model, trust=trust) for model in models]
     page = build(Desk({f"{one.name} ({one.digest})": one for one in loaded}, folder))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
     try:

@@ -7,6 +7,7 @@ import torch
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.saved import read_model
+from nirgan.utils.safe_loading import Trust
 
 SHIPPED = Path(__file__).parent / "weights"
 """Folders of the models that come with the package, by name."""
@@ -18,7 +19,7 @@ def load(
     device: str | torch.device | None = None,
     precision: Precision = "fp32",
     tile: int | None = None,
-    trust: bool = False,
+    trust: Trust = False,
 ) -> Colorizer:
     """Load a trained method.
 
@@ -28,7 +29,8 @@ def load(
         device: None: the GPU if there is one, else the CPU.
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
         tile: Height and width of a tile in pixels; None: from the free memory.
-        trust: Import classes of other packages that the file names, which runs their code.
+        trust: Class paths of other packages that may be imported, which runs their code; True:
+            whatever the file names.
 
     Raises:
         NirganError: There is no such model, or it cannot be used; or there is no such device.

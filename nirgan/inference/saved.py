@@ -26,6 +26,7 @@ from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.checkpoints import read_checkpoint
 from nirgan.inference.classes import restore
+from nirgan.utils.safe_loading import Trust
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -53,12 +54,13 @@ class Saved:
     config: Config
 
 
-def read_model(where: Path, trust: bool = False) -> Saved:
+def read_model(where: Path, trust: Trust = False) -> Saved:
     """Read a folder, a file of weights or a checkpoint of `fit`.
 
     Args:
         where: A folder as `write_model` leaves it, a `.safetensors` file, a `.ckpt` file.
-        trust: Import the module of the network's class whatever it is, which runs it.
+        trust: Class paths of other packages that may be imported, which runs them; True: whatever
+            the file names.
 
     Raises:
         NirganError: It cannot be read, or is not what it seems; or its network may not be imported.

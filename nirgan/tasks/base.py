@@ -1,6 +1,7 @@
 """What every method is, however it is trained: a task that colorizes and is judged."""
 
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Self, cast
 
 import lightning
 import torch
@@ -12,6 +13,7 @@ from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
+from nirgan.utils.safe_loading import Trust, check_hyperparameters, load_checkpoint
 
 
 class ColorizationTask(lightning.LightningModule):
@@ -29,6 +31,35 @@ class ColorizationTask(lightning.LightningModule):
         self.generator = generator
         self.val_metrics = colorization_metrics("val/")
         self.test_metrics = colorization_metrics("test/")
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | Path,
+        map_location: Any = None,
+        *,
+        trust: Trust = False,
+        **options: Any,
+    ) -> Self:
+        """Make a task as a checkpoint says, with its weights.
+
+        Args:
+            checkpoint_path: A file that `fit` has written.
+            map_location: See `torch.load`.
+            trust: Class paths of other packages that may be imported, which runs their code; True:
+                whatever the file names.
+            options: Lightning's, and arguments that take the place of the checkpoint's.
+
+        Raises:
+            NirganError: It is no checkpoint, or names what is neither trusted nor this class.
+        """
+        file, own = Path(checkpoint_path), f"{cls.__module__}.{cls.__qualname__}"
+        named = trust or [own]
+        if not isinstance(named, bool):
+            named = [own, *([named] if isinstance(named, str) else named)]
+        remedy = "if you know it, pass trust=[it]"
+        check_hyperparameters(load_checkpoint(file, mmap=True), file, named, remedy)
+        return super().load_from_checkpoint(file, map_location, **options | {"weights_only": True})
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to B x 3 x H x W in [-1, 1]."""

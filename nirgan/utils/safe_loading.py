@@ -1,0 +1,172 @@
+"""What may be loaded of a checkpoint or a model folder, which anybody may have made.
+
+A checkpoint is a pickle in an archive, and its hyperparameters name classes by their import path;
+importing a module, or calling what it holds, runs code. So every verb reads a checkpoint with
+torch's unpickler for weights, which calls nothing that a file names, and no path that a file gives
+is imported unless it is on the list: classes of networks, losses, metrics, tasks, optimizers and
+schedules, of this package and of torch. Other paths must be named by the person, in a
+configuration or as trusted. The list is consulted before anything is imported.
+"""
+
+import inspect
+import re
+from collections.abc import Collection
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from nirgan.errors import NirganError, named
+
+Trust = bool | Collection[str]
+"""Class paths that the person vouches for; True: whatever the file names."""
+
+NETWORKS = ("nirgan.networks.", "torch.nn.")
+METHODS = (*NETWORKS, "nirgan.losses.", "nirgan.metrics.", "nirgan.tasks.", "torch.optim.")
+KINDS = (nn.Module, Optimizer, LRScheduler)
+HYPERPARAMETERS = ("hyper_parameters", "hparams", "module_arguments", "datamodule_hyper_parameters")
+"""Where checkpoints of Lightning, old ones too, keep arguments of constructors."""
+INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+"""Stands in every checkpoint of Lightning's command line, under `_instantiator`."""
+
+
+def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU; nothing that it names is called, nothing is unpacked to disk.
+
+    Args:
+        file: An archive as `torch.save` writes it.
+        mmap: Map tensors into memory instead of reading them; the file has to stay as it is.
+
+    Raises:
+        NirganError: It cannot be read, is damaged, no checkpoint, or holds more than tensors and
+            plain values.
+    """
+    try:
+        with ZipFile(file) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        size = file.stat().st_size
+    except OSError as error:
+        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+    except (BadZipFile, NotImplementedError, ValueError) as error:
+        raise NirganError(
+            f"{named(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, which could "
+            "run any code when opened and so is not; give one that `fit` has written"
+        ) from error
+    if unpacked > size:  # torch packs nothing tightly; what is may fill the memory
+        raise NirganError(f"{named(file)}: compressed, which no checkpoint of `fit` is")
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+    except OSError as error:
+        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+    except Exception as error:  # a damaged file raises anything
+        # Of torch's own message only a name is told: the rest advises to load without safety.
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"holds a pickled {wanted[1]}" if wanted else "damaged, or holds pickled objects"
+        raise NirganError(
+            f"{named(file)}: {what}; unpickling could run any code, so it is refused; expected "
+            "tensors and plain values, as in every checkpoint that `fit` writes: give one of those"
+        ) from error
+    if type(checkpoint) is not dict:
+        raise NirganError(f"{named(file)}: not a checkpoint of `fit`: no generator in it")
+    return checkpoint
+
+
+def check_hyperparameters(
+    checkpoint: dict[str, Any], file: Path, trust: Trust, remedy: str
+) -> None:
+    """Look at all that a checkpoint would have imported.
+
+    Parsers take paths of classes and functions, paths of further files and text that is YAML
+    wherever a string may stand. So each string must be a word that can be none of these, or a
+    class on the list, or one that the person has named.
+
+    Args:
+        checkpoint: From `load_checkpoint`.
+        file: Where it comes from, for messages.
+        trust: Strings that the person's own configuration holds; True: do not look.
+        remedy: How the person can vouch for a string, for messages.
+
+    Raises:
+        NirganError: It names something else.
+    """
+    if trust is True:
+        return
+    try:
+        for part in HYPERPARAMETERS:
+            values = checkpoint.get(part, {})
+            if type(values) is dict and values.get("_instantiator") == INSTANTIATOR:
+                values = {k: v for k, v in values.items() if k != "_instantiator"}
+            _check(values, [], trust)
+    except _UntrustedError as error:
+        raise NirganError(f"{named(file)}: {error}; {remedy}") from error
+    except RecursionError as error:
+        raise NirganError(f"{named(file)}: hyperparameters without an end") from error
+
+
+def find_class(path: object, prefixes: tuple[str, ...] = METHODS) -> type | None:
+    """The class at an import path, or None if it is not on the list.
+
+    Nothing is imported but modules of this package and of torch.
+
+    Args:
+        path: Of a class, `torch.nn.HuberLoss` say.
+        prefixes: Of the modules that hold and define it.
+    """
+    module, _, name = str(path).rpartition(".")
+    if not f"{module}.".startswith(prefixes) or not all(map(str.isidentifier, module.split("."))):
+        return None
+    try:
+        found = vars(import_module(module)).get(name)  # getattr may import further modules
+    except Exception:  # not there, or of a system that torch has not been built for
+        return None
+    if not (inspect.isclass(found) and issubclass(found, KINDS)):
+        return None
+    return found if f"{found.__module__}.".startswith(prefixes) else None
+
+
+def is_trusted(value: str, trust: Trust) -> bool:
+    """Whether the person vouches for a class path, or for any other string."""
+    if isinstance(trust, bool):
+        return trust
+    return value in ([trust] if isinstance(trust, str) else trust)
+
+
+class _UntrustedError(Exception):
+    """A value that may not be parsed: its key, and what it is."""
+
+
+def _check(value: Any, keys: list[str], trust: Trust) -> None:
+    # Exact types: from a pickle, the methods of a subclass may be hidden behind other values.
+    if type(value) is dict:
+        for key, inner in value.items():
+            if type(key) not in (str, int):
+                raise _UntrustedError(f"{'.'.join(keys)} has a key of {type(key).__name__}")
+            _check(inner, [*keys, str(key)], trust)
+    elif type(value) in (list, tuple):
+        for number, inner in enumerate(value):
+            _check(inner, [*keys, str(number)], trust)
+    elif type(value) is str:
+        is_class = bool(keys) and keys[-1].rpartition(".")[2] in ("class_path", "_class_path")
+        if is_trusted(value, trust) or (not is_class and _is_data(value)) or find_class(value):
+            return
+        raise _UntrustedError(
+            f"{'.'.join(k for k in keys if k != 'init_args')} is {value[:100]!r}, which is no "
+            "class of nirgan's, torch.nn or torch.optim and could run any code"
+        )
+    elif value is not None and type(value) not in (bool, int, float):
+        raise _UntrustedError(f"{'.'.join(keys)} is of type {type(value).__name__}")
+
+
+def _is_data(text: str) -> bool:
+    """Whether no parser can take it for a class, a function, a file, YAML or an interpolation."""
+    if not re.fullmatch(r"(\w[\w./-]{,199})?", text, re.ASCII):
+        return False
+    parts = text.split(".")
+    if all(map(str.isidentifier, parts)) and (len(parts) > 1 or not text.islower()):
+        return False  # an import path, or the short name of a class
+    return Path(text).is_dir() or not Path(text).exists()

@@ -1,0 +1,524 @@
+"""Nothing that a stranger's checkpoint or model folder names is imported or called, by any verb."""
+
+import functools
+import json
+import os
+import pickle
+import sys
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from types import SimpleNamespace
+
+import lightning
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT, SUITE
+from lightning.pytorch.cli import LightningCLI
+from PIL import Image
+from plain_networks import PlainGenerator
+from safetensors.torch import save_file
+
+import nirgan
+from nirgan.callbacks.best import Best
+from nirgan.cli import main
+from nirgan.errors import NirganError
+from nirgan.experiment import ExperimentCLI, configuration
+from nirgan.networks.discriminators.patch import PatchGAN
+from nirgan.networks.generators.compact import Compact
+from nirgan.tasks.adversarial import AdversarialTask
+from nirgan.utils.safe_loading import check_hyperparameters, find_class
+
+MARK = "it_ran"
+"""A file that every payload makes in the working folder, if it runs."""
+MODULE = f"""
+from pathlib import Path
+from torch import nn
+
+Path({MARK!r}).touch()
+
+class Evil(nn.Module):
+    pass
+
+def run(*args, **kwargs):
+    return 1.0
+"""
+INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
+ADVERSARIAL = "nirgan.tasks.adversarial.AdversarialTask"
+COMPACT = "nirgan.networks.generators.compact.Compact"
+PATCH = "nirgan.networks.discriminators.patch.PatchGAN"
+VIRTUAL = "nirgan.networks.virtual_batch_norm.VirtualBatchNormalized"
+LAMBDA = "torch.optim.lr_scheduler.LambdaLR"
+FITTING = ("fit", "validate", "test", "predict")
+
+
+def spec(path, /, **arguments):
+    return {"class_path": path, "init_args": arguments}
+
+
+def hyper(**changes):
+    """What `fit` stores of a method."""
+    stored = {
+        "_class_path": ADVERSARIAL,
+        "_instantiator": INSTANTIATOR,
+        "generator": spec(COMPACT, widths=[4, 6]),
+        "discriminator": spec(PATCH, widths=[4]),
+    }
+    return stored | changes
+
+
+def loss(**arguments):
+    return {"x": {"loss": spec("torch.nn.L1Loss", **arguments), "weight": 1.0}}
+
+
+def untyped(value):
+    """Under an argument that has no type, where the parser builds whatever it is given."""
+    return hyper(reconstruction=loss(size_average=value))
+
+
+CALLS = {
+    "os.system": {"command": f"touch {MARK}"},
+    "os.mkdir": {"path": MARK},
+    "subprocess.Popen": {"args": ["touch", MARK]},
+    "subprocess.check_call": {"args": ["touch", MARK]},
+    "builtins.open": {"file": MARK, "mode": "w"},
+    "builtins.__import__": {"name": "evil_module"},
+    "importlib.import_module": {"name": "evil_module"},
+    "runpy.run_path": {"path_name": "evil_module.py"},
+    "shutil.copy": {"src": "evil_module.py", "dst": MARK},
+    "timeit.timeit": {"stmt": f"open({MARK!r}, 'w')", "number": 1},
+    "multiprocessing.Process": {"target": "evil_module.run"},
+    "torch.hub.load": {"repo_or_dir": ".", "model": "run", "source": "local"},
+    "torch.utils.cpp_extension.load": {"name": "evil", "sources": ["evil.cpp"]},
+    "torch.load": {"f": "evil.pickle", "weights_only": False},
+    "numpy.load": {"file": "evil.pickle", "allow_pickle": True},
+    "torch.utils.data.DataLoader": {"dataset": [1]},
+    "torch.nn.functional.relu": {},
+    "torch.nn.init.normal_": {},
+    "torch.optim.adam.adam": {},
+    "nirgan.cli.main": {"arguments": ["--help"]},
+    "nirgan.experiment.run": {"verb": "fit", "arguments": []},
+    "nirgan.files.write_json": {"file": MARK, "value": 1},
+    "nirgan.data.store.PairStore": {"folder": MARK},
+    "nirgan.tasks.training.make_optimizer": {},
+    "nirgan.tasks.base.torch.hub.load": {"repo_or_dir": ".", "model": "run", "source": "local"},
+    "lightning.pytorch.cli.instantiate_class": {"args": [], "init": {"class_path": "os.mkdir"}},
+    "evil_module.Evil": {},
+    "evil_module.run": {},
+    "evil_package.nets.Evil": {},
+    "hubconf.run": {},
+    "plain_networks.PlainGenerator": {},  # a network, and imported: by nobody who vouches for it
+}
+PLACES = {
+    "the method": lambda v: {"_class_path": v["class_path"], **v["init_args"]},
+    "the method, as in a file": lambda v: {"class_path": ADVERSARIAL, "init_args": v},
+    "generator": lambda v: hyper(generator=v),
+    "generator's network": lambda v: hyper(generator=spec(VIRTUAL, network=v)),
+    "generator's list": lambda v: hyper(generator=spec(COMPACT, widths=[4, v])),
+    "discriminator": lambda v: hyper(discriminator=v),
+    "a loss": lambda v: hyper(reconstruction={"x": {"loss": v, "weight": 1.0}}),
+    "a weight": lambda v: hyper(
+        reconstruction={"x": {"loss": spec("torch.nn.L1Loss"), "weight": v}}
+    ),
+    "a list without a type": lambda v: untyped([[v]]),
+    "a mapping without a type": lambda v: untyped({"a": {"b": v}}),
+    "further arguments": lambda v: hyper(
+        reconstruction={"x": {"loss": spec("torch.nn.L1Loss") | {"dict_kwargs": {"a": v}}}}
+    ),
+    "optimizer": lambda v: hyper(generator_optimizer=v),
+    "optimizer's argument": lambda v: hyper(generator_optimizer=spec("torch.optim.Adam", lr=v)),
+    "schedule": lambda v: hyper(scheduler=v),
+    "schedule's function": lambda v: hyper(scheduler=spec(LAMBDA, lr_lambda=v)),
+    "l1": lambda v: hyper(l1=v),
+    "rates of parts": lambda v: hyper(lr_factors={"generator": v}),
+    "an argument that is none": lambda v: hyper(more=v),
+    "a dotted key": lambda v: hyper(**{"generator.class_path": v["class_path"]}),
+    "a key of a key": lambda v: untyped({"a.class_path": v["class_path"], "a.init_args": {}}),
+}
+RUN = "{class_path: os.mkdir, init_args: {path: " + MARK + "}}"
+STRINGS = {
+    "a function's path": "evil_module.run",
+    "a class's path": "evil_module.Evil",
+    "the short name of a class": "Sequential",
+    "YAML": RUN,
+    "YAML of lines": f"class_path: os.mkdir\ninit_args:\n  path: {MARK}",
+    "YAML of a list": "- evil_module.run",
+    "YAML of a tag": "!!python/object/apply:os.mkdir [it_ran]",
+    "a file": "evil.yaml",
+    "a file without an end": "evil",
+    "a file in a folder": "evil_package/evil.yaml",
+    "a file elsewhere": "../evil.yaml",
+    "a file's address": "file://evil.yaml",
+    "standard input": "-",
+    "an interpolation": "${oc.decode:evil_module.run}",
+    "the environment": "${oc.env:HOME}",
+}
+STRING_PLACES = {
+    "generator": lambda v: hyper(generator=v),
+    "schedule": lambda v: hyper(scheduler=v),
+    "schedule's function": lambda v: hyper(scheduler=spec(LAMBDA, lr_lambda=v)),
+    "schedule's list": lambda v: hyper(scheduler=spec(LAMBDA, lr_lambda=[v])),
+    "without a type": untyped,
+    "a class": lambda v: untyped({"class_path": v}),
+}
+
+
+def hidden():
+    """A mapping that shows nothing to who asks it for its items."""
+    mapping = OrderedDict(reconstruction=loss(size_average=spec("os.mkdir", path=MARK)))
+    mapping.items = OrderedDict
+    return mapping
+
+
+def endless():
+    inner = []
+    inner.append(inner)
+    return inner
+
+
+def deep():
+    value = spec("os.mkdir", path=MARK)
+    for _ in range(150):
+        value = [value]
+    return value
+
+
+EVIL = spec("evil_module.Evil")
+OTHERS = {
+    "an instantiator": hyper(_instantiator="evil_module.run"),
+    "hidden items": hidden(),
+    "no mapping": [EVIL],
+    "a tensor": untyped(torch.zeros(1)),
+    "a type": untyped(torch.float32),
+    "a key of bytes": hyper(lr_factors={b"evil_module": 1.0}),
+    "without an end": untyped(endless()),
+    "deep": untyped(deep()),
+}
+HOSTILE = {
+    **{f"{path} without a type": untyped(spec(path, **given)) for path, given in CALLS.items()},
+    **{f"os.mkdir as {n}": place(spec("os.mkdir", path=MARK)) for n, place in PLACES.items()},
+    **{f"a module as {name}": place(EVIL) for name, place in PLACES.items()},
+    **{
+        f"{kind} as {name}": place(text)
+        for kind, text in STRINGS.items()
+        for name, place in STRING_PLACES.items()
+    },
+    **OTHERS,
+}
+
+
+PARSER, PARSED = {}, {}
+
+
+class Reduced:
+    """Calls a function when it is unpickled without care."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+RUNS = Reduced(os.system, f"touch {MARK}")
+WEIGHTS = {f"generator.{key}": value for key, value in Compact([4, 6]).state_dict().items()}
+GOOD = {"state_dict": WEIGHTS, "hyper_parameters": hyper(), "epoch": 0, "global_step": 0}
+PICKLES = {
+    "hyperparameters": GOOD | {"hyper_parameters": RUNS},
+    "weights": GOOD | {"state_dict": RUNS},
+    "a weight": GOOD | {"state_dict": {**WEIGHTS, "generator.last.bias": RUNS}},
+    "callbacks": GOOD | {"callbacks": {"Last": RUNS}},
+    "optimizers": GOOD | {"optimizer_states": [RUNS]},
+    "another part": GOOD | {"more": [{"a": RUNS}]},
+    "all of it": RUNS,
+    "exec": GOOD | {"more": Reduced(exec, f"open({MARK!r}, 'w')")},
+    "import": GOOD | {"more": Reduced(__import__, "evil_module")},
+    "hub": GOOD | {"more": Reduced(torch.hub.load, ".", "run", False, None, None)},
+    "a partial function": GOOD | {"more": functools.partial(os.mkdir, MARK)},
+    "a function": GOOD | {"more": os.system},
+    "a network": GOOD | {"more": Compact([4, 6])},
+    "a network of one's own": GOOD | {"more": PlainGenerator()},
+}
+
+
+@pytest.fixture(autouse=True)
+def trap(tmp_path, monkeypatch):
+    """A working folder that runs whatever imports, reads or calls what lies in it."""
+    folder = tmp_path / "work"
+    (folder / "evil_package").mkdir(parents=True)
+    for module in ("evil_module", "hubconf", "evil_package/nets"):
+        (folder / f"{module}.py").write_text(MODULE)
+    for file in ("evil", "evil.yaml", "evil_package/evil.yaml", "../evil.yaml"):
+        (folder / file).write_text(RUN)
+    (folder / "evil.pickle").write_bytes(pickle.dumps(RUNS))
+    Image.fromarray(np.zeros((16, 16), np.uint8)).save(folder / "nir.png")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr("torch.utils.cpp_extension.load", lambda **_: Path(MARK).touch())
+    yield folder
+    for module in ("evil_module", "hubconf", "evil_package", "evil_package.nets"):
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Runs a verb up to where its trainer would run.
+
+    The parser is built once, and the person's own arguments are parsed once, for all checkpoints.
+    """
+    setup, parse_arguments = ExperimentCLI.setup_parser, LightningCLI.parse_arguments
+
+    def once(cli, *args):
+        if not PARSER:
+            setup(cli, *args)
+            names = ("parser", "_subcommand_parsers", "_subcommand_method_arguments")
+            PARSER.update({name: getattr(cli, name) for name in names})
+        cli.__dict__.update(PARSER)
+
+    def without_checkpoint(cli, parser, args):
+        rest = tuple(word for word in args if not word.startswith("--ckpt_path="))
+        if rest not in PARSED:
+            parse_arguments(cli, parser, rest)
+            PARSED[rest] = cli.config
+        cli.config = PARSED[rest].clone()
+        for word in set(args) - set(rest):
+            cli.config[args[0]].ckpt_path = word.partition("=")[2]
+
+    monkeypatch.setattr(ExperimentCLI, "setup_parser", once)
+    monkeypatch.setattr(LightningCLI, "parse_arguments", without_checkpoint)
+    monkeypatch.setattr(ExperimentCLI, "_run_subcommand", lambda *_: None)
+
+    def run(verb, *options):
+        method = (
+            f"--model={ADVERSARIAL}",
+            f"--model.generator={COMPACT}",
+            "--model.generator.widths=[4,6]",
+            f"--model.discriminator={PATCH}",
+            "--data.source=Synthetic",
+            "--trainer.logger=false",
+            "--trainer.accelerator=cpu",
+        )
+        return main([verb, *method, *options])
+
+    return run
+
+
+def assert_refused(status, capsys, file):
+    """One line, which names the file, and nothing has run."""
+    line = capsys.readouterr().err.strip()
+    assert (status, Path(MARK).exists()) == (2, False), line
+    assert not {"evil_module", "hubconf", "evil_package"} & sys.modules.keys()
+    assert "\n" not in line
+    assert len(line) < 500 + 2 * len(str(file))
+    assert str(file) in line
+    assert "weights_only" not in line.lower()
+    assert "add_safe_globals" not in line
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_hyperparameters_name_is_not_run(name, parse, trap, capsys):
+    file = trap.parent / "evil.ckpt"
+    torch.save(GOOD | {"hyper_parameters": HOSTILE[name]}, file)
+    for verb in FITTING:
+        assert_refused(parse(verb, f"--ckpt_path={file}"), capsys, file)
+    with pytest.raises(NirganError):
+        AdversarialTask.load_from_checkpoint(file)
+    assert not Path(MARK).exists()
+
+
+def test_whatever_names_it_a_checkpoint_is_looked_at(parse, trap, capsys):
+    file = trap / "runs/experiment/version_0/checkpoints/last.ckpt"
+    file.parent.mkdir(parents=True)
+    evil = spec("os.mkdir", path=MARK)
+    for part in ("hparams", "module_arguments", "datamodule_hyper_parameters"):
+        torch.save(GOOD | {part: {"more": evil}}, file)
+        assert_refused(parse("test", f"--ckpt_path={file}"), capsys, file)
+    torch.save(GOOD | {"hyper_parameters": untyped(evil)}, file)
+    Path("more.yaml").write_text(f"ckpt_path: {file}")
+    relative = file.relative_to(trap)
+    assert_refused(parse("fit", "--ckpt_path=last"), capsys, relative)
+    assert_refused(parse("fit", "--config=more.yaml"), capsys, file)
+    assert_refused(parse("fit", f"--ckpt_path={relative}"), capsys, relative)
+    assert parse("fit", f"--ckpt_path={file}", "--weights_only=false") == 2
+    assert "could run any code; leave it out" in capsys.readouterr().err
+
+
+GENERATORS = {
+    "it": lambda v: v,
+    "a network's network": lambda v: spec(VIRTUAL, network=v),
+    "a list": lambda v: spec(COMPACT, widths=[4, [v]]),
+    "a mapping": lambda v: spec(COMPACT, widths={"a": v}),
+    "without a type": lambda v: spec("torch.nn.L1Loss", size_average=v),
+}
+
+
+@pytest.mark.parametrize("name", [*CALLS, *STRINGS])
+def test_what_a_model_names_is_not_run(name, trap, capsys):
+    value = spec(name, **CALLS[name]) if name in CALLS else {"class_path": STRINGS[name]}
+    file, folder = trap.parent / "evil.ckpt", trap.parent / "model"
+    folder.mkdir()
+    save_file(Compact([4, 6]).state_dict(), folder / "model.safetensors")
+    for place in GENERATORS.values():
+        torch.save(GOOD | {"hyper_parameters": {"generator": place(value)}}, file)
+        config = {"format": 1, "name": "evil", "generator": place(value)}
+        (folder / "config.json").write_text(json.dumps(config))
+        for model in (file, folder):
+            with pytest.raises(NirganError) as refused:
+                nirgan.load(model, device="cpu")
+            assert str(model) in str(refused.value)
+            assert not Path(MARK).exists()
+    for verb in using(file) + using(folder):
+        assert_refused(main(verb), capsys, trap.parent)
+
+
+def using(model):
+    """Every verb that reads a model."""
+    return [
+        ["colorize", "nir.png", "--output=out", f"--model={model}"],
+        ["export", str(model), "--format=safetensors", "--output=out"],
+    ]
+
+
+def test_the_demo_reads_models_by_the_same_rule(trap):
+    pytest.importorskip("gradio")
+    from nirgan.inference.demo import _show
+
+    file = trap.parent / "evil.ckpt"
+    torch.save(GOOD | {"hyper_parameters": {"generator": EVIL}}, file)
+    with pytest.raises(NirganError, match=r"evil\.ckpt: its network is 'evil_module.Evil', none"):
+        _show([str(file)], 7860, trap, trust=False)
+    assert not Path(MARK).exists()
+
+
+@pytest.mark.parametrize("name", [*PICKLES, "bare", "old", "protocol 0", "garbage", "packed"])
+def test_a_pickle_is_one_line_in_every_verb(name, parse, trap, capsys):
+    file = trap.parent / "evil.ckpt"
+    if name in PICKLES:
+        torch.save(PICKLES[name], file)
+    elif name == "old":
+        torch.save(GOOD | {"more": RUNS}, file, _use_new_zipfile_serialization=False)
+    elif name in ("garbage", "packed"):
+        packing = zipfile.ZIP_DEFLATED if name == "packed" else zipfile.ZIP_STORED
+        with zipfile.ZipFile(file, "w", packing) as archive:
+            archive.writestr("evil/data.pkl", b"\x80\x02}q\x00." + b"\0" * 1000)
+            archive.writestr("evil/version", b"3\n")
+            archive.writestr("evil/byteorder", b"little" if name == "packed" else b"none")
+    else:
+        text = f"cos\nsystem\n(S'touch {MARK}'\ntR."
+        file.write_bytes(pickle.dumps(RUNS) if name == "bare" else text.encode())
+    for verb in FITTING:
+        assert_refused(parse(verb, f"--ckpt_path={file}"), capsys, file)
+    for arguments in using(file):
+        assert_refused(main(arguments), capsys, file)
+    for load in (nirgan.load, AdversarialTask.load_from_checkpoint):
+        with pytest.raises(NirganError) as refused:
+            load(file)
+        assert "weights_only" not in str(refused.value)
+    assert not Path(MARK).exists()
+
+
+def test_a_benchmark_and_a_sweep_go_on_by_the_same_rule(trap, capsys, monkeypatch):
+    from nirgan.sweeps.file import read
+    from nirgan.sweeps.study import open_study
+    from nirgan.sweeps.trial import run_trial
+
+    file = trap / "swept/trials/0000/fit/version_0/checkpoints/last.ckpt"
+    file.parent.mkdir(parents=True)
+    evil = untyped(spec("os.mkdir", path=MARK))
+    torch.save(GOOD | {"hyper_parameters": evil}, file)
+    monkeypatch.setattr("nirgan.benchmark.runner._newest_checkpoint", lambda folder: file)
+    status = main(["benchmark", f"--config={SUITE}", "--out=out"])
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert (status, "reconstruction.x.loss.size_average" in line) == (2, True), line
+
+    command = ["python", "-m", "nirgan", "fit", f"--config={ROOT}/conf/quickstart.yaml"]
+    options = ["--name=fit", "--trainer.accelerator=cpu", "${args}"]
+    noise = {"data.noise.red": {"values": [0.0]}}
+    sweep = {"program": "nirgan", "method": "grid", "parameters": noise}
+    sweep |= {"metric": {"name": "val/angular_error"}, "command": [*command, *options]}
+    Path("sweep.yaml").write_text(yaml.safe_dump(sweep))
+    study = open_study(read(Path("sweep.yaml")), "sqlite:///study.db", 1)
+    with pytest.raises(NirganError, match=r"reconstruction\.x\.loss\.size_average"):
+        run_trial(read(Path("sweep.yaml")), study.ask(), Path("swept"), 0)
+    assert not Path(MARK).exists()
+
+
+def test_a_class_of_ones_own_is_known_by_the_configuration_or_by_trust(parse, trap, capsys):
+    file = trap.parent / "own.ckpt"
+    own = spec("plain_networks.PlainGenerator")
+    torch.save(GOOD | {"hyper_parameters": hyper(generator=own)}, file)
+    given = "--model.generator=plain_networks.PlainGenerator"
+    Path("own.yaml").write_text(f"model: {{init_args: {{generator: {own}}}}}")
+    assert parse("test", f"--ckpt_path={file}", given) == 0
+    assert parse("test", f"--ckpt_path={file}", "--config=own.yaml") == 0
+    assert parse("test", f"--ckpt_path={file}") == 2
+    assert "or pass --trust" in capsys.readouterr().err
+    torch.save(GOOD | {"hyper_parameters": untyped(EVIL)}, file)
+    assert parse("test", f"--ckpt_path={file}", "--trust") == 0
+    assert Path(MARK).exists()
+
+
+def test_a_class_of_ones_own_is_named_to_load(trap):
+    file = trap.parent / "own.ckpt"
+    own = "plain_networks.PlainGenerator"
+    weights = {f"generator.{k}": v for k, v in PlainGenerator().state_dict().items()}
+    torch.save({"state_dict": weights, "hyper_parameters": {"generator": spec(own)}}, file)
+    for trust in (True, own, [own]):
+        assert type(nirgan.load(file, trust=trust).generator) is PlainGenerator
+    for trust in (False, [], ["plain_networks.Plain"], own + "x"):
+        with pytest.raises(NirganError, match=r"load\(\.\.\., trust=\[its class path\]\)"):
+            nirgan.load(file, trust=trust)
+
+
+def test_a_task_is_loaded_from_a_checkpoint(trap):
+    file = trap.parent / "good.ckpt"
+    task = AdversarialTask(Compact([4, 6]), PatchGAN([4]))
+    stored = hyper(reconstruction=loss(reduction="sum"), scheduler="to-zero")
+    kept = {"state_dict": task.state_dict(), "hyper_parameters": stored}
+    torch.save(kept | {"pytorch-lightning_version": lightning.__version__}, file)
+    loaded = AdversarialTask.load_from_checkpoint(file, adversarial_weight=0.5)
+    assert (loaded.adversarial_weight, loaded.schedule) == (0.5, "to-zero")
+    assert all(map(torch.equal, loaded.state_dict().values(), task.state_dict().values()))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf/model").glob("*.yaml")))
+def test_every_method_that_comes_along_passes(name):
+    """Whatever the configuration it is judged with says."""
+    found = configuration([f"--model={ROOT}/conf/model/{name}.yaml", "--data.source=Synthetic"])
+    model = found["model"]
+    stored = {"_class_path": model["class_path"], "_instantiator": INSTANTIATOR}
+    kept = {"hyper_parameters": stored | model["init_args"]}
+    check_hyperparameters(kept, Path("x.ckpt"), False, "")
+
+
+def test_classes_are_found_by_any_of_their_paths():
+    for path in (
+        "torch.nn.HuberLoss",
+        "torch.nn.modules.loss.HuberLoss",
+        "torch.optim.AdamW",
+        "torch.optim.lr_scheduler.ReduceLROnPlateau",
+        "nirgan.losses.ssim.SSIMLoss",
+        ADVERSARIAL,
+    ):
+        assert find_class(path).__name__ == path.rpartition(".")[2]
+
+
+def test_the_best_of_a_run_is_copied_into_the_new_folder_alone(trap):
+    """A checkpoint says where its best files are; they may be anything, and go anywhere."""
+    old, new = trap / "old/version_0/checkpoints", trap / "new/version_0/checkpoints"
+    old.mkdir(parents=True)
+    names = ("best.ckpt", "../../../torch.py", "../stolen.ckpt", "module.py")
+    for name in names:
+        (old / name).write_text("evil")
+    best = Best(dirpath=new)
+    trainer = SimpleNamespace(ckpt_path=old / "best.ckpt", is_global_zero=True)
+    trainer.strategy = SimpleNamespace(barrier=lambda: None)
+    score = torch.tensor(1.0)
+    state = {"best_k_models": {f"{old}/{name}": score for name in names}, "dirpath": str(old)}
+    state |= {"best_model_path": f"{old}/../stolen.ckpt", "kth_best_model_path": ""}
+    moved = best._moved(state, trainer)
+    assert moved["best_k_models"] == {f"{new}/best.ckpt": score}
+    assert moved["best_model_path"] == f"{new}/best.ckpt"
+    assert [file.name for file in (trap / "new").rglob("*") if file.is_file()] == ["best.ckpt"]
