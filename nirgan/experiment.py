@@ -283,6 +283,8 @@ class ExperimentCLI(LightningCLI):
         own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        for logger in trainer.loggers:
+            _ = logger.version  # claims the run's folder, before pictures are decoded
         # Lightning's own handlers talk to the other ranks in the middle of anything, end with
         # status 0, and under SLURM leave states where every other experiment would go on from them.
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
