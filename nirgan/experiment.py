@@ -5,6 +5,7 @@ three may be the path of a file of its own, relative to the one that names it.
 """
 
 import logging
+import signal
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -119,6 +120,7 @@ def _run(
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         return kind(
             ColorizationTask,
@@ -135,6 +137,11 @@ def _run(
             | options,
             args=[verb, *arguments],
         )
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning has made status 1 of
+            signal.signal(signal.SIGINT, interrupt)
+            raise KeyboardInterrupt from None
+        raise
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except MisconfigurationException as error:
