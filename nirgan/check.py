@@ -15,6 +15,7 @@ from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (sho
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
 from nirgan.explain import parse
+from nirgan.files import whole
 
 WORST = 10
 """Misregistered pairs that are named."""
@@ -95,7 +96,7 @@ def report(findings: Sequence[Finding]) -> str:
 
 def write_csv(file: Path, findings: Sequence[Finding]) -> None:
     """A row a pair: category, id, shift_px, spread_px, registered, problem."""
-    with file.open("w", newline="") as lines:
+    with whole(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["category", "id", "shift_px", "spread_px", "registered", "problem"])
         for f in findings:

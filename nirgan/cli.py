@@ -6,8 +6,9 @@ Nothing heavy is imported before a verb is chosen, so that help comes at once.
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.suggest import nearest
 
 EXPERIMENTS = {
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if verb in ("-h", "--help"):
         print(_help())
         return 0
+    _print_anything("--print_config" in "".join(rest))
     try:
         if verb in EXPERIMENTS:
             from nirgan.experiment import run  # noqa: PLC0415 (seconds of imports)
@@ -57,9 +59,23 @@ def main(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return error.status
+    except OSError as error:
+        if error.errno is None:  # a library's, not the system's
+            raise
+        where = f"{named(error.filename)}: " if error.filename else ""
+        print(f"nirgan {verb}: {where}{error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"nirgan {verb}: interrupted", file=sys.stderr)
         return 130
+
+
+def _print_anything(config: bool) -> None:
+    """Let no name that the terminal's coding lacks end a verb; print a configuration as UTF-8."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+        if config and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _help() -> str:

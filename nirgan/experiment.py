@@ -5,6 +5,8 @@ three may be the path of a file of its own, relative to the one that names it.
 """
 
 import logging
+import re
+import signal
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -37,12 +40,13 @@ from nirgan.callbacks.unchanged import Unchanged
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, named
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
 from nirgan.loggers import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.config_files import read_utf8
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
 PARTS = {"class_path": "--model", "source": "--data"}
@@ -55,6 +59,12 @@ INSTEAD = {
     "use data.batch_size",
 }
 """What to say where Lightning advises what cannot be done here."""
+
+NAMED = 8
+"""Options of a line that names those that a checkpoint overrides."""
+
+NONE = re.compile(r"(?<=\w)=None$")
+"""How W&B's agent writes `null` of a sweep file behind an option's name."""
 
 
 REMEDY = "if you know it, give it in the configuration too (--config, --model), or pass --trust"
@@ -118,10 +128,15 @@ def _run(
     callbacks: Sequence[Callback] = (),
 ) -> "ExperimentCLI":
     check_files(arguments, PARTS)
+    for word in arguments:
+        if word.encode(errors="replace").decode() != word:
+            raise NirganError(f"{named(word)}: not UTF-8; give another name, or rename it")
+    arguments = [NONE.sub("=null", word) for word in arguments]
     _quiet()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
         return kind(
             ColorizationTask,
@@ -138,6 +153,16 @@ def _run(
             | options,
             args=[verb, *arguments],
         )
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning has made status 1 of
+            signal.signal(signal.SIGINT, interrupt)
+            raise KeyboardInterrupt from None
+        raise
+    except NirganError as error:
+        if "Original Traceback" in str(error):  # of a loading process, whose last line is the error
+            said = str(error).strip().splitlines()[-1]
+            raise NirganError(said.partition("NirganError: ")[2] or said) from error
+        raise
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except MisconfigurationException as error:
@@ -182,6 +207,28 @@ class Parser(LightningArgumentParser):
         raise MisconfiguredError(message, self) from ex
 
 
+class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
+    """`--config`, where a later file may add losses, or weigh those that are there.
+
+    What is kept by name, losses and learning-rate factors, is added to what earlier files say of
+    the same method. A file that names the method itself, by `class_path` or a part, brings all.
+    """
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+        """Apply a file."""
+        before = cfg.clone().get("model.init_args", None)
+        super().__call__(parser, cfg, values, option_string)
+        said = yaml.safe_load(read_utf8(values)).get("model")
+        if before is None or not isinstance(said, dict) or "class_path" in said:
+            return
+        for name, named_parts in vars(cfg.model.init_args).items():
+            former = before.get(name)
+            if isinstance(named_parts, dict) and isinstance(former, dict):
+                cfg.model.init_args[name] = former | {
+                    part: _completed(value, former.get(part)) for part, value in named_parts.items()
+                }
+
+
 class SaveConfig(SaveConfigCallback):
     """Keeps the whole configuration beside the results, and hands it to every logger."""
 
@@ -204,8 +251,8 @@ class ExperimentCLI(LightningCLI):
         parser.add_argument(
             "-c",
             "--config",
-            action="config",
-            help="YAML file; several may be given, later ones win",
+            action=AddingConfig,
+            help="YAML file; several may be given, later ones win; losses are added by name",
         )
         return parser
 
@@ -255,6 +302,7 @@ class ExperimentCLI(LightningCLI):
             own = trust or _strings(plain(config.model.as_dict() if config.model else None))
             check_hyperparameters(checkpoint, Path(path), own, REMEDY)
         self.method = _method(config.model)
+        self.given = plain(config.model.as_dict()) if config.model else {}
 
     def before_instantiate_classes(self) -> None:
         """Look at the checkpoint's method; a history on disk, whatever other logger there is."""
@@ -264,6 +312,8 @@ class ExperimentCLI(LightningCLI):
                 f"--ckpt_path {config.ckpt_path}: holds {found}, but the configuration says "
                 f"{self.method}; give the one that it was trained with"
             )
+        if path := config.ckpt_path:
+            _name_overridden(path, self.given, plain(config.model.as_dict()))
         given = config.trainer.logger
         if given is False:
             return
@@ -299,6 +349,8 @@ class ExperimentCLI(LightningCLI):
         own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        for logger in trainer.loggers:
+            _ = logger.version  # claims the run's folder, before pictures are decoded
         # Lightning's own handlers talk to the other ranks in the middle of anything, end with
         # status 0, and under SLURM leave states where every other experiment would go on from them.
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
@@ -344,6 +396,12 @@ class ParseOnly(ExperimentCLI):
         """Nothing is run."""
 
 
+def _completed(value: Any, former: Any) -> Any:
+    """A loss, with what a file leaves out from an earlier one."""
+    value, former = (v.as_dict() if isinstance(v, Namespace) else v for v in (value, former))
+    return former | value if isinstance(value, dict) and isinstance(former, dict) else value
+
+
 def _method(model: Namespace | None) -> str:
     """The task of a configuration, and its generator."""
     if model is None:
@@ -357,6 +415,28 @@ def _strings(value: Any) -> set[str]:
     if isinstance(value, dict | list):
         return set().union(*map(_strings, value.values() if isinstance(value, dict) else value))
     return {value} if isinstance(value, str) else set()
+
+
+def _name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
+    """Name the options of a method that the checkpoint has taken the place of."""
+    said, kept = _flat(given), _flat(used)
+    other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
+    if other:
+        more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+        rank_zero_info(
+            f"--ckpt_path {path}: its own values, in brackets, take the place of "
+            f"{', '.join(other[:NAMED])}{more}"
+        )
+
+
+def _flat(value: Any, key: str = "model") -> dict[str, Any]:
+    """The leaves of a configuration by their options' names."""
+    if not isinstance(value, dict) or not value:
+        return {key: value}
+    leaves: dict[str, Any] = {}
+    for name, inner in value.items():
+        leaves |= _flat(inner, key if name in ("init_args", "class_path") else f"{key}.{name}")
+    return leaves
 
 
 def _last(config: Namespace) -> str:

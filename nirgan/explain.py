@@ -19,6 +19,9 @@ from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
 from nirgan.suggest import nearest
+from nirgan.utils.config_files import read_utf8, use_utf8
+
+use_utf8()
 
 EXAMPLE = "give one with --config; conf/ holds some, conf/quickstart.yaml for instance"
 
@@ -33,8 +36,10 @@ def explain(message: str, parser: ArgumentParser) -> str:
     for pattern, reason in REASONS:
         if found := re.search(pattern, message):
             return " ".join(reason(found, message, parser).split())
-    lines = [line.strip(" -") for line in message.splitlines()]
-    return next((line for line in lines if line), message)
+    lines = [line for text in message.splitlines() if (line := text.strip(" -"))]
+    # One that ends in a colon only says where: the reason is in the next.
+    most = next((n for n, line in enumerate(lines) if not line.endswith(":")), 0)
+    return " ".join(lines[: most + 1]) or message
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
@@ -60,12 +65,14 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProxyType({})) -> None:
     """Look at every configuration file before the parser does, which names neither file nor line.
 
+    They are UTF-8, whatever the system's own coding is.
+
     Args:
         arguments: Of the command line.
         parts: Keys that only a part of an experiment has at its top, and the option for it.
 
     Raises:
-        NirganError: A file is missing, or is not YAML.
+        NirganError: A file is missing, or is not YAML in UTF-8.
     """
     words = iter(arguments)
     for word in words:
@@ -80,8 +87,8 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
             if not path.is_file():
                 raise NirganError(f"{path}: no such file{_nearest_file(path)}")
             try:
-                content = yaml.safe_load(path.read_text())
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                content = yaml.safe_load(read_utf8(path))
+            except yaml.YAMLError as error:
                 mark = getattr(error, "problem_mark", None)
                 where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
                 raise NirganError(
@@ -226,6 +233,10 @@ def _no_value(found: re.Match[str], message: str, parser: ArgumentParser) -> str
     return f"{found[1]} needs a value"
 
 
+def _not_utf8(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
+    return f"{_given_key(message)}: a name that is not UTF-8; give another, or rename it"
+
+
 def _keys(parser: ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         for inner in getattr(action, "_name_parser_map", {}).values():  # a verb's own
@@ -294,6 +305,7 @@ REASONS = (
     (r"Unable to load config ['\"]([^'\"]+)['\"]", _no_part),
     (r"argument (--?[\w.-]+): expected one argument", _no_value),
     (r"arguments are required: (.+)", _missing),
+    (r"surrogates not allowed", _not_utf8),
     (r"Errors:\n\s+- ((?!Expected|Parser key|Problem|Does not).+)", lambda f, m, p: f[1]),
     (r"Expected an? ", _wrong_type),
 )

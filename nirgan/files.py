@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,12 +33,34 @@ def whole(file: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def write_json(file: Path, value: Any) -> None:
-    """Write a file of JSON, see `write_text`."""
-    write_text(file, json.dumps(value) + "\n")
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, where there is none.
+
+    Raises:
+        NirganError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NirganError(
+            f"{named(folder)}: the folder cannot be made ({error.strerror or error}); name another"
+        ) from error
+
+
+def write_json(file: Path, value: Any, indent: int | None = None) -> None:
+    """Write a file of JSON, see `write_text`; nan and infinities, which JSON lacks, are null."""
+    write_text(file, json.dumps(_finite(value), allow_nan=False, indent=indent) + "\n")
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file, as UTF-8, that is there whole or not at all."""
     with whole(file) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -57,6 +57,7 @@ class Tells(Callback):
         for parameter in pl_module.parameters():
             digest.update(parameter.detach().numpy().tobytes())
         (self.folder / f"hash-{trainer.global_rank}").write_text(digest.hexdigest())
+        (self.folder / f"run-{trainer.global_rank}").write_text(trainer.loggers[0].log_dir)
 
     def on_test_end(self, trainer, pl_module):
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}

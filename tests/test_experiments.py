@@ -209,6 +209,31 @@ def test_a_checkpoint_of_another_method_is_refused(fit, pair_folder, tmp_path, c
     assert "AdversarialTask of Flat" in error
 
 
+def test_options_that_a_checkpoint_overrides_are_named(fit, tmp_path, capsys, caplog):
+    assert fit() == 0
+    caplog.clear()
+    last = tmp_path / "runs/triplet_urban_small/version_0/checkpoints/last.ckpt"
+    assert fit(f"--ckpt_path={last}", "--trainer.max_epochs=2") == 0
+    lines = [line for line in caplog.messages if "take the place" in line]
+    assert lines == []
+    assert (
+        fit(
+            f"--ckpt_path={last}",
+            "--trainer.max_epochs=2",
+            "--model.generator_optimizer.lr=0.5",
+            "--model.reconstruction.l1.weight=3",
+            "--model.scheduler=to-zero",
+        )
+        == 0
+    )
+    (line,) = [line for line in caplog.messages if "take the place" in line]
+    assert line == (
+        f"--ckpt_path {last}: its own values, in brackets, take the place of "
+        "model.reconstruction.l1.weight=3.0 (0.0), model.generator_optimizer.lr=0.5 (0.0002), "
+        "model.scheduler=to-zero (None)"
+    )
+
+
 def test_what_loggers_keep_of_the_configuration_is_plain(fit, tmp_path):
     import yaml
 

@@ -4,9 +4,11 @@ import json
 import textwrap
 
 import pytest
+import torch
 from conftest import ROOT
 
 from nirgan.cli import main
+from nirgan.experiment import configuration
 
 MINE = """
 import lightning
@@ -114,6 +116,48 @@ def test_a_generator_a_loss_and_a_source(fit, tmp_path):
     assert (result["categories"], result["pairs"]) == (["mine"], 4)
     metrics = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text()
     assert "train/huber" in metrics
+
+
+LATER = {
+    "a new name is added": (
+        "{init_args: {reconstruction: "
+        "{huber: {loss: {class_path: torch.nn.HuberLoss}, weight: 5}}}}",
+        {"l1": 100, "angular": 1000, "ssim": 100, "huber": 5},
+    ),
+    "a weight alone": (
+        "{init_args: {reconstruction: {l1: {weight: 7}}}}",
+        {"l1": 7, "angular": 1000, "ssim": 100},
+    ),
+    "null takes all away": ("{init_args: {reconstruction: null}}", None),
+    "a file that names the method brings all": (
+        "{class_path: nirgan.tasks.adversarial.AdversarialTask, init_args: {reconstruction: "
+        "{huber: {loss: {class_path: torch.nn.HuberLoss}, weight: 5}}}}",
+        {"huber": 5},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_losses_of_a_later_file_are_added_by_name(kind, tmp_path):
+    model, weights = LATER[kind]
+    (tmp_path / "later.yaml").write_text(f"model: {model}\n")
+    files = [f"--config={ROOT}/conf/quickstart.yaml", f"--config={tmp_path}/later.yaml"]
+    found = configuration(files)["model"]["init_args"]["reconstruction"]
+    assert (found and {name: term["weight"] for name, term in found.items()}) == weights
+    assert all(term["loss"]["class_path"] for term in (found or {}).values())
+
+
+def test_a_generator_of_ones_own_takes_the_place_of_the_quickstarts(fit, tmp_path):
+    options = ["--trainer.max_epochs=1", "--trainer.max_time=null", "--data.photometry=null"]
+    options += ["--model.discriminator.widths=[4]", "--model.discriminator.patch=32"]
+    fit(
+        f"--config={ROOT}/conf/quickstart.yaml",
+        *SMALL,
+        "--model.generator=mine.Generator",
+        *options,
+    )
+    best = tmp_path / "runs/quickstart/version_0/checkpoints/best.ckpt"
+    assert "generator.layers.1.weight" in torch.load(best, weights_only=True)["state_dict"]
 
 
 def test_a_discriminator_and_a_metric(fit, tmp_path, monkeypatch):

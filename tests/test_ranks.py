@@ -116,6 +116,11 @@ def test_all_ranks_have_the_same_parameters(runs):
     assert first == second
 
 
+def test_all_ranks_know_the_folder_that_the_first_has_claimed(runs):
+    told = {(runs.both / f"run-{rank}").read_text() for rank in (0, 1)}
+    assert told == {str(runs.both / NAME / "version_0")}
+
+
 def test_two_ranks_of_four_equal_one_of_eight(runs):
     alone, both = checkpoint(runs.alone)["state_dict"], checkpoint(runs.both)["state_dict"]
     assert {weight.dtype for weight in both.values()} == {torch.float64}

@@ -39,6 +39,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
     categories = [category or "all" for category in suite.categories]
     tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
+    costs = out / COSTS
     return {
         "budget": str(suite.budget),
         "methods": list(suite.methods),
@@ -47,7 +48,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         "tables": tables,
         "configurations": configurations,
         "runs": done,
-        "costs": json.loads((out / COSTS).read_text()) if (out / COSTS).is_file() else None,
+        "costs": json.loads(costs.read_text(encoding="utf-8")) if costs.is_file() else None,
     }
 
 

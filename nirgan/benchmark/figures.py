@@ -20,7 +20,7 @@ from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.shown import Shown
-from nirgan.files import write_text
+from nirgan.files import make_folder, write_text
 
 WORST = 20.0
 """Degrees at the end of the error maps' colours; a larger error has the last colour."""
@@ -32,7 +32,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
     `shown.txt` there says what they show.
     """
     folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lines: list[str] = []
     drawn: list[str] = []
     with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 90}):

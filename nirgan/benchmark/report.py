@@ -14,6 +14,7 @@ from nirgan.errors import NirganError
 from nirgan.evaluation import page
 from nirgan.evaluation.markdown import table
 from nirgan.explain import parse
+from nirgan.files import write_text
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
 
@@ -38,11 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         insert(options.into, summary(named))
         print(f"The overview is in {options.into}")
         return 0
-    options.out.mkdir(parents=True, exist_ok=True)
     figures = {_name(path): _figures(path) for path in options.results}
     captions = {_name(path): _captions(path) for path in options.results}
-    (options.out / "report.md").write_text(as_markdown(named))
-    (options.out / "report.html").write_text(as_html(named, figures, captions))
+    write_text(options.out / "report.md", as_markdown(named))
+    write_text(options.out / "report.html", as_html(named, figures, captions))
     print(f"{summary(named)}\n\nIn {options.out}: report.html, report.md")
     return 0
 
@@ -58,7 +58,7 @@ def read(path: Path) -> Results:
     """
     file = path / "results.json" if path.is_dir() else path
     try:
-        results: Results = json.loads(file.read_text())
+        results: Results = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -118,14 +118,14 @@ def insert(file: Path, text: str) -> None:
         NirganError: The file or its marks are missing.
     """
     try:
-        whole = file.read_text()
+        whole = file.read_text(encoding="utf-8")
     except OSError as error:
         raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
     before, begin, rest = whole.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise NirganError(f"{file}: has no place for it; put the lines {BEGIN} and {END} there")
-    file.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    write_text(file, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def _sections(named: Mapping[str, Results]) -> Iterator[tuple[str, list[list[str]], list[str]]]:
@@ -155,7 +155,7 @@ def _figures(path: Path) -> dict[str, bytes]:
 
 def _captions(path: Path) -> list[str]:
     file = (path if path.is_dir() else path.parent) / "figures/shown.txt"
-    return file.read_text().splitlines() if file.is_file() else []
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def _name(path: Path) -> str:

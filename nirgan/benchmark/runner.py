@@ -32,7 +32,7 @@ from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.provenance import commit, provenance
 from nirgan.evaluation.shown import show
 from nirgan.experiment import fit
-from nirgan.files import write_json
+from nirgan.files import make_folder, write_json, write_text
 from nirgan.tasks.base import ColorizationTask
 
 PATCHES = 4
@@ -66,7 +66,7 @@ def do(
         done = 0
         for run in pending:
             folder = out / "runs" / run.key
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             try:
                 with FileLock(folder / "lock", timeout=0):
                     if finished(suite, out, run):
@@ -77,7 +77,7 @@ def do(
                     except NirganError:
                         raise
                     except Exception:
-                        (folder / "failed.txt").write_text(traceback.format_exc())
+                        write_text(folder / "failed.txt", traceback.format_exc())
                         failed.append(run)
                     progress.finish(run, failed=run in failed)
                     done += 1
@@ -102,11 +102,16 @@ def shown_file(out: Path, run: Run) -> Path:
 
 
 def load(out: Path, run: Run) -> dict[str, Any] | None:
-    """What came out of a run, or None if it is not finished."""
+    """What came out of a run, or None if it is not finished; figures that are null are nan."""
     file = out / "runs" / run.key / "result.json"
     if not file.exists():
         return None
-    loaded: dict[str, Any] = json.loads(file.read_text())
+    loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    loaded["history"] = [[math.nan if n is None else n for n in p] for p in loaded["history"]]
+    loaded["images"] = [
+        {key: math.nan if value is None else value for key, value in image.items()}
+        for image in loaded["images"]
+    ]
     return loaded
 
 

@@ -1,6 +1,7 @@
 """A run's `metrics.csv`, which a run that goes on from a checkpoint goes on with."""
 
 import csv
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
+
+from nirgan.errors import NirganError, named
 
 
 class Writer(ExperimentWriter):
@@ -27,10 +30,45 @@ class Writer(ExperimentWriter):
 
 
 class HistoryLogger(CSVLogger):
-    """Lightning's logger to CSV, which can begin with rows of another run."""
+    """Lightning's logger to CSV, in a folder that is this run's alone.
+
+    Lightning's looks for a free number and makes the folder much later, so that runs started
+    together share one. It can begin with rows of another run.
+    """
 
     rows = 0
     """Logged so far, on rank 0."""
+
+    @property
+    def version(self) -> int | str:
+        """The number of the run's folder `version_N`, which the first rank makes to claim it.
+
+        Raises:
+            NirganError: It cannot be made.
+        """
+        if self._version is None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            self._version = self._claim()
+        return super().version
+
+    @version.setter
+    def version(self, version: int | str) -> None:
+        self._version = version
+
+    def _claim(self) -> int:
+        runs = Path(self.root_dir)
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            version: int = self._get_next_version()
+            while True:
+                with suppress(FileExistsError):  # another run was faster
+                    (runs / f"version_{version}").mkdir()
+                    return version
+                version += 1
+        except OSError as error:
+            raise NirganError(
+                f"{named(runs)}: the folder of results cannot be made "
+                f"({error.strerror or error}); set trainer.default_root_dir to another"
+            ) from error
 
     @property
     @rank_zero_experiment
@@ -45,6 +83,14 @@ class HistoryLogger(CSVLogger):
         """Log a row."""
         super().log_metrics(metrics, step)
         self.rows += 1
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is left; of a run that failed before it wrote anything nothing is left."""
+        super().finalize(status)
+        if status == "failed":
+            with suppress(OSError):  # it holds something
+                Path(self.log_dir).rmdir()
 
     @rank_zero_only
     def begin_with(self, file: Path, rows: int) -> None:
@@ -67,6 +113,11 @@ class History(Callback):
     """
 
     _rows = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Tell all ranks which folder the first one has claimed."""
+        for logger in _histories(trainer):
+            logger.version = trainer.strategy.broadcast(logger.version)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -1,5 +1,6 @@
 """A run that is told to make way saves its state first."""
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -8,19 +9,24 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 
 from nirgan.callbacks.last import Last
 from nirgan.errors import StoppedError
 
-SIGNALS = [s for name in ("SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
-"""What systems send before they take a machine back; the second by SLURM's `--signal=USR1@120`."""
+SIGNALS = [s for name in ("SIGINT", "SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
+"""Ctrl-C, and what systems send before they take a machine back; the last by SLURM's
+`--signal=USR1@120`."""
+
+SAVING = b"\nstops after this batch and saves its state; Ctrl-C once more ends at once\n"
+"""What a person sees who has pressed Ctrl-C."""
 
 
 class Preemption(Callback):
-    """Ends training at the next batch after SIGTERM or SIGUSR1, its state saved as `last.ckpt`.
+    """Ends training at the next batch after one of `SIGNALS`, its state saved as `last.ckpt`.
 
     The signal may reach any one of the ranks or all. Outside of training it does what it does to
-    any program.
+    any program. A second Ctrl-C ends the program at once, wherever it is.
     """
 
     def __init__(self) -> None:
@@ -32,7 +38,8 @@ class Preemption(Callback):
         """Listen."""
         self._received = 0
         if not trainer.fast_dev_run and threading.current_thread() is threading.main_thread():  # type: ignore[attr-defined]
-            self._former = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+            self._former = {number: signal.signal(number, self._receive) for number in heard}
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -66,11 +73,18 @@ class Preemption(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Listen no longer."""
+        """Listen no longer; Lightning, which deafens itself to a second Ctrl-C, hears it."""
         self._restore()
+        if isinstance(exception, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number  # no more than that: whatever runs now, a save say, ends first
+        # torchrun sends every rank once more what a terminal has sent to all of them already.
+        if number == signal.SIGINT and not torch.distributed.is_torchelastic_launched():
+            signal.signal(number, signal.SIG_DFL)
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                os.write(2, SAVING)
 
     def _restore(self) -> None:
         for number, handler in self._former.items():

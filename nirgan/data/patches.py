@@ -7,11 +7,14 @@ ranks, and an experiment can go on anywhere in an epoch.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from mmap import mmap
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
+
+from nirgan.errors import NirganError
 
 Words = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -52,9 +55,21 @@ class Region:
     width: int
 
     def of(self, images: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Its pixels, of the images of all pairs, each H x W x C."""
+        """Its pixels, of the images of all pairs, each H x W x C.
+
+        Raises:
+            NirganError: The stored file was cut short; to read it would end Python.
+        """
+        image = images[self.pair]
+        # Asked of the mapping's own handle, which costs a microsecond, before every read.
+        if isinstance(image.base, mmap) and image.base.size() < len(image.base):
+            file = getattr(image, "filename", "the store")
+            raise NirganError(
+                f"{file}: the stored pair was cut short since the run began; start again, which "
+                "decodes it anew (fit goes on with --ckpt_path last)"
+            )
         rows = slice(self.top, self.top + self.height)
-        return images[self.pair][rows, self.left : self.left + self.width]
+        return image[rows, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True)

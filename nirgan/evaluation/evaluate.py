@@ -98,7 +98,7 @@ def judge(
 
 def judge_picture(name: str, picture: Tensor, truth: Tensor) -> Judgement:
     """Judge one picture, 3 x H x W in [0, 1], against the truth."""
-    pair = picture[None], truth[None]
+    pair = picture[None].contiguous(), truth[None].contiguous()
     angles, counted = angular_error(*pair)
     pixels = int(counted.sum())
     colored = counted & is_colored(pair[1])

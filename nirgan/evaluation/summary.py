@@ -1,6 +1,5 @@
 """What a run ends with: a table, beside methods that know nothing, and a picture."""
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
 from nirgan.evaluation.markdown import table
+from nirgan.files import write_json, write_text
 from nirgan.networks.closed_form import KNOW_NOTHING
 from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
@@ -55,11 +55,8 @@ def summarize(
     rows = _rows(task, loader, data, name)
     heading = _heading(data, whole)
     text = f"{heading}\n\n{markdown(rows)}\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(text)
-    (folder / "results.json").write_text(
-        json.dumps(_record(trainer, data, rows, heading), indent=1)
-    )
+    write_text(folder / "table.md", text)
+    write_json(folder / "results.json", _record(trainer, data, rows, heading), indent=1)
     write_png(folder / "comparison.png", _comparison(task, data))
     print(f"\n{text}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")

@@ -1,7 +1,7 @@
 """A trained method, on pictures of any kind and any size."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ class Colorizer:
     """A generator, the device that it runs on, and how it is to be fed.
 
     Args:
-        generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
+        generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1]; it is copied.
         name: Of the model, for messages and metadata.
         digest: Of its weights.
         device: None: the GPU if there is one, else the CPU.
@@ -67,7 +67,8 @@ class Colorizer:
         if tile is not None and tile < 1:
             raise NirganError(f"--tile {tile}: expected 1 or more pixels")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.generator = generator.eval().requires_grad_(False)
+        # The caller's goes on training, on the device that it is on.
+        self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self.generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
@@ -126,7 +127,12 @@ class Colorizer:
         """Whether rasters have to be cut into scenes, see `by_windows`."""
         return any(getattr(m, "by_scene", False) for m in self.generator.modules())
 
-    def __call__(self, image: Any, scale: str = "dtype", output: str | Path | None = None) -> Any:
+    def __call__(
+        self,
+        image: Any,
+        scale: str = "dtype",
+        output: str | Path | Sequence[str | Path] | None = None,
+    ) -> Any:
         """Colorize a picture, and give the same kind back.
 
         Args:
@@ -134,13 +140,14 @@ class Colorizer:
                 picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`.
-            output: The file to write, for a path; beside it, NAME_colour, if None.
+            output: The file to write, for a path; beside it, NAME_colour, if None. For a list of
+                paths as many files, or a folder where their names are kept.
 
         Returns:
             The same kind, in colour: of a path the path of the file written.
 
         Raises:
-            NirganError: It is no picture that can be used.
+            NirganError: It is no picture that can be used, or `output` does not go with it.
 
         >>> import numpy as np
         >>> from nirgan import load
@@ -149,14 +156,21 @@ class Colorizer:
         (60, 80, 3)
         """
         if isinstance(image, list | tuple):
-            return [self(one, scale) for one in image]
+            targets = _targets(image, output)
+            return [self(one, scale, to) for one, to in zip(image, targets, strict=True)]
+        if isinstance(output, list | tuple):
+            raise NirganError(f"output: {len(output)} files for one picture, expected one")
         if isinstance(image, str | Path):
             return self._file(Path(image), Scale.parse(scale), output)
+        if output is not None:
+            raise NirganError(
+                f"output: {named(output)} is for paths; a {type(image).__name__} comes back as one"
+            )
         handed = take(image)
         limits = Scale.parse(scale).limits(handed.bands, "the picture")
         return handed.back(self.band(limits.to_unit(handed.bands)))
 
-    def _file(self, source: Path, scale: Scale, output: str | Path | None) -> Path:
+    def _file(self, source: Path, scale: Scale, output: Any) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         if target.exists():
             raise NirganError(f"{named(target)}: is there already; remove it or name an output")
@@ -304,6 +318,25 @@ class Colorizer:
         else:
             free = min(psutil.virtual_memory().available // 4, MOST)
         return int(free * KEPT / (4 * max(self.reach.floats, 1)))
+
+
+def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
+    """Where each of several pictures is written.
+
+    Raises:
+        NirganError: As many files are not given, or two would be one.
+    """
+    if isinstance(output, str | Path):
+        if not all(isinstance(image, str | Path) for image in images):
+            raise NirganError(f"output: {named(output)} is a folder for paths, not for arrays")
+        output = [Path(output) / Path(image).name for image in images]
+    if output is None:
+        return [None] * len(images)
+    if len(output) != len(images):
+        raise NirganError(f"output: {len(output)} files for {len(images)} pictures")
+    if len({str(target) for target in output}) < len(output):
+        raise NirganError("output: two pictures would be written to one file; name the files")
+    return list(output)
 
 
 def _of_memory(error: Exception) -> bool:

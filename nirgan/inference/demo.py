@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 UPLOAD = "200mb"
 """The largest file that the page takes."""
+WAITING = 100
+"""Pictures that may wait for their turn; the page shows each person how many are before."""
+FULL = f"{WAITING} pictures are waiting already: wait a minute, then try again"
+SESSIONS = 256
+"""Visits that the page remembers; who is forgotten has to drop the picture anew."""
 FONT = ["system-ui", "sans-serif"]
 MONO = ["ui-monospace", "monospace"]
 
@@ -100,8 +105,17 @@ def serve(page: "gr.Blocks", port: int) -> str:
     """
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
+    page.queue(max_size=WAITING, api_open=False)
+    push = page._queue.push
+
+    async def told(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
+        taken, said, state = await push(*args, **options)
+        return taken, FULL if state == "queue_full" else said, state
+
+    page._queue.push = told  # type: ignore[method-assign]  # Gradio's own words are of sizes
     try:
-        _, address, _ = page.queue(max_size=16, api_open=False).launch(
+        _, address, _ = page.launch(
+            state_session_capacity=SESSIONS,
             server_name=HOST,
             server_port=port,
             share=False,

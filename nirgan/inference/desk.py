@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,10 @@ class Result:
 
 
 class Desk:
-    """Colorizes what is put on it.
+    """Colorizes what is put on it, one picture after another, in a thread of its own.
+
+    Every thread that computes keeps memory of its own for good, and a page has a new one for each
+    person that it serves.
 
     Args:
         colorizers: By the name that the page shows.
@@ -56,6 +60,7 @@ class Desk:
     def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
         self.colorizers = colorizers
         self.folder = folder
+        self._thread = ThreadPoolExecutor(1)
 
     def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
         """Colorize a picture, and write it.
@@ -69,6 +74,9 @@ class Desk:
         Raises:
             NirganError: The picture cannot be used.
         """
+        return self._thread.submit(self._colorize, file, model, scale, uncertainty).result()
+
+    def _colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
         colorizer, how = self.colorizers[model], Scale.parse(scale)
         given = read(file)
         limits = how.limits(given.band, named(file.name))

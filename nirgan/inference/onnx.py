@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,10 @@ class OnnxNetwork(nn.Module):
                 f"{named(file)}: an ONNX file, but not of `python -m nirgan export`: its metadata "
                 f"lack {str(error)[:100]}"
             ) from error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: a session can neither be copied nor changed."""
+        return self
 
     @property
     def reach(self) -> Reach:

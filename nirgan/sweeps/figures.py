@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nirgan.evaluation import page
-from nirgan.files import write_text
+from nirgan.files import make_folder, write_text
 from nirgan.sweeps.results import Results, cells, sentence, shown
 
 CAPTIONS = {
@@ -29,7 +29,7 @@ COLOURS = mpl.colormaps["viridis"]
 def draw(results: Results, out: Path) -> None:
     """Draw what the trials allow into `figures/`, and all of it into `sweep.html`."""
     folder = out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     drawings = {
         "history": _history,
         "slices": _slices,

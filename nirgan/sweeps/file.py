@@ -4,6 +4,7 @@ https://docs.wandb.ai/models/sweeps/sweep-config-keys tells what one may hold. W
 without W&B's server is refused by name, not passed over.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,6 +17,7 @@ import yaml
 from nirgan.errors import NirganError
 from nirgan.explain import check_files
 from nirgan.suggest import nearest
+from nirgan.utils.config_files import read_utf8
 
 Value = bool | int | float | str | None
 Method = Literal["grid", "random", "bayes"]
@@ -96,8 +98,8 @@ class Sweep:
     command: tuple[str, ...]
 
     def arguments(self, values: Mapping[str, Value]) -> list[str]:
-        """Of `fit`, as W&B's agent writes them."""
-        given = [f"--{name}={value}" for name, value in values.items()]
+        """Of `fit`, as YAML writes the values: nothing is `null`, which W&B's agent calls None."""
+        given = [f"--{name}={written(value)}" for name, value in values.items()]
         return [w for word in self.command for w in (given if word == "${args}" else [word])]
 
     def grid(self) -> list[dict[str, Value]]:
@@ -125,9 +127,17 @@ def read(file: Path) -> Sweep:
     """
     check_files(["--config", str(file)])
     try:
-        return _sweep(file, yaml.safe_load(file.read_text()))
+        return _sweep(file, yaml.safe_load(read_utf8(file)))
     except _RefusedError as error:
         raise NirganError(f"{file}: {error}") from error
+
+
+def written(value: Any) -> str:
+    """A value as the parser of `fit` reads it: YAML in one line, or a text as it is."""
+    if isinstance(value, str):
+        return value
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf)
+    return text.removesuffix("...\n").strip()
 
 
 class _RefusedError(Exception):
@@ -174,7 +184,7 @@ def _fit_arguments(command: Any) -> tuple[str, ...]:
     example = "[${interpreter}, -m, nirgan, fit, --config, FILE, ${args}]"
     if not isinstance(command, list) or "fit" not in command:
         raise _RefusedError(f"command: expected {example}")
-    words = [str(word) for word in command]
+    words = [written(word) for word in command]
     arguments = words[words.index("fit") + 1 :]
     if "${args}" not in arguments:
         raise _RefusedError(f"command: ${{args}} is missing after fit; expected {example}")

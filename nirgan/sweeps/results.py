@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nirgan.evaluation.markdown import table
 from nirgan.experiment import configuration
 from nirgan.files import write_text
-from nirgan.sweeps.file import Range, Sweep
+from nirgan.sweeps.file import Range, Sweep, written
 from nirgan.sweeps.study import slots_of
 from nirgan.sweeps.trial import ERROR, MADE
 
@@ -115,13 +115,13 @@ def best_configuration(sweep: Sweep, results: Results) -> str:
     config.pop("config", None)
     return (
         f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
-        f"{yaml.safe_dump(config, sort_keys=False)}"
+        f"{yaml.safe_dump(config, sort_keys=False, allow_unicode=True)}"
     )
 
 
 def shown(value: Any) -> str:
     """A parameter's value, short."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
 def _row(slot: int, trial: FrozenTrial) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from optuna.study import Study
 
 from nirgan.errors import NirganError
 from nirgan.experiment import configuration, quieter
-from nirgan.files import write_json, write_text
+from nirgan.files import make_folder, write_json, write_text
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
@@ -38,7 +38,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     """
     quieter()
     _check(sweep)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     url = storage or f"sqlite:///{out / 'study.db'}"
     study = open_study(sweep, url, slots)
     try_again(study)

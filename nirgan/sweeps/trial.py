@@ -16,6 +16,7 @@ from nirgan.checkpoint_io import newest_whole
 from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.provenance import provenance
 from nirgan.experiment import fit
+from nirgan.files import make_folder, write_text
 from nirgan.suggest import nearest
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.study import claim, suggest
@@ -105,7 +106,7 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
         raise TakenError
     values = suggest(sweep, trial, seed, slot)
     folder = out / "trials" / f"{slot:04d}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     arguments = [*sweep.arguments(values), *ALONE, f"--trainer.default_root_dir={folder}"]
     newest = newest_whole(folder.glob("*/version_*/checkpoints/last.ckpt"))
     if newest is not None:
@@ -116,7 +117,7 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
     except StoppedError as stopped:  # not a failure: the slot is done when the sweep goes on
         raise SystemExit(stopped.status) from None
     except Exception as error:
-        (folder / "failed.txt").write_text(traceback.format_exc())
+        write_text(folder / "failed.txt", traceback.format_exc())
         trial.set_user_attr(ERROR, " ".join(str(error).split()) or type(error).__name__)
         raise
     (folder / "failed.txt").unlink(missing_ok=True)

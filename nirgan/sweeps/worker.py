@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 from nirgan.errors import NirganError
 from nirgan.evaluation.provenance import commit
 from nirgan.experiment import quieter
+from nirgan.files import make_folder
 from nirgan.sweeps.file import read
 from nirgan.sweeps.study import DONE, open_study, slots_of
 from nirgan.sweeps.trial import run_trial
@@ -70,7 +71,7 @@ class Workers:
         self.starts = [0] * count
 
     def __enter__(self) -> Self:
-        self.logs.mkdir(parents=True, exist_ok=True)
+        make_folder(self.logs)
         for number in range(len(self.processes)):
             self._start(number)
         return self
@@ -99,7 +100,7 @@ class Workers:
     def _start(self, number: int) -> None:
         log = self.logs / f"{number}.log"
         if self.starts[number] == STARTS:
-            said = log.read_text(errors="replace").strip().splitlines()[-1:]
+            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise NirganError(
                 f"worker {number} has died {STARTS} times: {''.join(said)}; see {log}"
             )

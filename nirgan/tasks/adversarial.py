@@ -31,11 +31,11 @@ class WeightRegularizer:
 
     Attributes:
         layer: Name of a module of the generator; all weights in it count, biases and batch norm
-            do not.
+            do not. None: its first convolution or linear layer, of whatever name.
         weight: Factor of the sum of their absolute values; 0 leaves it out.
     """
 
-    layer: str
+    layer: str | None = None
     weight: float = 0.0
 
 
@@ -164,13 +164,14 @@ def _papers_adam(beta1: float) -> MakeOptimizer:
     return partial(Adam, lr=2e-4, betas=(beta1, 0.999), eps=1e-8, weight_decay=1e-5)
 
 
-def _weights_of(network: nn.Module, layer: str) -> list[Parameter]:
-    layers = dict(network.named_modules())
+def _weights_of(network: nn.Module, layer: str | None) -> list[Parameter]:
+    layers, kinds = dict(network.named_modules()), nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+    if layer is None:
+        layer = next((name for name, m in layers.items() if isinstance(m, kinds)), "")
     if layer not in layers:
         raise NirganError(
             f"model.l1.layer: the generator has no layer {layer!r}{nearest(layer, layers)}"
         )
-    kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     inside = layers[layer].modules()
     weights = [cast(Parameter, m.weight) for m in inside if isinstance(m, kinds)]
     if not weights:

@@ -114,7 +114,8 @@ class ColorizationTask(lightning.LightningModule):
     def _judge(self, metrics: MetricCollection, batch: Batch) -> Tensor:
         output = signed_to_unit(self(batch["triplet"]))
         with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
-            metrics.update(output, signed_to_unit(batch["rgb"]))
+            # Some metrics of torchmetrics cannot look at channels-last tensors.
+            metrics.update(output.contiguous(), signed_to_unit(batch["rgb"]).contiguous())
         # As `log_dict` does it, with the one that is monitored in the progress bar.
         for name, metric in metrics.items(keep_base=False, copy_state=False):
             shown = name == "val/angular_error"

@@ -3,11 +3,17 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from conftest import ROOT
+from test_experiments import tiny
 
 from nirgan.callbacks.history import HistoryLogger
+from nirgan.cli import main
+from nirgan.data.store import PairStore
 
 
 def logged(folder, *rows):
@@ -59,3 +65,53 @@ def test_a_kill_while_a_column_is_added_leaves_the_rows(tmp_path):
     died = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
     assert died.returncode == -signal.SIGKILL
     assert (tmp_path / "x/version_0/metrics.csv").read_text().split() == ["a,step", "1.0,0"]
+
+
+def test_runs_that_start_at_once_have_a_folder_each(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/version_3").touch()  # a file is a number that is taken, too
+    together = Barrier(8)
+
+    def claimed(_):
+        logger = HistoryLogger(tmp_path, name="x")
+        together.wait()
+        return logger.version, Path(logger.log_dir).is_dir()
+
+    with ThreadPoolExecutor(8) as threads:
+        found = sorted(threads.map(claimed, range(8)))
+    assert found == [(version, True) for version in (0, 1, 2, 4, 5, 6, 7, 8)]
+
+
+def test_a_run_that_starts_while_another_one_decodes_shares_nothing_with_it(
+    pair_folder, tmp_path, monkeypatch
+):
+    options = [
+        f"--config={ROOT}/conf/triplet_urban_small.yaml",
+        *tiny(pair_folder, tmp_path / "runs"),
+        "--name=x",
+        "--trainer.log_every_n_steps=1",
+    ]
+    build, statuses = PairStore.build, []
+
+    def slow(store, pairs):
+        monkeypatch.setattr(PairStore, "build", build)
+        statuses.append(main(["fit", *options]))
+        build(store, pairs)
+
+    monkeypatch.setattr(PairStore, "build", slow)
+    assert [main(["fit", *options]), *statuses] == [0, 0]
+    assert len(list((tmp_path / "runs/x").iterdir())) == 2
+    for version in (0, 1):
+        run = tmp_path / f"runs/x/version_{version}"
+        with (run / "metrics.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["step"] for row in rows if row["train/discriminator"]] == ["0", "1"]
+        assert {file.name for file in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_a_run_that_fails_before_it_writes_leaves_no_empty_folder(pair_folder, tmp_path, capsys):
+    (tmp_path / "store").touch()
+    options = [*tiny(pair_folder, tmp_path / "runs"), f"--data.store={tmp_path}/store"]
+    assert main(["fit", f"--config={ROOT}/conf/triplet_urban_small.yaml", *options]) == 2
+    assert "the store cannot be made there" in capsys.readouterr().err
+    assert list((tmp_path / "runs").rglob("version_*")) == []

@@ -116,9 +116,35 @@ def test_a_signal_before_the_first_batch_leaves_nothing_to_go_on_from(run, tmp_p
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_slurms_signal_has_a_status_of_its_own(run, capsys):
-    assert run(kills("on_train_batch_start", 2, signal.SIGUSR1)) == 138
-    assert "stopped by SIGUSR1 after step 2;" in capsys.readouterr().err
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT])
+def test_slurms_signal_and_ctrl_c_have_a_status_of_their_own(number, run, tmp_path, capsys):
+    former = signal.getsignal(number)
+    assert run(kills("on_train_batch_start", 2, number)) == 128 + number
+    assert signal.getsignal(number) is former
+    file = folder(tmp_path) / "checkpoints/last.ckpt"
+    assert capsys.readouterr().err.strip().splitlines()[-1] == (
+        f"nirgan fit: stopped by {number.name} after step 2; state saved in {file}; "
+        "go on with --ckpt_path last"
+    )
+    assert batches(state(tmp_path)) == 2
+
+
+def test_ctrl_c_outside_of_training_ends_with_its_own_status(run, tmp_path, capsys):
+    assert run("--trainer.max_epochs=1") == 0
+    best = f"--ckpt_path={folder(tmp_path)}/checkpoints/best.ckpt"
+    for verb, hook in (("fit", "setup"), ("test", "on_test_batch_start")):
+        capsys.readouterr()
+        assert run(best, kills(hook, 1, signal.SIGINT), verb=verb) == 130
+        assert capsys.readouterr().err.strip().splitlines()[-1] == f"nirgan {verb}: interrupted"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_run_in_the_background_stays_deaf_to_ctrl_c(run):
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start it
+    try:
+        assert run(kills("on_train_batch_start", 2, signal.SIGINT)) == 0
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_a_signal_while_a_checkpoint_is_written_waits_for_it(run, tmp_path, monkeypatch):
@@ -144,11 +170,10 @@ def test_outside_of_training_a_signal_does_what_it_did(run, tmp_path, unhandled)
     assert unhandled == [signal.SIGUSR1, signal.SIGTERM]
 
 
-def test_a_signal_to_the_loading_processes_too_loses_nothing(pair_folder, tmp_path):
-    kill = kills("on_train_batch_start", 2).replace("hook:", "group: true, hook:")
-    options = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pair_folder, tmp_path / "runs"), kill]
-    ended = subprocess.run(
-        [sys.executable, "-m", "nirgan", "fit", *options, "--data.num_workers=2"],
+def process(pair_folder, tmp_path, *options):
+    common = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pair_folder, tmp_path / "runs")]
+    return subprocess.run(
+        [sys.executable, "-m", "nirgan", "fit", *common, *options],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
         stderr=subprocess.PIPE,
         text=True,
@@ -156,6 +181,24 @@ def test_a_signal_to_the_loading_processes_too_loses_nothing(pair_folder, tmp_pa
         timeout=120,
         start_new_session=True,
     )
+
+
+def test_a_second_ctrl_c_ends_at_once(pair_folder, tmp_path):
+    twice = ", ".join(
+        kills(hook, 1, signal.SIGINT).partition("=[")[2].removesuffix("]")
+        for hook in ("on_train_batch_start", "on_train_batch_end")
+    )
+    ended = process(pair_folder, tmp_path, f"--trainer.callbacks=[{twice}]")
+    assert ended.returncode == -signal.SIGINT, ended.stderr  # which shells show as 130
+    assert (
+        "stops after this batch and saves its state; Ctrl-C once more ends at once" in ended.stderr
+    )
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_signal_to_the_loading_processes_too_loses_nothing(pair_folder, tmp_path):
+    kill = kills("on_train_batch_start", 2).replace("hook:", "group: true, hook:")
+    ended = process(pair_folder, tmp_path, kill, "--data.num_workers=2")
     assert ended.returncode == 143, ended.stderr
     assert "Traceback" not in ended.stderr
     assert batches(state(tmp_path)) == 2

@@ -27,23 +27,23 @@ def cut(file):
 
 
 class Cutting(Callback):
-    """Cuts a stored file short when the first epoch has ended, or the run.
+    """Cuts stored files short.
 
     Args:
-        store: Its folder.
-        late: When the run has.
+        store: Their folder.
+        when: A hook; at its first call one file is cut, in the middle of an epoch all are.
     """
 
-    def __init__(self, store: Path, late: bool = False) -> None:
-        self.store, self.late = store, late
+    def __init__(self, store: Path, when: str) -> None:
+        self.store, self.when, self.called = store, when, False
+        setattr(self, when, self._cut)
 
-    def on_train_epoch_end(self, trainer, pl_module):
-        if trainer.current_epoch == 0 and not self.late:
-            cut(min(self.store.glob("*.npy")))
-
-    def on_train_end(self, trainer, pl_module):
-        if self.late:
-            cut(min(self.store.glob("*.npy")))
+    def _cut(self, *_, **__):
+        files = sorted(self.store.glob("*.npy"))
+        for file in files if self.when == "on_train_batch_start" else files[:1]:
+            if not self.called:
+                cut(file)
+        self.called = True
 
 
 class After(Callback):
@@ -62,21 +62,30 @@ def told(recwarn):
     return [s for w in recwarn if (s := str(w.message)).startswith(words)]
 
 
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("when", "epoch", "workers"),
+    [
+        ("on_train_epoch_end", 0, 0),
+        ("on_train_end", 2, 0),
+        ("on_train_batch_start", None, 0),
+        ("on_train_batch_start", None, 1),
+    ],
+)
 def test_a_store_that_is_cut_short_under_a_run_is_named_and_the_run_goes_on_later(
-    late, pair_folder, tmp_path, capsys
+    when, epoch, workers, pair_folder, tmp_path, capsys
 ):
-    options = arguments(pair_folder, tmp_path)
-    init = f"{{store: {tmp_path}/store, late: {str(late).lower()}}}"
+    options = [*arguments(pair_folder, tmp_path), "--data.train_patches=40"]
+    init = f"{{store: {tmp_path}/store, when: {when}}}"
     meddling = f"--trainer.callbacks=[{{class_path: test_unchanged.Cutting, init_args: {init}}}]"
-    assert main(["fit", *options, meddling]) == 2
+    assert main(["fit", *options, meddling, f"--data.num_workers={workers}"]) == 2
     (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("nirgan fit:")]
     assert f"nirgan fit: {tmp_path}/store/" in line
-    assert "the stored pair own/" in line
-    assert "was changed or cut short since the run began; start again" in line
-    last = tmp_path / f"runs/{NAME}/version_0/checkpoints/last.ckpt"
-    assert torch.load(last, weights_only=True)["epoch"] == (2 if late else 0)
-    assert main(["fit", *options, "--ckpt_path=last"]) == 0
+    assert "the stored pair" in line
+    assert "cut short since the run began; start again" in line
+    if epoch is not None:
+        last = tmp_path / f"runs/{NAME}/version_0/checkpoints/last.ckpt"
+        assert torch.load(last, weights_only=True)["epoch"] == epoch
+        assert main(["fit", *options, "--ckpt_path=last"]) == 0
 
 
 def test_every_verb_looks(pair_folder, tmp_path, monkeypatch, capsys):

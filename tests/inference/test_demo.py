@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -35,6 +36,9 @@ class Tint(nn.Module):
         super().__init__()
         self.register_buffer("tint", torch.tensor([1, 0.5, blue])[:, None, None])
         self.lock, self.busy, self.most = threading.Lock(), 0, 0
+
+    def __deepcopy__(self, memo):
+        return self  # it counts for all that use it
 
     def forward(self, x):
         self._count(1)
@@ -77,6 +81,22 @@ def draw(file, dtype=np.uint16, size=(48, 64)):
 
 def read(file):
     return cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., ::-1]
+
+
+def test_all_pictures_are_colorized_in_one_thread_one_after_another(tmp_path):
+    desk, threads = desk_in(tmp_path / "kept"), set()
+    draw(tmp_path / "a.png")
+    for colorizer in desk.colorizers.values():
+        colorizer.generator.register_forward_hook(lambda *_: threads.add(threading.get_ident()))
+
+    def ask(name):
+        return desk.colorize(tmp_path / "a.png", name, "dtype", False).file
+
+    with ThreadPoolExecutor(8) as people:
+        files = list(people.map(ask, ["warm", "cold <b>"] * 4))
+    assert len(threads) == 1
+    assert len({file.parent for file in files}) == 8
+    assert [desk.colorizers[name].generator.most for name in ("warm", "cold <b>")] == [1, 1]
 
 
 def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path):
@@ -189,7 +209,7 @@ def served(tmp_path_factory):
         os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
         demo.settle(desk.folder)
         page = build(desk)
-        yield desk, demo.serve(page, free_port())
+        yield desk, demo.serve(page, free_port()), page
         page.close(verbose=False)
     os.environ.clear()
     os.environ.update(before)
@@ -275,6 +295,34 @@ def test_one_picture_at_a_time(served, context, tmp_path):
     for page in pages:
         page.locator("#heat img").wait_for()
     assert served[0].colorizers["warm"].generator.most == 1
+
+
+def test_twenty_at_once_wait_and_where_too_many_do_they_are_told_to(served, monkeypatch):
+    import httpx
+
+    _, address, page = served
+    functions = httpx.get(f"{address}config").json()["dependencies"]
+    number = next(f["id"] for f in functions if len(f["inputs"]) == 4)
+    at_work, go_on = threading.Event(), threading.Event()
+    function = page.fns[number]
+    monkeypatch.setattr(function, "fn", lambda *_: (at_work.set(), go_on.wait(60))[1:] * 6)
+
+    def join(visit):
+        body = {"fn_index": number, "session_hash": f"visit{visit}", "data": [None, "warm"]}
+        body["data"] += ["dtype", False]
+        return httpx.post(f"{address}gradio_api/queue/join", json=body, timeout=60)
+
+    try:
+        assert {join(visit).status_code for visit in range(20)} == {200}
+        monkeypatch.setattr(page._queue, "max_size", 10)
+        refused = join(20)
+        assert refused.status_code == 503
+        assert refused.json()["detail"] == (
+            "100 pictures are waiting already: wait a minute, then try again"
+        )
+    finally:
+        go_on.set()
+    assert page.app.state_holder.capacity == demo.SESSIONS
 
 
 def test_no_other_file_is_served(served, tmp_path):

@@ -23,6 +23,50 @@ COLORIZER = Colorizer(Tint(), "tint", device="cpu")
 BYTES = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
 
 
+def test_the_network_of_the_caller_stays_as_it_was():
+    network = nn.Conv2d(3, 3, 1)
+    strides = network.weight.stride()
+    colorizer = Colorizer(network, device="cpu")
+    assert network.training
+    assert all(p.requires_grad for p in network.parameters())
+    assert network.weight.stride() == strides
+    before = colorizer(BYTES)
+    nn.init.zeros_(network.weight)  # training goes on
+    assert np.array_equal(colorizer(BYTES), before)
+    network(torch.zeros(1, 3, 4, 4)).sum().backward()
+
+
+def test_outputs_of_a_list_of_paths(tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "ab"]
+    for path in paths:
+        Image.fromarray(BYTES).save(path)
+    named = [tmp_path / "x.png", tmp_path / "y.png"]
+    assert COLORIZER(paths, output=named) == named
+    in_folder = [tmp_path / "out" / path.name for path in paths]
+    assert COLORIZER(tuple(paths), output=tmp_path / "out") == in_folder
+    beside = [tmp_path / f"{name}_colour.png" for name in "ab"]
+    assert COLORIZER([str(path) for path in paths]) == beside
+    for file in (*named, *in_folder, *beside):
+        assert np.asarray(Image.open(file)).shape == (12, 20, 3)
+
+
+REFUSED = {
+    "1 files for 2 pictures": (["a.png", "b.png"], ["x.png"]),
+    "two pictures would be written to one file": (["a.png", "b/a.png"], "out"),
+    "out is a folder for paths, not for arrays": ([BYTES, "a.png"], "out"),
+    "out.png is for paths; a ndarray comes back as one": (BYTES, "out.png"),
+    "2 files for one picture": ("a.png", ["x.png", "y.png"]),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_an_output_that_does_not_go_with_the_pictures_is_refused(reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NirganError, match=reason):
+        COLORIZER(REFUSED[reason][0], output=REFUSED[reason][1])
+    assert not list(tmp_path.iterdir())
+
+
 def tinted(band):
     return np.stack([band, np.round(band / 2), band * 0], -1)
 

@@ -4,8 +4,10 @@ import math
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from nirgan.errors import NirganError
+from nirgan.experiment import configuration
 from nirgan.sweeps.file import Choice, Hyperband, Range, read
 
 GOOD = {
@@ -24,16 +26,34 @@ def written(folder, **changes):
     return file
 
 
-def test_values_stand_where_the_command_says_and_as_the_agent_writes_them(tmp_path):
-    sweep = read(written(tmp_path))
-    values = {"x": 1e-05, "y": True, "z": [0.5, 0.999]}
-    assert sweep.arguments(values) == [
-        "--a=1",
-        "--x=1e-05",
-        "--y=True",
-        "--z=[0.5, 0.999]",
-        "--b=2",
-    ]
+VALUES = {
+    "model.scheduler": (None, "null"),
+    "data.store": (None, "null"),
+    "data.noise.red": (1e-05, "1.0e-05"),
+    "model.saturating": (True, "true"),
+    "model.generator_optimizer.betas": ([0.5, 0.999], "[0.5, 0.999]"),
+    "model.lr_factors": ({"generator": 0.5}, "{generator: 0.5}"),
+    "model.gradient_clip_norm": (math.inf, ".inf"),
+    "name": ("1e-5", "1e-5"),
+}
+"""By option, a value of a sweep file, and how it is handed on."""
+
+
+def test_values_stand_where_the_command_says_and_the_parser_reads_them_as_they_were(tmp_path):
+    command = ["fit", f"--config={ROOT}/conf/triplet_urban_small.yaml", "${args}", "--data.fold", 2]
+    sweep = read(written(tmp_path, command=command))
+    arguments = sweep.arguments({name: value for name, (value, _) in VALUES.items()})
+    given = [f"--{name}={text}" for name, (_, text) in VALUES.items()]
+    assert arguments == [command[1], *given, "--data.fold", "2"]
+    config = configuration(arguments)
+    for name, (value, _) in VALUES.items():
+        found = config
+        for key in name.split("."):
+            found = found.get("init_args", found)[key]
+        assert found == value, name
+    # As W&B's own agent hands on null.
+    config = configuration([command[1], "--model.scheduler=None", "--data.store=None"])
+    assert (config["model"]["init_args"]["scheduler"], config["data"]["store"]) == (None, None)
 
 
 SPACES = {

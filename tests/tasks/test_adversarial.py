@@ -8,8 +8,10 @@ from torch import nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.discriminators.conditional import Conditional
+from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.triplet import Triplet
-from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer
+from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
+from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer, _weights_of
 from nirgan.tasks.training import Term
 
 
@@ -45,6 +47,22 @@ def test_the_losses_are_equations_3_and_4():
     assert module.generator_losses(x, y, fake)["generator"].item() == pytest.approx(
         -math.log(generated)
     )
+
+
+def test_the_layer_that_is_regularized_is_the_first_unless_one_is_named():
+    small = {"widths": (4, 4), "kernels": (3, 3), "last_kernel": 3}
+    networks = {
+        "red.layers.0": Triplet(**small),
+        "branch.layers.0": Flat(**small),
+        "network.branch.layers.0": VirtualBatchNormalized(Flat(**small)),
+        "1": nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)),
+    }
+    for first, network in networks.items():
+        (weights,) = _weights_of(network, None)
+        inside = network.get_submodule(first).modules()
+        assert weights is next(m.weight for m in inside if isinstance(m, nn.Conv2d))
+    with pytest.raises(NirganError, match=r"model.l1.layer: '' has no weights"):
+        _weights_of(nn.Identity(), None)
 
 
 def test_each_step_moves_its_own_network_alone():

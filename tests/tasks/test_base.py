@@ -2,9 +2,11 @@ import lightning
 import pytest
 import torch
 from torch.utils.data import DataLoader
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
 from nirgan.evaluation.evaluate import COLUMNS
 from nirgan.networks.closed_form import GreyCopy
+from nirgan.tasks import base
 from nirgan.tasks.base import ColorizationTask
 
 
@@ -30,6 +32,21 @@ def test_metrics_do_not_depend_on_the_precision_of_training(loop):
     prefix = {"validate": "val", "test": "test"}[loop]
     assert set(results[0]) == {f"{prefix}/{name}" for name in COLUMNS}
     assert results[1] == pytest.approx(results[0], rel=1e-5)
+
+
+def test_metrics_of_others_take_what_a_channels_last_network_gives(monkeypatch):
+    others = MetricCollection({"mse": MeanSquaredError(), "mae": MeanAbsoluteError()}, prefix="x/")
+    monkeypatch.setattr(base, "colorization_metrics", lambda prefix: others.clone())
+    network = torch.nn.Conv2d(3, 3, 1, bias=False).to(memory_format=torch.channels_last)
+    torch.nn.init.dirac_(network.weight)
+    data = [
+        batch | {"triplet": batch["triplet"].to(memory_format=torch.channels_last)}
+        for batch in batches()
+    ]
+    (found,) = trainer().validate(ColorizationTask(network), DataLoader(data, batch_size=None))
+    difference = (data[0]["triplet"] - data[0]["rgb"]) / 2
+    assert found["x/mse"] == pytest.approx(difference.square().mean().item(), rel=1e-5)
+    assert found["x/mae"] == pytest.approx(difference.abs().mean().item(), rel=1e-5)
 
 
 def test_predictions_are_pictures_from_0_to_1_with_names():
