@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
-"""A picture as stored: H x W or H x W x C; uint8, uint16, or float32."""
+"""A picture as stored: H x W or H x W x C; integers of any type, or float32."""
 
 
 class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names the file)
@@ -19,7 +19,7 @@ class Decoded:
     """A picture as its camera wrote it, upright.
 
     Attributes:
-        pixels: H x W, or H x W x 3 in the order red, green, blue; uint8, uint16, or float32.
+        pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
     """
@@ -27,6 +27,24 @@ class Decoded:
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
+
+    def channel(self, band: int) -> "Decoded":
+        """One channel alone, taken at its word; transparency is the last.
+
+        Args:
+            band: Its number, from 1 on.
+
+        Raises:
+            Unusable: There is none of that number.
+        """
+        colours = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
+        if band <= len(colours):
+            return Decoded(np.ascontiguousarray(colours[band - 1]), self.alpha, self.lossy)
+        if self.alpha is None or band > len(colours) + 1:
+            raise Unusable(
+                f"no band {band}, of the {len(colours) + (self.alpha is not None)} that there are"
+            )
+        return Decoded(self.alpha)
 
     def turned(self, orientation: int) -> "Decoded":
         """The same picture, upright.
@@ -47,10 +65,12 @@ class Room:
     Attributes:
         megapixels: Of the largest that is decoded.
         advice: What to do about a larger one.
+        band_advice: What to do about several channels, of which one is to be taken.
     """
 
     megapixels: float
     advice: str
+    band_advice: str = "save the near-infrared channel alone"
 
     @property
     def most_bytes(self) -> float:
