@@ -87,7 +87,12 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
     from nirgan.inference.plan import Job  # noqa: PLC0415
     from nirgan.inference.scaling import Limits  # noqa: PLC0415
 
-    colorizer = Colorizer(torch.nn.Identity(), tile=1024) if model == "copy" else nirgan.load(model)
+    # Tiles of one size, which free memory would make larger for the larger picture.
+    colorizer = (
+        Colorizer(torch.nn.Identity(), tile=1024)
+        if model == "copy"
+        else nirgan.load(model, tile=1024)
+    )
     target = Path(folder) / "colours.png"
     if what == "all":
         job = Job(Path(folder) / "nir.png", target, "picture")

@@ -24,6 +24,7 @@ from nirgan.inference.pictures import (
     to_levels,
     write,
 )
+from nirgan.inference.place import copy_place
 from nirgan.inference.scaling import Limits, Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import expected_error
@@ -172,6 +173,8 @@ class Colorizer:
         check_target(target, depth, picture.alpha)
         rgb = self.picture(picture, scale.limits(picture.band, source), depth)
         write(target, rgb, depth=depth, title=self.title)
+        if not picture.turned:
+            copy_place(source, target)
         return target
 
     def picture(

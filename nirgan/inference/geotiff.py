@@ -148,6 +148,9 @@ def colorize_geotiff(
         layout.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colours.placeless else "",
+        "a TIFF has a transform or control points: one of its two places is lost"
+        if raster.located.gcps[0] and not raster.located.transform.is_identity
+        else "",
     ]
     return [f"{named(source)}: {hint}" for hint in hints if hint]
 

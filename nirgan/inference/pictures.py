@@ -43,10 +43,12 @@ class NirPicture:
     Attributes:
         band: H x W as the camera wrote it; integers of any type, or finite float32 of any range.
         alpha: H x W of the same type; None where the file has none.
+        turned: Whether the camera was not held upright, so that the file's rows are others.
     """
 
     band: Pixels
     alpha: Pixels | None = None
+    turned: bool = False
 
 
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
@@ -69,7 +71,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    return NirPicture(pixels, decoded.alpha)
+    return NirPicture(pixels, decoded.alpha, decoded.turned_by != 1)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:

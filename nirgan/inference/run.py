@@ -16,6 +16,7 @@ from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
+from nirgan.inference.place import copy_place
 from nirgan.inference.plan import Job
 from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.video import colorize_video
@@ -161,12 +162,14 @@ def _colorized(
         outcome.hints.append(f"{named(job.source)}: {hint}")
     limits = options.scale.limits(picture.band, job.source)
     degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
-    rgb = colorizer.picture(picture, limits, depth, degrees)
+    rgb, turned = colorizer.picture(picture, limits, depth, degrees), picture.turned
 
     def write_all() -> None:
         if degrees is not None:
             write_degrees(job.uncertainty, degrees, colorizer.title)
         write(job.target, rgb, depth=depth, title=colorizer.title)
+        if not turned:
+            copy_place(job.source, job.target)
 
     return write_all
 

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 import tifffile
 from picture_files import packed_bits, saved, tiff
+from PIL import Image
+from torch import nn
 
 from nirgan.errors import NirganError
+from nirgan.inference import run
+from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
 from nirgan.inference.pictures import read
+from nirgan.inference.plan import Job
 from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
 
@@ -164,10 +169,11 @@ RPC_NUMBERS = "\n".join(
         ),
     ]
 )
-GCPS = "".join(
+POINTS = "".join(
     f'<GCP Id="{n}" Pixel="{x}" Line="{y}" X="{x / 9}" Y="{50 - y / 7}"/>'
     for n, (x, y) in enumerate([(0, 0), (50, 0), (0, 40), (50, 40)])
 )
+GCPS = f'<GCPList Projection="EPSG:4326">{POINTS}</GCPList>'
 TRANSFORM = "<GeoTransform>500,10,0,5000,0,-10</GeoTransform>"
 
 
@@ -179,8 +185,8 @@ TRANSFORM = "<GeoTransform>500,10,0,5000,0,-10</GeoTransform>"
         ("a.wld", "8\n3\n2\n-9\n505\n4995\n"),
         ("a.wld", "1\n0\n0\n-1\n0.5\n-0.5\n"),
         ("a.tif.aux.xml", _pam("<SRS>EPSG:32632</SRS>" + TRANSFORM)),
-        ("a.tif.aux.xml", _pam(f'<GCPList Projection="EPSG:4326">{GCPS}</GCPList>')),
-        ("a.tif.aux.xml", _pam(f'{TRANSFORM}<GCPList Projection="EPSG:4326">{GCPS}</GCPList>')),
+        ("a.tif.aux.xml", _pam(GCPS)),
+        ("a.tif.aux.xml", _pam(TRANSFORM + GCPS)),
         ("a.tif.aux.xml", _pam("<SRS>EPSG:32632</SRS>")),
         ("a_RPC.TXT", RPC_NUMBERS + "\n"),
     ],
@@ -191,14 +197,16 @@ def test_all_that_rasterio_reads_as_a_place_is_kept(tmp_path, name, content):
     assert not is_geotiff(source)
     (tmp_path / name).write_text(content)
     assert is_geotiff(source)
-    colorize_geotiff(Smooth(), source, target, Scale())
+    hints = colorize_geotiff(Smooth(), source, target, Scale())
+    twice = "GeoTransform" in content and "GCP" in content
+    assert ["one of its two places is lost" in hint for hint in hints] == [True] * twice
     assert [path.name for path in target.parent.iterdir()] == ["b.tif"]
     with rasterio.open(source) as before, rasterio.open(target) as after:
         np.testing.assert_array_equal(after.read(1), GREY)
         points = [[(p.row, p.col, p.x, p.y) for p in each.gcps[0]] for each in (before, after)]
         assert points[0] == points[1]
         assert before.gcps[1] == after.gcps[1]
-        if not points[0]:  # a TIFF holds only one of both
+        if not twice:
             assert (before.crs, before.transform) == (after.crs, after.transform)
         polynomials = [each.rpcs and each.rpcs.to_gdal() for each in (before, after)]
         for each in polynomials:  # a TIFF has -1 for errors that are not known
@@ -232,3 +240,53 @@ def test_a_place_inside_is_known_without_a_look_beside(tmp_path, monkeypatch):
     assert is_geotiff(beside)
     with pytest.raises(NirganError, match=r"b\.tif: rasterio is not installed"):
         colorize_geotiff(Smooth(), beside, tmp_path / "c.tif", Scale())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form", "name", "content"),
+    [
+        *((".png", None, f"a{suffix}", WORLD) for suffix in (".pgw", ".PGW", ".pngw", ".wld")),
+        *((".jpg", None, f"a{suffix}", WORLD) for suffix in (".jgw", ".jpgw", ".WLD")),
+        (".png", ".tif", "a.pgw", WORLD),
+        (".jpeg", ".png", "a.jgw", WORLD),
+        (".png", None, "a.png.aux.xml", _pam("<SRS>EPSG:32632</SRS>" + TRANSFORM)),
+        (
+            ".jpg",
+            ".tif",
+            "a.jpg.aux.xml",
+            _pam(GCPS),
+        ),
+        (".png", None, "a.png.aux.xml", _pam('<PAMRasterBand band="1"></PAMRasterBand>')),
+    ],
+)
+def test_a_place_beside_a_picture_is_kept(tmp_path, suffix, form, name, content):
+    source, target = tmp_path / f"a{suffix}", tmp_path / f"out/b{form or suffix}"
+    Image.fromarray(GREY).save(source)
+    (tmp_path / name).write_text(content)
+    job = Job(source, target, "picture")
+    outcome = run.run(Colorizer(nn.Identity(), tile=64), [job], run.Options(), Progress())
+    assert outcome.done == [target]
+    with rasterio.open(source) as before, rasterio.open(target) as after:
+        assert (before.crs, before.transform) == (after.crs, after.transform)
+        assert len(before.gcps[0]) == len(after.gcps[0])
+        placed = "PAMRasterBand" not in content
+        assert bool(after.gcps[0] or not after.transform.is_identity) == placed
+    assert len(list(target.parent.iterdir())) == 1 + placed
+
+
+def test_a_place_of_a_picture_that_was_turned_is_not_copied(tmp_path):
+    camera = Image.Exif()
+    camera[274] = 6
+    Image.fromarray(GREY).save(tmp_path / "a.jpg", exif=camera)
+    (tmp_path / "a.jgw").write_text(WORLD)
+    job = Job(tmp_path / "a.jpg", tmp_path / "out/a.jpg", "picture")
+    run.run(Colorizer(nn.Identity(), tile=64), [job], run.Options(), Progress())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jpg"]
+
+
+class Progress:
+    def frames(self, job, count):
+        pass
+
+    def finished(self, job):
+        pass

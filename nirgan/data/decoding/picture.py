@@ -1,6 +1,6 @@
 """What all decoders share: what they give, what they refuse, and how large it may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,13 @@ class Decoded:
         pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
+        turned_by: EXIF's orientation of the file; 1 where it was upright.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
+    turned_by: int = 1
 
     def channel(self, band: int) -> "Decoded":
         """One channel alone, taken at its word; transparency is the last.
@@ -39,12 +41,12 @@ class Decoded:
         """
         colours = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
         if band <= len(colours):
-            return Decoded(np.ascontiguousarray(colours[band - 1]), self.alpha, self.lossy)
+            return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
         if self.alpha is None or band > len(colours) + 1:
             raise Unusable(
                 f"no band {band}, of the {len(colours) + (self.alpha is not None)} that there are"
             )
-        return Decoded(self.alpha)
+        return replace(self, pixels=self.alpha, alpha=None)
 
     def turned(self, orientation: int) -> "Decoded":
         """The same picture, upright.
@@ -55,7 +57,7 @@ class Decoded:
         if not 2 <= orientation <= 8:
             return self
         alpha = None if self.alpha is None else _turned(self.alpha, orientation)
-        return Decoded(_turned(self.pixels, orientation), alpha, self.lossy)
+        return Decoded(_turned(self.pixels, orientation), alpha, self.lossy, orientation)
 
 
 @dataclass(frozen=True)
