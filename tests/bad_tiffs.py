@@ -15,6 +15,7 @@ from picture_files import (
     by_opencv,
     by_tifffile,
     changed,
+    opened,
     packed_bits,
     saved,
     tiff,
@@ -25,7 +26,8 @@ from PIL import Image
 from nirgan.inference.pictures import NirPicture
 
 LARGE = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90) * 9
-REFUSED = "expected uint8, uint16 or float"
+REFUSED = "expected integers or floats"
+STACK = np.arange(5 * 108, dtype=np.uint16).reshape(5, 9, 12) * 99
 
 
 def bad_tiffs():
@@ -55,14 +57,18 @@ def _depths():
     yield "white is zero in 16 bits.tif", data, NirPicture(65535 - WIDE)
     data = tiff({258: [1], 262: [0]}, packed_bits(BAND % 2, 1))
     yield "white is zero in 1 bit.tif", data, NirPicture((1 - BAND % 2) * 255)
-    for kind in ("int8", "int16", "int32", "uint32", "int64"):
-        yield f"{kind}.tif", by_tifffile(BAND.astype(kind)), f"type {kind}, {REFUSED}"
-    yield "complex.tif", by_tifffile(UNIT.astype(np.complex64)), f"type complex, {REFUSED}"
+    for kind in ("int8", "int16", "int32", "uint32", "int64", "uint64"):
+        signed = (BAND.astype(np.int64) - (100 if kind[0] == "i" else 0)).clip(-128, 127)
+        signed = signed.astype(kind)
+        yield f"{kind}.tif", by_tifffile(signed), NirPicture(signed)
+        yield f"{kind}, big endian.tif", by_tifffile(signed, byteorder=">"), NirPicture(signed)
+    yield "complex.tif", by_tifffile(UNIT.astype(np.complex64)), f"type complex64, {REFUSED}"
     yield "24 bits.tif", tiff({258: [24]}, bytes(324)), f"type uint24, {REFUSED}"
     yield "0 bits.tif", tiff({258: [0]}), f"type uint0, {REFUSED}"
     yield "unequal bits.tif", tiff({258: [8, 16, 8], 277: [3]}, bytes(432)), "different types"
-    data = tiff({266: [2], 258: [1]}, bytes(18))
-    yield "bits in reverse.tif", data, "bits in reverse order"
+    few = BAND % 2
+    data = np.packbits(np.pad(few, ((0, 0), (0, 4))), axis=1, bitorder="little").tobytes()
+    yield "bits in reverse.tif", tiff({266: [2], 258: [1]}, data), NirPicture(few * 255)
 
 
 def _floats():
@@ -123,20 +129,29 @@ def _compressed():
     yield "deflate, differences of floats.tif", data, NirPicture(UNIT)
     tiled = by_tifffile(LARGE, tile=(32, 48), compression="zlib", predictor=True)
     yield "deflate, tiles of differences.tif", tiled, NirPicture(LARGE)
-    yield "JPEG in a TIFF.tif", saved(BAND, "TIFF", compression="jpeg"), "compression 7, expected"
-    fax = saved(Image.fromarray(BAND).convert("1"), "TIFF", compression="group4")
-    yield "fax.tif", fax, "compression 4, expected"
+    for name, picture in (("JPEG", BAND), ("equal channels' JPEG", np.dstack([BAND] * 3))):
+        data = saved(picture, "TIFF", compression="jpeg", quality=95)
+        grey = opened(data) if picture.ndim == 2 else opened(data)[..., 1]
+        yield f"{name} in a TIFF.tif", data, NirPicture(grey)
+    for method in ("group3", "group4", "tiff_ccitt"):
+        fax = saved(Image.fromarray(BAND).convert("1"), "TIFF", compression=method)
+        yield f"{method}.tif", fax, NirPicture(opened(fax) * np.uint8(255))
+    for method in ("zstd", "lzma", "webp", "lerc"):
+        level = {"compressionargs": {"lossless": True}} if method == "webp" else {}
+        three = np.dstack([BAND] * 3)
+        data = by_tifffile(three, compression=method, photometric="rgb", **level)
+        yield f"{method}.tif", data, NirPicture(BAND)
     yield "unknown compression.tif", tiff({259: [777]}), "compression 777, expected"
-    yield "unknown predictor.tif", tiff({317: [9]}), "predictor 9"
-    yield "floats' differences of bytes.tif", tiff({317: [3]}), "a predictor of floats"
+    yield "unknown predictor.tif", tiff({317: [9]}), "9 is not a known PREDICTOR"
+    yield "floats' differences of bytes.tif", tiff({317: [3]}), "cannot be unpacked"
 
 
 def _damaged():
     cut = "cut off"
     yield "strip beyond the end.tif", tiff({273: [9_999_999]}), cut
     yield "strip that is longer.tif", tiff({279: [9_999_999]}), cut
-    yield "strip that is shorter.tif", tiff({279: [50]}), "50 bytes, expected 108"
-    yield "strip of nothing.tif", tiff({273: [0], 279: [0]}), "0 bytes, expected 108"
+    yield "strip that is shorter.tif", tiff({279: [50]}), "cannot be unpacked"
+    yield "strip of nothing.tif", tiff({273: [0], 279: [0]}), "a strip or tile of 0 bytes"
     tiles = {322: [16], 323: [16], 324: [9_999_999], 325: [256], 273: None, 278: None, 279: None}
     yield "tile beyond the end.tif", tiff(tiles), cut
     yield "too few tiles.tif", tiff(tiles | {256: [40]}), "1 strips or tiles, expected 3"
@@ -145,17 +160,17 @@ def _damaged():
     data = tiff(tiles | {256: [40], 322: [16], 323: [6_000_000], 324: [8] * 3, 325: [9] * 3})
     yield "long tiles.tif", data, "megapixels"
     yield "strips of no rows.tif", tiff({278: [0]}), "no pixels"
-    yield "no strips.tif", tiff({273: None}), "tag 273 is missing"
-    yield "no width.tif", tiff({256: None}), "tag 256 is missing"
+    yield "no strips.tif", tiff({273: None}), "0 strips or tiles, expected 1"
+    yield "no width.tif", tiff({256: None}), "0x9 has no pixels"
     looped = bytearray(_with_copy())
     copy = _next(looped, _after(looped, _next(looped, 4)))
     struct.pack_into("<I", looped, _after(looped, copy), copy)
     yield "copies in a loop.tif", bytes(looped), "form a loop"
     yield "a copy first.tif", tiff({254: [1], 330: [8]}), "a raw camera file"
-    yield "the same page again.tif", tiff({}, loop=True), "several pages"
+    yield "the same page again.tif", tiff({}, loop=True), "form a loop"
     yield "directory beyond the end.tif", struct.pack("<2sHI", b"II", 42, 2**31), cut
     yield "directory without end.tif", struct.pack("<2sHIH", b"II", 42, 8, 65535), "65535 tags"
-    yield "text as a width.tif", tiff({256: "twelve"}), "tag 256 holds no whole numbers"
+    yield "text as a width.tif", tiff({256: "twelve"}), "a size that is no whole number"
     yield "no palette.tif", tiff({262: [3]}), "a palette that is missing"
     yield "short palette.tif", tiff({262: [3], 320: [1, 2, 3]}), "its palette has 3 values"
     yield "raw camera file.tif", tiff({50706: b"\1\4\0\0"}), "a raw camera file"

@@ -59,12 +59,13 @@ def read_nir(path: Path) -> Pixels:
     return one_band(_for_training(path), path)
 
 
-def one_band(decoded: Decoded, path: Path) -> Pixels:
+def one_band(decoded: Decoded, path: Path, advice: str = "is this the colour picture?") -> Pixels:
     """The near-infrared band, H x W, of a picture of one channel or of three equal ones.
 
     Args:
         decoded: The picture.
         path: Its file, for the message.
+        advice: What to do where they differ.
 
     Raises:
         NirganError: The channels differ, in a JPEG by more than `NOISE`.
@@ -79,7 +80,7 @@ def one_band(decoded: Decoded, path: Path) -> Pixels:
     ):
         raise NirganError(
             f"{named(path)}: 3 channels that differ, expected one NIR band "
-            "(or three equal channels); is this the colour picture?"
+            f"(or three equal channels); {advice}"
         )
     return green
 
@@ -92,6 +93,11 @@ def _for_training(path: Path) -> Decoded:
             "without"
         )
     pixels = decoded.pixels
+    if pixels.dtype not in DEPTHS:
+        raise NirganError(
+            f"{named(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
+            "[0, 1]; save it as one of those"
+        )
     if pixels.dtype == np.float32 and not (
         np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1
     ):

@@ -7,19 +7,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from nirgan import __version__
-from nirgan.data.images import signed_to_unit
+from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.errors import NirganError, named
 from nirgan.inference.kinds import take
-from nirgan.inference.pictures import check_target, read, write
-from nirgan.inference.scaling import Scale
+from nirgan.inference.pictures import (
+    NirPicture,
+    canvas,
+    check_target,
+    read,
+    to_levels,
+    write,
+)
+from nirgan.inference.place import copy_place
+from nirgan.inference.scaling import Limits, Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
+from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -175,12 +183,45 @@ class Colorizer:
         if target.exists():
             raise NirganError(f"{named(target)}: is there already; remove it or name an output")
         picture = read(source)
-        depth = 8 if picture.band.dtype == np.uint8 else 16
+        depth = 8 if picture.band.itemsize == 1 else 16
         check_target(target, depth, picture.alpha)
-        nir = scale.limits(picture.band, source).to_unit(picture.band)
-        rgb = self.band(nir[None])[0]
-        write(target, rgb, depth=depth, title=self.title, alpha=picture.alpha)
+        rgb = self.picture(picture, scale.limits(picture.band, source), depth)
+        write(target, rgb, depth=depth, title=self.title)
+        if not picture.turned:
+            copy_place(source, target)
         return target
+
+    def picture(
+        self,
+        picture: NirPicture,
+        limits: Limits,
+        depth: int,
+        degrees: Pixels | None = None,
+    ) -> Pixels:
+        """Colorize a picture into what is written: beside both, memory of a fixed size is taken.
+
+        Args:
+            picture: H x W.
+            limits: Of its camera values.
+            depth: Bits a channel, 8 or 16.
+            degrees: H x W of float32; takes the error that is to be expected.
+
+        Returns:
+            H x W x 3, or 4 where the picture has an alpha channel; uint8 or uint16.
+        """
+        height, width = picture.band.shape
+        levels = canvas(height, width, depth, picture.alpha)
+
+        def read(window: Window) -> Tensor:
+            return limits.to_unit(picture.band[window.inner]).unsqueeze(0)
+
+        def write(window: Window, colours: Tensor) -> None:
+            levels[window.inner][..., :3] = to_levels(colours[0], depth)
+            if degrees is not None:
+                degrees[window.inner] = expected_error(colours)[0].numpy()
+
+        self._by_tiles(height, width, read, write)
+        return levels
 
     def band(self, nir: Tensor) -> Tensor:
         """Colorize NIR bands.
@@ -199,11 +240,10 @@ class Colorizer:
             some = slice(first, first + at_once)
 
             def read(window: Window, some: slice = some) -> Tensor:
-                return nir[some, window.top : window.bottom, window.left : window.right]
+                return nir[some, *window.inner]
 
             def write(window: Window, colours: Tensor, some: slice = some) -> None:
-                inner = slice(window.top, window.bottom), slice(window.left, window.right)
-                rgb[some, :, *inner] = colours
+                rgb[some, :, *window.inner] = colours
 
             self._by_tiles(height, width, read, write)
         return rgb

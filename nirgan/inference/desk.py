@@ -86,7 +86,7 @@ class Desk:
         # somebody else is shown at the moment anew.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
-        depth = 8 if given.band.dtype == np.uint8 else 16
+        depth = 8 if given.band.itemsize == 1 else 16
         write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
         height, width = given.band.shape
         note = (

@@ -8,6 +8,7 @@ it is found out without.
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,15 +30,24 @@ if TYPE_CHECKING:
 
 CACHE = 128 * 2**20
 """Bytes of blocks that GDAL keeps."""
+WORLD_FILES = (".tfw", ".tifw", ".wld")
 
 
 def is_geotiff(path: Path) -> bool:
     """Whether a file is a TIFF that says where on Earth it lies, or what in it is no data.
 
+    Files beside it may say so too: rasterio knows which, and without it world files are known.
     Damaged files are none.
     """
     tags = tags_of(path)
-    return bool(tags & GEO_TAGS or (tags and path.with_suffix(".tfw").is_file()))
+    if not tags or tags & GEO_TAGS:
+        return bool(tags)
+    try:
+        from nirgan.inference.raster_source import has_place  # noqa: PLC0415 (needs an extra)
+    except ModuleNotFoundError:
+        beside = path.parent.glob(f"{escape(path.stem)}.*")
+        return any(file.suffix.lower() in WORLD_FILES for file in beside)
+    return has_place(path)
 
 
 def colorize_geotiff(
@@ -46,7 +56,7 @@ def colorize_geotiff(
     target: Path,
     scale: Scale,
     *,
-    band: int = 1,
+    band: int | None = None,
     depth: int | None = None,
     uncertainty: Path | None = None,
     tick: Callable[[int], None] = lambda pixels: None,
@@ -61,7 +71,7 @@ def colorize_geotiff(
         source: The raster; its values are taken as they are stored, without scale and offset.
         target: Is written, or stays as it is where anything fails.
         scale: Of camera values, the same for all windows; percentiles are those of a sample.
-        band: Which is near-infrared, from 1 on.
+        band: Which is near-infrared, from 1 on; None: see `nirgan.inference.raster_source.Source`.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
         uncertainty: Where to write the error that is to be expected, in degrees; not-a-number is
             no data.
@@ -71,8 +81,9 @@ def colorize_geotiff(
         What its owner should know, a line each.
 
     Raises:
-        NirganError: The source is damaged or has no such band, its values do not go with the scale,
-            the target cannot be written, or rasterio is not installed.
+        NirganError: The source is damaged, has no such band or several and none is chosen, its
+            values do not go with the scale, the target cannot be written, or rasterio is not
+            installed.
     """
     try:
         import rasterio  # noqa: PLC0415 (an extra)
@@ -133,9 +144,13 @@ def colorize_geotiff(
 
         colorizer.by_windows(raster.height, raster.width, read, write)
     hints = [
+        raster.remark,
         layout.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colours.placeless else "",
+        "a TIFF has a transform or control points: one of its two places is lost"
+        if raster.located.gcps[0] and not raster.located.transform.is_identity
+        else "",
     ]
     return [f"{named(source)}: {hint}" for hint in hints if hint]
 

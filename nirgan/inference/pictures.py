@@ -1,16 +1,18 @@
 """One picture from a file, and one into a file that says that its colours are synthetic."""
 
-from collections.abc import Sequence
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Room
+from nirgan.data.decoding.png import SIGNATURE, chunk
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
@@ -31,7 +33,7 @@ JPEG_SIDE = 65_500
 """Pixels; the most that the encoder takes."""
 
 STRIP = 2**20
-"""Bytes of a strip of a TIFF, about."""
+"""Bytes of a strip of a TIFF, about, and of the rows of a PNG that are compressed at once."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +41,37 @@ class NirPicture:
     """A near-infrared picture.
 
     Attributes:
-        band: H x W as the camera wrote it; uint8, uint16, or finite float32 of any range.
+        band: H x W as the camera wrote it; integers of any type, or finite float32 of any range.
         alpha: H x W of the same type; None where the file has none.
+        turned: Whether the camera was not held upright, so that the file's rows are others.
     """
 
     band: Pixels
     alpha: Pixels | None = None
+    turned: bool = False
 
 
-def read(path: Path, largest: float = 100.0) -> NirPicture:
+def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
     """Read a PNG, JPEG or TIFF, upright as its camera was held.
 
     Args:
         path: The file; its name may end in anything.
         largest: Megapixels; a larger picture is refused before it is decoded.
+        band: The channel, or the page of a TIFF, that is near-infrared, from 1 on; None: the only
+            one, or any of three that are equal.
 
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
-    decoded = decode(path, Room(largest, "--largest allows more"))
-    band = one_band(decoded, path)
-    if band.dtype == np.float32 and not (finite := np.isfinite(band)).all():
+    room = Room(largest, "--largest allows more", "--band N chooses the near-infrared one")
+    decoded = decode(path, room, band)
+    pixels = one_band(decoded, path, room.band_advice)
+    if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    return NirPicture(band, decoded.alpha)
+    return NirPicture(pixels, decoded.alpha, decoded.turned_by != 1)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
@@ -86,58 +93,106 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
         )
 
 
+def canvas(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
+    """What a picture's colors are put into, its alpha there already.
+
+    Args:
+        height: Of the picture.
+        width: Likewise.
+        depth: Bits a channel, 8 or 16.
+        alpha: H x W; integers of any type, or float in [0, 1].
+
+    Returns:
+        H x W x 3 or 4, uint8 or uint16.
+    """
+    levels = np.empty((height, width, 3 if alpha is None else 4), f"uint{depth}")
+    if alpha is not None:
+        levels[..., 3] = alpha if alpha.dtype == levels.dtype else _to_depth(_unit(alpha), depth)
+    return levels
+
+
+def to_levels(rgb: Tensor, depth: int) -> Pixels:
+    """3 x H x W in [0, 1], clipped, to H x W x 3 of all that a type of 8 or 16 bits holds."""
+    return cv2.merge([_to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()])
+
+
 def write(
-    target: Path, rgb: Tensor, *, depth: int, title: str, alpha: Pixels | None = None
+    target: Path, rgb: Tensor | Pixels, *, depth: int, title: str, alpha: Pixels | None = None
 ) -> None:
     """Write a picture, whole or not at all.
 
     Args:
         target: Its suffix says the format, see `check_target`; its folder is made if need be.
-        rgb: 3 x H x W in [0, 1]; values outside are clipped.
+        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `canvas`.
         depth: Bits a channel, 8 or 16.
         title: The model that made the colours, `Colorizer.title`.
-        alpha: H x W; uint8, uint16, or float in [0, 1].
+        alpha: H x W, see `canvas`, which may hold it already.
 
     Raises:
         NirganError: It cannot be written.
     """
-    check_target(target, depth, alpha)
-    planes = [_to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()]
-    above = [] if alpha is None else [_to_depth(_unit(alpha), depth)]
+    if isinstance(rgb, Tensor):
+        check_target(target, depth, alpha)
+        pixels = canvas(rgb.shape[1], rgb.shape[2], depth, alpha)
+        pixels[..., :3] = to_levels(rgb, depth)
+    else:
+        check_target(target, depth, rgb[..., 3] if rgb.shape[2] > 3 else None)
+        pixels = rgb
     suffix = target.suffix.lower()
     if suffix in TIFF:
-        _write_tiff(target, cv2.merge([*planes, *above]), title, description(title))
-        return
-    pixels = cv2.merge([*planes[::-1], *above])  # OpenCV's order
-    if suffix in JPEG and max(pixels.shape) > JPEG_SIDE:
-        raise NirganError(
-            f"{named(target)}: a JPEG cannot be longer than {JPEG_SIDE} pixels; write PNG or TIFF "
-            "(--format png)"
-        )
-    if suffix in JPEG:
-        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
+        _write_tiff(target, pixels, title, description(title))
+    elif suffix in PNG:
+        _write(target, _png(pixels, title))
+    else:
+        if max(pixels.shape) > JPEG_SIDE:
+            raise NirganError(
+                f"{named(target)}: a JPEG cannot be longer than {JPEG_SIDE} pixels; write PNG or "
+                "TIFF (--format png)"
+            )
+        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
         start = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment, JFIF's
         _write(target, (data[:start], jpeg_segments(title), data[start:]))
-    else:
-        data = cv2.imencode(".png", pixels)[1].data  # its defaults: the fastest, 15% larger
-        start = 8 + 25  # behind signature and header
-        _write(target, (data[:start], png_chunks(title), data[start:]))
 
 
-def write_degrees(target: Path, degrees: Tensor, title: str) -> None:
+def _png(pixels: Pixels, title: str) -> Iterator[bytes]:
+    """A PNG, piece by piece, so that it is never in memory a second time.
+
+    Compressed as OpenCV and libpng do it fast: differences to the pixel before, their runs.
+    """
+    height, width, channels = pixels.shape
+    size = channels * pixels.itemsize  # of a pixel
+    colour = 6 if channels == 4 else 2
+    header = struct.pack(">2I5B", width, height, 8 * pixels.itemsize, colour, 0, 0, 0)
+    yield SIGNATURE + chunk(b"IHDR", header) + png_chunks(title)
+    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    step = max(1, STRIP // (width * size))
+    for top in range(0, height, step):
+        part = pixels[top : top + step]
+        raw = np.ascontiguousarray(part, part.dtype.newbyteorder(">")).view(np.uint8)
+        raw = raw.reshape(len(part), -1)
+        rows = np.empty((len(part), 1 + raw.shape[1]), np.uint8)
+        rows[:, 0] = 1  # the number of the filter
+        rows[:, 1 : 1 + size] = raw[:, :size]
+        np.subtract(raw[:, size:], raw[:, :-size], out=rows[:, 1 + size :])
+        if packed := packer.compress(rows.data):
+            yield chunk(b"IDAT", packed)
+    yield chunk(b"IDAT", packer.flush()) + chunk(b"IEND", b"")
+
+
+def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
     """Write a map of uncertainty, a TIFF of one band of float32.
 
     Args:
         target: The file; its folder is made if need be.
-        degrees: H x W.
+        degrees: H x W of float32.
         title: The model that made the colours, `Colorizer.title`.
 
     Raises:
         NirganError: It cannot be written.
     """
-    band = degrees.detach().cpu().to(torch.float32).numpy()
     text = f"Expected angular error of the colours, in degrees. {description(title)}"
-    _write_tiff(target, np.ascontiguousarray(band)[..., None], title, text)
+    _write_tiff(target, degrees[..., None], title, text)
 
 
 def _to_depth(plane: Pixels, depth: int) -> Pixels:
@@ -192,7 +247,7 @@ def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
     _write(target, (head, pixels.data, bytes(odd), directory(tags, end + odd)))
 
 
-def _write(target: Path, pieces: Sequence[bytes | memoryview]) -> None:
+def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:
     with whole(target) as part, part.open("wb") as file:
         for piece in pieces:
             file.write(piece)

@@ -61,7 +61,6 @@ def plan(
     *,
     suffix: str | None = None,
     overwrite: bool = False,
-    raster: bool = False,
 ) -> Plan:
     """Find all inputs, and what each becomes.
 
@@ -72,7 +71,6 @@ def plan(
         output: The folder of what is made; what lies in it is no input of a folder around it.
         suffix: Of pictures made, with its dot; None: their own.
         overwrite: Whether what is there is made anew.
-        raster: Whether TIFFs are rasters even without a georeference.
     """
     made = Plan()
     owners: dict[Path, Path] = {}
@@ -80,7 +78,7 @@ def plan(
         found = False
         for source, within in _files(text, output, made.problems):
             found = True
-            job = _job(source, output / within, suffix, raster)
+            job = _job(source, output / within, suffix)
             other = owners.get(job.target)
             owners.setdefault(job.target, source)
             if other == source:
@@ -103,10 +101,10 @@ def plan(
     return made
 
 
-def _job(source: Path, target: Path, suffix: str | None, raster: bool) -> Job:
+def _job(source: Path, target: Path, suffix: str | None) -> Job:
     if is_video(source):
         return Job(source, target, "video")
-    if source.suffix.lower() in (".tif", ".tiff") and (raster or is_geotiff(source)):
+    if source.suffix.lower() in (".tif", ".tiff") and is_geotiff(source):
         return Job(source, target, "geotiff")
     return Job(source, target.with_suffix(suffix) if suffix else target, "picture")
 

@@ -5,8 +5,10 @@ that saw them as black would draw that black into its surroundings, so it is sho
 that is data instead.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as Part
 
-from nirgan.data.images import Pixels
+from nirgan.data.images import NOISE, Pixels
 from nirgan.errors import NirganError, named
 from nirgan.inference.tiles import Window
 
@@ -28,6 +30,32 @@ FAR = 64
 """Pixels: holes are filled from no further away, so that every window fills them alike."""
 SAMPLE = 1024
 """Height and width of the sample that stands for the whole raster, at most."""
+SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.IGNORECASE)
+"""In the name of a band. Short-wave and thermal infrared are other bands."""
+
+
+def has_place(path: Path) -> bool:
+    """Whether rasterio knows where on Earth a TIFF lies, or what in it is no data.
+
+    By its tags, or by files beside it. Damaged files have no place.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path.absolute(), driver="GTiff") as dataset:
+                holes = [_mask(flags) for flags in dataset.mask_flag_enums]
+                return _placed(dataset) or any(holes) or set(dataset.nodatavals) != {None}
+    except (RasterioError, UnicodeError):
+        return False
+
+
+def _placed(dataset: Any) -> bool:
+    return bool(dataset.crs or not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs)
+
+
+def _mask(flags: Sequence[MaskFlags]) -> bool:
+    """Whether there is a mask of its own, which is no alpha band."""
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
 @contextmanager
@@ -49,32 +77,48 @@ class Source:
 
     Args:
         path: The file.
-        band: Its number, from 1 on.
+        band: Its number, from 1 on, counted through all pages, and taken at its word; None: the
+            only one beside transparency, the one that says that it is near-infrared, or any of
+            several that are equal.
 
     Attributes:
-        dataset: What rasterio makes of the file.
+        dataset: What rasterio makes of the page that the band is in.
+        located: The same of the page that says where it lies.
+        band: Its number within its page.
+        remark: Why it is the one, if somebody may want to know.
 
     Raises:
-        NirganError: It cannot be read, has no such band, or a band that is no measurement.
+        NirganError: It cannot be read, has no such band, one that is no measurement, or several
+            that differ, of which none is chosen.
     """
 
-    def __init__(self, path: Path, band: int) -> None:
-        self.path, self.band = path, band
-        with explained(f"{named(path)}: not a readable GeoTIFF"):
-            # No other of GDAL's formats, and no name that could be an address: some fetch things.
-            self.dataset = rasterio.open(path.absolute(), driver="GTiff")
-        try:
-            self._check()
-        except NirganError:
-            self.dataset.close()
-            raise
-        interpretations = self.dataset.colorinterp
-        flags = self.dataset.mask_flag_enums[band - 1]
+    def __init__(self, path: Path, band: int | None = None) -> None:
+        self.path, self.remark = path, ""
+        self._open = ExitStack()
+        with ExitStack() as stack:
+            with explained(f"{named(path)}: not a readable GeoTIFF"):
+                # No other of GDAL's formats, and no name that could be an address: some fetch
+                # things.
+                first = stack.enter_context(rasterio.open(path.absolute(), driver="GTiff"))
+                pages = [
+                    stack.enter_context(rasterio.open(page, driver="GTiff"))
+                    for page in first.subdatasets
+                ]
+            bands = [(page, n) for page in pages or [first] for n in page.indexes]
+            self.dataset, self.band = bands[self._choice(bands, band)]
+            same = self.dataset.shape == first.shape
+            self.located = first if same and not _placed(self.dataset) else self.dataset
+            interpretations = self.dataset.colorinterp
+            self._meaning = self._greys(interpretations[self.band - 1], band is not None)
+            self._open = stack.pop_all()
+        flags = self.dataset.mask_flag_enums[self.band - 1]
         self._alpha: int | None = None
         if ColorInterp.alpha in interpretations:
             self._alpha = interpretations.index(ColorInterp.alpha) + 1
-        self._mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-        self._nodata = _as_type(self.dataset.nodatavals[band - 1], self.dtype)
+        if self._alpha == self.band:
+            self._alpha = None
+        self._mask = _mask(flags)
+        self._nodata = _as_type(self.dataset.nodatavals[self.band - 1], self.dtype)
 
     def __enter__(self) -> "Source":
         return self
@@ -85,7 +129,7 @@ class Source:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.dataset.close()
+        self._open.close()
 
     @property
     def height(self) -> int:
@@ -155,36 +199,86 @@ class Source:
                 valid &= self.dataset.read_masks(self.band, window=part, out_shape=shape) > 0
             if self._alpha is not None:
                 valid &= self.dataset.read(self._alpha, window=part, out_shape=shape) > 0
-        return pixels, valid
+        return pixels if self._meaning is None else self._meaning[pixels], valid
 
     @cached_property
     def _typical(self) -> Any:
         """The camera value that stands where no data is near."""
         return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
 
-    def _check(self) -> None:
-        count = self.dataset.count
-        if not 1 <= self.band <= count:
-            names = [
-                f"{number} ({text or kind.name})"
-                for number, (text, kind) in enumerate(
-                    zip(self.dataset.descriptions, self.dataset.colorinterp, strict=True), 1
-                )
-            ]
+    def _choice(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
+        """Which of all bands it is, from 0 on."""
+        kinds = [page.colorinterp[n - 1] for page, n in bands]
+        texts = [page.descriptions[n - 1] or "" for page, n in bands]
+        said = [text or kind.name for text, kind in zip(texts, kinds, strict=True)]
+        listed = " ".join(", ".join(f"{n} ({name})" for n, name in enumerate(said, 1)).split())
+        if chosen is not None:
+            if 1 <= chosen <= len(bands):
+                return chosen - 1
             raise NirganError(
-                f"{named(self.path)}: no band {self.band}; choose the near-infrared one with "
-                f"--band, of the {count} that there are: {' '.join(', '.join(names).split())}"
+                f"{named(self.path)}: no band {chosen}; choose the near-infrared one with --band, "
+                f"of the {len(bands)} that there are: {listed}"
             )
+        seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha] or [0]
+        says = [n for n in seen if kinds[n] == ColorInterp.nir or SAYS_NIR.search(texts[n])]
+        if len(seen) > 1 and len(says) == 1:
+            name = " ".join(said[says[0]].split())
+            self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
+            return says[0]
+        if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
+            raise NirganError(
+                f"{named(self.path)}: {len(seen)} bands that differ, expected one near-infrared "
+                f"band; choose it with --band: {listed}"
+            )
+        return seen[0]
+
+    def _equal(self, bands: Sequence[tuple[Any, int]]) -> bool:
+        """Whether all are one page's and hold the same, by blocks."""
+        page, first = bands[0]
+        if any(other is not page for other, _ in bands):
+            return False
+        lossy = str(page.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")).endswith("JPEG")
+        with explained(f"{named(self.path)}: damaged"):
+            for _, part in page.block_windows(first):
+                values = page.read([n for _, n in bands], window=part)
+                if lossy and np.ptp(values, axis=0).max() <= NOISE:
+                    continue
+                if any(not np.array_equal(values[0], v, equal_nan=True) for v in values[1:]):
+                    return False
+        return True
+
+    def _greys(self, kind: ColorInterp, chosen: bool) -> Pixels | None:
+        """What stored numbers mean, where GDAL gives them as they are stored.
+
+        Those of a palette of greys, of less than 8 bits, and those in which white is zero, which
+        GDAL calls a palette too.
+        """
         if self.dtype.kind == "c":
             raise NirganError(
                 f"{named(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
                 "integers or floats; write its magnitude into a file first"
             )
-        if self.dataset.colorinterp[self.band - 1] in (ColorInterp.palette, ColorInterp.alpha):
+        structure = {
+            **self.dataset.tags(ns="IMAGE_STRUCTURE"),
+            **self.dataset.tags(self.band, ns="IMAGE_STRUCTURE"),
+        }
+        most = 2 ** int(structure.get("NBITS", 8 * self.dtype.itemsize)) - 1
+        if kind == ColorInterp.palette and self.dtype == np.uint8:
+            colours = np.zeros((256, 3), np.uint8)
+            for number, colour in self.dataset.colormap(self.band).items():
+                colours[number] = colour[:3]
+            if not np.ptp(colours, axis=1).any():
+                return np.ascontiguousarray(colours[:, 0])
+        elif structure.get("MINISWHITE") == "YES" and self.dtype == np.uint16:
+            return np.arange(most, most - 2**16, -1).clip(0).astype(np.uint16)
+        elif self.dtype == np.uint8 and most < 255:
+            return np.arange(256).clip(max=most).astype(np.uint8) * np.uint8(255 // most)
+        if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
             raise NirganError(
                 f"{named(self.path)}: band {self.band} holds numbers of a palette or transparency, "
                 "expected a near-infrared measurement; choose it with --band"
             )
+        return None
 
 
 def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:

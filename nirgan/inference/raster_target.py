@@ -100,7 +100,7 @@ class Target:
     ) -> None:
         self._path, self._name, self._masked = path.absolute(), name, masked
         self._sums: dict[Window, int] = {}
-        self.placeless = source.dataset.crs is not None
+        self.placeless = source.located.crs is not None
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
@@ -175,18 +175,21 @@ class Target:
         dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
         for namespace, values in tags.items():
             dataset.update_tags(ns=namespace or None, **values)
-        if source.dataset.rpcs is not None:
-            dataset.rpcs = source.dataset.rpcs
+        if source.located.rpcs is not None:
+            dataset.rpcs = source.located.rpcs
 
     def _explained(self) -> Any:
         return explained(f"{named(self._name)}: cannot be written")
 
 
 def _place(source: Source) -> dict[str, Any]:
-    """Arguments of rasterio.open that say where on Earth a raster lies."""
-    dataset = source.dataset
+    """Arguments of rasterio.open that say where on Earth a raster lies.
+
+    A TIFF holds a transform or control points; a file beside it may have said both.
+    """
+    dataset = source.located
     points, system = dataset.gcps
-    if points:
+    if points and (dataset.transform.is_identity or dataset.crs is None):
         return {"gcps": points, "crs": system}
     place = {} if dataset.transform.is_identity else {"transform": dataset.transform}
     return {"crs": dataset.crs, **place}

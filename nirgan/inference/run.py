@@ -16,16 +16,16 @@ from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
+from nirgan.inference.place import copy_place
 from nirgan.inference.plan import Job
 from nirgan.inference.scaling import Scale, hint_of_bits
-from nirgan.inference.uncertainty import expected_error
 from nirgan.inference.video import colorize_video
 
 AHEAD = 3
 """Pictures that are read before they are needed, and written after they are done."""
 
 LARGE = 16_000_000
-"""Pixels of a picture from which on the memory counts, and nothing waits to be written."""
+"""Pixels of a picture, or bytes of a file, from which on the memory counts and nothing waits."""
 
 
 class Progress(Protocol):
@@ -46,14 +46,14 @@ class Options:
         scale: Of camera values.
         depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
         uncertainty: Whether maps are written too.
-        band: Of rasters, from 1 on.
+        band: Which channel or page is near-infrared, from 1 on; None: the only one.
         largest: Megapixels of the largest picture that is decoded.
     """
 
     scale: Scale = field(default_factory=Scale)
     depth: int | None = None
     uncertainty: bool = False
-    band: int = 1
+    band: int | None = None
     largest: float = 100.0
 
 
@@ -116,9 +116,12 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
                     progress.finished(job)
                 else:
                     picture = reading.result()
-                    write = _colorized(colorizer, job, picture, options, outcome)
-                    writing.append((job, writers.submit(write)))
-                    settle(AHEAD if picture.band.size < LARGE else 0)
+                    left = AHEAD if picture.band.size < LARGE else 0
+                    # Nothing here holds what is written, so that two are never in memory.
+                    writing.append(
+                        (job, writers.submit(_colorized(colorizer, job, picture, options, outcome)))
+                    )
+                    settle(left)
         settle(0)
     finally:
         readers.shutdown(cancel_futures=True)
@@ -129,32 +132,44 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
 def _read_ahead(
     readers: ThreadPoolExecutor, jobs: list[Job], options: Options
 ) -> Iterator[tuple[Job, "Future[NirPicture] | None"]]:
-    """Every job, and the picture that it begins with."""
+    """Every job, and the picture that it begins with; of large files only the next one."""
     ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
     for job in jobs:
         picture = job.kind == "picture"
-        reading = readers.submit(read, job.source, options.largest) if picture else None
+        reading = (
+            readers.submit(read, job.source, options.largest, options.band) if picture else None
+        )
         ahead.append((job, reading))
-        if len(ahead) > AHEAD:
+        while len(ahead) > AHEAD or (ahead and any(_large(job.source) for job, _ in ahead)):
             yield ahead.popleft()
     yield from ahead
+
+
+def _large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > LARGE
+    except OSError:
+        return False
 
 
 def _colorized(
     colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
 ) -> Callable[[], None]:
     """Colorize a picture; gives what writes it."""
-    depth = options.depth or (8 if picture.band.dtype == np.uint8 or job.is_jpeg else 16)
+    depth = options.depth or (8 if picture.band.itemsize == 1 or job.is_jpeg else 16)
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
         outcome.hints.append(f"{named(job.source)}: {hint}")
-    nir = options.scale.limits(picture.band, job.source).to_unit(picture.band)[None]
-    rgb = colorizer.band(nir)
+    limits = options.scale.limits(picture.band, job.source)
+    degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
+    rgb, turned = colorizer.picture(picture, limits, depth, degrees), picture.turned
 
     def write_all() -> None:
-        if options.uncertainty:
-            write_degrees(job.uncertainty, expected_error(rgb)[0], colorizer.title)
-        write(job.target, rgb[0], depth=depth, title=colorizer.title, alpha=picture.alpha)
+        if degrees is not None:
+            write_degrees(job.uncertainty, degrees, colorizer.title)
+        write(job.target, rgb, depth=depth, title=colorizer.title)
+        if not turned:
+            copy_place(job.source, job.target)
 
     return write_all
 

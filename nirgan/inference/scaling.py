@@ -17,6 +17,12 @@ from nirgan.errors import NirganError, named
 
 FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
 PERCENTILES = (0.5, 99.5)
+DARK = 3
+"""Where not even the brightest value reaches this part of white, white is somewhere else."""
+NEGATIVE = 0.01
+"""Part of all values that may be below black, by noise."""
+WHITES = (255.0, 1023.0, 4095.0, 10_000.0, 16_383.0)
+"""Where cameras of 8 to 14 bits end, and reflectances in units of 1/10000."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +140,38 @@ class Scale:
 
 
 def hint_of_bits(pixels: Pixels) -> str:
-    """What to say of 16-bit values that look like 10 or 12 bits under `dtype`; mostly nothing."""
-    if pixels.dtype != np.uint16 or not pixels.size:
+    """What to say of values that come out nearly black, or as negative, under `dtype`; or nothing.
+
+    Args:
+        pixels: Camera values of any type and shape, those of no data left out.
+    """
+    values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+    if not values.size:
         return ""
-    for bits in (10, 12, 14):
-        if int(pixels.max()) < 2**bits:
-            return f"no value above {2**bits - 1}: if it is {bits}-bit, use --scale 0,{2**bits - 1}"
-    return ""
+    most = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    bottom, top = float(values.min()), float(values.max())
+    negative = bottom < 0 and float((values < 0).mean()) > NEGATIVE
+    if not negative and not 0 < top < most / DARK:
+        return ""
+    low = -_round(-bottom) if negative else 0.0
+    high = _round(top) if negative else _white(top, most)
+    if negative:
+        what = f"values from {bottom:g} on, of which those below 0 become black"
+    else:
+        what = f"no value above {top:g}, where {most:g} is white"
+    bits = {2.0**n - 1: f"if it is {n}-bit, " for n in (10, 12, 14)}.get(high, "")
+    return f"{what}: {bits}use --scale {low:.12g},{high:.12g}"
+
+
+def _white(top: float, most: float) -> float:
+    """What is white, as it seems: where cameras or reflectances end, else a round number."""
+    usual = [white for white in WHITES if white / 4 < top <= white]
+    return min(usual[0] if most > WHITES[0] and usual else _round(top), most)
+
+
+def _round(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50, ..., no less than a value; 0 of what is less than 0."""
+    if value <= 0:
+        return 0.0
+    ten = 10.0 ** np.floor(np.log10(value))
+    return float(next(ten * step for step in (1, 2, 5, 10) if ten * step >= value))

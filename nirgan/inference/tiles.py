@@ -32,6 +32,11 @@ class Window:
     bottom: int
     right: int
 
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
 
 @dataclass(frozen=True)
 class Reach:

@@ -5,6 +5,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from bad_inputs import bad_inputs
 from PIL import Image
@@ -12,6 +13,7 @@ from torch import nn
 
 from nirgan.cli import main
 from nirgan.errors import named
+from nirgan.inference import run
 from nirgan.inference.loading import load
 from nirgan.inference.saved import write_model
 from nirgan.inference.uncertainty import expected_error
@@ -127,6 +129,53 @@ def test_twelve_bits_are_hinted_at(shots, model, capsys):
     cv2.imwrite(str(shots / "dark.png"), RAMP)
     assert colorize(shots / "dark.png", model)[0] == 0
     assert "--scale 0,4095" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bands", "options", "band", "words"),
+    [
+        ([RAMP] * 5, [], None, "--band N chooses"),
+        ([RAMP, RAMP * 2, RAMP * 4], [], None, "--band N chooses"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=1"], RAMP, "--scale 0,4095"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=3"], RAMP * 4, "--scale 0,16383"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=4"], None, "no band 4, of the 3 that there are"),
+        ([(RAMP * 3).astype(np.int16)], [], (RAMP * 3).astype(np.int16), "--scale 0,10000"),
+    ],
+)
+def test_a_stack_of_pages_or_channels(tmp_path, model, bands, options, band, words, capsys):
+    for name in ("pages.tif", "planes.tif"):
+        shot, out = tmp_path / name, tmp_path / "out" / name
+        stack = np.stack(bands) if len(bands) > 1 else bands[0]
+        planes = "separate" if name == "planes.tif" and len(bands) > 1 else None
+        tifffile.imwrite(shot, stack, photometric="minisblack", planarconfig=planes)
+        arguments = [f"--output={out.parent}", f"--model={model}", *options]
+        assert main(["colorize", str(shot), *arguments]) == int(band is None)
+        assert words in capsys.readouterr().err
+        assert out.exists() == (band is not None)
+        if band is not None:
+            whole = 2 ** (8 * band.itemsize - (band.dtype.kind == "i")) - 1
+            nir = torch.from_numpy(band.astype(np.float32) / whole)
+            colours = load(model).band(nir[None])[0].permute(1, 2, 0).numpy() * 65535
+            assert np.abs(tifffile.imread(out) - colours).max() <= 1
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large):
+    """Each while the one before is made, and none ahead of that."""
+    for n in range(6):
+        cv2.imwrite(str(shots / f"z{n}.png"), (RAMP % 256).astype(np.uint8))
+    asked, made, most = [], [], []
+    submit, settled = run.read, run.write
+    monkeypatch.setattr(run, "LARGE", large)
+    monkeypatch.setattr(run, "read", lambda *a: asked.append(a) or submit(*a))
+    monkeypatch.setattr(
+        run,
+        "write",
+        lambda *a, **k: (settled(*a, **k), most.append(len(asked) - len(made)), made.append(a)),
+    )
+    assert colorize(shots, model)[0] == 0
+    assert len(made) == 9
+    assert max(most) <= 2 if large == 1 else max(most) > 2
 
 
 def test_a_model_that_is_not_there(shots, capsys):

@@ -42,7 +42,7 @@ def test_bands_that_are_no_measurement_are_refused(tmp_path):
     refused(save(tmp_path / "a.tif", np.ones((20, 30), np.complex64)), "complex")
     palette = save(tmp_path / "b.tif", np.ones((20, 30), np.uint8), photometric="palette")
     with rasterio.open(palette, "r+") as dataset:
-        dataset.write_colormap(1, {0: (0, 0, 0, 255), 1: (9, 9, 9, 255)})
+        dataset.write_colormap(1, {0: (0, 0, 0, 255), 1: (9, 8, 9, 255)})
     refused(palette, "palette")
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from picture_files import ALPHA, BAND, UNIT, WIDE, by_opencv, saved
+from bad_tiffs import STACK
+from picture_files import ALPHA, BAND, COLOUR, UNIT, WIDE, by_opencv, by_tifffile, saved
 from PIL import Image
 
 from nirgan.data.decoding.picture import Decoded
 from nirgan.data.images import one_band
 from nirgan.errors import NirganError
+from nirgan.inference import pictures
 from nirgan.inference.labels import SOURCE
 from nirgan.inference.pictures import check_target, read, write, write_degrees
 
@@ -51,6 +53,58 @@ def test_what_is_written_is_what_others_read(tmp_path, suffix, depth, with_alpha
     if depth == 8:  # Pillow has no more
         np.testing.assert_array_equal(np.asarray(Image.open(target)), expected)
     assert [file.name for file in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("strip", [1, 700, 5000])
+def test_a_png_is_written_some_rows_at_a_time(tmp_path, monkeypatch, strip):
+    monkeypatch.setattr(pictures, "STRIP", strip)
+    for depth in (8, 16):
+        write(tmp_path / "a.png", RGB, depth=depth, title=TITLE)
+        np.testing.assert_array_equal(by_another(tmp_path / "a.png"), levels(depth))
+        np.testing.assert_array_equal(read(tmp_path / "a.png", band=2).band, levels(depth)[..., 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "bands", "more"),
+    [
+        ("grey.png", by_opencv(WIDE), [WIDE], ""),
+        ("colour.png", saved(COLOUR, "PNG"), list(np.moveaxis(COLOUR, 2, 0)), ""),
+        ("alpha.png", saved(np.dstack([COLOUR, ALPHA]), "PNG"), [*COLOUR.T.mT, ALPHA], ""),
+        ("alpha.tif", saved(np.dstack([COLOUR, ALPHA]), "TIFF"), [*COLOUR.T.mT, ALPHA], ""),
+        ("stack.tif", by_tifffile(STACK, photometric="minisblack"), list(STACK), "several pages"),
+        (
+            "bands.tif",
+            by_tifffile(STACK, photometric="minisblack", planarconfig="separate"),
+            list(STACK),
+            "5 channels, expected 1 or 3, and alpha at most",
+        ),
+        (
+            "pages of channels.tif",
+            by_tifffile(np.stack([COLOUR, COLOUR[::-1]]), photometric="rgb"),
+            [*COLOUR.T.mT, *COLOUR[::-1].T.mT],
+            "several pages",
+        ),
+        ("inks.tif", saved(Image.fromarray(np.dstack([COLOUR, ALPHA]), "CMYK"), "TIFF"), 4, "inks"),
+    ],
+)
+def test_a_channel_or_page_is_chosen_by_number_and_taken_at_its_word(
+    tmp_path, name, data, bands, more
+):
+    path = tmp_path / name
+    path.write_bytes(data)
+    bands = [*COLOUR.T.mT, ALPHA] if bands == 4 else bands
+    for number, band in enumerate(bands, 1):
+        picture = read(path, band=number)
+        np.testing.assert_array_equal(picture.band, band)
+        opaque = "alpha" in name and number < len(bands)
+        assert (picture.alpha is not None) == opaque
+        assert not opaque or np.array_equal(picture.alpha, ALPHA)
+    with pytest.raises(NirganError, match=rf"no band {len(bands) + 1}, of the {len(bands)} that"):
+        read(path, band=len(bands) + 1)
+    if len(bands) > 1:
+        with pytest.raises(NirganError, match=more or "differ") as error:
+            read(path)
+        assert more == "inks" or "--band N chooses" in str(error.value)
 
 
 def test_a_jpeg_is_near_what_was_written(tmp_path):
@@ -107,11 +161,11 @@ def _parsed(xmp):
 
 
 def test_a_map_of_degrees(tmp_path):
-    degrees = torch.rand(30, 51) * 40
+    degrees = torch.rand(30, 51).numpy() * 40
     write_degrees(tmp_path / "u.tif", degrees, TITLE)
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "u.tif"), degrees.numpy())
-    np.testing.assert_array_equal(read(tmp_path / "u.tif").band, degrees.numpy())
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "u.tif")), degrees.numpy())
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "u.tif"), degrees)
+    np.testing.assert_array_equal(read(tmp_path / "u.tif").band, degrees)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "u.tif")), degrees)
     with tifffile.TiffFile(tmp_path / "u.tif") as file:
         assert file.pages[0].description.endswith(DESCRIPTION)
 

@@ -45,11 +45,6 @@ def test_another_format(shots, tmp_path):
     assert made.jobs[2].uncertainty == out / "deep/b.png.uncertainty.tif"
 
 
-def test_rasters_are_those_that_say_so_or_are_said_to_be(shots, tmp_path):
-    made = plan([str(shots / "deep/er")], tmp_path / "out", raster=True)
-    assert [job.kind for job in made.jobs] == ["geotiff"]
-
-
 def test_what_is_there_stays(shots, tmp_path):
     out = tmp_path / "out"
     (out / "deep").mkdir(parents=True)

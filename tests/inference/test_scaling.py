@@ -57,7 +57,40 @@ def test_floats_beyond_one_need_a_scale():
         Scale.parse("percentile").limits(np.full((4, 4), 7, np.uint8), "a.png")
 
 
-def test_twelve_bits_in_sixteen_are_hinted_at():
-    assert "12-bit, use --scale 0,4095" in hint_of_bits(RAMP)
-    assert hint_of_bits(RAMP * 16) == ""
-    assert hint_of_bits(np.zeros((2, 2), np.uint8)) == ""
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "scale"),
+    [
+        ("uint16", 0, 4095, "if it is 12-bit, use --scale 0,4095"),
+        ("uint16", 0, 1000, "if it is 10-bit, use --scale 0,1023"),
+        ("uint16", 500, 9500, "use --scale 0,10000"),
+        ("int16", 500, 9500, "no value above 9500, where 32767 is white: use --scale 0,10000"),
+        (
+            "int16",
+            -3000,
+            -100,
+            "from -3000 on, of which those below 0 become black: use --scale -5",
+        ),
+        ("int16", -800, 800, "use --scale -1000,1000"),
+        ("int8", -100, 100, "use --scale -100,100"),
+        ("uint8", 0, 60, "use --scale 0,100"),
+        ("int32", 0, 9000, "use --scale 0,10000"),
+        ("uint32", 0, 300_000_000, "use --scale 0,500000000"),
+        ("int64", 0, 40_000, "use --scale 0,50000"),
+        ("float32", 0, 0.018, "use --scale 0,0.02"),
+        ("uint16", 0, 65520, ""),
+        ("int16", -1, 30000, ""),
+        ("uint8", 0, 0, ""),
+        ("float32", 0, 0.9, ""),
+    ],
+)
+def test_values_that_come_out_black_are_hinted_at(dtype, low, high, scale):
+    values = np.linspace(low, high, 1000).astype(dtype)
+    hint = hint_of_bits(values)
+    assert scale in hint
+    assert bool(hint) == bool(scale)
+    if hint:  # what it proposes uses half of the range and more, and cuts nothing off
+        limits = Scale.parse(hint.rpartition(" ")[2]).limits(values, "a.tif")
+        unit = limits.to_unit(values)
+        assert limits.low <= values.min() <= values.max() <= limits.high
+        assert unit.max() - unit.min() > 0.35
+    assert hint_of_bits(values[:0]) == ""

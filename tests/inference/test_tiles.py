@@ -1,5 +1,6 @@
 """Pictures in tiles are pictures without seams, with every generator of the package."""
 
+import numpy as np
 import pytest
 import torch
 from contracts import networks_in, small
@@ -8,8 +9,12 @@ from torch import nn
 import nirgan.networks.generators as package
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.pictures import NirPicture, to_levels
+from nirgan.inference.scaling import Limits
 from nirgan.inference.tiles import Blending, Reach, places, reach_of
+from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.closed_form import NirTable
+from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
@@ -186,3 +191,35 @@ def test_a_raster_is_shown_scene_by_scene(monkeypatch):
     corner = colorizer.band(raster[:, :64, :64])[..., :32, :32]
     assert (found[..., :32, :32] - corner).abs().max() < 1e-5
     assert (found - colorizer.band(raster)).abs().max() < 0.2
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("uint8", 8), ("uint16", 16), ("float32", 8)])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_a_picture_is_colorized_by_tiles_into_what_is_written(
+    monkeypatch, dtype, depth, with_alpha
+):
+    """Nothing of the size of the picture is made of floats."""
+    torch.manual_seed(0)
+    band = np.random.default_rng(0).random((90, 130))
+    band = band.astype(dtype) if dtype == "float32" else (band * 200).astype(dtype)
+    alpha = (band * 3).astype(dtype) if with_alpha else None
+    limits = Limits(0.1, 0.9) if dtype == "float32" else Limits(20, 180)
+    generator = Compact(widths=(4, 6))
+    torch.nn.init.normal_(generator.last.weight, std=0.5)
+    colorizer = Colorizer(generator, tile=32)
+    whole = colorizer.band(limits.to_unit(band)[None])
+    asked, to_unit = [], Limits.to_unit
+    monkeypatch.setattr(
+        Limits, "to_unit", lambda self, part: asked.append(part.size) or to_unit(self, part)
+    )
+    degrees = np.empty(band.shape, np.float32)
+    levels = colorizer.picture(NirPicture(band, alpha), limits, depth, degrees)
+    assert levels.dtype == f"uint{depth}"
+    np.testing.assert_array_equal(levels[..., :3], to_levels(whole[0], depth))
+    np.testing.assert_array_equal(degrees, expected_error(whole)[0].numpy())
+    if with_alpha:
+        most = 1 if dtype == "float32" else np.iinfo(dtype).max
+        opaque = alpha.astype(np.float64) / most * (2**depth - 1)
+        np.testing.assert_array_equal(levels[..., 3], opaque.clip(0, 2**depth - 1).round())
+    assert len(asked) > 10
+    assert max(asked) < band.size / 2

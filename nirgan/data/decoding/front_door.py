@@ -14,9 +14,20 @@ from nirgan.data.decoding import jpeg, png, tiff
 from nirgan.data.decoding.picture import Decoded, Room, Unusable
 from nirgan.errors import NirganError, named
 
-DECODERS: dict[bytes, Callable[[bytes, Room], Decoded]] = {
-    b"\x89PNG\r\n\x1a\n": png.decode,
-    b"\xff\xd8\xff": jpeg.decode,
+Decoder = Callable[[bytes, Room, int | None], Decoded]
+
+
+def _channel_of(decoder: Callable[[bytes, Room], Decoded]) -> Decoder:
+    def decode(data: bytes, room: Room, band: int | None) -> Decoded:
+        decoded = decoder(data, room)
+        return decoded if band is None else decoded.channel(band)
+
+    return decode
+
+
+DECODERS: dict[bytes, Decoder] = {
+    b"\x89PNG\r\n\x1a\n": _channel_of(png.decode),
+    b"\xff\xd8\xff": _channel_of(jpeg.decode),
     b"II\x2a\x00": tiff.decode,
     b"MM\x00\x2a": tiff.decode,
     b"II\x2b\x00": tiff.decode,
@@ -39,12 +50,13 @@ OTHERS = {
 }
 
 
-def decode(path: Path, room: Room) -> Decoded:
+def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
     """Decode a picture.
 
     Args:
         path: A PNG, JPEG or TIFF file.
         room: How large it may be.
+        band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
         NirganError: It is missing, damaged, too large, or of a kind that is not read.
@@ -54,7 +66,7 @@ def decode(path: Path, room: Room) -> Decoded:
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return decoder(data, room)
+        return decoder(data, room, band)
     except Unusable as error:
         raise NirganError(f"{named(path)}: {error}") from error
     except MemoryError as error:

@@ -1,13 +1,13 @@
 """What all decoders share: what they give, what they refuse, and how large it may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[Any]
-"""A picture as stored: H x W or H x W x C; uint8, uint16, or float32."""
+"""A picture as stored: H x W or H x W x C; integers of any type, or float32."""
 
 
 class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names the file)
@@ -19,14 +19,34 @@ class Decoded:
     """A picture as its camera wrote it, upright.
 
     Attributes:
-        pixels: H x W, or H x W x 3 in the order red, green, blue; uint8, uint16, or float32.
+        pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
+        turned_by: EXIF's orientation of the file; 1 where it was upright.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
+    turned_by: int = 1
+
+    def channel(self, band: int) -> "Decoded":
+        """One channel alone, taken at its word; transparency is the last.
+
+        Args:
+            band: Its number, from 1 on.
+
+        Raises:
+            Unusable: There is none of that number.
+        """
+        colours = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
+        if band <= len(colours):
+            return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
+        if self.alpha is None or band > len(colours) + 1:
+            raise Unusable(
+                f"no band {band}, of the {len(colours) + (self.alpha is not None)} that there are"
+            )
+        return replace(self, pixels=self.alpha, alpha=None)
 
     def turned(self, orientation: int) -> "Decoded":
         """The same picture, upright.
@@ -37,7 +57,7 @@ class Decoded:
         if not 2 <= orientation <= 8:
             return self
         alpha = None if self.alpha is None else _turned(self.alpha, orientation)
-        return Decoded(_turned(self.pixels, orientation), alpha, self.lossy)
+        return Decoded(_turned(self.pixels, orientation), alpha, self.lossy, orientation)
 
 
 @dataclass(frozen=True)
@@ -47,10 +67,12 @@ class Room:
     Attributes:
         megapixels: Of the largest that is decoded.
         advice: What to do about a larger one.
+        band_advice: What to do about several channels, of which one is to be taken.
     """
 
     megapixels: float
     advice: str
+    band_advice: str = "save the near-infrared channel alone"
 
     @property
     def most_bytes(self) -> float:

@@ -1,174 +1,240 @@
-"""TIFF 6.0 and BigTIFF: every depth that cameras write, in strips or tiles.
+"""TIFF 6.0 and BigTIFF, of every type and compression that tifffile and imagecodecs expand.
 
-Read here, because no library at hand reads 16-bit colours and refuses a damaged file too.
+tifffile fills up what is missing and only logs it, so sizes, pages and blocks are checked here, and
+blocks are expanded one by one.
 """
 
+import logging
 from collections.abc import Sequence
+from io import BytesIO
+from itertools import islice
+from typing import cast
 
 import numpy as np
+from tifffile import TiffFile, TiffPage
 
-from nirgan.data.decoding.ifd import Directory, directory
+from nirgan.data.decoding.ifd import directory
 from nirgan.data.decoding.picture import Decoded, Pixels, Room, Unusable
-from nirgan.data.decoding.tiff_blocks import read_blocks
-from nirgan.data.decoding.tiff_layout import Layout, Stored
 
-WIDTH, HEIGHT, BITS, PHOTOMETRIC = 256, 257, 258, 262
-STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
-PLANES, COLOURS, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES = 284, 320, 322, 323, 324, 325
-KIND, COMPRESSION, FILL_ORDER, PREDICTOR, INNER, EXTRA = 254, 259, 266, 317, 330, 338
-SAMPLE_FORMAT = 339
-RAW_CAMERA = 50706
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs is an error here
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
+KIND, ORIENTATION, PHOTOMETRIC, COLOURS, INNER, RAW_CAMERA = 254, 274, 262, 320, 330, 50706
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 REFUSED = {
     4: "a mask",
     5: "inks (CMYK)",
-    6: "brightness and chroma (YCbCr)",
+    YCBCR: "brightness and chroma (YCbCr)",
     8: "CIELAB",
     32803: "the filters of a raw camera file",
     34892: "a raw camera file",
 }
-MOST_COPIES = 100
-"""Smaller copies and masks beside a picture."""
+JPEG, LERC, WEBP = 7, 34887, 50001
+LOSSY = {JPEG, LERC, WEBP}
+COMPRESSIONS = {
+    **{1: "none", 2: "fax", 3: "fax", 4: "fax", 5: "LZW", JPEG: "JPEG"},
+    **{8: "deflate", 32946: "deflate", 32773: "PackBits", LERC: "LERC"},
+    **{34925: "LZMA", 50000: "Zstandard", WEBP: "WebP"},
+}
+"""Those that GDAL writes into a TIFF. Others hold pictures whose size nothing has checked."""
+MOST_PAGES = 1000
 
 
-def decode(data: bytes, room: Room) -> Decoded:
-    """Decode a TIFF of one page.
+def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
+    """Decode a TIFF.
+
+    Args:
+        data: The file.
+        room: How large it may be.
+        band: The channel that is wanted, from 1 on, counted through all pages; None: those of the
+            one page that there is.
 
     Raises:
-        Unusable: It is damaged, too large, of several pages, or of values that are not read.
+        Unusable: It is damaged, too large, of several pages or of channels that are no picture, and
+            no band is chosen.
     """
-    page = directory(data)
-    _refuse_pages(data, page)
-    layout = _layout(page, room)
-    blocks = _offsets(page, layout)
-    return _parted(read_blocks(data, layout, *blocks), page, layout).turned(
-        _value(page, ORIENTATION, 1)
-    )
+    numbers = _pages(data)
+    if band is None and len(numbers) > 1:
+        raise Unusable(f"a TIFF of several pages, expected one picture; {room.band_advice}")
+    try:
+        # Without what it does about formats that are no more than TIFFs here.
+        with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
+            pages = [cast(TiffPage, file.pages[number]) for number in numbers]
+            return _decoded(data, *_chosen(pages, band), room)
+    except (Unusable, MemoryError):
+        raise
+    except Exception as error:  # a damaged tag raises anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise Unusable(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
 
 
-def _value(page: Directory, tag: int, default: int | None = None) -> int:
-    if tag in page.tags:
-        return page.tags[tag].one()
-    if default is None:
-        raise Unusable(f"a damaged TIFF: tag {tag} is missing")
-    return default
-
-
-def _refuse_pages(data: bytes, page: Directory) -> None:
-    begins_small = _value(page, KIND, 0) & 1 and (page.next or INNER in page.tags)
-    if begins_small or RAW_CAMERA in page.tags or data[8:10] == b"CR":
-        raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
-    for _ in range(MOST_COPIES):
-        if not page.next:
-            return
-        page = directory(data, page.next)
-        if not _value(page, KIND, 0) & 0b101:  # neither a smaller copy nor a mask
-            raise Unusable("a TIFF of several pages, expected one picture")
+def _pages(data: bytes) -> list[int]:
+    """Which directories hold pictures, and no smaller copy or mask of one."""
+    place, places, pictures = 0, set[int](), list[int]()
+    while place not in places:
+        page = directory(data, place)
+        places.add(place)
+        kind = page.tags[KIND].one() if KIND in page.tags else 0
+        if len(places) == 1 and (
+            (kind & 1 and (page.next or INNER in page.tags))
+            or RAW_CAMERA in page.tags
+            or data[8:10] == b"CR"
+        ):
+            raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
+        if not kind & 0b101 or len(places) == 1:
+            pictures.append(len(places) - 1)
+        place = page.next
+        if not place:
+            return pictures
+        if len(places) == MOST_PAGES:
+            break
     raise Unusable("a damaged TIFF: its directories form a loop, or are without end")
 
 
-def _layout(page: Directory, room: Room) -> Layout:
-    width, height = _value(page, WIDTH), _value(page, HEIGHT)
-    room.check(width, height)
-    samples = _value(page, SAMPLES, 1)
-    if not 1 <= samples <= 4:
-        raise Unusable(f"{samples} channels, expected 1 or 3, and alpha at most")
-    stored = _stored(page)
-    tiled = TILES in page.tags
-    block = (width, min(_value(page, STRIP_ROWS, height), height))
-    if tiled:
-        block = (_value(page, TILE_WIDTH), _value(page, TILE_HEIGHT))
-    room.check(*block, "a strip or tile")
-    layout = Layout(
-        width=width,
-        height=height,
-        samples=samples,
-        stored=stored,
-        planes=_value(page, PLANES, 1) == 2 and samples > 1,
-        block_width=block[0],
-        block_height=block[1],
-        tiled=tiled,
-        compression=_value(page, COMPRESSION, 1),
-        predictor=_value(page, PREDICTOR, 1),
-    )
-    # Tiles reach beyond the picture, but a few pixels in many huge ones are there to fill a memory.
-    Room(2 * room.megapixels, room.advice).check(*layout.padded, "tiles")
-    return layout
+def _chosen(pages: Sequence[TiffPage], band: int | None) -> tuple[TiffPage, int | None]:
+    """The page of a band, and which of its channels that is, from 0 on."""
+    if band is None:
+        return pages[0], None
+    before = 0
+    for page in pages:
+        if band <= before + page.samplesperpixel:
+            return page, band - before - 1
+        before += page.samplesperpixel
+    raise Unusable(f"no band {band}, of the {before} that there are")
 
 
-def _stored(page: Directory) -> Stored:
-    bits = set(page.tags[BITS].all().tolist()) if BITS in page.tags else {1}
-    kinds = set(page.tags[SAMPLE_FORMAT].all().tolist()) if SAMPLE_FORMAT in page.tags else {1}
-    if len(bits) != 1 or len(kinds) != 1:
-        raise Unusable("channels of different types, expected equal ones")
-    stored = Stored(bits.pop(), {2: "int", 3: "float"}.get(kind := kinds.pop(), "uint"), page.order)
-    if kind > 4 or not stored.readable:
-        raise Unusable(
-            f"values of type {stored.name if kind <= 4 else 'complex'}, expected uint8, uint16 "
-            "or float"
-        )
-    if _value(page, FILL_ORDER, 1) != 1:
-        raise Unusable("bits in reverse order, which are not read; save it anew")
-    return stored
-
-
-def _offsets(page: Directory, layout: Layout) -> tuple[Sequence[int], Sequence[int]]:
-    """Where each block begins, and how many bytes it has."""
-    places_tag, sizes_tag = (TILES, TILE_BYTES) if layout.tiled else (STRIPS, STRIP_BYTES)
-    if places_tag not in page.tags:
-        raise Unusable(f"a damaged TIFF: tag {places_tag} is missing")
-    places: list[int] = page.tags[places_tag].all().tolist()
-    if sizes_tag in page.tags:
-        sizes: list[int] = page.tags[sizes_tag].all().tolist()
-    else:  # old writers leave it out
-        sizes = [layout.block_bytes] * len(places)
-    if min(len(places), len(sizes)) < layout.blocks:
-        raise Unusable(
-            f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, "
-            f"expected {layout.blocks}"
-        )
-    return places, sizes
-
-
-def _parted(pixels: Pixels, page: Directory, layout: Layout) -> Decoded:
-    """Colours and transparency, black as zero.
-
-    Args:
-        pixels: H x W x C.
-        page: Says what they mean.
-        layout: How they were stored.
-    """
-    meaning = _value(page, PHOTOMETRIC, RGB if layout.samples > 2 else BLACK_IS_ZERO)
-    if meaning in REFUSED or meaning > PALETTE:
+def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Decoded:
+    samples = page.samplesperpixel
+    meaning = page.tags.valueof(PHOTOMETRIC, RGB if samples > 2 else BLACK_IS_ZERO)
+    if meaning == YCBCR and page.compression == JPEG:
+        meaning = RGB  # as it is expanded
+    if wanted is None and (meaning in REFUSED or meaning > PALETTE):
         raise Unusable(
             f"pixels that are {REFUSED.get(meaning, f'of kind {meaning}')}, expected grey or "
             "red, green, blue"
         )
-    extra = page.tags[EXTRA].all().tolist() if EXTRA in page.tags else []
-    alpha = None
-    if extra and extra[-1] in (1, 2) and layout.samples in (2, 4):
-        pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
-    if pixels.shape[2] not in (1, 3) or (meaning == PALETTE and pixels.shape[2] > 1):
-        raise Unusable(f"{pixels.shape[2]} channels, expected 1 or 3, and alpha at most")
-    if meaning == PALETTE:
-        return Decoded(_of_palette(pixels[..., 0], page, layout), alpha)
-    if layout.stored.kind == "uint" and layout.stored.bits < 8:
-        pixels = pixels * np.uint8(255 // (2**layout.stored.bits - 1))
-    if meaning == WHITE_IS_ZERO:
-        if layout.stored.kind == "float":
-            raise Unusable("floats in which white is zero; save it with black as zero")
-        pixels = (2 ** max(layout.stored.bits, 8) - 1) - pixels
-    if pixels.shape[2] == 1:
-        pixels = pixels[..., 0]
-    return Decoded(np.ascontiguousarray(pixels), alpha)
+    _check(data, page, room)
+    extra = page.extrasamples
+    # Transparency is the last channel, as every program writes it.
+    alpha = samples - 1 if extra and extra[-1] in (1, 2) and samples > 1 else None
+    if wanted is not None:
+        alpha = None if wanted == alpha else alpha
+        first = [wanted]
+    else:
+        first = [n for n in range(samples) if n != alpha]
+        if len(first) not in (1, 3):
+            raise Unusable(
+                f"{samples} channels, expected 1 or 3, and alpha at most; {room.band_advice}"
+            )
+    pixels = _read(data, page, first if alpha is None else [*first, alpha])
+    turn = page.tags.valueof(ORIENTATION, 1)
+    opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
+    colours = pixels[..., : len(first)]
+    if len(first) == 1:
+        colours = colours[..., 0]
+    colours = np.ascontiguousarray(colours)
+    if meaning != PALETTE:
+        colours = _black_as_zero(colours, page.bitspersample, meaning == WHITE_IS_ZERO)
+    else:
+        looked_up = _of_palette(colours, page)
+        if wanted is None:
+            colours = looked_up
+        elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
+            colours = np.ascontiguousarray(looked_up[..., 0])
+    return Decoded(colours, opacity, lossy=page.compression in LOSSY).turned(
+        turn if isinstance(turn, int) else 1
+    )
 
 
-def _of_palette(numbers: Pixels, page: Directory, layout: Layout) -> Pixels:
-    bits = layout.stored.bits
-    if bits > 8 or layout.stored.kind != "uint" or COLOURS not in page.tags:
+def _check(data: bytes, page: TiffPage, room: Room) -> None:
+    """Refuse what is too large, damaged, or of a kind that is not read, before it is expanded."""
+    width, height = page.imagewidth, page.imagelength
+    if not (isinstance(width, int) and isinstance(height, int)):
+        raise Unusable("a damaged TIFF: a size that is no whole number")
+    room.check(width, height)
+    if not isinstance(page.bitspersample, int):
+        raise Unusable("channels of different types, expected equal ones")
+    # Of 24 bits, tifffile takes the bytes for big-endian ones in all files.
+    whole24 = page.bitspersample == 24 and page.sampleformat != 3
+    if page.dtype is None or page.dtype.kind not in "buif" or whole24:
+        kind = {1: "uint", 2: "int", 3: "float"}.get(page.sampleformat, "complex")
+        raise Unusable(
+            f"values of type {kind}{page.bitspersample}, expected integers or floats of 1 to 64 "
+            "bits"
+        )
+    if page.compression not in COMPRESSIONS:
+        names = ", ".join(dict.fromkeys(COMPRESSIONS.values()))
+        raise Unusable(f"a TIFF of compression {int(page.compression)}, expected {names}")
+    block = (page.tilewidth, page.tilelength) if page.is_tiled else (width, page.rowsperstrip)
+    room.check(*block, "a strip or tile")
+    # Tiles reach beyond the picture, but a few pixels in many huge ones are there to fill a memory.
+    down, across = _blocks(page)
+    Room(2 * room.megapixels, room.advice).check(across * block[0], down * block[1], "tiles")
+    planes = page.samplesperpixel if page.planarconfig == 2 else 1
+    places, sizes = page.dataoffsets, page.databytecounts
+    if min(len(places), len(sizes)) < planes * down * across or page.imagedepth != 1:
+        raise Unusable(
+            f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, "
+            f"expected {planes * down * across}"
+        )
+    for place, size in islice(zip(places, sizes, strict=False), planes * down * across):
+        if not size:
+            raise Unusable("a damaged TIFF: a strip or tile of 0 bytes")
+        if place + size > len(data):
+            raise Unusable(f"a TIFF that is cut off after {len(data)} bytes")
+
+
+def _blocks(page: TiffPage) -> tuple[int, int]:
+    """Rows and columns of strips or tiles."""
+    high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 0)
+    return -(-page.imagelength // high), -(-page.imagewidth // (wide or page.imagewidth))
+
+
+def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
+    """Some channels, H x W x C."""
+    dtype = np.dtype(page.dtype)
+    final = np.float32 if dtype.kind == "f" else np.uint8 if dtype.kind == "b" else dtype
+    pixels = np.empty((page.imagelength, page.imagewidth, len(channels)), final)
+    apart = page.planarconfig == 2 and page.samplesperpixel > 1
+    down, across = _blocks(page)
+    options = {"jpegtables": page.jpegtables} if page.compression == JPEG else {}
+    for index in range(down * across * (page.samplesperpixel if apart else 1)):
+        plane = index // (down * across)
+        if apart and plane not in channels:
+            continue
+        place = page.dataoffsets[index]
+        piece = data[place : place + page.databytecounts[index]]
+        block, (_, _, top, left, _), _ = page.decode(piece, index, **options)
+        assert block is not None  # of a piece that is not None
+        block = block[0, : page.imagelength - top, : page.imagewidth - left]
+        rows, columns = block.shape[:2]
+        least = page.tilelength if page.is_tiled else page.rowsperstrip
+        if rows < min(least, page.imagelength - top):
+            raise Unusable(f"a damaged TIFF: a strip or tile of {rows} rows")
+        here = pixels[top : top + rows, left : left + columns]
+        with np.errstate(over="ignore"):  # float64 beyond float32 is seen as infinite
+            if apart:
+                here[..., channels.index(plane)] = block[..., 0]
+            else:
+                here[...] = block[..., channels]
+    return pixels
+
+
+def _black_as_zero(pixels: Pixels, bits: int, white_is_zero: bool) -> Pixels:
+    """Black as zero, and all of 8 bits where there are fewer."""
+    if bits < 8:
+        pixels = pixels * np.uint8(255 // (2**bits - 1))
+    if not white_is_zero:
+        return pixels
+    if pixels.dtype.kind != "u":
+        raise Unusable("signed numbers or floats in which white is zero; save it anew")
+    black: Pixels = (2 ** max(bits, 8) - 1) - pixels
+    return black
+
+
+def _of_palette(numbers: Pixels, page: TiffPage) -> Pixels:
+    colours = page.colormap
+    if colours is None or numbers.ndim > 2 or numbers.dtype != np.uint8:
         raise Unusable("a damaged TIFF: a palette that is missing, or of more than 256 colours")
-    colours = page.tags[COLOURS].all()
-    if colours.size != 3 * 2**bits:
+    if colours.shape != (3, 2**page.bitspersample):
         raise Unusable(f"a damaged TIFF: its palette has {colours.size} values")
-    return (colours.reshape(3, -1).T >> 8).astype(np.uint8)[numbers]
+    return (colours.T >> 8).astype(np.uint8)[numbers]

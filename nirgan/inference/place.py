@@ -1,0 +1,49 @@
+"""Places on Earth of PNGs and JPEGs, which stand in files beside them: world files, and GDAL's."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from nirgan.errors import NirganError, named
+from nirgan.files import whole
+
+GDAL = ".aux.xml"
+PLACED = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")
+BANDS = re.compile(rb"<PAMRasterBand\b.*?</PAMRasterBand>|<Metadata\b.*?</Metadata>", re.DOTALL)
+
+
+def copy_place(source: Path, target: Path) -> None:
+    """Put what lies beside a picture and says where it lies beside another of the same pixels.
+
+    Args:
+        source: The picture.
+        target: The other one.
+
+    Raises:
+        NirganError: It cannot be read or written.
+    """
+    try:
+        world = next((file for file in _world_files(source) if file.is_file()), None)
+        if world:
+            with whole(target.with_suffix(_suffixes(target)[0])) as part:
+                part.write_bytes(world.read_bytes())
+        of_gdal = source.with_name(source.name + GDAL)
+        if of_gdal.is_file() and PLACED.search(content := of_gdal.read_bytes()):
+            with whole(target.with_name(target.name + GDAL)) as part:
+                part.write_bytes(BANDS.sub(b"", content))  # statistics of other pixels
+    except OSError as error:
+        raise NirganError(
+            f"{named(source)}: what says where it lies cannot be copied ({error.strerror or error})"
+        ) from error
+
+
+def _suffixes(path: Path) -> tuple[str, ...]:
+    """Of world files, the usual one first: .pgw, .pngw, .wld of a .png."""
+    suffix = path.suffix.lower()
+    return (f"{suffix[:2]}{suffix[-1]}w", f"{suffix}w", ".wld")
+
+
+def _world_files(path: Path) -> Iterator[Path]:
+    for suffix in _suffixes(path):
+        yield path.with_suffix(suffix)
+        yield path.with_suffix(suffix.upper())
