@@ -45,9 +45,9 @@ def tiny_data(folder, runs):
 def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_path, capsys):
     runs = tmp_path / "runs"
     options = tiny(pair_folder, runs)
-    if name == "default":  # a network without kernels or discriminator, and patches of 192
+    if name == "default":  # a network without kernels or discriminator, and patches of 224
         options = [*tiny_data(pair_folder, runs), "--data.geometry=null", "--data.crop=patch"]
-        options += ["--model.generator.widths=[4,4]"]
+        options += ["--model.generator.widths=[4,4]", "--trainer.max_time=null"]
     common = ["--config", str(ROOT / "conf" / f"{name}.yaml"), *options]
     assert main(["fit", *common]) == 0
     first = runs / name / "version_0"
