@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -22,8 +23,8 @@ from jsonargparse import ArgumentParser
 def main() -> None:
     """Print, and write, a line of figures for each depth."""
     parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", type=tuple[int, int], default=(4000, 3000), help="pixels")
-    parser.add_argument("--large", type=tuple[int, int], default=(12000, 9000), help="pixels")
+    parser.add_argument("--small", type=int, nargs=2, default=[4000, 3000], help="pixels")
+    parser.add_argument("--large", type=int, nargs=2, default=[12000, 9000], help="pixels")
     parser.add_argument("--model", default="copy", help="copy, or what colorize takes")
     parser.add_argument("--output", type=Path | None, help="a JSON file")
     options = parser.parse_args()
@@ -44,7 +45,7 @@ def main() -> None:
         options.output.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def peak(model: str, size: tuple[int, int], depth: int, what: str) -> int:
+def peak(model: str, size: Sequence[int], depth: int, what: str) -> int:
     """Bytes of resident memory, at most, of a process that colorizes a picture."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [model, *map(str, size), str(depth), what, folder]

@@ -117,7 +117,10 @@ def test_the_page_says_what_black_and_white_were(desk, tmp_path):
     draw(tmp_path / "a.png")
     note = desk.colorize(tmp_path / "a.png", "warm", "dtype", False).note
     assert "64 x 48 pixels, uint16; 0 is black, 65535 is white" in note
-    assert "No value above 4095: if it is 12-bit, choose the range 0,4095." in note
+    assert (
+        "No value above 4094, where 65535 is white: if it is 12-bit, choose the range 0,4095."
+        in note
+    )
     assert "model warm" in note
     assert "bit, choose" not in desk.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
 
