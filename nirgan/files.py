@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 from nirgan.errors import NirganError, named
+
+
+def expanded(path: str | Path) -> Path:
+    """A path of which a leading `~` or `~NAME` is a home folder, if there is such a one."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from nirgan.errors import NirganError, named
 from nirgan.explain import parse
+from nirgan.files import expanded
 
 if TYPE_CHECKING:
     from nirgan.inference.plan import Job
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     scale = Scale.parse(options.scale)
     made = plan(
         options.inputs,
-        options.output,
+        expanded(options.output),
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
         raster=options.band != 1,

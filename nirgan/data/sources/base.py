@@ -13,6 +13,7 @@ from pathlib import Path
 
 from nirgan.data.images import Pixels, read_nir, read_rgb
 from nirgan.errors import NirganError
+from nirgan.files import expanded
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def data_root(root: Path | None, name: str) -> Path:
     Raises:
         NirganError: There is no such folder.
     """
-    folder = root if root is not None else Path(os.environ.get("NIRGAN_DATA", "data")) / name
+    folder = expanded(root or Path(os.environ.get("NIRGAN_DATA", "data"), name))
     if not folder.is_dir():
         how = "source.root" if root is not None else f"NIRGAN_DATA to the folder that holds {name}/"
         raise NirganError(f"{folder}: no such folder; set {how}")
