@@ -8,12 +8,12 @@ functions here are the only places where one becomes another.
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from nirgan.data.channels import distance_from_grey
 from nirgan.data.decoding import picture
 from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Decoded, Room
@@ -24,9 +24,6 @@ Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""
 
 DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
-
-NOISE = 2
-"""Levels of 255 by which compression may part the three equal channels of a JPEG."""
 
 OF_A_PAIR = Room(1000.0, "cut the pair into smaller pictures")
 """A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
@@ -48,40 +45,34 @@ def read_rgb(path: Path) -> Pixels:
 
 
 def read_nir(path: Path) -> Pixels:
-    """Read a near-infrared picture: one band, or three equal channels that hold one.
+    """Read a near-infrared picture: one band, or three channels that hold one.
 
     Returns:
         H x W; uint8, uint16, or float32 in [0, 1].
 
     Raises:
-        NirganError: The file is missing, damaged, or its channels differ.
+        NirganError: The file is missing, damaged, or a picture in color.
     """
-    return one_band(_for_training(path), path)
+    return one_band(_for_training(path).pixels, path)[0]
 
 
-def one_band(decoded: Decoded, path: Path) -> Pixels:
-    """The near-infrared band, H x W, of a picture of one channel or of three equal ones.
+def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
+    """The near-infrared band of a picture of one channel, or of three that hold one.
 
     Args:
-        decoded: The picture.
-        path: Its file, for the message.
+        pixels: H x W or H x W x 3.
+        name: What messages call it.
+
+    Returns:
+        H x W; and how far the picture is from grey, in levels of 255.
 
     Raises:
-        NirganError: The channels differ, in a JPEG by more than `NOISE`.
+        NirganError: It is a picture in color, see `nirgan.data.channels`.
     """
-    pixels = decoded.pixels
     if pixels.ndim == 2:
-        return pixels
-    red, green, blue = cv2.split(pixels)
-    if not (np.array_equal(green, red) and np.array_equal(green, blue)) and not (
-        decoded.lossy
-        and max(int(cv2.absdiff(green, other).max()) for other in (red, blue)) <= NOISE
-    ):
-        raise NirganError(
-            f"{named(path)}: 3 channels that differ, expected one NIR band "
-            "(or three equal channels); is this the colour picture?"
-        )
-    return green
+        return pixels, 0.0
+    levels = distance_from_grey(pixels, name)
+    return np.ascontiguousarray(pixels[..., 1]), levels
 
 
 def _for_training(path: Path) -> Decoded:

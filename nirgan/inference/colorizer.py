@@ -127,7 +127,13 @@ class Colorizer:
         """Whether rasters have to be cut into scenes, see `by_windows`."""
         return any(getattr(m, "by_scene", False) for m in self.generator.modules())
 
-    def __call__(self, image: Any, scale: str = "dtype", output: str | Path | None = None) -> Any:
+    def __call__(
+        self,
+        image: Any,
+        scale: str = "dtype",
+        output: str | Path | None = None,
+        band: int | None = None,
+    ) -> Any:
         """Colorize a picture, and give the same kind back.
 
         Args:
@@ -136,6 +142,7 @@ class Colorizer:
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`.
             output: The file to write, for a path; beside it, NAME_colour, if None.
+            band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
             The same kind, in colour: of a path the path of the file written.
@@ -150,18 +157,20 @@ class Colorizer:
         (60, 80, 3)
         """
         if isinstance(image, list | tuple):
-            return [self(one, scale) for one in image]
+            return [self(one, scale, band=band) for one in image]
         if isinstance(image, str | Path):
-            return self._file(Path(image), Scale.parse(scale), output)
-        handed = take(image)
+            return self._file(Path(image), Scale.parse(scale), output, band)
+        handed = take(image, band)
         limits = Scale.parse(scale).limits(handed.bands, "the picture")
         return handed.back(self.band(limits.to_unit(handed.bands)))
 
-    def _file(self, source: Path, scale: Scale, output: str | Path | None) -> Path:
+    def _file(
+        self, source: Path, scale: Scale, output: str | Path | None, band: int | None
+    ) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         if target.exists():
             raise NirganError(f"{named(target)}: is there already; remove it or name an output")
-        picture = read(source)
+        picture = read(source, band=band)
         depth = 8 if picture.band.dtype == np.uint8 else 16
         check_target(target, depth, picture.alpha)
         nir = scale.limits(picture.band, source).to_unit(picture.band)

@@ -22,7 +22,7 @@ FORMATS = {"png": ".png", "jpg": ".jpg", "tif": ".tif"}
 def main(arguments: Sequence[str]) -> int:
     """Run the verb: 0 if every input is in colour, 1 if some could not be used."""
     options = parse(_parser(), arguments)
-    if options.largest <= 0 or options.band < 1:
+    if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
     from nirgan.inference.plan import plan  # noqa: PLC0415 (help comes at once)
     from nirgan.inference.scaling import Scale  # noqa: PLC0415
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         expanded(options.output),
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
-        raster=options.band != 1,
+        raster=options.band is not None,
     )
     problems, done, seconds = list(made.problems), [], 0.0
     if made.jobs:
@@ -105,7 +105,11 @@ def _parser() -> ArgumentParser:
         help="beside each picture NAME.uncertainty.tif: how unsure its colours are, in degrees",
     )
     parser.add_argument("--overwrite", action="store_true", help="make anew what is there already")
-    parser.add_argument("--band", type=int, default=1, help="of GeoTIFFs: which is near-infrared")
+    parser.add_argument(
+        "--band",
+        type=int | None,
+        help="which of a raster's bands or of a picture's or video's channels is near-infrared",
+    )
     parser.add_argument(
         "--largest", type=float, default=100.0, help="megapixels; larger pictures are refused"
     )

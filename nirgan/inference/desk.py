@@ -89,6 +89,8 @@ class Desk:
         )
         if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
+        if given.remark:
+            note += given.remark.partition(",")[0].capitalize() + ". "
         note += f"Colours by {colorizer.title}."
         shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
         if degrees is None:

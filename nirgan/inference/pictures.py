@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nirgan.data.channels import channel, remark
 from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Room
 from nirgan.data.images import Pixels, one_band
@@ -41,30 +42,39 @@ class NirPicture:
     Attributes:
         band: H x W as the camera wrote it; uint8, uint16, or finite float32 of any range.
         alpha: H x W of the same type; None where the file has none.
+        remark: What its owner should know of how the band was found, if anything.
     """
 
     band: Pixels
     alpha: Pixels | None = None
+    remark: str = ""
 
 
-def read(path: Path, largest: float = 100.0) -> NirPicture:
+def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
     """Read a PNG, JPEG or TIFF, upright as its camera was held.
 
     Args:
         path: The file; its name may end in anything.
         largest: Megapixels; a larger picture is refused before it is decoded.
+        band: The channel that is near-infrared, from 1 on, whatever it is meant for; alpha is the
+            last. None: there is one, or all hold it, see `nirgan.data.channels`.
 
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
     decoded = decode(path, Room(largest, "--largest allows more"))
-    band = one_band(decoded, path)
-    if band.dtype == np.float32 and not (finite := np.isfinite(band)).all():
+    alpha, levels = decoded.alpha, 0.0
+    if band is None:
+        pixels, levels = one_band(decoded.pixels, path)
+    else:
+        pixels = channel(decoded.pixels, alpha, band, path)
+        alpha = None if band > np.atleast_3d(decoded.pixels).shape[2] else alpha
+    if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    return NirPicture(band, decoded.alpha)
+    return NirPicture(pixels, alpha, remark(levels))
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:

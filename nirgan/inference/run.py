@@ -45,14 +45,14 @@ class Options:
         scale: Of camera values.
         depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
         uncertainty: Whether maps are written too.
-        band: Of rasters, from 1 on.
+        band: Which band or channel is near-infrared, from 1 on; None: not said.
         largest: Megapixels of the largest picture that is decoded.
     """
 
     scale: Scale = field(default_factory=Scale)
     depth: int | None = None
     uncertainty: bool = False
-    band: int = 1
+    band: int | None = None
     largest: float = 100.0
 
 
@@ -132,7 +132,9 @@ def _read_ahead(
     ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
     for job in jobs:
         picture = job.kind == "picture"
-        reading = readers.submit(read, job.source, options.largest) if picture else None
+        reading = (
+            readers.submit(read, job.source, options.largest, options.band) if picture else None
+        )
         ahead.append((job, reading))
         if len(ahead) > AHEAD:
             yield ahead.popleft()
@@ -147,6 +149,8 @@ def _colorized(
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
         outcome.hints.append(f"{named(job.source)}: {hint}")
+    if picture.remark:
+        outcome.hints.append(f"{named(job.source)}: {picture.remark}")
     nir = options.scale.limits(picture.band, job.source).to_unit(picture.band)[None]
     rgb, degrees = (
         colorizer.uncertainty(nir) if options.uncertainty else (colorizer.band(nir), None)
@@ -164,8 +168,11 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
     """Colorize what does not fit into memory; gives what its owner should know."""
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        scale, largest = options.scale, options.largest
-        colorize_video(colorizer, job.source, job.target, scale, tick, largest=largest)
+        colorize_video(
+            *(colorizer, job.source, job.target, options.scale, tick),
+            largest=options.largest,
+            band=options.band,
+        )
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         return [f"{named(job.source)}: {maps}"] if options.uncertainty else []
     return colorize_geotiff(
@@ -173,7 +180,7 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
         job.source,
         job.target,
         options.scale,
-        band=options.band,
+        band=options.band or 1,
         depth=options.depth,
         uncertainty=job.uncertainty if options.uncertainty else None,
         tick=tick,
