@@ -25,6 +25,7 @@ import cv2
 import torch
 from jsonargparse import ArgumentParser
 
+from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
 from nirgan.files import write_json
@@ -33,7 +34,6 @@ from nirgan.inference.loading import load
 from nirgan.inference.pictures import read, write
 from nirgan.inference.plan import Job, plan
 from nirgan.inference.run import Options, run
-from nirgan.inference.scaling import Scale
 
 
 class Silent:

@@ -16,7 +16,8 @@ from torch import Tensor
 from nirgan.data.channels import distance_from_grey
 from nirgan.data.decoding import picture
 from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Decoded, Room
+from nirgan.data.decoding.picture import Room
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 
@@ -25,12 +26,19 @@ Pixels = picture.Pixels
 
 DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
+DTYPE = Scale()
+"""All that a file's type holds."""
+
 OF_A_PAIR = Room(1000.0, "cut the pair into smaller pictures")
 """A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
 
 
-def read_rgb(path: Path) -> Pixels:
+def read_rgb(path: Path, scale: Scale = DTYPE) -> Pixels:
     """Read a colour picture.
+
+    Args:
+        path: The file.
+        scale: Which values are black and white, the same of all channels.
 
     Returns:
         H x W x 3, RGB; uint8, uint16, or float32 in [0, 1].
@@ -38,14 +46,18 @@ def read_rgb(path: Path) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or has no three channels.
     """
-    decoded = _for_training(path)
-    if decoded.pixels.ndim != 3:
+    pixels = _for_training(path, scale)
+    if pixels.ndim != 3:
         raise NirganError(f"{named(path)}: 1 channel(s), expected 3 (red, green, blue)")
-    return decoded.pixels
+    return _scaled(pixels, scale, path)
 
 
-def read_nir(path: Path) -> Pixels:
+def read_nir(path: Path, scale: Scale = DTYPE) -> Pixels:
     """Read a near-infrared picture: one band, or three channels that hold one.
+
+    Args:
+        path: The file.
+        scale: Which values are black and white.
 
     Returns:
         H x W; uint8, uint16, or float32 in [0, 1].
@@ -53,7 +65,7 @@ def read_nir(path: Path) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or a picture in color.
     """
-    return one_band(_for_training(path).pixels, path)[0]
+    return _scaled(one_band(_for_training(path, scale), path)[0], scale, path)
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
@@ -75,7 +87,7 @@ def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
     return np.ascontiguousarray(pixels[..., 1]), levels
 
 
-def _for_training(path: Path) -> Decoded:
+def _for_training(path: Path, scale: Scale) -> Pixels:
     decoded = decode(path, OF_A_PAIR)
     if decoded.alpha is not None:
         raise NirganError(
@@ -84,12 +96,20 @@ def _for_training(path: Path) -> Decoded:
         )
     pixels = decoded.pixels
     if pixels.dtype == np.float32 and not (
-        np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1
+        np.isfinite(pixels).all()
+        and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{named(path)}: float values outside [0, 1] or not finite; scale them to [0, 1]"
+            f"{named(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
+            "scales those that are finite"
         )
-    return decoded
+    return pixels
+
+
+def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
+    if scale.kind == "dtype":
+        return pixels
+    return scale.limits(pixels, path).to_stored(pixels)
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:

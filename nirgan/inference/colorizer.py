@@ -15,10 +15,10 @@ from torch.nn.functional import pad
 
 from nirgan import __version__
 from nirgan.data.images import signed_to_unit
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.inference.kinds import take
 from nirgan.inference.pictures import check_target, read, write
-from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import disagreement, variants
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
@@ -51,6 +51,12 @@ class Colorizer:
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
         reach: How far the generator looks; None: it is measured when that is needed.
         config: What is saved with the generator, see `nirgan.inference.saved`.
+
+    Attributes:
+        scale: Which camera values are black and white where nobody says: as it was trained.
+
+    Raises:
+        NirganError: The tile or the configuration's scale is none.
     """
 
     def __init__(
@@ -73,6 +79,9 @@ class Colorizer:
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
         self.config = config or {}
+        self.scale = Scale.parse(
+            str(self.config.get("scale", "dtype")), f"the scale of the model {self.name} (--scale)"
+        )
         self._reach = reach
 
     @classmethod
@@ -130,7 +139,7 @@ class Colorizer:
     def __call__(
         self,
         image: Any,
-        scale: str = "dtype",
+        scale: str | None = None,
         output: str | Path | None = None,
         band: int | None = None,
     ) -> Any:
@@ -140,7 +149,7 @@ class Colorizer:
             image: A numpy array, tensor or PIL image, see `nirgan.inference.kinds`; the path of a
                 picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
-                `percentile:LOW,HIGH`.
+                `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
             output: The file to write, for a path; beside it, NAME_colour, if None.
             band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
@@ -158,10 +167,11 @@ class Colorizer:
         """
         if isinstance(image, list | tuple):
             return [self(one, scale, band=band) for one in image]
+        how = self.scale if scale is None else Scale.parse(scale)
         if isinstance(image, str | Path):
-            return self._file(Path(image), Scale.parse(scale), output, band)
+            return self._file(Path(image), how, output, band)
         handed = take(image, band)
-        limits = Scale.parse(scale).limits(handed.bands, "the picture")
+        limits = how.limits(handed.bands, "the picture")
         return handed.back(self.band(limits.to_unit(handed.bands)))
 
     def _file(

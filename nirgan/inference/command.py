@@ -24,10 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(_parser(), arguments)
     if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
+    from nirgan.data.scaling import Scale  # noqa: PLC0415
     from nirgan.inference.plan import plan  # noqa: PLC0415 (help comes at once)
-    from nirgan.inference.scaling import Scale  # noqa: PLC0415
 
-    scale = Scale.parse(options.scale)
+    scale = None if options.scale is None else Scale.parse(options.scale)
     made = plan(
         options.inputs,
         expanded(options.output),
@@ -47,6 +47,10 @@ def main(arguments: Sequence[str]) -> int:
             tile=options.tile,
             trust=options.trust,
         )
+        if scale is None:
+            scale = colorizer.scale
+            if scale.kind != "dtype":
+                print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
         with _Bars(len(made.jobs)) as bars:
@@ -88,10 +92,10 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--scale",
-        default="dtype",
-        type=str,
+        type=str | None,
         help="which camera values are black and white, the same for all frames and tiles: dtype "
-        "(all that the type holds), LOW,HIGH (0,4095 for 12 bits), percentile, percentile:LOW,HIGH",
+        "(all that the type holds), LOW,HIGH (0,4095 for 12 bits), percentile, percentile:LOW,HIGH "
+        "(default: as the model was trained)",
     )
     parser.add_argument(
         "--depth", type=Literal[8, 16] | None, help="bits a channel; 8 for 8-bit input, else 16"

@@ -12,11 +12,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nirgan.data.images import Pixels, write_png
+from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import read, write
-from nirgan.inference.scaling import Scale, hint_of_bits
 
+TRAINED = "as trained"
+"""In place of a scale: the one that the model was trained with."""
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
 TOPS = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
@@ -62,13 +64,14 @@ class Desk:
         Args:
             file: A picture of any depth.
             model: One of the names.
-            scale: As the command line's `--scale`.
+            scale: As the command line's `--scale`, or `TRAINED`.
             uncertainty: Whether a map of it is wanted, which takes six times as long.
 
         Raises:
             NirganError: The picture cannot be used.
         """
-        colorizer, how = self.colorizers[model], Scale.parse(scale)
+        colorizer = self.colorizers[model]
+        how = colorizer.scale if scale == TRAINED else Scale.parse(scale)
         given = read(file)
         limits = how.limits(given.band, named(file.name))
         nir = limits.to_unit(given.band)

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
+from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
 from nirgan.inference.plan import Job
-from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.video import colorize_video
 
 AHEAD = 3

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import description
-from nirgan.inference.scaling import Scale
 from nirgan.inference.steady import Steady
 from nirgan.inference.threads import ahead, behind
 

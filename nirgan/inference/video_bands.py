@@ -15,7 +15,7 @@ from av.video.reformatter import ColorRange
 
 from nirgan.data.channels import SIDE, cast_of, channel
 from nirgan.data.images import Pixels, one_band
-from nirgan.inference.scaling import Limits, Scale
+from nirgan.data.scaling import Limits, Scale
 
 PLANAR = re.compile(r"(gray|yuvj?a?4\d\dp)(\d+)?(le|be)?")
 """Pixel formats whose first plane is the luma, in the low bits of each number."""

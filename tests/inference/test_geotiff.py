@@ -5,8 +5,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
-from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
 
 rasterio = pytest.importorskip("rasterio")

@@ -9,8 +9,8 @@ av = pytest.importorskip("av", reason="videos need PyAV: pip install 'nirgan[vid
 from clips import clip, decoded, packets_of, ramp, times_of, turn  # noqa: E402
 from videos import Tinted, colorized, expected, noisy, untouched  # noqa: E402
 
+from nirgan.data.scaling import Scale  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
-from nirgan.inference.scaling import Scale  # noqa: E402
 
 KINDS = {
     "mp4": ("libx264", "yuv420p", "aac", Fraction(1, 12800)),

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import torch
 
-from nirgan.inference.scaling import Scale
+from nirgan.data.scaling import Scale
 from nirgan.inference.video import colorize_video
 
 DTYPE = Scale.parse("dtype")

@@ -4,6 +4,7 @@ import re
 from glob import escape, glob
 from pathlib import Path
 
+from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import FilePair, Pair, PairSource
 from nirgan.errors import NirganError
 from nirgan.files import expanded
@@ -26,10 +27,29 @@ class Folder(PairSource):
             its stars stand for pairs the files, and is their id.
         rgb: The same for the colour pictures.
         category: What the pairs are called in tables.
+        nir_scale: Which values of the near-infrared files are black and white: `dtype`, all that
+            their type holds; two, `0,4095` of 12 bits; `percentile` or `percentile:LOW,HIGH`, of
+            each picture. It goes with what is trained, as the default `--scale` of `colorize`.
+        rgb_scale: The same for the color pictures.
+
+    Raises:
+        NirganError: A scale is none of these.
     """
 
-    def __init__(self, nir: str, rgb: str, category: str = "own") -> None:
+    def __init__(
+        self,
+        nir: str,
+        rgb: str,
+        category: str = "own",
+        nir_scale: str = "dtype",
+        rgb_scale: str = "dtype",
+    ) -> None:
         self.nir, self.rgb, self.category = nir, rgb, category
+        self.nir_scale, self.rgb_scale = nir_scale, rgb_scale
+        self._scales = (
+            Scale.parse(nir_scale, "source.nir_scale"),
+            Scale.parse(rgb_scale, "source.rgb_scale"),
+        )
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
@@ -42,7 +62,8 @@ class Folder(PairSource):
                 f"names must agree but for what {self.nir} and {self.rgb} say"
             )
         return [
-            FilePair(self.category, name, name, None, nir[name], rgb[name]) for name in sorted(nir)
+            FilePair(self.category, name, name, None, nir[name], rgb[name], *self._scales)
+            for name in sorted(nir)
         ]
 
 

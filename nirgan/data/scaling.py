@@ -5,14 +5,14 @@ in a picture of another camera only its owner knows; nothing here looks at a pic
 alone unless it is asked to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nirgan.data.images import Pixels
+from nirgan.data.decoding.picture import Pixels
 from nirgan.errors import NirganError, named
 
 FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
@@ -31,6 +31,13 @@ class Limits:
     low: float
     high: float
 
+    def to_stored(self, pixels: Pixels) -> Pixels:
+        """Camera values as the store keeps them: integers as uint16 of full range, else [0, 1]."""
+        unit: Pixels = self.to_unit(pixels).numpy()
+        if not np.issubdtype(pixels.dtype, np.integer):
+            return unit
+        return np.round(unit * 65535).astype(np.uint16)
+
     def to_unit(self, pixels: Pixels) -> Tensor:
         """Camera values of any shape and type to float32 in [0, 1], clipped; nan becomes 0."""
         unit = torch.from_numpy(pixels.astype(np.float32))
@@ -47,15 +54,21 @@ class Scale:
             `percentile`: those percentiles of a picture's own values.
         low: A camera value, or a percentile.
         high: Likewise.
+        option: What messages call it.
     """
 
     kind: str = "dtype"
     low: float = 0.0
     high: float = 0.0
+    option: str = field(default="--scale", repr=False, compare=False)
 
     @classmethod
-    def parse(cls, text: str) -> "Scale":
+    def parse(cls, text: str, option: str = "--scale") -> "Scale":
         """Read `--scale`.
+
+        Args:
+            text: What is given.
+            option: Where; messages begin with it.
 
         Raises:
             NirganError: It is none of the forms.
@@ -65,19 +78,25 @@ class Scale:
         """
         word, _, numbers = text.partition(":")
         if text == "dtype":
-            return cls()
+            return cls(option=option)
         if text == "percentile":
-            return cls("percentile", *PERCENTILES)
+            return cls("percentile", *PERCENTILES, option)
         kind, numbers = (word, numbers) if word == "percentile" else ("range", text)
         try:
             low, high = (float(number) for number in numbers.split(","))
         except ValueError:
-            raise NirganError(f"--scale {text}: expected {FORMS}") from None
+            raise NirganError(f"{option} {text}: expected {FORMS}") from None
         if not (np.isfinite([low, high]).all() and low < high):
-            raise NirganError(f"--scale {text}: LOW must be less than HIGH, both finite")
+            raise NirganError(f"{option} {text}: LOW must be less than HIGH, both finite")
         if kind == "percentile" and not 0 <= low < high <= 100:
-            raise NirganError(f"--scale {text}: percentiles lie between 0 and 100")
-        return cls(kind, low, high)
+            raise NirganError(f"{option} {text}: percentiles lie between 0 and 100")
+        return cls(kind, low, high, option)
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        ends = (self.low, self.high)
+        numbers = ",".join(str(int(n)) if float(n).is_integer() else repr(n) for n in ends)
+        return {"dtype": "dtype", "range": numbers}.get(self.kind, f"percentile:{numbers}")
 
     def limits(self, pixels: Pixels, name: Any) -> Limits:
         """The limits of a picture, of a video's first frame, or of a sample of a raster.
@@ -101,7 +120,7 @@ class Scale:
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
                 f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
-                "[0, 1]; say what is black and what is white: --scale LOW,HIGH"
+                f"[0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
 
@@ -113,8 +132,8 @@ class Scale:
         """
         if self.high > most:
             raise NirganError(
-                f"{named(name)}: its values end at {most:g}, but --scale says that {self.high:g} "
-                "is white; give it a scale of its own"
+                f"{named(name)}: its values end at {most:g}, but {self.option} says that "
+                f"{self.high:g} is white; give it a scale of its own"
             )
         return Limits(self.low, self.high)
 
@@ -128,16 +147,18 @@ class Scale:
         if not low < high:
             raise NirganError(
                 f"{named(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
-                "use --scale LOW,HIGH"
+                f"use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))
 
 
-def hint_of_bits(pixels: Pixels) -> str:
+def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
     """What to say of 16-bit values that look like 10 or 12 bits under `dtype`; mostly nothing."""
     if pixels.dtype != np.uint16 or not pixels.size:
         return ""
     for bits in (10, 12, 14):
         if int(pixels.max()) < 2**bits:
-            return f"no value above {2**bits - 1}: if it is {bits}-bit, use --scale 0,{2**bits - 1}"
+            return (
+                f"no value above {2**bits - 1}: if it is {bits}-bit, use {option} 0,{2**bits - 1}"
+            )
     return ""
