@@ -79,9 +79,9 @@ class Colorizer:
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
         self.config = config or {}
-        self.scale = Scale.parse(
-            str(self.config.get("scale", "dtype")), f"the scale of the model {self.name} (--scale)"
-        )
+        trained = str(self.config.get("scale", "dtype"))
+        of_model = f"the scale of the model {self.name} (--scale)"
+        self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)
         self._reach = reach
 
     @classmethod
@@ -185,7 +185,13 @@ class Colorizer:
         check_target(target, depth, picture.alpha)
         nir = scale.limits(picture.band, source).to_unit(picture.band)
         rgb = self.band(nir[None])[0]
-        write(target, rgb, depth=depth, title=self.title, alpha=picture.alpha)
+        write(
+            *(target, rgb),
+            depth=depth,
+            title=self.title,
+            alpha=picture.alpha,
+            metadata=picture.metadata,
+        )
         return target
 
     def band(self, nir: Tensor) -> Tensor:

@@ -84,7 +84,13 @@ class Desk:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.dtype == np.uint8 else 16
-        write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
+        write(
+            *(out, colours),
+            depth=depth,
+            title=colorizer.title,
+            alpha=given.alpha,
+            metadata=given.metadata,
+        )
         height, width = given.band.shape
         note = (
             f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "

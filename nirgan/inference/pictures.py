@@ -11,22 +11,25 @@ from torch import Tensor
 
 from nirgan.data.channels import channel, remark
 from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Room
+from nirgan.data.decoding.picture import Metadata, Room, Tag
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import (
     DESCRIPTION,
-    SOFTWARE,
+    ICC,
     XMP,
+    Field,
     description,
-    directory,
-    jpeg_segments,
+    jpeg_start,
     png_chunks,
+    profile_of,
+    tags_of,
     xmp,
 )
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
+NOTHING = Metadata()
 JPEG_QUALITY = 95
 JPEG_SIDE = 65_500
 """Pixels; the most that the encoder takes."""
@@ -42,12 +45,14 @@ class NirPicture:
     Attributes:
         band: H x W as the camera wrote it; uint8, uint16, or finite float32 of any range.
         alpha: H x W of the same type; None where the file has none.
+        metadata: What else its file says.
         remark: What its owner should know of how the band was found, if anything.
     """
 
     band: Pixels
     alpha: Pixels | None = None
     remark: str = ""
+    metadata: Metadata = NOTHING
 
 
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
@@ -74,7 +79,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    return NirPicture(pixels, alpha, remark(levels))
+    return NirPicture(pixels, alpha, remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
@@ -97,7 +102,13 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
 
 
 def write(
-    target: Path, rgb: Tensor, *, depth: int, title: str, alpha: Pixels | None = None
+    target: Path,
+    rgb: Tensor,
+    *,
+    depth: int,
+    title: str,
+    alpha: Pixels | None = None,
+    metadata: Metadata = NOTHING,
 ) -> None:
     """Write a picture, whole or not at all.
 
@@ -107,6 +118,7 @@ def write(
         depth: Bits a channel, 8 or 16.
         title: The model that made the colours, `Colorizer.title`.
         alpha: H x W; uint8, uint16, or float in [0, 1].
+        metadata: The camera's, which is kept beside what says that the colors are synthetic.
 
     Raises:
         NirganError: It cannot be written.
@@ -116,8 +128,9 @@ def write(
     above = [] if alpha is None else [_to_depth(_unit(alpha), depth)]
     suffix = target.suffix.lower()
     if suffix in TIFF:
-        _write_tiff(target, cv2.merge([*planes, *above]), title, description(title))
+        _write_tiff(target, cv2.merge([*planes, *above]), title, description(title), metadata)
         return
+    size = rgb.shape[2], rgb.shape[1]
     pixels = cv2.merge([*planes[::-1], *above])  # OpenCV's order
     if suffix in JPEG and max(pixels.shape) > JPEG_SIDE:
         raise NirganError(
@@ -127,11 +140,12 @@ def write(
     if suffix in JPEG:
         data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
         start = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment, JFIF's
-        _write(target, (data[:start], jpeg_segments(title), data[start:]))
+        head = jpeg_start(bytes(data[:start]), title, metadata, size)
+        _write(target, (head, data[start:]))
     else:
         data = cv2.imencode(".png", pixels)[1].data  # its defaults: the fastest, 15% larger
         start = 8 + 25  # behind signature and header
-        _write(target, (data[:start], png_chunks(title), data[start:]))
+        _write(target, (data[:start], png_chunks(title, metadata, size), data[start:]))
 
 
 def write_degrees(target: Path, degrees: Tensor, title: str) -> None:
@@ -162,7 +176,9 @@ def _unit(alpha: Pixels) -> Pixels:
     return alpha.astype(np.float32) / np.float32(most)
 
 
-def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
+def _write_tiff(
+    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NOTHING
+) -> None:
     """Uncompressed, in strips.
 
     Args:
@@ -170,6 +186,7 @@ def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
         pixels: H x W x 1, 3 or 4.
         title: The model.
         text: What is seen.
+        metadata: Of the camera.
     """
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
@@ -177,29 +194,30 @@ def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
     row = pixels.nbytes // height
     rows = max(1, STRIP // row)
     tops = range(0, height, rows)
-    tags: dict[int, str | bytes | Sequence[int]] = {
+    tags: dict[int, Field] = {
         256: [width],
         257: [height],
         258: [pixels.itemsize * 8] * channels,
         259: [1],  # no compression
         262: [2 if channels >= 3 else 1],  # red, green, blue; or grey, black as zero
         DESCRIPTION: text,
+        **({ICC: Tag(7, len(profile), profile)} if (profile := profile_of(metadata)) else {}),
         273: [8 + top * row for top in tops],
         277: [channels],
         278: [rows],
         279: [min(rows, height - top) * row for top in tops],
-        SOFTWARE: title,
         339: [3 if pixels.dtype.kind == "f" else 1] * channels,
-        XMP: xmp(title),
+        XMP: xmp(title, metadata.xmp),
     }
     if channels == 4:
         tags[338] = [2]  # alpha, by which colours are not multiplied
     end = 8 + pixels.nbytes
     odd = end % 2
-    head = b"II*\0" + (end + odd).to_bytes(4, "little")
+    directories, main = tags_of(title, metadata, (width, height), tags, end + odd)
+    head = b"II*\0" + main.to_bytes(4, "little")
     if pixels.dtype.byteorder == ">":
         pixels = pixels.astype(pixels.dtype.newbyteorder("<"))
-    _write(target, (head, pixels.data, bytes(odd), directory(tags, end + odd)))
+    _write(target, (head, pixels.data, bytes(odd), directories))
 
 
 def _write(target: Path, pieces: Sequence[bytes | memoryview]) -> None:

@@ -159,7 +159,13 @@ def _colorized(
     def write_all() -> None:
         if degrees is not None:
             write_degrees(job.uncertainty, degrees[0], colorizer.title)
-        write(job.target, rgb[0], depth=depth, title=colorizer.title, alpha=picture.alpha)
+        write(
+            *(job.target, rgb[0]),
+            depth=depth,
+            title=colorizer.title,
+            alpha=picture.alpha,
+            metadata=picture.metadata,
+        )
 
     return write_all
 

@@ -1,6 +1,7 @@
 """What all decoders share: what they give, what they refuse, and how large it may be."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,42 @@ class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A tag's value as TIFF and EXIF have it.
+
+    Attributes:
+        code: The number of its type.
+        count: How many values.
+        raw: They, little-endian.
+    """
+
+    code: int
+    count: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a camera says beside the pixels.
+
+    Attributes:
+        tags: Of the picture, maker and date say, by number.
+        exif: Of how it was taken.
+        gps: Of where.
+        dpi: Pixels per inch, across and down; None: not told.
+        icc: A profile; empty: none.
+        xmp: A packet of XML; empty: none.
+    """
+
+    tags: Mapping[int, Tag] = field(default_factory=dict)
+    exif: Mapping[int, Tag] = field(default_factory=dict)
+    gps: Mapping[int, Tag] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
+    icc: bytes = b""
+    xmp: bytes = b""
+
+
+@dataclass(frozen=True)
 class Decoded:
     """A picture as its camera wrote it, upright.
 
@@ -22,11 +59,13 @@ class Decoded:
         pixels: H x W, or H x W x 3 in the order red, green, blue; uint8, uint16, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
+        metadata: What else its file says.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
 
     def turned(self, orientation: int) -> "Decoded":
         """The same picture, upright.
