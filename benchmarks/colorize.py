@@ -30,6 +30,7 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import nn
 
+from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
 from nirgan.files import write_json
@@ -38,7 +39,6 @@ from nirgan.inference.loading import load
 from nirgan.inference.pictures import read, write
 from nirgan.inference.plan import Job, plan
 from nirgan.inference.run import Options, run
-from nirgan.inference.scaling import Scale
 
 
 class Silent:

@@ -14,9 +14,9 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from nirgan.data.images import read_nir
+from nirgan.data.scaling import Scale
 from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
 from nirgan.inference.loading import load
-from nirgan.inference.scaling import Scale
 from nirgan.inference.steady import Steady
 
 

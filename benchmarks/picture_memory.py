@@ -82,11 +82,11 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
     import torch  # noqa: PLC0415 (as late as the verb does)
 
     import nirgan  # noqa: PLC0415
+    from nirgan.data.scaling import Limits  # noqa: PLC0415
     from nirgan.inference import run  # noqa: PLC0415
     from nirgan.inference.colorizer import Colorizer  # noqa: PLC0415
     from nirgan.inference.pictures import NirPicture, write  # noqa: PLC0415
     from nirgan.inference.plan import Job  # noqa: PLC0415
-    from nirgan.inference.scaling import Limits  # noqa: PLC0415
 
     # Tiles of one size, which free memory would make larger for the larger picture.
     colorizer = (

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
+from nirgan.data.images import Pixels
 from nirgan.data.registration import REGISTERED, Registration, measure
+from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
@@ -23,11 +26,19 @@ WORST = 10
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a pair: why it cannot be used, or how well it is registered."""
+    """What is known of a pair: why it cannot be used, or how well it is registered.
+
+    Attributes:
+        pair: It.
+        problem: Why it cannot be used.
+        registration: How its two pictures lie.
+        most: The largest values of the band and of the colors, arrays of one; None: not known.
+    """
 
     pair: Pair
     problem: str | None = None
     registration: Registration | None = None
+    most: tuple[Pixels, Pixels] | None = None
 
 
 def look(pair: Pair, patch: int) -> Finding:
@@ -46,7 +57,9 @@ def look(pair: Pair, patch: int) -> Finding:
         return Finding(
             pair, f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}"
         )
-    return Finding(pair, registration=measure(nir, rgb))
+    return Finding(
+        pair, registration=measure(nir, rgb), most=(nir.max(keepdims=True), rgb.max(keepdims=True))
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,6 +77,8 @@ def main(arguments: Sequence[str]) -> int:
     pairs = options.source.pairs()
     findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
     print(report(findings))
+    for hint in hints(findings, options.source):
+        print(hint)
     if options.csv:
         write_csv(options.csv, findings)
     return int(any(finding.problem for finding in findings))
@@ -92,6 +107,17 @@ def report(findings: Sequence[Finding]) -> str:
             ),
         ]
     return "\n".join(lines)
+
+
+def hints(findings: Sequence[Finding], source: PairSource) -> list[str]:
+    """What to say of a data set whose bands or colors fill little of their type."""
+    found = []
+    for number, (name, scale) in enumerate((("nir", source.nir_scale), ("rgb", source.rgb_scale))):
+        most = [f.most[number].ravel() for f in findings if f.most]
+        if most and scale == "dtype" and len({m.dtype for m in most}) == 1:
+            hint = hint_of_bits(np.concatenate(most), f"--source.{name}_scale")
+            found += [f"\n{name.upper()} pictures: {hint}"] if hint else []
+    return found
 
 
 def write_csv(file: Path, findings: Sequence[Finding]) -> None:

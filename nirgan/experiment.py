@@ -43,6 +43,7 @@ from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (sho
 from nirgan.errors import NirganError, named
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
+from nirgan.files import shipped
 from nirgan.loggers import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
@@ -127,6 +128,7 @@ def _run(
     kind: type["ExperimentCLI"],
     callbacks: Sequence[Callback] = (),
 ) -> "ExperimentCLI":
+    arguments = [shipped(word) for word in arguments]
     check_files(arguments, PARTS)
     for word in arguments:
         if word.encode(errors="replace").decode() != word:

@@ -18,6 +18,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
+from nirgan.files import SHIPPED, shipped
 from nirgan.suggest import nearest
 from nirgan.utils.config_files import read_utf8, use_utf8
 
@@ -52,9 +53,10 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         NirganError: They cannot be used.
     """
+    arguments = [shipped(word) for word in arguments]
     check_files(arguments)
     try:
-        options: Namespace = parser.instantiate(parser.parse_args(list(arguments)))
+        options: Namespace = parser.instantiate(parser.parse_args(arguments))
         return options
     except NirganError:
         raise
@@ -217,7 +219,7 @@ def _no_part(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
 
 
 def _nearest_file(path: Path) -> str:
-    folders = [path.parent, Path("conf") / path.parent]
+    folders = [path.parent, Path("conf", path.parent), *(root / path.parent for root in SHIPPED)]
     return nearest(path.name, [file.name for f in folders if f.is_dir() for file in f.iterdir()])
 
 

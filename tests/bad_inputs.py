@@ -37,7 +37,7 @@ from nirgan.data.decoding.png import SIGNATURE
 from nirgan.inference.pictures import NirPicture
 
 EXPECTED = "expected PNG, JPEG or TIFF"
-DIFFER = "3 channels that differ, expected one NIR band"
+DIFFER = r"3 channels that differ \(in color, .*expected one NIR band"
 
 
 class Case(NamedTuple):
@@ -116,7 +116,7 @@ def _channels():
     yield "wide equal.tif", by_tifffile(wide3, photometric="rgb"), NirPicture(WIDE)
     one_off = changed(three.tobytes(), 50, bytes([three.flat[50] + 1]))
     data = saved(np.frombuffer(one_off, np.uint8).reshape(three.shape), "PNG")
-    yield "one level off.png", data, DIFFER
+    yield "one level off.png", data, NirPicture(BAND)
     wide_alpha = ALPHA.astype(np.uint16) * 257
     two, four = np.dstack([WIDE, wide_alpha]), np.dstack([wide3, wide_alpha])
     yield "wide and alpha.png", by_opencv(four), NirPicture(WIDE, wide_alpha)
@@ -134,8 +134,9 @@ def _channels():
     for form, suffix in (("PNG", "png"), ("TIFF", "tif")):
         grey = _palette([9, 9, 9, 80, 80, 80, 200, 200, 200, 255, 255, 255])
         band = np.array([9, 80, 200, 255], np.uint8)[BAND % 4]
+        vivid = _palette([200, 0, 0, 0, 200, 0, 0, 0, 200, 255, 255, 0])
         yield f"grey palette.{suffix}", saved(grey, form), NirPicture(band)
-        yield f"colour palette.{suffix}", saved(_palette([*range(12)]), form), DIFFER
+        yield f"colour palette.{suffix}", saved(vivid, form), DIFFER
     more = [Image.fromarray(ALPHA)]
     data = saved(BAND, "PNG", save_all=True, append_images=more)
     yield "animation.png", data, "an animation of 2 frames"
@@ -232,7 +233,7 @@ def _damaged_pngs():
     data = png((12, 9), 8, 3, rows_of(BAND % 4), before=[(b"PLTE", b"1234")])
     yield "odd palette.png", data, "its palette has 4 bytes"
     data = png((12, 9), 8, 3, rows_of(BAND), before=[(b"PLTE", b"123")])
-    yield "numbers beyond a palette.png", data, DIFFER
+    yield "numbers beyond a palette.png", data, NirPicture(np.uint8(50) * (BAND == 0))
     data = png((12, 9), 8, 0, rows_of(BAND), before=[(b"tRNS", b"123")])
     yield "odd transparency.png", data, "3 bytes of transparency"
     yield "no such depth.png", png((12, 9), 5, 0, rows_of(BAND)), "no such colour type and depth"

@@ -20,6 +20,7 @@ from nirgan.data.images import Pixels, stored_to_signed
 from nirgan.data.opened import Opened
 from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
 from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
+from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.store import PairStore
 from nirgan.data.transforms import Augmentation
@@ -27,6 +28,9 @@ from nirgan.errors import NirganError
 
 TRAINING, VALIDATION = 0, 1
 """Streams of noise."""
+
+LOOKED_AT, SIDE = 64, 256
+"""Pairs, and rows and columns of each, that tell which values there are."""
 
 
 class Batch(TypedDict):
@@ -149,6 +153,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
         self.opened = Opened(self.store, [])
+        self.nir_scale = source.nir_scale
 
     @property
     def categories(self) -> list[str]:
@@ -171,6 +176,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.pairs = self._usable(self.source.pairs())
         self.opened = Opened(self.store, self.pairs)
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
+        self.nir_scale = self._seen_as(tell=stage == "fit")
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         if self.protocol == "within-images":
             self.training, self.validation = within_images(
@@ -182,8 +188,8 @@ class PatchDataModule(lightning.LightningDataModule):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Kept in checkpoints: the content of every pair by its name."""
-        return {"contents": self.opened.contents}
+        """Kept in checkpoints: the content of every pair by its name, and the scale of the band."""
+        return {"contents": self.opened.contents, "nir_scale": self.nir_scale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A run that goes on tells what of its data is another; other verbs may well see others."""
@@ -276,6 +282,29 @@ class PatchDataModule(lightning.LightningDataModule):
         if not usable:
             raise NirganError("data.source: it has no pairs; check its folder and categories")
         return usable
+
+    def _seen_as(self, tell: bool) -> str:
+        """The scale of the band; 0 to all that the type holds, where a person may miss a scale.
+
+        So what was trained is used as it was trained, and only a person may know better.
+        """
+        kind = self.images[0].dtype
+        chosen = [i for i in self.images[:: -(-len(self.images) // LOOKED_AT)] if i.dtype == kind]
+        steps = [(1 + len(image) // SIDE, 1 + image.shape[1] // SIDE) for image in chosen]
+        some = [
+            i[::down, ::right].reshape(-1, 4)
+            for i, (down, right) in zip(chosen, steps, strict=True)
+        ]
+        values, source = np.concatenate(some), self.source
+        hints = {"rgb": "", "nir": ""}
+        for name, of in (("rgb", values[:, :3]), ("nir", values[:, 3])):
+            if getattr(source, f"{name}_scale") == "dtype":
+                hints[name] = hint_of_bits(of, f"data.source.{name}_scale")
+            if hints[name] and tell:
+                rank_zero_warn(f"{name.upper()} pictures: {hints[name]}")
+        if not hints["nir"]:
+            return source.nir_scale
+        return f"0,{np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1}"
 
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)

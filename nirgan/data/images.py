@@ -8,15 +8,16 @@ functions here are the only places where one becomes another.
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from nirgan.data.channels import distance_from_grey
 from nirgan.data.decoding import picture
 from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Decoded, Room
+from nirgan.data.decoding.picture import Room
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 
@@ -25,15 +26,19 @@ Pixels = picture.Pixels
 
 DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
-NOISE = 2
-"""Levels of 255 by which compression may part the three equal channels of a JPEG."""
+DTYPE = Scale()
+"""All that a file's type holds."""
 
 OF_A_PAIR = Room(1000.0, "cut the pair into smaller pictures")
 """A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
 
 
-def read_rgb(path: Path) -> Pixels:
+def read_rgb(path: Path, scale: Scale = DTYPE) -> Pixels:
     """Read a colour picture.
+
+    Args:
+        path: The file.
+        scale: Which values are black and white, the same of all channels.
 
     Returns:
         H x W x 3, RGB; uint8, uint16, or float32 in [0, 1].
@@ -41,51 +46,48 @@ def read_rgb(path: Path) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or has no three channels.
     """
-    decoded = _for_training(path)
-    if decoded.pixels.ndim != 3:
+    pixels = _for_training(path, scale)
+    if pixels.ndim != 3:
         raise NirganError(f"{named(path)}: 1 channel(s), expected 3 (red, green, blue)")
-    return decoded.pixels
+    return _scaled(pixels, scale, path)
 
 
-def read_nir(path: Path) -> Pixels:
-    """Read a near-infrared picture: one band, or three equal channels that hold one.
+def read_nir(path: Path, scale: Scale = DTYPE) -> Pixels:
+    """Read a near-infrared picture: one band, or three channels that hold one.
+
+    Args:
+        path: The file.
+        scale: Which values are black and white.
 
     Returns:
         H x W; uint8, uint16, or float32 in [0, 1].
 
     Raises:
-        NirganError: The file is missing, damaged, or its channels differ.
+        NirganError: The file is missing, damaged, or a picture in color.
     """
-    return one_band(_for_training(path), path)
+    return _scaled(one_band(_for_training(path, scale), path)[0], scale, path)
 
 
-def one_band(decoded: Decoded, path: Path, advice: str = "is this the colour picture?") -> Pixels:
-    """The near-infrared band, H x W, of a picture of one channel or of three equal ones.
+def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
+    """The near-infrared band of a picture of one channel, or of three that hold one.
 
     Args:
-        decoded: The picture.
-        path: Its file, for the message.
-        advice: What to do where they differ.
+        pixels: H x W or H x W x 3.
+        name: What messages call it.
+
+    Returns:
+        H x W; and how far the picture is from grey, in levels of 255.
 
     Raises:
-        NirganError: The channels differ, in a JPEG by more than `NOISE`.
+        NirganError: It is a picture in color, see `nirgan.data.channels`.
     """
-    pixels = decoded.pixels
     if pixels.ndim == 2:
-        return pixels
-    red, green, blue = cv2.split(pixels)
-    if not (np.array_equal(green, red) and np.array_equal(green, blue)) and not (
-        decoded.lossy
-        and max(int(cv2.absdiff(green, other).max()) for other in (red, blue)) <= NOISE
-    ):
-        raise NirganError(
-            f"{named(path)}: 3 channels that differ, expected one NIR band "
-            f"(or three equal channels); {advice}"
-        )
-    return green
+        return pixels, 0.0
+    levels = distance_from_grey(pixels, name)
+    return np.ascontiguousarray(pixels[..., 1]), levels
 
 
-def _for_training(path: Path) -> Decoded:
+def _for_training(path: Path, scale: Scale) -> Pixels:
     decoded = decode(path, OF_A_PAIR)
     if decoded.alpha is not None:
         raise NirganError(
@@ -93,18 +95,26 @@ def _for_training(path: Path) -> Decoded:
             "without"
         )
     pixels = decoded.pixels
-    if pixels.dtype not in DEPTHS:
+    if scale.kind == "dtype" and pixels.dtype not in DEPTHS:
         raise NirganError(
             f"{named(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
-            "[0, 1]; save it as one of those"
+            f"[0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
-        np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1
+        np.isfinite(pixels).all()
+        and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{named(path)}: float values outside [0, 1] or not finite; scale them to [0, 1]"
+            f"{named(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
+            "scales those that are finite"
         )
-    return decoded
+    return pixels
+
+
+def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
+    if scale.kind == "dtype":
+        return pixels
+    return scale.limits(pixels, path).to_stored(pixels)
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:

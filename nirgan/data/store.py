@@ -18,6 +18,7 @@ from tqdm import tqdm
 from nirgan.data.images import Pixels, as_depth
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
+from nirgan.files import expanded
 
 LAYOUT = 1
 """Raise it when what a stored file holds changes: older files are then left alone."""
@@ -32,7 +33,7 @@ DAMAGED = (OSError, ValueError, EOFError)
 def default_folder() -> Path:
     """The environment variable `NIRGAN_CACHE`, or the user's cache folder."""
     cache = os.environ.get("NIRGAN_CACHE")
-    return Path(cache) if cache else Path.home() / ".cache" / "nirgan"
+    return expanded(cache or "~/.cache/nirgan")
 
 
 class PairStore:
@@ -43,7 +44,7 @@ class PairStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder if folder is not None else default_folder()
+        self.folder = default_folder() if folder is None else expanded(folder)
 
     def file(self, pair: Pair) -> Path:
         """Where the pair lies, or will lie."""

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from nirgan.data.images import read_nir
+from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.facts import Facts
 from nirgan.inference.program import INPUT, OUTPUT, Program, to_onnx, to_torch
-from nirgan.inference.scaling import Limits
 from nirgan.inference.tiles import Reach
 from nirgan.networks.whole import LooksAtWhole
 
@@ -55,6 +55,7 @@ def checked(
         limits,
         _reach_of_program(colorizer),
         colorizer.by_scene,
+        str(colorizer.scale),
     ).written()
     with whole(out) as part:
         run = _onnx(program, part, facts) if kind == "onnx" else to_torch(program, part, facts)

@@ -16,8 +16,8 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what a checkpoint says of its generator, and its weights.
 
     Returns:
-        `name`, `generator` and `training`, as in a configuration; and what the generator's
-        `state_dict` gave.
+        `name`, `generator`, `training` and `scale`, as in a configuration; and what the
+        generator's `state_dict` gave.
 
     Raises:
         NirganError: It cannot be read, is damaged, no checkpoint of `fit`, or would run code.
@@ -37,7 +37,11 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
             raise NirganError(f"{named(file)}: {key!r} claims to be larger than the file")
     training = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
-    return {"name": _name(file), "generator": described, "training": training}, weights
+    config = {"name": _name(file), "generator": described, "training": training}
+    data = (part for part in checkpoint.values() if isinstance(part, dict))
+    if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):
+        config["scale"] = str(scale)
+    return config, weights
 
 
 def _name(file: Path) -> str:

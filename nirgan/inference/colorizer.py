@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 
 from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
+from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError, named
 from nirgan.inference.kinds import take
 from nirgan.inference.pictures import (
@@ -25,7 +26,6 @@ from nirgan.inference.pictures import (
     write,
 )
 from nirgan.inference.place import copy_place
-from nirgan.inference.scaling import Limits, Scale
 from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
@@ -58,6 +58,12 @@ class Colorizer:
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
         reach: How far the generator looks; None: it is measured when that is needed.
         config: What is saved with the generator, see `nirgan.inference.saved`.
+
+    Attributes:
+        scale: Which camera values are black and white where nobody says: as it was trained.
+
+    Raises:
+        NirganError: The tile or the configuration's scale is none.
     """
 
     def __init__(
@@ -81,6 +87,9 @@ class Colorizer:
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
         self.config = config or {}
+        trained = str(self.config.get("scale", "dtype"))
+        of_model = f"the scale of the model {self.name} (--scale)"
+        self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)
         self._reach = reach
 
     @classmethod
@@ -138,8 +147,9 @@ class Colorizer:
     def __call__(
         self,
         image: Any,
-        scale: str = "dtype",
+        scale: str | None = None,
         output: str | Path | Sequence[str | Path] | None = None,
+        band: int | None = None,
     ) -> Any:
         """Colorize a picture, and give the same kind back.
 
@@ -147,9 +157,10 @@ class Colorizer:
             image: A numpy array, tensor or PIL image, see `nirgan.inference.kinds`; the path of a
                 picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
-                `percentile:LOW,HIGH`.
+                `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
             output: The file to write, for a path; beside it, NAME_colour, if None. For a list of
                 paths as many files, or a folder where their names are kept.
+            band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
             The same kind, in colour: of a path the path of the file written.
@@ -165,28 +176,29 @@ class Colorizer:
         """
         if isinstance(image, list | tuple):
             targets = _targets(image, output)
-            return [self(one, scale, to) for one, to in zip(image, targets, strict=True)]
+            return [self(one, scale, to, band) for one, to in zip(image, targets, strict=True)]
         if isinstance(output, list | tuple):
             raise NirganError(f"output: {len(output)} files for one picture, expected one")
+        how = self.scale if scale is None else Scale.parse(scale)
         if isinstance(image, str | Path):
-            return self._file(Path(image), Scale.parse(scale), output)
+            return self._file(Path(image), how, output, band)
         if output is not None:
             raise NirganError(
                 f"output: {named(output)} is for paths; a {type(image).__name__} comes back as one"
             )
-        handed = take(image)
-        limits = Scale.parse(scale).limits(handed.bands, "the picture")
+        handed = take(image, band)
+        limits = how.limits(handed.bands, "the picture")
         return handed.back(self.band(limits.to_unit(handed.bands)))
 
-    def _file(self, source: Path, scale: Scale, output: Any) -> Path:
+    def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         if target.exists():
             raise NirganError(f"{named(target)}: is there already; remove it or name an output")
-        picture = read(source)
+        picture = read(source, band=band)
         depth = 8 if picture.band.itemsize == 1 else 16
         check_target(target, depth, picture.alpha)
         rgb = self.picture(picture, scale.limits(picture.band, source), depth)
-        write(target, rgb, depth=depth, title=self.title)
+        write(target, rgb, depth=depth, title=self.title, metadata=picture.metadata)
         if not picture.turned:
             copy_place(source, target)
         return target

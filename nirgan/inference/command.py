@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from nirgan.errors import NirganError, named
 from nirgan.explain import parse
+from nirgan.files import expanded
 
 if TYPE_CHECKING:
     from nirgan.inference.plan import Job
@@ -23,13 +24,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(_parser(), arguments)
     if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
+    from nirgan.data.scaling import Scale  # noqa: PLC0415
     from nirgan.inference.plan import plan  # noqa: PLC0415 (help comes at once)
-    from nirgan.inference.scaling import Scale  # noqa: PLC0415
 
-    scale = Scale.parse(options.scale)
+    scale = None if options.scale is None else Scale.parse(options.scale)
     made = plan(
         options.inputs,
-        options.output,
+        expanded(options.output),
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
     )
@@ -45,6 +46,10 @@ def main(arguments: Sequence[str]) -> int:
             tile=options.tile,
             trust=options.trust,
         )
+        if scale is None:
+            scale = colorizer.scale
+            if scale.kind != "dtype":
+                print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
         with _Bars(len(made.jobs)) as bars:
@@ -86,10 +91,10 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--scale",
-        default="dtype",
-        type=str,
+        type=str | None,
         help="which camera values are black and white, the same for all frames and tiles: dtype "
-        "(all that the type holds), LOW,HIGH (0,4095 for 12 bits), percentile, percentile:LOW,HIGH",
+        "(all that the type holds), LOW,HIGH (0,4095 for 12 bits), percentile, percentile:LOW,HIGH "
+        "(default: as the model was trained)",
     )
     parser.add_argument(
         "--depth", type=Literal[8, 16] | None, help="bits a channel; 8 for 8-bit input, else 16"
@@ -106,8 +111,8 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--band",
         type=int | None,
-        help="which is near-infrared, from 1 on: a band of a GeoTIFF, a channel of a picture, a "
-        "page of a TIFF; the only one, or the one of a GeoTIFF whose name says so",
+        help="which is near-infrared, from 1 on: a band of a GeoTIFF, a channel of a picture or of "
+        "a video, a page of a TIFF; the only one, or the one of a GeoTIFF whose name says so",
     )
     parser.add_argument(
         "--largest", type=float, default=100.0, help="megapixels; larger pictures are refused"

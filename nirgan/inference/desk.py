@@ -13,12 +13,14 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nirgan.data.images import Pixels, write_png
+from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import read, write
-from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.uncertainty import expected_error
 
+TRAINED = "as trained"
+"""In place of a scale: the one that the model was trained with."""
 PREVIEW = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
 TOPS = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
@@ -68,7 +70,7 @@ class Desk:
         Args:
             file: A picture of any depth.
             model: One of the names.
-            scale: As the command line's `--scale`.
+            scale: As the command line's `--scale`, or `TRAINED`.
             uncertainty: Whether a map of it is wanted.
 
         Raises:
@@ -77,7 +79,8 @@ class Desk:
         return self._thread.submit(self._colorize, file, model, scale, uncertainty).result()
 
     def _colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
-        colorizer, how = self.colorizers[model], Scale.parse(scale)
+        colorizer = self.colorizers[model]
+        how = colorizer.scale if scale == TRAINED else Scale.parse(scale)
         given = read(file)
         limits = how.limits(given.band, named(file.name))
         nir = limits.to_unit(given.band)
@@ -87,7 +90,13 @@ class Desk:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
-        write(out, colours, depth=depth, title=colorizer.title, alpha=given.alpha)
+        write(
+            *(out, colours),
+            depth=depth,
+            title=colorizer.title,
+            alpha=given.alpha,
+            metadata=given.metadata,
+        )
         height, width = given.band.shape
         note = (
             f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
@@ -95,6 +104,8 @@ class Desk:
         )
         if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
+        if given.remark:
+            note += given.remark.partition(",")[0].capitalize() + ". "
         note += f"Colours by {colorizer.title}."
         shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
         if not uncertainty:

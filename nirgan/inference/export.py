@@ -30,13 +30,15 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if options.half:
         raise NirganError("--half goes with --format safetensors; programs compute in float32")
+    from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
     from nirgan.inference.checked import checked  # noqa: PLC0415
-    from nirgan.inference.scaling import Limits, Scale  # noqa: PLC0415
 
-    scale = Scale.parse(options.scale)
+    scale = Scale.parse("0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale))
+    if options.scale is not None:
+        scale = Scale.parse(options.scale)
     if scale.kind != "range":
         raise NirganError(
-            f"--scale {options.scale}: a program is given numbers alone, of no type and of one "
+            f"--scale {scale}: a program is given numbers alone, of no type and of one "
             "picture at a time; say which are black and white: LOW,HIGH"
         )
     limits = Limits(scale.low, scale.high)
@@ -71,9 +73,9 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, help="the folder or the file")
     parser.add_argument(
         "--scale",
-        default="0,1",
-        type=str,
-        help="of onnx and torch: the camera values of black and white, LOW,HIGH",
+        type=str | None,
+        help="of onnx and torch: the camera values of black and white, LOW,HIGH; as the model was "
+        "trained, else 0,1",
     )
     parser.add_argument(
         "--check",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nirgan import __version__
-from nirgan.inference.scaling import Limits
+from nirgan.data.scaling import Limits
 from nirgan.inference.tiles import Reach
 
 NOTE = (
@@ -22,6 +22,7 @@ class Facts:
         limits: The camera values of black and white.
         reach: How far it looks; a halo of None if it has to be given pictures as a whole.
         by_scene: See `nirgan.networks.whole.LooksAtWhole`.
+        scale: With which it was trained, see `nirgan.data.scaling.Scale.parse`.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Facts:
     limits: Limits
     reach: Reach
     by_scene: bool = False
+    scale: str = "dtype"
 
     def written(self) -> dict[str, str]:
         """As metadata."""
@@ -43,6 +45,7 @@ class Facts:
             "halo": "all" if self.reach.halo is None else self.reach.halo,
             "floats": self.reach.floats,
             "by_scene": self.by_scene,
+            "scale": self.scale,
         }
         return {key: str(value) for key, value in facts.items()}
 
@@ -59,4 +62,5 @@ class Facts:
         )
         limits = Limits(float(written["low"]), float(written["high"]))
         by_scene = written.get("by_scene") == "True"  # which older files do not have
-        return cls(written["name"], written["digest"], limits, reach, by_scene)
+        scale = written.get("scale", "dtype")  # likewise
+        return cls(written["name"], written["digest"], limits, reach, by_scene, scale)

@@ -2,10 +2,12 @@
 
 | handed over | shape and values | back |
 |---|---|---|
-| numpy array | H x W, H x W x 1, or H x W x 3 equal channels; uint8, uint16, or float | H x W x 3 |
+| numpy array | H x W, H x W x 1, or H x W x 3 of one band; uint8, uint16, or float | H x W x 3 |
 | several in one array | B x H x W x 1 or 3 | B x H x W x 3 |
 | tensor | H x W, C x H x W or B x C x H x W, C 1 or 3; the same types | C is 3, same device |
 | PIL image | one band or three equal ones, with or without alpha | RGB or RGBA |
+
+What passes for one band in three channels, `nirgan.data.channels` says.
 
 >>> import torch
 >>> from PIL import Image
@@ -26,6 +28,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nirgan.data.channels import channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 
@@ -46,18 +49,22 @@ class Handed:
     back: Back
 
 
-def take(image: Any) -> Handed:
+def take(image: Any, band: int | None = None) -> Handed:
     """Find the NIR bands of what was handed over.
 
+    Args:
+        image: See above.
+        band: The channel that is near-infrared, from 1 on; None: all hold it.
+
     Raises:
-        NirganError: It is no picture, or its channels differ.
+        NirganError: It is no picture, or one in color, or has no such channel.
     """
     if isinstance(image, Image.Image):
-        return _pil(image)
+        return _pil(image, band)
     if isinstance(image, Tensor):
-        return _tensor(image)
+        return _tensor(image, band)
     if isinstance(image, np.ndarray):
-        return _array(image)
+        return _array(image, band)
     raise NirganError(
         f"a {type(image).__name__} is no picture; hand over a numpy array, a tensor, a PIL image, "
         "a path, or a list of those"
@@ -74,14 +81,14 @@ def from_unit(colours: Tensor, kind: np.dtype[Any]) -> Pixels:
     return scaled.numpy().astype(kind)
 
 
-def _array(image: Pixels) -> Handed:
+def _array(image: Pixels, band: int | None) -> Handed:
     channels_last = image.ndim > 2
     if image.ndim not in (2, 3, 4) or (channels_last and image.shape[-1] not in (1, 3)):
         raise NirganError(
             f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
             "or B x H x W x 1 or 3"
         )
-    bands = _one_band(np.moveaxis(image, -1, 0), image.shape) if channels_last else image
+    bands = _one_band(image if channels_last else image[..., None], band)
     single = bands.ndim == 2
 
     def back(colours: Tensor) -> Pixels:
@@ -91,7 +98,7 @@ def _array(image: Pixels) -> Handed:
     return Handed(_checked(bands[None] if single else bands), back)
 
 
-def _tensor(image: Tensor) -> Handed:
+def _tensor(image: Tensor, band: int | None) -> Handed:
     if image.dim() not in (2, 3, 4) or (image.dim() > 2 and image.shape[-3] not in (1, 3)):
         raise NirganError(
             f"a tensor of shape {tuple(image.shape)}: expected H x W, C x H x W or B x C x H x W "
@@ -100,8 +107,7 @@ def _tensor(image: Tensor) -> Handed:
     pixels = image.detach().cpu()
     pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
     values = pixels.numpy()
-    if values.ndim > 2:
-        values = _one_band(np.moveaxis(values, -3, 0), values.shape)
+    values = _one_band(np.moveaxis(values, -3, -1) if values.ndim > 2 else values[..., None], band)
     single = image.dim() < 4
 
     def back(colours: Tensor) -> Tensor:
@@ -111,7 +117,7 @@ def _tensor(image: Tensor) -> Handed:
     return Handed(_checked(values[None] if single else values), back)
 
 
-def _pil(image: Image.Image) -> Handed:
+def _pil(image: Image.Image, band: int | None) -> Handed:
     modes: Sequence[str] = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
     if image.mode not in modes:
         raise NirganError(
@@ -121,7 +127,9 @@ def _pil(image: Image.Image) -> Handed:
     alpha = None
     if image.mode in ("LA", "RGBA"):
         pixels, alpha = pixels[..., :-1], pixels[..., -1]
-    handed = _array(pixels)
+    if alpha is not None and band == len(image.getbands()):
+        pixels, alpha, band = alpha, None, None
+    handed = _array(pixels, band)
 
     def back(colours: Tensor) -> Image.Image:
         made = np.moveaxis(from_unit(colours, np.dtype(np.uint8))[0], 0, -1)
@@ -132,14 +140,17 @@ def _pil(image: Image.Image) -> Handed:
     return Handed(handed.bands, back)
 
 
-def _one_band(channels: Pixels, shape: Sequence[int]) -> Pixels:
-    if any(not np.array_equal(channels[0], other) for other in channels[1:]):
-        raise NirganError(
-            f"{tuple(shape)}: channels that differ, expected one NIR band (or three equal "
-            "channels); is this a colour picture?"
-        )
-    band: Pixels = channels[0]
-    return band
+def _one_band(pictures: Pixels, band: int | None) -> Pixels:
+    """H x W x C or B x H x W x C to the same without C."""
+    if band is not None:
+        several = pictures if pictures.ndim == 4 else pictures[None]
+        chosen = np.stack([channel(one, None, band, "the picture") for one in several])
+        return chosen if pictures.ndim == 4 else chosen[0]
+    if pictures.shape[-1] == 1:
+        return pictures[..., 0]
+    for one in pictures if pictures.ndim == 4 else pictures[None]:
+        distance_from_grey(one, "the picture")
+    return pictures[..., 1]
 
 
 def _checked(bands: Pixels) -> Pixels:

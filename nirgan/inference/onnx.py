@@ -65,7 +65,8 @@ def read_onnx(file: Path) -> Saved:
     """
     network = OnnxNetwork(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    return Saved(network.eval(), network.facts.name, digest, {"name": network.facts.name})
+    facts = network.facts
+    return Saved(network.eval(), facts.name, digest, {"name": facts.name, "scale": facts.scale})
 
 
 def session(file: Path) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirgan.errors import NirganError
-from nirgan.inference.desk import Desk, legend
+from nirgan.inference.desk import TRAINED, Desk, legend
 from nirgan.inference.plan import PICTURES
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KEPT = 86400
 """Seconds until uploads and results are deleted; all of them are when the page ends."""
 SCALES = [
+    ("as the model was trained", TRAINED),
     ("range of the file's type", "dtype"),
     ("percentiles of the picture", "percentile"),
     ("10 bits: 0,1023", "0,1023"),
@@ -55,7 +56,7 @@ def build(desk: Desk) -> "gr.Blocks":
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
                 scale = gr.Dropdown(
                     SCALES,
-                    value="dtype",
+                    value=TRAINED,
                     label="What is black, what is white",
                     info="Choose, or write two values of your camera: LOW,HIGH",
                     allow_custom_value=True,

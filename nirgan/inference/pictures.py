@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,24 +10,28 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from nirgan.data.channels import remark
 from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Room
+from nirgan.data.decoding.picture import Metadata, Room, Tag
 from nirgan.data.decoding.png import SIGNATURE, chunk
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import (
     DESCRIPTION,
-    SOFTWARE,
+    ICC,
     XMP,
+    Field,
     description,
-    directory,
-    jpeg_segments,
+    jpeg_start,
     png_chunks,
+    profile_of,
+    tags_of,
     xmp,
 )
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
+NOTHING = Metadata()
 JPEG_QUALITY = 95
 JPEG_SIDE = 65_500
 """Pixels; the most that the encoder takes."""
@@ -44,11 +48,15 @@ class NirPicture:
         band: H x W as the camera wrote it; integers of any type, or finite float32 of any range.
         alpha: H x W of the same type; None where the file has none.
         turned: Whether the camera was not held upright, so that the file's rows are others.
+        remark: What its owner should know of how the band was found, if anything.
+        metadata: What else its file says.
     """
 
     band: Pixels
     alpha: Pixels | None = None
     turned: bool = False
+    remark: str = ""
+    metadata: Metadata = NOTHING
 
 
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
@@ -57,21 +65,23 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     Args:
         path: The file; its name may end in anything.
         largest: Megapixels; a larger picture is refused before it is decoded.
-        band: The channel, or the page of a TIFF, that is near-infrared, from 1 on; None: the only
-            one, or any of three that are equal.
+        band: The channel that is near-infrared, or the page of a TIFF, from 1 on, whatever it is
+            meant for; alpha is the last. None: there is one, or all hold it, see
+            `nirgan.data.channels`.
 
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
     room = Room(largest, "--largest allows more", "--band N chooses the near-infrared one")
     decoded = decode(path, room, band)
-    pixels = one_band(decoded, path, room.band_advice)
+    pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    return NirPicture(pixels, decoded.alpha, decoded.turned_by != 1)
+    turned = decoded.turned_by != 1
+    return NirPicture(pixels, decoded.alpha, turned, remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
@@ -117,7 +127,13 @@ def to_levels(rgb: Tensor, depth: int) -> Pixels:
 
 
 def write(
-    target: Path, rgb: Tensor | Pixels, *, depth: int, title: str, alpha: Pixels | None = None
+    target: Path,
+    rgb: Tensor | Pixels,
+    *,
+    depth: int,
+    title: str,
+    alpha: Pixels | None = None,
+    metadata: Metadata = NOTHING,
 ) -> None:
     """Write a picture, whole or not at all.
 
@@ -127,6 +143,7 @@ def write(
         depth: Bits a channel, 8 or 16.
         title: The model that made the colours, `Colorizer.title`.
         alpha: H x W, see `canvas`, which may hold it already.
+        metadata: The camera's, which is kept beside what says that the colors are synthetic.
 
     Raises:
         NirganError: It cannot be written.
@@ -140,9 +157,9 @@ def write(
         pixels = rgb
     suffix = target.suffix.lower()
     if suffix in TIFF:
-        _write_tiff(target, pixels, title, description(title))
+        _write_tiff(target, pixels, title, description(title), metadata)
     elif suffix in PNG:
-        _write(target, _png(pixels, title))
+        _write(target, _png(pixels, title, metadata))
     else:
         if max(pixels.shape) > JPEG_SIDE:
             raise NirganError(
@@ -152,10 +169,12 @@ def write(
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
         start = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment, JFIF's
-        _write(target, (data[:start], jpeg_segments(title), data[start:]))
+        size = pixels.shape[1], pixels.shape[0]
+        head = jpeg_start(bytes(data[:start]), title, metadata, size)
+        _write(target, (head, data[start:]))
 
 
-def _png(pixels: Pixels, title: str) -> Iterator[bytes]:
+def _png(pixels: Pixels, title: str, metadata: Metadata) -> Iterator[bytes]:
     """A PNG, piece by piece, so that it is never in memory a second time.
 
     Compressed as OpenCV and libpng do it fast: differences to the pixel before, their runs.
@@ -164,7 +183,8 @@ def _png(pixels: Pixels, title: str) -> Iterator[bytes]:
     size = channels * pixels.itemsize  # of a pixel
     colour = 6 if channels == 4 else 2
     header = struct.pack(">2I5B", width, height, 8 * pixels.itemsize, colour, 0, 0, 0)
-    yield SIGNATURE + chunk(b"IHDR", header) + png_chunks(title)
+    yield SIGNATURE + chunk(b"IHDR", header)
+    yield png_chunks(title, metadata, (width, height))
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
     step = max(1, STRIP // (width * size))
     for top in range(0, height, step):
@@ -207,7 +227,9 @@ def _unit(alpha: Pixels) -> Pixels:
     return alpha.astype(np.float32) / np.float32(most)
 
 
-def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
+def _write_tiff(
+    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NOTHING
+) -> None:
     """Uncompressed, in strips.
 
     Args:
@@ -215,6 +237,7 @@ def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
         pixels: H x W x 1, 3 or 4.
         title: The model.
         text: What is seen.
+        metadata: Of the camera.
     """
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
@@ -222,29 +245,30 @@ def _write_tiff(target: Path, pixels: Pixels, title: str, text: str) -> None:
     row = pixels.nbytes // height
     rows = max(1, STRIP // row)
     tops = range(0, height, rows)
-    tags: dict[int, str | bytes | Sequence[int]] = {
+    tags: dict[int, Field] = {
         256: [width],
         257: [height],
         258: [pixels.itemsize * 8] * channels,
         259: [1],  # no compression
         262: [2 if channels >= 3 else 1],  # red, green, blue; or grey, black as zero
         DESCRIPTION: text,
+        **({ICC: Tag(7, len(profile), profile)} if (profile := profile_of(metadata)) else {}),
         273: [8 + top * row for top in tops],
         277: [channels],
         278: [rows],
         279: [min(rows, height - top) * row for top in tops],
-        SOFTWARE: title,
         339: [3 if pixels.dtype.kind == "f" else 1] * channels,
-        XMP: xmp(title),
+        XMP: xmp(title, metadata.xmp),
     }
     if channels == 4:
         tags[338] = [2]  # alpha, by which colours are not multiplied
     end = 8 + pixels.nbytes
     odd = end % 2
-    head = b"II*\0" + (end + odd).to_bytes(4, "little")
+    directories, main = tags_of(title, metadata, (width, height), tags, end + odd)
+    head = b"II*\0" + main.to_bytes(4, "little")
     if pixels.dtype.byteorder == ">":
         pixels = pixels.astype(pixels.dtype.newbyteorder("<"))
-    _write(target, (head, pixels.data, bytes(odd), directory(tags, end + odd)))
+    _write(target, (head, pixels.data, bytes(odd), directories))
 
 
 def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:

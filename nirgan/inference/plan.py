@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from nirgan.errors import named
+from nirgan.files import expanded
 from nirgan.inference.geotiff import is_geotiff
 from nirgan.inference.video import SUFFIXES, is_video
 
@@ -74,7 +75,7 @@ def plan(
     """
     made = Plan()
     owners: dict[Path, Path] = {}
-    for text in inputs:
+    for text in (str(expanded(given)) for given in inputs):  # quoted, `~` is left to us
         found = False
         for source, within in _files(text, output, made.problems):
             found = True

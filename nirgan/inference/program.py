@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from nirgan.data.images import signed_to_unit
+from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
-from nirgan.inference.scaling import Limits
 from nirgan.inference.tiles import LEAST
 
 INPUT, OUTPUT = "nir", "rgb"

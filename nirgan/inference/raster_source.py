@@ -22,10 +22,12 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as Part
 
-from nirgan.data.images import NOISE, Pixels
+from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, named
 from nirgan.inference.tiles import Window
 
+NOISE = 2
+"""Levels by which equal bands differ where they are compressed with loss."""
 FAR = 64
 """Pixels: holes are filled from no further away, so that every window fills them alike."""
 SAMPLE = 1024

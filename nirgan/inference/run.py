@@ -12,13 +12,13 @@ from typing import Protocol
 
 import numpy as np
 
+from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, named
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff
 from nirgan.inference.pictures import NirPicture, check_target, read, write, write_degrees
 from nirgan.inference.place import copy_place
 from nirgan.inference.plan import Job
-from nirgan.inference.scaling import Scale, hint_of_bits
 from nirgan.inference.video import colorize_video
 
 AHEAD = 3
@@ -46,7 +46,7 @@ class Options:
         scale: Of camera values.
         depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
         uncertainty: Whether maps are written too.
-        band: Which channel or page is near-infrared, from 1 on; None: the only one.
+        band: Which band, channel or page is near-infrared, from 1 on; None: not said.
         largest: Megapixels of the largest picture that is decoded.
     """
 
@@ -160,14 +160,17 @@ def _colorized(
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
         outcome.hints.append(f"{named(job.source)}: {hint}")
+    if picture.remark:
+        outcome.hints.append(f"{named(job.source)}: {picture.remark}")
     limits = options.scale.limits(picture.band, job.source)
     degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
-    rgb, turned = colorizer.picture(picture, limits, depth, degrees), picture.turned
+    rgb = colorizer.picture(picture, limits, depth, degrees)
+    turned, metadata = picture.turned, picture.metadata
 
     def write_all() -> None:
         if degrees is not None:
             write_degrees(job.uncertainty, degrees, colorizer.title)
-        write(job.target, rgb, depth=depth, title=colorizer.title)
+        write(job.target, rgb, depth=depth, title=colorizer.title, metadata=metadata)
         if not turned:
             copy_place(job.source, job.target)
 
@@ -178,8 +181,11 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
     """Colorize what does not fit into memory; gives what its owner should know."""
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        scale, largest = options.scale, options.largest
-        colorize_video(colorizer, job.source, job.target, scale, tick, largest=largest)
+        colorize_video(
+            *(colorizer, job.source, job.target, options.scale, tick),
+            largest=options.largest,
+            band=options.band,
+        )
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         return [f"{named(job.source)}: {maps}"] if options.uncertainty else []
     return colorize_geotiff(

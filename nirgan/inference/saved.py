@@ -45,7 +45,8 @@ class Saved:
         name: What it is called.
         digest: The first 8 digits of the SHA-256 of the file of its weights.
         config: `format`, `name`, `generator` (`class_path` and `init_args`), and what else there
-            is: `nirgan` (the version that wrote it), `training`, `measured`.
+            is: `nirgan` (the version that wrote it), `training`, `measured`, `scale` (which camera
+            values were black and white in training, see `nirgan.data.scaling.Scale.parse`).
     """
 
     generator: nn.Module

@@ -5,15 +5,17 @@ PyAV is imported when a video is there.
 """
 
 from collections.abc import Callable
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.files import whole
 from nirgan.inference.labels import description
-from nirgan.inference.scaling import Scale
 from nirgan.inference.steady import Colorizes, Steady
 from nirgan.inference.threads import ahead, behind
 
@@ -36,6 +38,7 @@ def colorize_video(
     tick: Callable[[int], None],
     batch: int = 4,
     largest: float = 100.0,
+    band: int | None = None,
 ) -> None:
     """Colorize a video.
 
@@ -48,11 +51,13 @@ def colorize_video(
         colorizer: Makes the colours.
         source: A video of one band: grey, YUV without colour, or equal channels.
         target: Its suffix, one of `SUFFIXES`, says the container.
-        scale: What becomes [0, 1]. Limits found in the first frame hold for all. Values of limited
-            range are taken as those of full range that they stand for.
+        scale: What becomes [0, 1], the same of all frames: percentiles are those of the whole
+            video, which is read twice for them. Values of limited range are taken as those of
+            full range that they stand for.
         tick: Is told how many more frames are done.
         batch: Frames that the colorizer is given at once.
         largest: Megapixels; larger frames are refused.
+        band: The channel that is near-infrared, from 1 on; None: all hold it.
 
     Raises:
         NirganError: PyAV is not installed; the source is no video, damaged, cut off, in colour, or
@@ -66,11 +71,13 @@ def colorize_video(
             f"{named(source)}: {error.name} is not installed, and videos need it: "
             "pip install 'nirgan[video]'"
         ) from error
-    first = video_reading.first_frame(source, largest)
-    limits = first.codes.limits(scale, first.band, named(source))
+    with closing(video_reading.frames_of(source, largest, band)) as frames:
+        first = next(frames)
+        every = video_reading.sample(chain([first], frames)) if scale.kind == "percentile" else None
+    limits = first.codes.limits(scale, first.band if every is None else every, named(source))
     with video_reading.opened(source) as container, whole(target) as part:
         pictures = video_reading.pictures_of(source, container, largest)
-        reader = video_reading.Reader(source, container, pictures)
+        reader = video_reading.Reader(source, container, pictures, band)
         text = description(colorizer.title)
         with (
             video_writing.writing(part, named(target), container, pictures, first, text) as writer,

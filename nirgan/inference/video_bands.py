@@ -13,17 +13,15 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange
 
-from nirgan.data.images import Pixels
-from nirgan.errors import NirganError
-from nirgan.inference.scaling import Limits, Scale
+from nirgan.data.channels import SIDE, cast_of, channel
+from nirgan.data.images import Pixels, one_band
+from nirgan.data.scaling import Limits, Scale
 
 PLANAR = re.compile(r"(gray|yuvj?a?4\d\dp)(\d+)?(le|be)?")
 """Pixel formats whose first plane is the luma, in the low bits of each number."""
 
-COLOURED = 4.0
-"""Mean distance from grey, of 255 levels, from which on a frame is a colour picture. Lossy coding,
-a camera's cast, or a coloured caption at the edge leave less."""
-
+STEP = 4
+"""Every so many rows and columns of chroma are looked at, of a frame that is large."""
 
 Matrix = tuple[int, int, int, int]
 
@@ -57,29 +55,38 @@ class Codes:
         return Limits(16 * step + 219 * step * low / most, 16 * step + 219 * step * high / most)
 
 
-def band_of(frame: VideoFrame) -> tuple[Pixels, Codes]:
+def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, Codes]:
     """The near-infrared band of a frame.
+
+    Args:
+        frame: As decoded.
+        name: What messages call it.
+        band: The channel that is near-infrared, red, green or blue, from 1 on; None: all hold it,
+            see `nirgan.data.channels`.
 
     Returns:
         H x W, uint8 or uint16, not turned yet; what its numbers mean.
 
     Raises:
-        NirganError: It is a colour picture.
+        NirganError: It is a colour picture, or has no such channel.
     """
     planar = PLANAR.fullmatch(frame.format.name)
-    if planar is None or frame.planes[0].line_size < 0:  # stored from the bottom up
-        return _of_colours(frame)
+    grey = planar is not None and planar[1] == "gray"
+    if planar is None or frame.planes[0].line_size < 0 or (band is not None and not grey):
+        return _of_colours(frame, name, band)  # that, or stored from the bottom up
     bits = int(planar[2] or 8)
     order = ">" if planar[3] == "be" else "<"
     luma, *chroma = (_numbers(plane, bits, order) for plane in frame.planes[:3])
-    middle, unit = 2 ** (bits - 1), 2 ** (bits - 8)
-    for plane in chroma:
-        _refuse_colour(np.abs(plane[::2, ::2].astype(np.int32) - middle).mean() / unit)
-    grey = planar[1] == "gray"
     full = frame.color_range == ColorRange.JPEG.value
     unsaid = frame.color_range == ColorRange.UNSPECIFIED.value
     # Where a file does not say, YUV is limited and grey is full: so do FFmpeg's own conversions.
-    return luma.astype(luma.dtype.newbyteorder("=")), Codes(bits, not (full or (grey and unsaid)))
+    codes = Codes(bits, not (full or (grey and unsaid)))
+    luma = luma.astype(luma.dtype.newbyteorder("="))
+    if band is not None:
+        channel(luma, None, band, name)
+    elif len(chroma) > 1:
+        _refuse_color(luma, chroma[0], chroma[1], codes, name)
+    return luma, codes
 
 
 def _numbers(plane: VideoPlane, bits: int, order: str) -> Pixels:
@@ -88,23 +95,24 @@ def _numbers(plane: VideoPlane, bits: int, order: str) -> Pixels:
     return rows[:, : plane.width]
 
 
-def _of_colours(frame: VideoFrame) -> tuple[Pixels, Codes]:
+def _of_colours(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, Codes]:
     deep = any(component.bits > 8 for component in frame.format.components)
     bits = 16 if deep else 8
     colours = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    some = colours[::2, ::2].astype(np.int32)
-    spread = some.max(-1) - some.min(-1)
-    _refuse_colour(
-        spread.mean() / 2 / 2 ** (bits - 8)
-    )  # twice as far apart as from the grey between
-    return np.ascontiguousarray(colours[..., 1]), Codes(bits, limited=False)
+    chosen = one_band(colours, name)[0] if band is None else channel(colours, None, band, name)
+    return chosen, Codes(bits, limited=False)
 
 
-def _refuse_colour(levels: float) -> None:
-    if levels > COLOURED:
-        raise NirganError(
-            f"in colour (by {levels:.0f} of 255 levels), expected one NIR band or equal channels"
-        )
+def _refuse_color(luma: Pixels, blue: Pixels, red: Pixels, codes: Codes, name: Any) -> None:
+    black, luma_range, chroma_range = (16, 219, 224) if codes.limited else (0, 255, 255)
+    step = STEP if min(blue.shape) > STEP * SIDE else 1
+    unit = np.float32(2 ** (codes.bits - 8))
+    down, across = (step * -(-a // b) for a, b in zip(luma.shape, blue.shape, strict=True))
+    bright = (luma[::down, ::across] / unit - black) * np.float32(255 / luma_range)
+    chroma = [
+        (p[::step, ::step] / unit - 128) * np.float32(255 / chroma_range) for p in (blue, red)
+    ]
+    cast_of(bright, chroma[0], chroma[1], name)
 
 
 def display_matrix(frame: VideoFrame) -> Matrix | None:

@@ -1,12 +1,14 @@
 """A video's frames with their times, and the packets of its sound and subtitles."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -24,6 +26,9 @@ ALLOWED = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
     "protocol_whitelist": "file",
 }
+
+PIXELS, VALUES = 2**16, 900_000
+"""Of a frame, about, that are looked at for its values; and values that stand for a video's."""
 
 MISSING = 0.5
 """Seconds by which a file may end earlier than it says; the coding of sound leaves fractions."""
@@ -102,12 +107,16 @@ class Reader:
         path: What messages call it.
         container: It, opened.
         stream: Its frames.
+        band: The channel that is near-infrared, from 1 on; None: all hold it.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, band: int | None = None
+    ) -> None:
         self.path = path
         self.container = container
         self.stream = stream
+        self.band = band
         self.copied = [*container.streams.audio, *container.streams.subtitles]
         self._frames = self._packets = 0
         self._seconds = 0.0
@@ -163,10 +172,7 @@ class Reader:
             raise self._damaged(
                 f"{kind[0]}x{kind[1]} {kind[2]}, after {expected[0]}x{expected[1]} {expected[2]}"
             )
-        try:
-            band, codes = band_of(picture)
-        except NirganError as error:
-            raise NirganError(f"{named(self.path)}: frame {self._frames + 1}: {error}") from error
+        band, codes = band_of(picture, f"{self.path}: frame {self._frames + 1}", self.band)
         if former is None:
             self._matrix = display_matrix(picture)
         band, turned = upright(band, self._matrix)
@@ -184,12 +190,22 @@ class Reader:
         return max(picture.pts, former.pts + 1)
 
 
-def first_frame(path: Path, largest: float) -> Frame:
-    """The first frame.
+def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[Frame, None, None]:
+    """All frames.
 
     Raises:
         NirganError: See `opened`, `pictures_of` and `Reader.read`.
     """
     with opened(path) as container:
-        reader = Reader(path, container, pictures_of(path, container, largest))
-        return next(item for item in reader.read() if isinstance(item, Frame))
+        reader = Reader(path, container, pictures_of(path, container, largest), band)
+        yield from (item for item in reader.read() if isinstance(item, Frame))
+
+
+def sample(frames: Iterable[Frame]) -> Pixels:
+    """Codes that are as frequent as they are in all of a video, `VALUES` of them about."""
+    counts = np.zeros(2**16, np.int64)
+    for frame in frames:
+        step = 1 + isqrt(frame.band.size // PIXELS)
+        counts += np.bincount(frame.band[::step, ::step].ravel(), minlength=counts.size)
+    kept = np.ceil(counts * min(1.0, VALUES / counts.sum())).astype(np.int64)
+    return np.arange(counts.size, dtype=np.uint16).repeat(kept)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, pad
 
+from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff import colorize_geotiff
-from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
 
 rasterio = pytest.importorskip("rasterio")

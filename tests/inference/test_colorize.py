@@ -65,6 +65,26 @@ def test_a_folder(shots, model, capsys):
     assert "tiny" in Image.open(out / "a.png").text["Description"]
 
 
+def test_a_channel_is_chosen_or_its_choice_is_told(tmp_path, model, capsys):
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    grey = (RAMP % 256).astype(np.uint8)
+    stamped = np.dstack([grey] * 3)
+    stamped[-2:, :40] = (0, 128, 255)  # OpenCV's order
+    cv2.imwrite(str(shots / "a.png"), stamped)
+    status, out = colorize(shots, model)
+    assert status == 0
+    assert "a.png: channels that differ by" in capsys.readouterr().err
+    colorizer = load(model)
+    assert np.array_equal(read(out / "a.png"), colorizer(stamped[..., 1]))
+    for band in (1, 3):
+        status, _ = colorize(shots, model, f"--band={band}", "--overwrite")
+        assert (status, capsys.readouterr().err) == (0, "")
+        assert np.array_equal(read(out / "a.png"), colorizer(stamped[..., 3 - band]))
+    assert colorize(shots, model, "--band=5", "--overwrite")[0] == 1
+    assert "a.png: no band 5, of the 3 that there are" in capsys.readouterr().err
+
+
 def test_bad_ones_are_told_at_the_end_and_hold_up_nothing(shots, model, capsys):
     (shots / "bad.png").write_bytes(b"no picture")
     (shots / "night/cut.jpg").write_bytes((shots / "night/b.jpg").read_bytes()[:300])

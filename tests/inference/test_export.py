@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from nirgan.cli import main
+from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference import checked, export, onnx
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.loading import load
 from nirgan.inference.program import Program
 from nirgan.inference.saved import read_model, write_model
-from nirgan.inference.scaling import Limits
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.generators.unet import UNet

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
-from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
 from nirgan.inference.uncertainty import expected_error
 

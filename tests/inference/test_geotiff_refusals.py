@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
-from nirgan.inference.scaling import Scale
 
 rasterio = pytest.importorskip("rasterio")
 from rasters import Smooth, save, scene  # noqa: E402

@@ -12,8 +12,6 @@ from bad_tiffs import STACK
 from picture_files import ALPHA, BAND, COLOUR, UNIT, WIDE, by_opencv, by_tifffile, saved
 from PIL import Image
 
-from nirgan.data.decoding.picture import Decoded
-from nirgan.data.images import one_band
 from nirgan.errors import NirganError
 from nirgan.inference import pictures
 from nirgan.inference.labels import SOURCE
@@ -263,18 +261,6 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     with pytest.raises(NirganError, match=r"cannot be written \(Permission denied"):
         write(tmp_path / "a.png", RGB, depth=8, title="t")
     tmp_path.chmod(0o700)
-
-
-@pytest.mark.parametrize(("levels_off", "lossy"), [(1, True), (2, True), (3, True), (1, False)])
-def test_a_jpegs_noise_is_no_colour(levels_off, lossy):
-    three = np.dstack([BAND, BAND, BAND])
-    three[2, 3, 2] += levels_off
-    decoded = Decoded(three, lossy=lossy)
-    if lossy and levels_off <= 2:
-        assert np.array_equal(one_band(decoded, Path("a.jpg")), BAND)
-    else:
-        with pytest.raises(NirganError, match="a.jpg: 3 channels that differ"):
-            one_band(decoded, Path("a.jpg"))
 
 
 @pytest.mark.parametrize("largest", [0.0001, 0.000107])

@@ -32,6 +32,13 @@ def test_files_and_patterns(shots, tmp_path):
     assert targets(made, out) == ["b.JPG", "deep/er/c.tif"]
 
 
+def test_home_in_a_quoted_pattern(shots, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = plan(["~/shots/**/*.tif", "~/shots/a.png", "~no-such-person/x.png"], tmp_path / "out")
+    assert [job.source for job in made.jobs] == [shots / "deep/er/c.tif", shots / "a.png"]
+    assert made.problems == ["~no-such-person/x.png: no such file or folder"]
+
+
 def test_a_file_with_magic_in_its_name_is_that_file(shots, tmp_path):
     (shots / "[x].png").write_bytes(b"")
     made = plan([str(shots / "[x].png")], tmp_path / "out")

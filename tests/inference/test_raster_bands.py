@@ -7,13 +7,13 @@ from picture_files import packed_bits, saved, tiff
 from PIL import Image
 from torch import nn
 
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.inference import run
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff import colorize_geotiff, is_geotiff
 from nirgan.inference.pictures import read
 from nirgan.inference.plan import Job
-from nirgan.inference.scaling import Scale
 from nirgan.inference.tiles import Window
 
 rasterio = pytest.importorskip("rasterio")

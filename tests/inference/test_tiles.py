@@ -7,10 +7,10 @@ from contracts import networks_in, small
 from torch import nn
 
 import nirgan.networks.generators as package
+from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import NirPicture, to_levels
-from nirgan.inference.scaling import Limits
 from nirgan.inference.tiles import Blending, Reach, places, reach_of
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.closed_form import NirTable

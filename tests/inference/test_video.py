@@ -9,8 +9,8 @@ av = pytest.importorskip("av", reason="videos need PyAV: pip install 'nirgan[vid
 from clips import clip, decoded, packets_of, ramp, times_of, turn  # noqa: E402
 from videos import Tinted, colorized, expected, noisy, untouched  # noqa: E402
 
+from nirgan.data.scaling import Scale  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
-from nirgan.inference.scaling import Scale  # noqa: E402
 
 KINDS = {
     "mp4": ("libx264", "yuv420p", "aac", Fraction(1, 12800)),
@@ -226,10 +226,31 @@ def test_a_scale_speaks_of_full_range_and_holds_for_all_frames(tmp_path):
     assert colorizer.bands[5].max() == pytest.approx(1.0, abs=0.01)
     colorizer = Tinted()
     colorized(source, colorizer=colorizer, scale=Scale.parse("percentile:0,100"))
-    assert colorizer.bands[0].max() == 1
-    # Of 51 to 204, by limits of 51 and 102; frames are steadied, so that 1 is not reached at once.
-    within = (colorizer.bands[5] < 0.98).float().mean()
-    assert within == pytest.approx(1 / 3, abs=0.02)
+    assert colorizer.bands[0].max() == pytest.approx(1 / 3, abs=0.01)  # of 51 to 204
+    assert colorizer.bands[5].max() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(("codec", "pixels"), [("ffv1", "gray"), ("ffv1", "gray10le")])
+def test_percentiles_are_those_of_all_frames(tmp_path, codec, pixels):
+    """A film that fades in from black, and out; its first and last frames say nothing of it."""
+    bright = [0, 0, 0.1, 0.5, 1, 1, 1, 1, 0.5, 0.02, 0]
+    ramp = np.linspace(0, 200, 64 * 80).reshape(64, 80)
+    levels = [np.round(ramp * share).astype(np.uint8) for share in bright]
+    source = clip(
+        *(tmp_path / "fade.mkv", codec, pixels),
+        frames=len(bright),
+        pictures=lambda number: levels[number],
+        full=True,
+    )
+    colorizer = Tinted()
+    colorized(source, colorizer=colorizer, scale=Scale.parse("percentile:1,99"))
+    low, high = np.percentile(np.stack(levels), (1, 99))
+    for number in (0, 4, 7):
+        expected = np.clip((levels[number] - low) / (high - low), 0, 1)
+        assert np.abs(colorizer.bands[number].numpy() - expected).max() <= 0.02
+    black = clip(tmp_path / "b.mkv", codec, pixels, pictures=lambda _: levels[0], full=True)
+    with pytest.raises(NirganError, match="b.mkv: percentiles 1 and 99 are both 0; use --scale"):
+        colorized(black, scale=Scale.parse("percentile:1,99"))
 
 
 def test_subtitles_and_chapters_go_along(tmp_path):

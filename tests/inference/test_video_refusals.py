@@ -109,14 +109,14 @@ BAD = {
     "in colour": (
         "clip.mp4",
         lambda path: clip(path, pictures=coloured),
-        "frame 1: in colour .*expected one NIR band",
+        "frame 1: 3 channels that differ .in color.*expected one NIR band.*--band 1",
     ),
     "in colour, as RGB": (
         "clip.mkv",
         lambda path: clip(
             path, "ffv1", "bgr0", pictures=lambda n: coloured(n).reformat(format="bgr0")
         ),
-        "frame 1: in colour",
+        "frame 1: 3 channels that differ",
     ),
     "two sizes": ("clip.mkv", mixed, "frame 3: 64x32 yuvj420p, after 48x32 yuvj420p"),
     "damaged": ("clip.mp4", damage, r"frame \d+: "),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nirgan.inference.scaling import Scale
+from nirgan.data.scaling import Scale
 from nirgan.inference.video import colorize_video
 
 DTYPE = Scale.parse("dtype")

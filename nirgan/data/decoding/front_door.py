@@ -8,9 +8,11 @@ library is printed.
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
+from nirgan.data.decoding.metadata import metadata
 from nirgan.data.decoding.picture import Decoded, Room, Unusable
 from nirgan.errors import NirganError, named
 
@@ -66,7 +68,7 @@ def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return decoder(data, room, band)
+        return replace(decoder(data, room, band), metadata=metadata(data))
     except Unusable as error:
         raise NirganError(f"{named(path)}: {error}") from error
     except MemoryError as error:

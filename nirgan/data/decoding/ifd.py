@@ -1,7 +1,7 @@
 """Directories of TIFF files, and of EXIF, which has the same form."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,15 @@ from nirgan.data.decoding.picture import Pixels, Unusable
 
 WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """The types of field that hold whole numbers, as numpy and struct call them."""
+
+SIZES = {
+    **dict.fromkeys((1, 2, 6, 7), (1, 1)),
+    **dict.fromkeys((3, 8), (2, 2)),
+    **dict.fromkeys((4, 9, 11, 13), (4, 4)),
+    **dict.fromkeys((5, 10), (8, 4)),
+    **dict.fromkeys((12, 16, 17, 18), (8, 8)),
+}
+"""Bytes of a value of each type, and of the numbers that it consists of."""
 
 MOST = 4096
 """Tags of a directory that is believed."""
@@ -24,6 +33,8 @@ class Values:
         place: Where the values begin.
         count: How many.
         kind: Their type, as numpy calls it; empty: no whole numbers.
+        code: The number of their type.
+        order: `<` or `>`.
     """
 
     tag: int
@@ -31,6 +42,21 @@ class Values:
     place: int
     count: int
     kind: str
+    code: int
+    order: str
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they take; 0 of a type that is not known."""
+        return self.count * SIZES.get(self.code, (0, 1))[0]
+
+    def raw(self) -> bytes:
+        """Those bytes, little-endian; empty where they lie beyond the end of the file."""
+        unit = SIZES.get(self.code, (0, 1))[1]
+        found = self.data[self.place : self.place + self.nbytes]
+        if len(found) < self.nbytes:
+            return b""
+        return np.frombuffer(found, f"{self.order}u{unit}").astype(f"<u{unit}").tobytes()
 
     def all(self) -> Pixels:
         """All of them.
@@ -106,6 +132,7 @@ def _values(data: bytes, order: str, place: int, pointer: str) -> Values:
     tag, kind, count = struct.unpack_from(order + "HH" + pointer, data, place)
     place += 4 + struct.calcsize(pointer)
     letter = WHOLE.get(kind, "")
-    if letter and count * struct.calcsize("=" + letter) > struct.calcsize(pointer):
-        (place,) = struct.unpack_from(order + pointer, data, place)
-    return Values(tag, data, place, count, letter and order + letter)
+    values = Values(tag, data, place, count, letter and order + letter, kind, order)
+    if values.nbytes <= struct.calcsize(pointer):
+        return values
+    return replace(values, place=struct.unpack_from(order + pointer, data, place)[0])

@@ -40,7 +40,7 @@ def decode(data: bytes, room: Room) -> Decoded:
         Unusable: It is damaged, too large, of four inks, or of more than 8 bits.
     """
     kept, turn, channels = [b"\xff\xd8"], 1, 0
-    for segment in _segments(data):
+    for segment in segments(data):
         body = data[segment.start + 4 : segment.end]
         if segment.marker == 0xE1 and body.startswith(b"Exif\0\0") and turn == 1:
             turn = orientation(body[6:])
@@ -60,7 +60,7 @@ def decode(data: bytes, room: Room) -> Decoded:
     return Decoded(pixels, lossy=True).turned(turn)
 
 
-def _segments(data: bytes) -> Iterator[_Segment]:
+def segments(data: bytes) -> Iterator[_Segment]:
     """All that comes before the first scan, and at last that scan with everything after it."""
     place = 2
     while True:

@@ -1,6 +1,7 @@
 """What all decoders share: what they give, what they refuse, and how large it may be."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,42 @@ class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names
 
 
 @dataclass(frozen=True)
+class Tag:
+    """A tag's value as TIFF and EXIF have it.
+
+    Attributes:
+        code: The number of its type.
+        count: How many values.
+        raw: They, little-endian.
+    """
+
+    code: int
+    count: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a camera says beside the pixels.
+
+    Attributes:
+        tags: Of the picture, maker and date say, by number.
+        exif: Of how it was taken.
+        gps: Of where.
+        dpi: Pixels per inch, across and down; None: not told.
+        icc: A profile; empty: none.
+        xmp: A packet of XML; empty: none.
+    """
+
+    tags: Mapping[int, Tag] = field(default_factory=dict)
+    exif: Mapping[int, Tag] = field(default_factory=dict)
+    gps: Mapping[int, Tag] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
+    icc: bytes = b""
+    xmp: bytes = b""
+
+
+@dataclass(frozen=True)
 class Decoded:
     """A picture as its camera wrote it, upright.
 
@@ -23,12 +60,14 @@ class Decoded:
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
         turned_by: EXIF's orientation of the file; 1 where it was upright.
+        metadata: What else its file says.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
     turned_by: int = 1
+    metadata: Metadata = field(default_factory=Metadata)
 
     def channel(self, band: int) -> "Decoded":
         """One channel alone, taken at its word; transparency is the last.
@@ -40,13 +79,13 @@ class Decoded:
             Unusable: There is none of that number.
         """
         colours = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
-        if band <= len(colours):
-            return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
-        if self.alpha is None or band > len(colours) + 1:
-            raise Unusable(
-                f"no band {band}, of the {len(colours) + (self.alpha is not None)} that there are"
-            )
-        return replace(self, pixels=self.alpha, alpha=None)
+        count = len(colours) + (self.alpha is not None)
+        if not 1 <= band <= count:
+            raise Unusable(f"no band {band}, of the {count} that there are")
+        if band > len(colours):
+            assert self.alpha is not None  # it is what makes the count
+            return replace(self, pixels=self.alpha, alpha=None)
+        return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
 
     def turned(self, orientation: int) -> "Decoded":
         """The same picture, upright.

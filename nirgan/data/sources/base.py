@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nirgan.data.images import Pixels, read_nir, read_rgb
+from nirgan.data.images import DTYPE, Pixels, read_nir, read_rgb
+from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
+from nirgan.files import expanded
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,23 @@ class Pair(ABC):
 
 @dataclass(frozen=True)
 class FilePair(Pair):
-    """A pair in two files."""
+    """A pair in two files.
+
+    Attributes:
+        nir: One of them.
+        rgb: The other.
+        nir_scale: Which values of the one are black and white.
+        rgb_scale: Of the other.
+    """
 
     nir: Path = Path()
     rgb: Path = Path()
+    nir_scale: Scale = DTYPE
+    rgb_scale: Scale = DTYPE
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`."""
-        nir, rgb = read_nir(self.nir), read_rgb(self.rgb)
+        nir, rgb = read_nir(self.nir, self.nir_scale), read_rgb(self.rgb, self.rgb_scale)
         if nir.shape != rgb.shape[:2]:
             raise NirganError(
                 f"{self.nir}: {nir.shape[1]}x{nir.shape[0]} pixels, but {self.rgb.name} has "
@@ -78,6 +89,9 @@ class FilePair(Pair):
                 digest.update(_hash(path, state.st_size, state.st_mtime_ns))
             except OSError as error:
                 raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
+        scales = f"{self.nir_scale} {self.rgb_scale}"
+        if scales != "dtype dtype":  # what was stored before there were any is as it was
+            digest.update(scales.encode())
         return digest.hexdigest()
 
 
@@ -88,7 +102,16 @@ def _hash(path: Path, size: int, changed: int) -> bytes:
 
 
 class PairSource(ABC):
-    """A data set of registered pairs."""
+    """A data set of registered pairs.
+
+    Attributes:
+        nir_scale: Which values of its near-infrared files are black and white, as `--scale` of
+            `colorize` has it; what is trained on it is used with the same.
+        rgb_scale: Of its color files.
+    """
+
+    nir_scale: str = "dtype"
+    rgb_scale: str = "dtype"
 
     @abstractmethod
     def pairs(self) -> list[Pair]:
@@ -110,7 +133,7 @@ def data_root(root: Path | None, name: str) -> Path:
     Raises:
         NirganError: There is no such folder.
     """
-    folder = root if root is not None else Path(os.environ.get("NIRGAN_DATA", "data")) / name
+    folder = expanded(root or Path(os.environ.get("NIRGAN_DATA", "data"), name))
     if not folder.is_dir():
         how = "source.root" if root is not None else f"NIRGAN_DATA to the folder that holds {name}/"
         raise NirganError(f"{folder}: no such folder; set {how}")

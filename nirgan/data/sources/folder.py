@@ -1,11 +1,17 @@
 """Pairs of one's own."""
 
+import re
+from glob import escape, glob
 from pathlib import Path
 
+from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import FilePair, Pair, PairSource
 from nirgan.errors import NirganError
+from nirgan.files import expanded
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
+STARS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
+"""What of a pattern stands for any text, as a regular expression; all else stands for itself."""
 SUFFIXES = {"nir": ("_nir", "-nir"), "rgb": ("_rgb", "-rgb")}
 
 
@@ -16,14 +22,34 @@ class Folder(PairSource):
     show the same place.
 
     Args:
-        nir: A folder, or a pattern with one `*`, `shots/*_nir.png` say. In a folder the name
-            without `_nir` is what pairs the files.
+        nir: A folder, whose names without `_nir` are what pairs the files; or a pattern, for
+            instance `shots/*_nir.png`, or `~/shots/**/*_nir.png` with all folders within: what
+            its stars stand for pairs the files, and is their id.
         rgb: The same for the colour pictures.
         category: What the pairs are called in tables.
+        nir_scale: Which values of the near-infrared files are black and white: `dtype`, all that
+            their type holds; two, `0,4095` of 12 bits; `percentile` or `percentile:LOW,HIGH`, of
+            each picture. It goes with what is trained, as the default `--scale` of `colorize`.
+        rgb_scale: The same for the color pictures.
+
+    Raises:
+        NirganError: A scale is none of these.
     """
 
-    def __init__(self, nir: str, rgb: str, category: str = "own") -> None:
+    def __init__(
+        self,
+        nir: str,
+        rgb: str,
+        category: str = "own",
+        nir_scale: str = "dtype",
+        rgb_scale: str = "dtype",
+    ) -> None:
         self.nir, self.rgb, self.category = nir, rgb, category
+        self.nir_scale, self.rgb_scale = nir_scale, rgb_scale
+        self._scales = (
+            Scale.parse(nir_scale, "source.nir_scale"),
+            Scale.parse(rgb_scale, "source.rgb_scale"),
+        )
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
@@ -36,17 +62,15 @@ class Folder(PairSource):
                 f"names must agree but for what {self.nir} and {self.rgb} say"
             )
         return [
-            FilePair(self.category, name, name, None, nir[name], rgb[name]) for name in sorted(nir)
+            FilePair(self.category, name, name, None, nir[name], rgb[name], *self._scales)
+            for name in sorted(nir)
         ]
 
 
 def _named(where: str, band: str) -> dict[str, Path]:
+    where = str(expanded(where))
     if "*" in where:
-        if where.count("*") > 1:
-            raise NirganError(f"source.{band}: {where!r} has several *, expected one")
-        where = str(Path(where))  # without ./ and //, as the files are named
-        before, after = (len(part) for part in where.split("*"))
-        named = [(str(f)[before : len(str(f)) - after], f) for f in _glob(where)]
+        named = _matches(where)
     elif Path(where).is_dir():
         pictures = [f for f in Path(where).iterdir() if f.suffix.lower() in EXTENSIONS]
         named = [(_stem(f, band), f) for f in sorted(pictures)]
@@ -62,10 +86,15 @@ def _named(where: str, band: str) -> dict[str, Path]:
     return files
 
 
-def _glob(pattern: str) -> list[Path]:
-    path = Path(pattern)
-    fixed = next(p for p in path.parents if "*" not in str(p))
-    return sorted(fixed.glob(str(path.relative_to(fixed))))
+def _matches(pattern: str) -> list[tuple[str, Path]]:
+    """The files of a pattern, sorted, each with what the stars stand for, joined by slashes."""
+    parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)
+    found = glob("".join(p if p in STARS else escape(p) for p in parts), recursive=True)  # noqa: PTH207
+    stars = re.compile("".join(STARS.get(p) or re.escape(p) for p in parts), re.DOTALL)
+    files = [
+        (match, f) for f in sorted(found) if Path(f).is_file() and (match := stars.fullmatch(f))
+    ]
+    return [("/".join(g.strip("/") for g in m.groups("") if g), Path(f)) for m, f in files]
 
 
 def _stem(file: Path, band: str) -> str:

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from nirgan.data.protocols import across_scenes
 from nirgan.data.sources.folder import Folder
 from nirgan.data.sources.vcip import Vcip
+from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 
 
@@ -86,6 +89,44 @@ def test_two_patterns(tmp_path):
     assert [p.id for p in pairs] == ["x 1", "y"]
 
 
+@pytest.mark.parametrize(
+    ("nir", "rgb", "ids"),
+    [
+        ("~/shots/**/*_nir.png", "~/shots/**/*_rgb.png", ["day 1/a/x", "day 1/y", "x"]),
+        ("~/shots/**/*_nir.png", "../me/shots/**/*_rgb.png", ["day 1/a/x", "day 1/y", "x"]),
+        ("shots/*/*_nir.png", "shots/*/*_rgb.png", ["day 1/y"]),
+        ("./shots/**/y_nir*", "shots/*/y_rgb*", ["day 1/.png"]),
+        ("~/shots", "~/shots[1]", ["x"]),
+        ("shots[1]/*.png", "shots/*_rgb.png", ["x"]),
+    ],
+)
+def test_patterns_of_home_and_of_all_folders_within(tmp_path, monkeypatch, nir, rgb, ids):
+    home = tmp_path / "me"
+    for name in ("x", "day 1/y", "day 1/a/x"):
+        pair(home / f"shots/{name}_nir.png", home / f"shots/{name}_rgb.png")
+    pair(home / "shots[1]/x.png", home / "other/x.png")
+    if nir == "~/shots":
+        (home / "shots/x_rgb.png").unlink()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    pairs = Folder(nir, rgb).pairs()
+    assert [p.id for p in pairs] == ids
+    assert all(p.nir.is_file() and p.rgb.is_file() and p.nir != p.rgb for p in pairs)
+
+
+def test_home_in_the_root_of_a_data_set_and_of_the_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = "field_0001"
+    pair(tmp_path / f"v/NIR/{name}_nir.png", tmp_path / f"v/RGB-Registered/{name}_rgb_reg.png")
+    (tmp_path / "vcip2020").symlink_to(tmp_path / "v")
+    monkeypatch.setenv("NIRGAN_DATA", "~")
+    for root in (Path("~/v"), None):
+        assert [p.nir.parent.parent.resolve() for p in Vcip(root=root).pairs()] == [tmp_path / "v"]
+    assert PairStore(Path("~/s")).folder == tmp_path / "s"
+    monkeypatch.setenv("NIRGAN_CACHE", "~/c")
+    assert PairStore().folder == tmp_path / "c"
+
+
 def test_mistakes_are_named(tmp_path):
     for name in ("a", "b"):
         pair(tmp_path / f"n/{name}.png", tmp_path / f"c/{name}.png")
@@ -97,5 +138,3 @@ def test_mistakes_are_named(tmp_path):
         Folder(str(tmp_path / "m"), folders[1]).pairs()
     with pytest.raises(NirganError, match="source.rgb: no pictures in"):
         Folder(folders[0], f"{tmp_path}/*.bmp").pairs()
-    with pytest.raises(NirganError, match=r"several \*"):
-        Folder(f"{tmp_path}/*/*.png", folders[1]).pairs()

@@ -5,14 +5,14 @@ in a picture of another camera only its owner knows; nothing here looks at a pic
 alone unless it is asked to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nirgan.data.images import Pixels
+from nirgan.data.decoding.picture import Pixels
 from nirgan.errors import NirganError, named
 
 FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
@@ -37,6 +37,13 @@ class Limits:
     low: float
     high: float
 
+    def to_stored(self, pixels: Pixels) -> Pixels:
+        """Camera values as the store keeps them: integers as uint16 of full range, else [0, 1]."""
+        unit: Pixels = self.to_unit(pixels).numpy()
+        if not np.issubdtype(pixels.dtype, np.integer):
+            return unit
+        return np.round(unit * 65535).astype(np.uint16)
+
     def to_unit(self, pixels: Pixels) -> Tensor:
         """Camera values of any shape and type to float32 in [0, 1], clipped; nan becomes 0."""
         unit = torch.from_numpy(pixels.astype(np.float32))
@@ -53,15 +60,21 @@ class Scale:
             `percentile`: those percentiles of a picture's own values.
         low: A camera value, or a percentile.
         high: Likewise.
+        option: What messages call it.
     """
 
     kind: str = "dtype"
     low: float = 0.0
     high: float = 0.0
+    option: str = field(default="--scale", repr=False, compare=False)
 
     @classmethod
-    def parse(cls, text: str) -> "Scale":
+    def parse(cls, text: str, option: str = "--scale") -> "Scale":
         """Read `--scale`.
+
+        Args:
+            text: What is given.
+            option: Where; messages begin with it.
 
         Raises:
             NirganError: It is none of the forms.
@@ -71,19 +84,25 @@ class Scale:
         """
         word, _, numbers = text.partition(":")
         if text == "dtype":
-            return cls()
+            return cls(option=option)
         if text == "percentile":
-            return cls("percentile", *PERCENTILES)
+            return cls("percentile", *PERCENTILES, option)
         kind, numbers = (word, numbers) if word == "percentile" else ("range", text)
         try:
             low, high = (float(number) for number in numbers.split(","))
         except ValueError:
-            raise NirganError(f"--scale {text}: expected {FORMS}") from None
+            raise NirganError(f"{option} {text}: expected {FORMS}") from None
         if not (np.isfinite([low, high]).all() and low < high):
-            raise NirganError(f"--scale {text}: LOW must be less than HIGH, both finite")
+            raise NirganError(f"{option} {text}: LOW must be less than HIGH, both finite")
         if kind == "percentile" and not 0 <= low < high <= 100:
-            raise NirganError(f"--scale {text}: percentiles lie between 0 and 100")
-        return cls(kind, low, high)
+            raise NirganError(f"{option} {text}: percentiles lie between 0 and 100")
+        return cls(kind, low, high, option)
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        ends = (self.low, self.high)
+        numbers = ",".join(str(int(n)) if float(n).is_integer() else repr(n) for n in ends)
+        return {"dtype": "dtype", "range": numbers}.get(self.kind, f"percentile:{numbers}")
 
     def limits(self, pixels: Pixels, name: Any) -> Limits:
         """The limits of a picture, of a video's first frame, or of a sample of a raster.
@@ -107,7 +126,7 @@ class Scale:
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
                 f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
-                "[0, 1]; say what is black and what is white: --scale LOW,HIGH"
+                f"[0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
 
@@ -119,8 +138,8 @@ class Scale:
         """
         if self.high > most:
             raise NirganError(
-                f"{named(name)}: its values end at {most:g}, but --scale says that {self.high:g} "
-                "is white; give it a scale of its own"
+                f"{named(name)}: its values end at {most:g}, but {self.option} says that "
+                f"{self.high:g} is white; give it a scale of its own"
             )
         return Limits(self.low, self.high)
 
@@ -134,16 +153,17 @@ class Scale:
         if not low < high:
             raise NirganError(
                 f"{named(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
-                "use --scale LOW,HIGH"
+                f"use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))
 
 
-def hint_of_bits(pixels: Pixels) -> str:
+def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
     """What to say of values that come out nearly black, or as negative, under `dtype`; or nothing.
 
     Args:
         pixels: Camera values of any type and shape, those of no data left out.
+        option: What would say otherwise.
     """
     values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
     if not values.size:
@@ -160,7 +180,7 @@ def hint_of_bits(pixels: Pixels) -> str:
     else:
         what = f"no value above {top:g}, where {most:g} is white"
     bits = {2.0**n - 1: f"if it is {n}-bit, " for n in (10, 12, 14)}.get(high, "")
-    return f"{what}: {bits}use --scale {low:.12g},{high:.12g}"
+    return f"{what}: {bits}use {option} {low:.12g},{high:.12g}"
 
 
 def _white(top: float, most: float) -> float:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from nirgan.data.scaling import Limits, Scale, hint_of_bits
 from nirgan.errors import NirganError
-from nirgan.inference.scaling import Limits, Scale, hint_of_bits
 
 RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
 

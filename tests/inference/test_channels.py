@@ -1,0 +1,130 @@
+"""One rule says of files, arrays and videos which channel is the near-infrared band."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+av = pytest.importorskip("av", reason="videos need PyAV: pip install 'nirgan[video]'")
+
+import tifffile  # noqa: E402
+import torch  # noqa: E402
+from clips import clip  # noqa: E402
+from videos import Tinted, colorized  # noqa: E402
+
+from nirgan.data.images import read_nir  # noqa: E402
+from nirgan.errors import NirganError  # noqa: E402
+from nirgan.inference.kinds import take  # noqa: E402
+from nirgan.inference.pictures import read  # noqa: E402
+
+ROWS, COLUMNS = np.mgrid[:96, :128]
+BAND = np.round((np.sin(COLUMNS / 9) + np.cos(ROWS / 7)) * 45 + 120).astype(np.uint8)
+EQUAL = np.dstack([BAND] * 3)
+SLOW = np.round(40 * np.sin(COLUMNS / 30 + ROWS / 50)).astype(int)
+
+
+def stamped():
+    picture = EQUAL.copy()
+    picture[-4:, :60] = (255, 160, 0)
+    return picture
+
+
+def cast(*gains):
+    """A camera without its filter: its channels see one band, each in its own way."""
+    noise = np.random.default_rng(0).normal(0, 1, EQUAL.shape)
+    return np.clip(EQUAL * np.array(gains) + noise, 0, 255).astype(np.uint8)
+
+
+PICTURES = {
+    "equal channels": (EQUAL, True),
+    "a colored stamp": (stamped(), True),
+    "a cast": (cast(1.05, 1, 0.95), True),
+    "a cast that is full at the top": (cast(1.35, 1.3, 1.25), True),
+    "a color picture": (np.dstack([BAND, BAND[::-1], BAND[:, ::-1]]), False),
+    "a dull color picture": (np.clip(EQUAL + SLOW[..., None] // [4, 99, -4], 0, 255), False),
+    "a tinted picture": (cast(1.4, 1, 0.6), False),
+}
+
+
+def entrances(folder, picture):
+    """What each entrance makes of a picture: its band in [0, 1], within a few levels."""
+    picture = picture.astype(np.uint8)
+    Image.fromarray(picture).save(folder / "a.png")
+    Image.fromarray(picture).save(folder / "a.jpg", quality=92, subsampling=0)
+    tifffile.imwrite(folder / "a.tif", picture.astype(np.uint16) * 16, photometric="rgb")
+    frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+
+    def of_video(name, pixels, band=None):
+        def made():
+            form = frame.reformat(format=pixels)
+            source = clip(folder / name, "ffv1", pixels, frames=1, pictures=lambda _: form)
+            colorized(source, colorizer=(seen := Tinted()), target=folder / f"o{name}", band=band)
+            return seen.bands[0].numpy()
+
+        return made
+
+    return {
+        "png": lambda band=None: read(folder / "a.png", band=band).band / 255,
+        "jpg": lambda band=None: read(folder / "a.jpg", band=band).band / 255,
+        "tif": lambda band=None: read(folder / "a.tif", band=band).band / 4080,
+        "pair": lambda: read_nir(folder / "a.png") / 255,
+        "array": lambda band=None: take(picture, band).bands[0] / 255,
+        "tensor": lambda band=None: (
+            take(torch.from_numpy(picture).permute(2, 0, 1), band).bands[0] / 255
+        ),
+        "pil": lambda band=None: take(Image.fromarray(picture), band).bands[0] / 255,
+        "rgb video": lambda band=None: of_video("b.mkv", "bgr0", band)(),
+        "yuv video": lambda band=None: of_video("c.mkv", "yuv420p", band)(),
+        "deep video": lambda band=None: of_video("d.mkv", "yuv444p10le", band)(),
+    }
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_every_entrance_says_the_same(tmp_path, case):
+    picture, passes = PICTURES[case]
+    for name, entrance in entrances(tmp_path, picture).items():
+        if not passes:
+            with pytest.raises(NirganError, match=r"channels that differ .*--band 1 for red"):
+                print(name, entrance().shape)
+            continue
+        off = np.abs(entrance() * 255 - picture[..., 1])
+        assert np.median(off) <= 3, name
+
+
+@pytest.mark.parametrize("band", [1, 2, 3])
+def test_a_channel_can_be_chosen_of_anything(tmp_path, band):
+    picture = PICTURES["a color picture"][0]
+    every = entrances(tmp_path, picture)
+    del every["pair"]
+    for name, entrance in every.items():
+        off = np.abs(entrance(band) * 255 - picture[..., band - 1])
+        assert off.mean() <= (12 if name == "yuv video" else 3), name
+    for entrance in every.values():
+        with pytest.raises(NirganError, match=r"no band 4, of the 3 that there are"):
+            entrance(4)
+
+
+def test_grey_has_one_channel_and_alpha_can_be_the_band(tmp_path):
+    water = BAND // 2
+    Image.fromarray(np.dstack([EQUAL // 3, water])).save(tmp_path / "rgba.png")  # as NAIP's
+    read_as_band, masked = read(tmp_path / "rgba.png", band=4), read(tmp_path / "rgba.png", band=2)
+    assert np.array_equal(read_as_band.band, water)
+    assert read_as_band.alpha is None
+    assert np.array_equal(masked.band, BAND // 3)
+    assert np.array_equal(masked.alpha, water)
+    assert np.array_equal(take(Image.open(tmp_path / "rgba.png"), 4).bands[0], water)
+    Image.fromarray(BAND).save(tmp_path / "grey.png")
+    assert np.array_equal(read(tmp_path / "grey.png", band=1).band, BAND)
+    grey = clip(tmp_path / "grey.mkv", "ffv1", "gray", frames=1, pictures=lambda _: BAND, full=True)
+    colorized(grey, colorizer=(seen := Tinted()), band=1)
+    assert np.abs(seen.bands[0].numpy() * 255 - BAND).max() < 1e-3
+    for entrance in (lambda: read(tmp_path / "grey.png", band=2), lambda: colorized(grey, band=2)):
+        with pytest.raises(NirganError, match=r"grey.*: no band 2, of the 1 that there are"):
+            entrance()
+
+
+def test_a_person_is_told_where_channels_differ(tmp_path):
+    Image.fromarray(PICTURES["a cast"][0]).save(tmp_path / "cast.png")
+    Image.fromarray(EQUAL).save(tmp_path / "equal.jpg")
+    assert "channels that differ by 4" in read(tmp_path / "cast.png").remark
+    assert read(tmp_path / "cast.png", band=1).remark == ""
+    assert read(tmp_path / "equal.jpg").remark == ""

@@ -1,0 +1,82 @@
+"""Who installs the wheel gets the experiments that the documents name."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from conftest import ROOT
+from jsonargparse import ArgumentParser
+
+from nirgan.cli import main
+from nirgan.experiment import configuration
+from nirgan.explain import parse
+from nirgan.files import shipped
+from nirgan.sweeps.file import read
+
+BUILT = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+GIVEN = ("conf", "sweeps")
+BUILD = "from setuptools import build_meta as b; b.build_sdist('.'); b.build_wheel('.')"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with what a wheel unpacks to; the source distribution is looked at, too."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in BUILT:
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("nirgan", *GIVEN):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-c", BUILD], cwd=folder, check=True, capture_output=True)
+    (sdist,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, folder / "sdist", filter="data")
+    with ZipFile(next(folder.glob("*.whl"))) as wheel:
+        wheel.extractall(folder / "site")
+    return folder
+
+
+def test_every_experiment_and_sweep_comes_along(installed):
+    expected = {p.relative_to(ROOT) for top in GIVEN for p in (ROOT / top).rglob("*.yaml")}
+    package, (source,) = installed / "site/nirgan", (installed / "sdist").iterdir()
+    assert {p.relative_to(package) for p in package.rglob("*.yaml")} == expected
+    assert expected <= {p.relative_to(source) for p in source.rglob("*.yaml")}
+    for path in expected:
+        assert (package / path).read_bytes() == (ROOT / path).read_bytes()
+    assert (package / "inference/weights/default/model.safetensors").is_file()
+    assert sorted(p.name for p in (installed / "site").iterdir() if p.suffix != ".dist-info") == [
+        "nirgan"
+    ]
+
+
+def test_help_is_right_in_an_empty_folder(installed, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nirgan", "fit", "--config=conf/quickstart.yaml", "--print_config"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(installed / "site")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "name: quickstart" in done.stdout) == (0, True), done.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_every_verb_finds_them_from_any_folder(tmp_path, monkeypatch, capsys):
+    """In a clone they lie beside the package; a file of one's own of that name comes first."""
+    monkeypatch.chdir(tmp_path)
+    assert shipped("--model=conf/model/welsh.yaml") == f"--model={ROOT}/conf/model/welsh.yaml"
+    assert shipped("./conf/data/vcip.yaml") == f"{ROOT}/conf/data/vcip.yaml"
+    for other in ("conf", "conf/none.yaml", "conf/../nirgan", "nirgan/files.py", "--x=1", "--c"):
+        assert shipped(other) == other
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("file", type=Path)
+    sweep = read(parse(parser, ["sweeps/noise.yaml"]).file)
+    assert configuration(sweep.arguments({}))["name"] == "triplet_urban_small_reconstruction"
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/quickstart.yaml").write_text("nmae: mine")
+    for file, told in (("quickstart", "no key 'nmae'"), ("quickstrat", "mean 'quickstart.yaml'")):
+        assert main(["fit", f"--config=conf/{file}.yaml"]) == 2
+        assert told in capsys.readouterr().err
