@@ -71,8 +71,8 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     if cast > CAST or varied > VARIED:
         raise NirganError(
             f"{named(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 levels), "
-            "expected one NIR band or equal channels; is this a color picture? If one of its "
-            "channels is near-infrared, choose that: --band 1 for red, 2 for green, 3 for blue"
+            "expected one NIR band or equal channels; is this a color picture? --band N "
+            "chooses the near-infrared one: --band 1 for red, 2 for green, 3 for blue"
         )
     return cast
 

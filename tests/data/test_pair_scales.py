@@ -96,12 +96,9 @@ def test_check_hints_at_twelve_bits(twelve, capsys):
     source += [f"--source.rgb={twelve}/*_rgb.tif"]
     assert main(["check", *source]) == 0
     told = capsys.readouterr().out
-    assert (
-        "NIR pictures: no value above 4095: if it is 12-bit, use --source.nir_scale 0,4095" in told
-    )
-    assert (
-        "RGB pictures: no value above 4095: if it is 12-bit, use --source.rgb_scale 0,4095" in told
-    )
+    words = "no value above 4095, where 65535 is white: if it is 12-bit, use"
+    assert f"NIR pictures: {words} --source.nir_scale 0,4095" in told
+    assert f"RGB pictures: {words} --source.rgb_scale 0,4095" in told
     scales = ["--source.nir_scale=0,4095", "--source.rgb_scale=0,4095"]
     assert main(["check", *source, *scales]) == 0
     assert "no value above" not in capsys.readouterr().out
