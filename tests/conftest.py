@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault(
@@ -13,6 +14,8 @@ import torch
 from PIL import Image
 
 torch.set_num_threads(1)
+# What a shell starts in the background is deaf to Ctrl-C, and so are its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 logging.raiseExceptions = False  # Lightning's handler keeps a stream that pytest has closed
 
 ROOT = Path(__file__).parent.parent

@@ -184,12 +184,10 @@ def test_a_discriminator_and_a_metric(fit, tmp_path, monkeypatch):
     assert "val/mse" in header.split(",")
 
 
-def test_a_method_with_lightnings_own_optimization(fit):
-    result = fit(
-        "--model=mine.Method",
-        "--model.generator=mine.Generator",
-        "--model.lr=0.1",
-        *SMALL,
-        "--trainer.max_epochs=1",
-    )
+def test_a_method_with_lightnings_own_optimization(fit, tmp_path):
+    method = ("--model=mine.Method", "--model.generator=mine.Generator", "--model.lr=0.1", *SMALL)
+    result = fit(*method, "--trainer.max_epochs=1")
     assert set(result["rows"]) >= {"experiment", "NIR copied to grey"}
+    # The checkpoint names both classes; the options do too, so that they may be imported.
+    best = next((tmp_path / "runs").glob("*/version_0/checkpoints/best.ckpt"))
+    assert main(["validate", *method, f"--ckpt_path={best}", "--trainer.accelerator=cpu"]) == 0

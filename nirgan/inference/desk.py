@@ -138,8 +138,8 @@ def legend(top: int) -> str:
         f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
         "<div style='display: flex; justify-content: space-between'>"
         f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
-        "How far the colours move, in degrees of angular error, when the picture is mirrored or "
-        "made brighter and darker. Where the map is bright, they are the least sure."
+        "The angular error to be expected, in degrees. Where the map is bright, colours are the "
+        "least sure."
     )
 
 

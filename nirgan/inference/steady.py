@@ -17,8 +17,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from nirgan.networks.whole import LooksAtWhole
 
-NEW = 0.8
-"""Part of the new frame: change from frame to frame falls to NEW / sqrt(2 - NEW), 0.73 of it."""
+NEW = 0.7
+"""Part of the new frame: change from frame to frame falls to NEW / sqrt(2 - NEW), 0.61 of it."""
 NEW_FIELD = 0.25
 """Part of the new frame's field of color."""
 STILL = 16 / 255
