@@ -210,6 +210,8 @@ def test_a_checkpoint_of_another_method_is_refused(fit, pair_folder, tmp_path, c
 
 
 def test_options_that_a_checkpoint_overrides_are_named(fit, tmp_path, capsys, caplog):
+    # Other tests of the same process may have made Lightning quieter.
+    caplog.set_level("INFO", "lightning.pytorch.utilities.rank_zero")
     assert fit() == 0
     caplog.clear()
     last = tmp_path / "runs/triplet_urban_small/version_0/checkpoints/last.ckpt"

@@ -26,17 +26,21 @@ def one_line(capsys, *arguments):
     return said[0].removeprefix(f"nirgan {arguments[0]}: ")
 
 
-SWEEP = ROOT / "sweeps/noise_levels.yaml"
+SWEEP = f"""
+method: grid
+metric: {{name: val/angular_error, goal: minimize}}
+parameters: {{seed_everything: {{value: 1}}}}
+command: [python, -m, nirgan, fit, {URBAN}, "${{args}}"]
+"""
 PLACES = {
     "results": ("fit", URBAN, "--trainer.default_root_dir={file}"),
-    "results, deeper": ("fit", URBAN, "--trainer.default_root_dir={file}/runs"),
     "results, a loop of links": ("fit", URBAN, "--trainer.default_root_dir={loop}"),
     "results, a long name": ("fit", URBAN, "--name={long}"),
     "results without a history": (
         *("fit", URBAN, "--trainer.logger=false", "--trainer.default_root_dir={file}"),
     ),
     "store": ("fit", URBAN, "--data.store={file}"),
-    "sweep": ("sweep", SWEEP, "--out={file}"),
+    "sweep": ("sweep", "{sweep}", "--out={file}"),
     "benchmark": ("benchmark", f"--config={ROOT}/tests/conf/benchmark.yaml", "--out={file}/x"),
     "check": ("check", "--source=Synthetic", "--source.count=1", "--csv={file}/x.csv"),
     "export": ("export", "default", "--format=safetensors", "--output={file}/x"),
@@ -48,7 +52,13 @@ PLACES = {
 def test_a_place_that_cannot_be_written_is_one_line(place, pair_folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    places = {"file": tmp_path / "file", "loop": tmp_path / "loop", "long": "x" * 300}
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    places = {
+        "sweep": tmp_path / "sweep.yaml",
+        "file": tmp_path / "file",
+        "loop": tmp_path / "loop",
+        "long": "x" * 300,
+    }
     verb, *given = (str(word).format(**places) for word in PLACES[place])
     common = tiny(pair_folder, tmp_path / "runs") if verb == "fit" else []
     config, *options = given

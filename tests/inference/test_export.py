@@ -129,7 +129,7 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
     for parameter in network.parameters():
         parameter.mul_(3)
     colorizer = Colorizer(network, device="cpu")
-    made = Program(network, Limits(0, 1), colorizer.reach.period)
+    made = Program(colorizer.generator, Limits(0, 1), colorizer.reach.period)
     for size in ((5, 7), (65, 90)):
         nir = torch.rand(2, *size)
         assert torch.allclose(made(nir[:, None]), colorizer.band(nir), atol=1e-5)
