@@ -176,7 +176,7 @@ def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(demo, "time", SimpleNamespace(sleep=interrupt))
-    monkeypatch.setattr(loading, "load", lambda name: desk.colorizers[name])
+    monkeypatch.setattr(loading, "load", lambda name, trust: desk.colorizers[name])
     handler, port = signal.getsignal(signal.SIGTERM), free_port()
     try:
         assert demo.main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
