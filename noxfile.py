@@ -14,7 +14,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 @nox.session
 def quickstart(session: nox.Session) -> None:
-    """Train the triplet on procedural scenes for about three minutes; show what it learned."""
+    """Train the triplet on procedural scenes for a few minutes; show what it learned."""
     session.install("-c", "constraints.txt", "-e", ".")
     session.run(
         "python", "-m", "nirgan", "fit", "--config", "conf/quickstart.yaml", *session.posargs

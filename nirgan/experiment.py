@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
-import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -38,6 +37,7 @@ from nirgan.callbacks.ranks import Ranks
 from nirgan.callbacks.throughput import Throughput
 from nirgan.callbacks.unchanged import Unchanged
 from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
+from nirgan.checkpoint_options import REMEDY, name_overridden, strings_of
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError, named
@@ -47,7 +47,7 @@ from nirgan.files import shipped
 from nirgan.loggers import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
-from nirgan.utils.config_files import read_utf8
+from nirgan.utils.config_files import AddingConfig
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
 PARTS = {"class_path": "--model", "source": "--data"}
@@ -61,15 +61,8 @@ INSTEAD = {
 }
 """What to say where Lightning advises what cannot be done here."""
 
-NAMED = 8
-"""Options of a line that names those that a checkpoint overrides."""
-
 NONE = re.compile(r"(?<=\w)=None$")
 """How W&B's agent writes `null` of a sweep file behind an option's name."""
-
-
-REMEDY = "if you know it, give it in the configuration too (--config, --model), or pass --trust"
-"""How a person vouches for what a checkpoint names."""
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
@@ -209,28 +202,6 @@ class Parser(LightningArgumentParser):
         raise MisconfiguredError(message, self) from ex
 
 
-class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
-    """`--config`, where a later file may add losses, or weigh those that are there.
-
-    What is kept by name, losses and learning-rate factors, is added to what earlier files say of
-    the same method. A file that names the method itself, by `class_path` or a part, brings all.
-    """
-
-    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        """Apply a file."""
-        before = cfg.clone().get("model.init_args", None)
-        super().__call__(parser, cfg, values, option_string)
-        said = yaml.safe_load(read_utf8(values)).get("model")
-        if before is None or not isinstance(said, dict) or "class_path" in said:
-            return
-        for name, named_parts in vars(cfg.model.init_args).items():
-            former = before.get(name)
-            if isinstance(named_parts, dict) and isinstance(former, dict):
-                cfg.model.init_args[name] = former | {
-                    part: _completed(value, former.get(part)) for part, value in named_parts.items()
-                }
-
-
 class SaveConfig(SaveConfigCallback):
     """Keeps the whole configuration beside the results, and hands it to every logger."""
 
@@ -301,7 +272,7 @@ class ExperimentCLI(LightningCLI):
             raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
         if path is not None:
             checkpoint = load_checkpoint(Path(path), mmap=True)
-            own = trust or _strings(plain(config.model.as_dict() if config.model else None))
+            own = trust or strings_of(plain(config.model.as_dict() if config.model else None))
             check_hyperparameters(checkpoint, Path(path), own, REMEDY)
         self.method = _method(config.model)
         self.given = plain(config.model.as_dict()) if config.model else {}
@@ -315,7 +286,7 @@ class ExperimentCLI(LightningCLI):
                 f"{self.method}; give the one that it was trained with"
             )
         if path := config.ckpt_path:
-            _name_overridden(path, self.given, plain(config.model.as_dict()))
+            name_overridden(path, self.given, plain(config.model.as_dict()))
         given = config.trainer.logger
         if given is False:
             return
@@ -398,47 +369,12 @@ class ParseOnly(ExperimentCLI):
         """Nothing is run."""
 
 
-def _completed(value: Any, former: Any) -> Any:
-    """A loss, with what a file leaves out from an earlier one."""
-    value, former = (v.as_dict() if isinstance(v, Namespace) else v for v in (value, former))
-    return former | value if isinstance(value, dict) and isinstance(former, dict) else value
-
-
 def _method(model: Namespace | None) -> str:
     """The task of a configuration, and its generator."""
     if model is None:
         return ""
     generator = model.init_args.get("generator")
     return " of ".join(p.class_path.rpartition(".")[2] for p in (model, generator) if p)
-
-
-def _strings(value: Any) -> set[str]:
-    """All strings in a configuration: those that the person has given, and defaults."""
-    if isinstance(value, dict | list):
-        return set().union(*map(_strings, value.values() if isinstance(value, dict) else value))
-    return {value} if isinstance(value, str) else set()
-
-
-def _name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
-    """Name the options of a method that the checkpoint has taken the place of."""
-    said, kept = _flat(given), _flat(used)
-    other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
-    if other:
-        more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
-        rank_zero_info(
-            f"--ckpt_path {path}: its own values, in brackets, take the place of "
-            f"{', '.join(other[:NAMED])}{more}"
-        )
-
-
-def _flat(value: Any, key: str = "model") -> dict[str, Any]:
-    """The leaves of a configuration by their options' names."""
-    if not isinstance(value, dict) or not value:
-        return {key: value}
-    leaves: dict[str, Any] = {}
-    for name, inner in value.items():
-        leaves |= _flat(inner, key if name in ("init_args", "class_path") else f"{key}.{name}")
-    return leaves
 
 
 def _last(config: Namespace) -> str:

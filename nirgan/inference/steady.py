@@ -82,14 +82,13 @@ class Steady:
 
     @contextmanager
     def _following(self) -> Iterator[None]:
-        before = {layer: layer.smoothed for layer in self._fields}
         try:
             for layer, field in self._fields.items():
-                layer.smoothed = field
+                layer.smoothed = field  # type: ignore[assignment, method-assign]
             yield
         finally:
-            for layer, smoothed in before.items():
-                layer.smoothed = smoothed
+            for layer in self._fields:
+                del layer.smoothed
 
 
 class _Field:

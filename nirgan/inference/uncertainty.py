@@ -16,7 +16,7 @@ SURE = 2.0
 DARK = 0.1
 """Is added to the brightness, which may be 0."""
 SCALE = 1.4
-"""Makes the mean of the map that of the true error, on scenes by which nothing else was chosen."""
+"""Brings the map near the true error's mean: 4.8 degrees for 4.2 on the default's unseen scenes."""
 
 
 def expected_error(colors: Tensor) -> Tensor:

@@ -62,8 +62,6 @@ class LooksAtWhole(nn.Module):
     Attributes:
         by_scene: A raster, which is no scene, has to be shown to it in windows, each a picture of
             its own.
-        smoothed: Gives what is taken in place of what the layer knows of a picture; for videos,
-            whose frames show the same scene.
     """
 
     by_scene = False
@@ -72,7 +70,10 @@ class LooksAtWhole(nn.Module):
         super().__init__()
         self.held: Any = None
         self.place: Place | None = None
-        self.smoothed: Callable[[Any], Any] = lambda known: known
+
+    def smoothed(self, known: Any) -> Any:
+        """What is taken in place of what is known of a picture; videos put another in its place."""
+        return known
 
     @abstractmethod
     def of_whole(self, x: Tensor) -> Any:

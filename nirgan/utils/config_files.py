@@ -1,10 +1,12 @@
-"""Configuration files are UTF-8, whatever the system's own coding is."""
+"""Configuration files: UTF-8 whatever the system's coding is, and added to each other by name."""
 
 import io
 from pathlib import Path
 from typing import IO, Any
 
 import jsonargparse
+import yaml
+from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, named
 
@@ -36,3 +38,31 @@ def use_utf8() -> None:
     """
     for module in (jsonargparse._paths, jsonargparse._core):
         module.open = _open  # type: ignore[attr-defined]
+
+
+class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
+    """`--config`, where a later file may add losses, or weigh those that are there.
+
+    What is kept by name, losses and learning-rate factors, is added to what earlier files say of
+    the same method. A file that names the method itself, by `class_path` or a part, brings all.
+    """
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
+        """Apply a file."""
+        before = cfg.clone().get("model.init_args", None)
+        super().__call__(parser, cfg, values, option_string)
+        said = yaml.safe_load(read_utf8(values)).get("model")
+        if before is None or not isinstance(said, dict) or "class_path" in said:
+            return
+        for name, named_parts in vars(cfg.model.init_args).items():
+            former = before.get(name)
+            if isinstance(named_parts, dict) and isinstance(former, dict):
+                cfg.model.init_args[name] = former | {
+                    part: _completed(value, former.get(part)) for part, value in named_parts.items()
+                }
+
+
+def _completed(value: Any, former: Any) -> Any:
+    """A loss, with what a file leaves out from an earlier one."""
+    value, former = (v.as_dict() if isinstance(v, Namespace) else v for v in (value, former))
+    return former | value if isinstance(value, dict) and isinstance(former, dict) else value

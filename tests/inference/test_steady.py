@@ -1,5 +1,7 @@
 """Noise is steadied, movement is not."""
 
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -69,3 +71,4 @@ def test_what_is_known_of_a_scene_follows_slowly_and_begins_anew_with_a_cut():
     first, second = 0.4, 0.4 + NEW_FIELD * NEW * 0.05  # frames so alike are mixed, too
     assert red.tolist() == pytest.approx([first, second, 0.8], abs=1e-4)
     assert colorizer.band(torch.full((1, 20, 30), 0.1))[0, 0, 0, 0] == pytest.approx(0.1, abs=1e-4)
+    pickle.dumps(colorizer.generator)  # as it goes to other processes
