@@ -70,6 +70,10 @@ class Preemption(Callback):
         self._stop_if_told(trainer)
         self._restore()
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same where nothing was left to train, and so no training ended."""
+        self.on_train_end(trainer, pl_module)
+
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:

@@ -139,6 +139,13 @@ def test_ctrl_c_outside_of_training_ends_with_its_own_status(run, tmp_path, caps
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_run_with_nothing_left_to_train_gives_ctrl_c_back(run, tmp_path):
+    former = signal.getsignal(signal.SIGINT)
+    assert run() == 0
+    assert run(f"--ckpt_path={folder(tmp_path)}/checkpoints/last.ckpt") == 0
+    assert signal.getsignal(signal.SIGINT) is former
+
+
 def test_a_run_in_the_background_stays_deaf_to_ctrl_c(run):
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start it
     try:
