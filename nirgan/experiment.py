@@ -143,9 +143,7 @@ def _run(
             save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": True},  # without a logger all runs share a folder
             trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
-            parser_kwargs={"prog": "python -m nirgan"}
-            | dict.fromkeys(LightningCLI.subcommands(), options)
-            | options,
+            parser_kwargs={"prog": "python -m nirgan"} | {verb: options} | options,
             args=[verb, *arguments],
         )
     except SystemExit as end:
@@ -216,7 +214,12 @@ class ExperimentCLI(LightningCLI):
 
     def __init__(self, *args: Any, callbacks: Sequence[Callback] = (), **kwargs: Any) -> None:
         self.callbacks = callbacks
+        self.verb = kwargs["args"][0]
         super().__init__(*args, **kwargs)
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # asked of an instance
+        """The one verb that is run: a parser of all takes as long as everything else before it."""
+        return {self.verb: super().subcommands()[self.verb]}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """The parser of the verbs and of each one."""

@@ -14,7 +14,6 @@ from nirgan.networks.closed_form import GreyCopy
 from nirgan.networks.irony import Irony
 from nirgan.networks.welsh import Welsh
 
-
 SMALL_TRIPLET = [
     "--model.generator.widths=[12,12,12]",
     "--model.generator.kernels=[5,5,5]",
@@ -90,10 +89,10 @@ def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(
 
 
 def test_an_encoder_that_knows_pictures_learns_more_in_the_same_time(tmp_path):
-    patches = {"scene_unet": 96, "compact": 320}  # takes them as long
+    patches = {"scene_unet": 128, "compact": 424}  # what takes them as long
     error = {}
     for method, count in patches.items():
         options = [f"--data.train_patches={count}", "--data.val_patches=20"]
         rows = fitted(method, tmp_path, *options)
         error[method] = rows[method]["angular_error_colored"]
-    assert error["scene_unet"] < error["compact"] - 0.3
+    assert error["scene_unet"] < error["compact"] - 0.15
