@@ -27,13 +27,13 @@ from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import COLUMNS, Judgement, judge_picture, pool
 from nirgan.evaluation.provenance import provenance
-from nirgan.files import write_json, write_text
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.pictures import write
 from nirgan.inference.saved import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
-from nirgan.panels import panel
+from nirgan.utils.atomic_write import write_json, write_text
+from nirgan.utils.image_grid import panel
 
 BLOCK = 16
 GAMMAS = (0.8, 1.25)

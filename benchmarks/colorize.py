@@ -33,12 +33,12 @@ from torch import nn
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
-from nirgan.files import write_json
 from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.loading import load
 from nirgan.inference.pictures import read, write
 from nirgan.inference.plan import Job, plan
 from nirgan.inference.run import Options, run
+from nirgan.utils.atomic_write import write_json
 
 
 class Silent:

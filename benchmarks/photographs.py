@@ -36,12 +36,12 @@ from nirgan.data.sources.epfl import Epfl
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge_picture, pool
 from nirgan.evaluation.provenance import provenance
-from nirgan.files import write_json
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
 from nirgan.losses.lab import LabLoss
 from nirgan.networks.discriminators.patch import PatchGAN
 from nirgan.networks.generators.scene_unet import SceneUNet, _logit
+from nirgan.utils.atomic_write import write_json
 
 LONGEST, SIZE, BATCH = 512, 192, 16
 WIDTHS = (96, 64, 32)

@@ -18,7 +18,7 @@ from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (sho
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
 from nirgan.explain import parse
-from nirgan.files import whole
+from nirgan.utils.atomic_write import whole
 
 WORST = 10
 """Misregistered pairs that are named."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 
 from nirgan.errors import NirganError, named
-from nirgan.suggest import nearest
+from nirgan.utils.nearest_name import nearest
 
 EXPERIMENTS = {
     "fit": "train a method as a configuration says, and judge it",

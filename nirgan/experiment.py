@@ -43,11 +43,11 @@ from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (sho
 from nirgan.errors import NirganError, named
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.explain import check_files, explain
-from nirgan.files import shipped
 from nirgan.loggers import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.config_files import AddingConfig
+from nirgan.utils.paths import shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
 PARTS = {"class_path": "--model", "source": "--data"}

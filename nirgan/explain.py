@@ -18,9 +18,9 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
-from nirgan.files import SHIPPED, shipped
-from nirgan.suggest import nearest
 from nirgan.utils.config_files import read_utf8, use_utf8
+from nirgan.utils.nearest_name import nearest
+from nirgan.utils.paths import SHIPPED, shipped
 
 use_utf8()
 

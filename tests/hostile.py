@@ -78,7 +78,7 @@ CALLS = {
     "torch.optim.adam.adam": {},
     "nirgan.cli.main": {"arguments": ["--help"]},
     "nirgan.experiment.run": {"verb": "fit", "arguments": []},
-    "nirgan.files.write_json": {"file": MARK, "value": 1},
+    "nirgan.utils.atomic_write.write_json": {"file": MARK, "value": 1},
     "nirgan.data.store.PairStore": {"folder": MARK},
     "nirgan.tasks.training.make_optimizer": {},
     "nirgan.tasks.base.torch.hub.load": {"repo_or_dir": ".", "model": "run", "source": "local"},

@@ -14,7 +14,7 @@ from conftest import ROOT
 from test_experiments import tiny
 
 from nirgan.cli import main
-from nirgan.files import write_json
+from nirgan.utils.atomic_write import write_json
 
 URBAN = f"--config={ROOT}/conf/triplet_urban_small.yaml"
 

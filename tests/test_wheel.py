@@ -14,8 +14,8 @@ from jsonargparse import ArgumentParser
 from nirgan.cli import main
 from nirgan.experiment import configuration
 from nirgan.explain import parse
-from nirgan.files import shipped
 from nirgan.sweeps.file import read
+from nirgan.utils.paths import shipped
 
 BUILT = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 GIVEN = ("conf", "sweeps")

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
     from nirgan.experiment import quieter  # noqa: PLC0415
-    from nirgan.files import write_json, write_text  # noqa: PLC0415
+    from nirgan.utils.atomic_write import write_json, write_text  # noqa: PLC0415
 
     quieter()
     runs = suite.runs()

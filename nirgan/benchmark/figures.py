@@ -20,7 +20,7 @@ from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.shown import Shown
-from nirgan.files import make_folder, write_text
+from nirgan.utils.atomic_write import make_folder, write_text
 
 WORST = 20.0
 """Degrees at the end of the error maps' colours; a larger error has the last colour."""

@@ -14,7 +14,7 @@ from nirgan.errors import NirganError
 from nirgan.evaluation import page
 from nirgan.evaluation.markdown import table
 from nirgan.explain import parse
-from nirgan.files import write_text
+from nirgan.utils.atomic_write import write_text
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
 

@@ -32,8 +32,8 @@ from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.provenance import commit, provenance
 from nirgan.evaluation.shown import show
 from nirgan.experiment import fit
-from nirgan.files import make_folder, write_json, write_text
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
 PATCHES = 4
 """Shown of each category."""

@@ -14,7 +14,7 @@ from jsonargparse.typing import Path_fr
 from nirgan.data.protocols import FOLDS, Protocol
 from nirgan.errors import NirganError
 from nirgan.networks import closed_form
-from nirgan.suggest import nearest
+from nirgan.utils.nearest_name import nearest
 
 
 @dataclass

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.panels import panel
+from nirgan.utils.image_grid import panel
 
 
 class Pictures(Callback):

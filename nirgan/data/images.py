@@ -19,7 +19,7 @@ from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Room
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
+from nirgan.utils.atomic_write import whole
 
 Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""

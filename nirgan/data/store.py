@@ -18,7 +18,7 @@ from tqdm import tqdm
 from nirgan.data.images import Pixels, as_depth
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
-from nirgan.files import expanded
+from nirgan.utils.paths import expanded
 
 LAYOUT = 1
 """Raise it when what a stored file holds changes: older files are then left alone."""

@@ -15,10 +15,10 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
 from nirgan.evaluation.markdown import table
-from nirgan.files import write_json, write_text
 from nirgan.networks.closed_form import KNOW_NOTHING
-from nirgan.panels import panel
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.atomic_write import write_json, write_text
+from nirgan.utils.image_grid import panel
 
 SHOWN = 5
 """Pictures in the comparison."""

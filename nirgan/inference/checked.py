@@ -12,12 +12,12 @@ from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.facts import Facts
 from nirgan.inference.program import INPUT, OUTPUT, Program, to_onnx, to_torch
 from nirgan.inference.tiles import Reach
 from nirgan.networks.whole import LooksAtWhole
+from nirgan.utils.atomic_write import whole
 
 TOLERANCE = 1e-4
 """Greatest difference from torch, of a range of 1: a fortieth of a level of 8 bits."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from nirgan.errors import NirganError, named
 from nirgan.explain import parse
-from nirgan.files import expanded
+from nirgan.utils.paths import expanded
 
 if TYPE_CHECKING:
     from nirgan.inference.plan import Job

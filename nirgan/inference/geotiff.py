@@ -18,12 +18,12 @@ from torch import Tensor
 from nirgan.data.images import Pixels
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
 from nirgan.inference import labels
 from nirgan.inference.kinds import from_unit
 from nirgan.inference.tiff import GEO_TAGS, tags_of
 from nirgan.inference.tiles import Window
 from nirgan.inference.uncertainty import expected_error
+from nirgan.utils.atomic_write import whole
 
 if TYPE_CHECKING:
     from nirgan.inference.colorizer import Colorizer

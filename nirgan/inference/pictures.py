@@ -16,7 +16,6 @@ from nirgan.data.decoding.picture import Metadata, Room, Tag
 from nirgan.data.decoding.png import SIGNATURE, chunk
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
 from nirgan.inference.labels import (
     DESCRIPTION,
     ICC,
@@ -29,6 +28,7 @@ from nirgan.inference.labels import (
     tags_of,
     xmp,
 )
+from nirgan.utils.atomic_write import whole
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
 NOTHING = Metadata()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
+from nirgan.utils.atomic_write import whole
 
 GDAL = ".aux.xml"
 PLACED = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from nirgan.errors import named
-from nirgan.files import expanded
 from nirgan.inference.geotiff import is_geotiff
 from nirgan.inference.video import SUFFIXES, is_video
+from nirgan.utils.paths import expanded
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 Kind = Literal["picture", "video", "geotiff"]

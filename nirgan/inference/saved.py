@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from nirgan import __version__
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
 from nirgan.inference.checkpoints import read_checkpoint
 from nirgan.inference.classes import restore
+from nirgan.utils.atomic_write import whole
 from nirgan.utils.safe_loading import Trust
 
 FORMAT = 1

@@ -14,10 +14,10 @@ import torch
 
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
-from nirgan.files import whole
 from nirgan.inference.labels import description
 from nirgan.inference.steady import Colorizes, Steady
-from nirgan.inference.threads import ahead, behind
+from nirgan.utils.atomic_write import whole
+from nirgan.utils.prefetch import ahead, behind
 
 if TYPE_CHECKING:
     from nirgan.inference.video_reading import Frame

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nirgan.evaluation import page
-from nirgan.files import make_folder, write_text
 from nirgan.sweeps.results import Results, cells, sentence, shown
+from nirgan.utils.atomic_write import make_folder, write_text
 
 CAPTIONS = {
     "history": "The metric of each trial; crosses were stopped early and show where they were "

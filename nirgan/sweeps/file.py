@@ -16,8 +16,8 @@ import yaml
 
 from nirgan.errors import NirganError
 from nirgan.explain import check_files
-from nirgan.suggest import nearest
 from nirgan.utils.config_files import read_utf8
+from nirgan.utils.nearest_name import nearest
 
 Value = bool | int | float | str | None
 Method = Literal["grid", "random", "bayes"]

@@ -10,10 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nirgan.evaluation.markdown import table
 from nirgan.experiment import configuration
-from nirgan.files import write_text
 from nirgan.sweeps.file import Range, Sweep, written
 from nirgan.sweeps.study import slots_of
 from nirgan.sweeps.trial import ERROR, MADE
+from nirgan.utils.atomic_write import write_text
 
 Results = dict[str, Any]
 

@@ -8,12 +8,12 @@ from optuna.study import Study
 
 from nirgan.errors import NirganError
 from nirgan.experiment import configuration, quieter
-from nirgan.files import make_folder, write_json, write_text
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
 from nirgan.sweeps.study import DONE, open_study, slots_of, try_again
 from nirgan.sweeps.worker import Plan, Workers
+from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
 
 def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, seed: int) -> bool:

@@ -16,10 +16,10 @@ from nirgan.checkpoint_io import newest_whole
 from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.provenance import provenance
 from nirgan.experiment import fit
-from nirgan.files import make_folder, write_text
-from nirgan.suggest import nearest
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.study import claim, suggest
+from nirgan.utils.atomic_write import make_folder, write_text
+from nirgan.utils.nearest_name import nearest
 
 ALONE = (
     "--trainer.logger=true",  # the history on disk, whatever the file says

@@ -19,10 +19,10 @@ from optuna.trial import TrialState
 from nirgan.errors import NirganError
 from nirgan.evaluation.provenance import commit
 from nirgan.experiment import quieter
-from nirgan.files import make_folder
 from nirgan.sweeps.file import read
 from nirgan.sweeps.study import DONE, open_study, slots_of
 from nirgan.sweeps.trial import run_trial
+from nirgan.utils.atomic_write import make_folder
 
 STARTS = 4
 """How often a worker is started at most."""

@@ -18,9 +18,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
-from nirgan.suggest import nearest
 from nirgan.tasks.base import ColorizationTask
 from nirgan.tasks.training import MakeOptimizer, Schedule, Term, Terms, make_scheduler
+from nirgan.utils.nearest_name import nearest
 
 
 @dataclass

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from nirgan.inference.threads import ahead, behind
+from nirgan.utils.prefetch import ahead, behind
 
 
 def alive():

@@ -14,7 +14,7 @@ from pathlib import Path
 from nirgan.data.images import DTYPE, Pixels, read_nir, read_rgb
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
-from nirgan.files import expanded
+from nirgan.utils.paths import expanded
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
 from nirgan.errors import NirganError
-from nirgan.suggest import nearest
+from nirgan.utils.nearest_name import nearest
 
 CATEGORIES = {
     "country": 52,

@@ -7,7 +7,7 @@ from pathlib import Path
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import FilePair, Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.files import expanded
+from nirgan.utils.paths import expanded
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 STARS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}

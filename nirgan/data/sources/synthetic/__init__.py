@@ -19,7 +19,7 @@ from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.sources.synthetic.canvas import Canvas
 from nirgan.data.sources.synthetic.scenes import SCENES
 from nirgan.errors import NirganError
-from nirgan.suggest import nearest
+from nirgan.utils.nearest_name import nearest
 
 SMALLEST = 64
 

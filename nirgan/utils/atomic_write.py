@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,29 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from nirgan.errors import NirganError, named
-
-PACKAGE = Path(__file__).parent
-SHIPPED = (PACKAGE, PACKAGE.parent)
-"""Where `conf/` and `sweeps/` are: in a wheel, in a clone."""
-
-
-def expanded(path: str | Path) -> Path:
-    """A path of which a leading `~` or `~NAME` is a home folder, if there is such a one."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
-
-
-def shipped(argument: str) -> str:
-    """An argument, or the end of `--option=PATH`, as a path of the package's own if need be.
-
-    `conf/` and `sweeps/` lie in the package, or beside it in a clone; a file of that name in the
-    working folder comes first.
-    """
-    option, equals, path = argument.rpartition("=")
-    if Path(path).parts[:1] in (("conf",), ("sweeps",)) and not os.path.lexists(path):
-        for root in SHIPPED:
-            if (root / path).is_file():
-                return f"{option}{equals}{root / path}"
-    return argument
 
 
 @contextmanager
