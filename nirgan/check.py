@@ -17,7 +17,7 @@ from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 from nirgan.utils.atomic_write import whole
 
 WORST = 10

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     _print_anything("--print_config" in "".join(rest))
     try:
         if verb in EXPERIMENTS:
-            from nirgan.experiment import run  # noqa: PLC0415 (seconds of imports)
+            from nirgan.experiment.lightning_cli import run  # noqa: PLC0415 (seconds of imports)
 
             run(verb, rest)
             return 0

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from nirgan.data.sources.epfl import CATEGORIES, EXTENSIONS
 from nirgan.errors import NirganError
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 
 URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
 SIZE = 952_431_486

@@ -77,7 +77,7 @@ CALLS = {
     "torch.nn.init.normal_": {},
     "torch.optim.adam.adam": {},
     "nirgan.cli.main": {"arguments": ["--help"]},
-    "nirgan.experiment.run": {"verb": "fit", "arguments": []},
+    "nirgan.experiment.lightning_cli.run": {"verb": "fit", "arguments": []},
     "nirgan.utils.atomic_write.write_json": {"file": MARK, "value": 1},
     "nirgan.data.store.PairStore": {"folder": MARK},
     "nirgan.tasks.training.make_optimizer": {},

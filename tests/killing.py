@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from lightning.pytorch.callbacks import Callback
 
 PROCESSES = get_context("forkserver")  # which imports once what each process needs
-PROCESSES.set_forkserver_preload(["nirgan.experiment"])
+PROCESSES.set_forkserver_preload(["nirgan.experiment.lightning_cli"])
 NEVER = "never", 1
 
 
@@ -35,8 +35,8 @@ class Killer(Callback):
 
 def run(arguments, point, environment):
     os.environ |= environment
-    from nirgan.checkpoint_io import WholeCheckpointIO
-    from nirgan.experiment import fit
+    from nirgan.callbacks.checkpoint_io import WholeCheckpointIO
+    from nirgan.experiment.lightning_cli import fit
 
     killer = Killer(*point)
     write = WholeCheckpointIO.save_checkpoint

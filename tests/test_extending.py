@@ -8,7 +8,7 @@ import torch
 from conftest import ROOT
 
 from nirgan.cli import main
-from nirgan.experiment import configuration
+from nirgan.experiment.lightning_cli import configuration
 
 MINE = """
 import lightning

@@ -44,7 +44,7 @@ import nirgan
 from nirgan.callbacks.best import Best
 from nirgan.cli import main
 from nirgan.errors import NirganError
-from nirgan.experiment import ExperimentCLI, configuration
+from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
 from nirgan.networks.discriminators.patch import PatchGAN
 from nirgan.networks.generators.compact import Compact
 from nirgan.tasks.adversarial import AdversarialTask

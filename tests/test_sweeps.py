@@ -72,7 +72,7 @@ def test_the_grid_holds_the_papers_noise_and_none():
 
 
 def test_levels_are_the_same_for_all_three_and_hold_the_papers(capsys, monkeypatch):
-    from nirgan.experiment import configuration
+    from nirgan.experiment.lightning_cli import configuration
     from nirgan.sweeps.file import read
 
     monkeypatch.chdir(ROOT)

@@ -12,8 +12,8 @@ from conftest import ROOT
 from jsonargparse import ArgumentParser
 
 from nirgan.cli import main
-from nirgan.experiment import configuration
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
+from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import read
 from nirgan.utils.paths import shipped
 

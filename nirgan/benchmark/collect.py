@@ -8,11 +8,11 @@ from statistics import fmean
 from typing import Any
 
 from nirgan.benchmark.runner import load
-from nirgan.benchmark.statistics import by_scene, difference
 from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
 from nirgan.evaluation.evaluate import Judgement, Row, pool
+from nirgan.evaluation.statistics import by_scene, difference
 
 COSTS = "costs.json"
 """In a benchmark's folder: what its methods cost, where that was measured."""

@@ -8,7 +8,7 @@ from jsonargparse import ArgumentParser
 
 from nirgan.benchmark.suite import Suite
 from nirgan.errors import NirganError
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.runner import do, finished  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
-    from nirgan.experiment import quieter  # noqa: PLC0415
+    from nirgan.experiment.lightning_cli import quieter  # noqa: PLC0415
     from nirgan.utils.atomic_write import write_json, write_text  # noqa: PLC0415
 
     quieter()

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 from nirgan.benchmark.suite import Run
 from nirgan.data.images import stored_to_signed
 from nirgan.evaluation.provenance import provenance
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 
 STEPS = 20
 """Timed; the first ones, which allocate, are not."""

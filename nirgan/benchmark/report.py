@@ -13,7 +13,7 @@ from nirgan.benchmark.tables import NOTES, Results, budget, cells, heading, over
 from nirgan.errors import NirganError
 from nirgan.evaluation import page
 from nirgan.evaluation.markdown import table
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 from nirgan.utils.atomic_write import write_text
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"

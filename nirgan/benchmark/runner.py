@@ -25,13 +25,13 @@ from torch import Tensor
 from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import Progress
 from nirgan.benchmark.suite import Run, Suite
+from nirgan.callbacks.checkpoint_io import newest_whole
 from nirgan.callbacks.throughput import Throughput
-from nirgan.checkpoint_io import newest_whole
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.provenance import commit, provenance
 from nirgan.evaluation.shown import show
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 

@@ -198,7 +198,7 @@ class Suite:
         return self.fold_seeds if protocol == "across-scenes" else self.seeds
 
     def _runs(self) -> Iterator[Run]:
-        from nirgan.experiment import configuration  # noqa: PLC0415 (seconds of imports)
+        from nirgan.experiment.lightning_cli import configuration  # noqa: PLC0415 (seconds of imports)
 
         resolved = {}
         for category in self.categories:

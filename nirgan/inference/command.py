@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from nirgan.errors import NirganError, named
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 from nirgan.utils.paths import expanded
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser
 
 from nirgan.errors import NirganError
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -7,7 +7,7 @@ from typing import Literal
 from jsonargparse import ArgumentParser
 
 from nirgan.errors import NirganError, named
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 

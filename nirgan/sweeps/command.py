@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from nirgan.errors import NirganError
-from nirgan.explain import parse
+from nirgan.experiment.config_errors import parse
 from nirgan.sweeps.file import Sweep, read
 
 TRIALS = 20

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from nirgan.errors import NirganError
-from nirgan.explain import check_files
+from nirgan.experiment.config_errors import check_files
 from nirgan.utils.config_files import read_utf8
 from nirgan.utils.nearest_name import nearest
 

@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nirgan.evaluation.markdown import table
-from nirgan.experiment import configuration
+from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import Range, Sweep, written
 from nirgan.sweeps.study import slots_of
 from nirgan.sweeps.trial import ERROR, MADE

@@ -7,7 +7,7 @@ from pathlib import Path
 from optuna.study import Study
 
 from nirgan.errors import NirganError
-from nirgan.experiment import configuration, quieter
+from nirgan.experiment.lightning_cli import configuration, quieter
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best

@@ -12,10 +12,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from optuna.trial import Trial
 
-from nirgan.checkpoint_io import newest_whole
+from nirgan.callbacks.checkpoint_io import newest_whole
 from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.provenance import provenance
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.study import claim, suggest
 from nirgan.utils.atomic_write import make_folder, write_text

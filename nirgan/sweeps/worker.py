@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from nirgan.errors import NirganError
 from nirgan.evaluation.provenance import commit
-from nirgan.experiment import quieter
+from nirgan.experiment.lightning_cli import quieter
 from nirgan.sweeps.file import read
 from nirgan.sweeps.study import DONE, open_study, slots_of
 from nirgan.sweeps.trial import run_trial

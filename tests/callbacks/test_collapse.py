@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam
 from nirgan.callbacks.collapse import Collapse
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 from nirgan.networks.closed_form import MeanColour
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.tasks.closed_form import ClosedFormTask

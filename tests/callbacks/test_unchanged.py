@@ -12,7 +12,7 @@ from test_experiments import tiny
 from nirgan.callbacks.unchanged import Unchanged
 from nirgan.cli import main
 from nirgan.errors import NirganError
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 
 NAME = "triplet_urban_small_reconstruction"
 

@@ -15,7 +15,7 @@ from nirgan.data.scaling import Scale
 from nirgan.data.sources.folder import Folder
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
-from nirgan.experiment import fit
+from nirgan.experiment.lightning_cli import fit
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.facts import Facts
 from nirgan.inference.loading import load

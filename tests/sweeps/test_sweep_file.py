@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT
 
 from nirgan.errors import NirganError
-from nirgan.experiment import configuration
+from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import Choice, Hyperband, Range, read
 
 GOOD = {

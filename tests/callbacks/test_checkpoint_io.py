@@ -12,7 +12,7 @@ import torch
 from conftest import ROOT
 from test_experiments import tiny
 
-from nirgan.checkpoint_io import WholeCheckpointIO
+from nirgan.callbacks.checkpoint_io import WholeCheckpointIO
 from nirgan.cli import main
 from nirgan.errors import NirganError
 
@@ -61,7 +61,7 @@ def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
     code = (
         "import os, signal, torch\n"
         "from pathlib import Path\n"
-        "from nirgan.checkpoint_io import WholeCheckpointIO\n"
+        "from nirgan.callbacks.checkpoint_io import WholeCheckpointIO\n"
         f"{patched} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"WholeCheckpointIO().save_checkpoint({{'epoch': 2}}, {str(file)!r})\n"
     )

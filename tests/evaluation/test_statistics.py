@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nirgan.benchmark import statistics
-from nirgan.benchmark.statistics import by_scene, difference
+from nirgan.evaluation import statistics
+from nirgan.evaluation.statistics import by_scene, difference
 
 
 def scenes(errors, pixels):

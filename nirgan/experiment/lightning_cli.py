@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nirgan.callbacks.best import Best
 from nirgan.callbacks.buffers import SameBuffers
+from nirgan.callbacks.checkpoint_io import WholeCheckpointIO, newest_whole
 from nirgan.callbacks.collapse import Collapse
 from nirgan.callbacks.draws import Draws
 from nirgan.callbacks.finite import Finite
@@ -36,14 +37,13 @@ from nirgan.callbacks.preemption import Preemption
 from nirgan.callbacks.ranks import Ranks
 from nirgan.callbacks.throughput import Throughput
 from nirgan.callbacks.unchanged import Unchanged
-from nirgan.checkpoint_io import WholeCheckpointIO, newest_whole
-from nirgan.checkpoint_options import REMEDY, name_overridden, strings_of
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError, named
 from nirgan.evaluation.summary import NEXT, summarize
-from nirgan.explain import check_files, explain
-from nirgan.loggers import PatientWandb
+from nirgan.experiment.checkpoint_options import REMEDY, name_overridden, strings_of
+from nirgan.experiment.config_errors import check_files, explain
+from nirgan.experiment.wandb_logger import PatientWandb
 from nirgan.networks.initialization import weights_follow
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.config_files import AddingConfig

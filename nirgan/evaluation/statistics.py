@@ -4,7 +4,7 @@ Pixels of one picture are alike, and pictures of one scene are; only scenes are 
 So scenes are what the bootstrap draws. The interval is the symmetric studentized one (Hall, "On
 symmetric bootstrap confidence intervals", J. R. Statist. Soc. B 50, 1988). With the twenty scenes
 that a category has, the percentile interval at 95% covered the truth in 91 to 93% of simulated
-cases, this one in 94 to 97% (tests/benchmark/test_statistics.py).
+cases, this one in 94 to 97% (tests/evaluation/test_statistics.py).
 """
 
 from collections.abc import Mapping, Sequence

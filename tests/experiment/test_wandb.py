@@ -17,9 +17,9 @@ from lightning.pytorch.callbacks import Callback
 from test_experiments import tiny
 from wandb_server import KEY, WandbServer
 
-from nirgan import experiment
 from nirgan.cli import main
-from nirgan.loggers import LIMITS
+from nirgan.experiment.lightning_cli import fit
+from nirgan.experiment.wandb_logger import LIMITS
 
 wandb = pytest.importorskip("wandb")
 
@@ -133,8 +133,8 @@ def test_a_run_that_fails_is_reported_as_failed_and_the_next_one_is_another(
     with WandbServer() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         with pytest.raises(RuntimeError, match="on purpose"):
-            experiment.fit(arguments(pair_folder), [Fails()])
-        experiment.fit(arguments(pair_folder))
+            fit(arguments(pair_folder), [Fails()])
+        fit(arguments(pair_folder))
     failed, finished = server.runs.values()
     assert failed.exit_code == 1
     assert finished.exit_code == 0
@@ -161,7 +161,7 @@ def test_a_run_that_cannot_be_shown_goes_on_and_is_sent_later(
             monkeypatch.setenv("WANDB_API_KEY", "b" * 40)
         if trouble == "no key":
             monkeypatch.delenv("WANDB_API_KEY")
-        experiment.fit(arguments(pair_folder))
+        fit(arguments(pair_folder))
         assert server.runs == {}
         assert bool(server.refused) == (trouble == "a wrong key")
         assert len(history()) == 1
@@ -209,7 +209,7 @@ def test_no_wait_is_long_and_a_persons_own_limit_stands(at_home, pair_folder, mo
     monkeypatch.setenv("WANDB_INIT_TIMEOUT", "77")
     monkeypatch.delenv("WANDB_FINISH_TIMEOUT")
     monkeypatch.delenv("WANDB_LOGIN_TIMEOUT")
-    experiment.fit(arguments(pair_folder))
+    fit(arguments(pair_folder))
     settings = wandb.setup().settings
     assert (settings.init_timeout, settings.login_timeout, settings.finish_timeout) == (77, 60, 30)
     assert float(LIMITS["WANDB_INIT_TIMEOUT"]) <= 60
@@ -221,7 +221,7 @@ def test_two_runs_of_one_process_are_two_runs_and_each_is_told(
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{closed_port()}")
     monkeypatch.delenv("WANDB_API_KEY")
     for _ in range(2):
-        experiment.fit(arguments(pair_folder))
+        fit(arguments(pair_folder))
     folders = list(Path("runs/wandb").glob("offline-run-*"))
     assert len(folders) == 2
     assert len(said()) == 2
