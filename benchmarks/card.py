@@ -28,8 +28,8 @@ from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import COLUMNS, Judgement, judge_picture, pool
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.pictures import write
-from nirgan.inference.saved import CARD, read_model, write_model
+from nirgan.inference.images.files import write
+from nirgan.inference.models.pretrained import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
 from nirgan.utils.atomic_write import write_json, write_text

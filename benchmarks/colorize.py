@@ -33,11 +33,11 @@ from torch import nn
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
+from nirgan.inference.batch.jobs import Job, plan
+from nirgan.inference.batch.pipeline import Options, run
 from nirgan.inference.colorizer import Colorizer, Precision
-from nirgan.inference.loading import load
-from nirgan.inference.pictures import read, write
-from nirgan.inference.plan import Job, plan
-from nirgan.inference.run import Options, run
+from nirgan.inference.images.files import read, write
+from nirgan.inference.load import load
 from nirgan.utils.atomic_write import write_json
 
 

@@ -16,8 +16,8 @@ from jsonargparse import ArgumentParser
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Scale
 from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
-from nirgan.inference.loading import load
-from nirgan.inference.steady import Steady
+from nirgan.inference.load import load
+from nirgan.inference.video.temporal_filter import Steady
 
 
 def main() -> None:

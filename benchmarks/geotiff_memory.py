@@ -92,7 +92,7 @@ def colorize(model: str, source: str, target: str, depth: str, uncertainty: str)
     import nirgan  # noqa: PLC0415
     from nirgan.data.scaling import Scale  # noqa: PLC0415
     from nirgan.inference.colorizer import Colorizer  # noqa: PLC0415
-    from nirgan.inference.geotiff import colorize_geotiff  # noqa: PLC0415
+    from nirgan.inference.geotiff.colorize import colorize_geotiff  # noqa: PLC0415
 
     colorizer = Colorizer(torch.nn.Identity(), tile=1024) if model == "copy" else nirgan.load(model)
     unsure = Path(target).with_name("uncertainty.tif") if int(uncertainty) else None

@@ -83,10 +83,10 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
 
     import nirgan  # noqa: PLC0415
     from nirgan.data.scaling import Limits  # noqa: PLC0415
-    from nirgan.inference import run  # noqa: PLC0415
+    from nirgan.inference.batch.jobs import Job  # noqa: PLC0415
+    from nirgan.inference.batch.pipeline import Options, run  # noqa: PLC0415
     from nirgan.inference.colorizer import Colorizer  # noqa: PLC0415
-    from nirgan.inference.pictures import NirPicture, write  # noqa: PLC0415
-    from nirgan.inference.plan import Job  # noqa: PLC0415
+    from nirgan.inference.images.files import NirPicture, write  # noqa: PLC0415
 
     # Tiles of one size, which free memory would make larger for the larger picture.
     colorizer = (
@@ -97,7 +97,7 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
     target = Path(folder) / "colours.png"
     if what == "all":
         job = Job(Path(folder) / "nir.png", target, "picture")
-        outcome = run.run(colorizer, [job], run.Options(largest=1000), _Silent())
+        outcome = run(colorizer, [job], Options(largest=1000), _Silent())
         assert outcome.done, outcome.problems
     else:
         picture = NirPicture(band(int(width), int(height), int(depth)))

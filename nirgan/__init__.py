@@ -1,20 +1,23 @@
 """nirgan turns near-infrared pictures into colour ones."""
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nirgan.inference.loading import load as load
+    from nirgan.inference.colorizer import Colorizer as Colorizer
+    from nirgan.inference.load import load as load
 
 # albumentations asks the network for a newer release of itself on import unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 __version__ = "0.1.0"
 
+LAZY = {"Colorizer": "nirgan.inference.colorizer", "load": "nirgan.inference.load"}
+"""What is imported when it is first asked for, which takes seconds."""
+
 
 def __getattr__(name: str) -> Any:
-    if name != "load":
+    if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nirgan.inference.loading import load  # noqa: PLC0415 (seconds of imports)
-
-    return load
+    return getattr(import_module(LAZY[name]), name)

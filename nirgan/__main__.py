@@ -2,6 +2,6 @@
 
 import sys
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 sys.exit(main(sys.argv[1:]))

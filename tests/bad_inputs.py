@@ -34,7 +34,7 @@ from picture_files import (
 from PIL import Image
 
 from nirgan.data.decoding.png import SIGNATURE
-from nirgan.inference.pictures import NirPicture
+from nirgan.inference.images.files import NirPicture
 
 EXPECTED = "expected PNG, JPEG or TIFF"
 DIFFER = r"3 channels that differ \(in color, .*expected one NIR band"

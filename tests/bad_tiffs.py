@@ -23,7 +23,7 @@ from picture_files import (
 )
 from PIL import Image
 
-from nirgan.inference.pictures import NirPicture
+from nirgan.inference.images.files import NirPicture
 
 LARGE = np.arange(70 * 90, dtype=np.uint16).reshape(70, 90) * 9
 REFUSED = "expected integers or floats"

@@ -56,7 +56,7 @@ def pair_folder(tmp_path):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The folder of a small benchmark."""
-    from nirgan.cli import main
+    from nirgan.cli.main import main
 
     out = tmp_path_factory.mktemp("benchmark")
     with pytest.MonkeyPatch.context() as patch:

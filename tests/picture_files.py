@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from nirgan.data.decoding.png import SIGNATURE, chunk
-from nirgan.inference.labels import directory
+from nirgan.inference.images.metadata import directory
 
 BAND = (np.arange(9 * 12, dtype=np.uint8).reshape(9, 12) * 7) % 251
 WIDE = BAND.astype(np.uint16) * 250 + 3

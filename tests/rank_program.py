@@ -6,7 +6,7 @@ Every file that is moved into its place is noted, beside the runs' folder.
 import sys
 from pathlib import Path
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 if __name__ == "__main__":
     runs, *arguments = sys.argv[1:]

@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import ROOT
 
-from nirgan.cli import EXPERIMENTS, TOOLS, main
+from nirgan.cli.main import EXPERIMENTS, TOOLS, main
 
 URBAN = f"--config={ROOT}/conf/triplet_urban.yaml"
 
@@ -35,7 +35,7 @@ def test_help_lists_every_verb_with_a_line_at_once():
             line.split()[:1] == [verb] and len(line.split()) > 3 for line in run.stdout.splitlines()
         )
     assert seconds < 5  # a tenth of a second alone; the machine may be busy
-    code = "import sys, nirgan.cli; nirgan.cli.main(['--help']); print('torch' in sys.modules)"
+    code = "import sys, nirgan.cli.main; nirgan.cli.main.main(['--help']); print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip().endswith("False")
 

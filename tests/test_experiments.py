@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 from PIL import Image
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.experiment.lightning_cli import configuration
 
 MINE = """

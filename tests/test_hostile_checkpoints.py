@@ -42,7 +42,7 @@ from safetensors.torch import save_file
 
 import nirgan
 from nirgan.callbacks.best import Best
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
 from nirgan.networks.discriminators.patch import PatchGAN
@@ -193,7 +193,7 @@ def using(model):
 
 def test_the_demo_reads_models_by_the_same_rule(trap):
     pytest.importorskip("gradio")
-    from nirgan.inference.demo import _show
+    from nirgan.inference.demo.server import _show
 
     file = trap.parent / "evil.ckpt"
     torch.save(GOOD | {"hyper_parameters": {"generator": EVIL}}, file)

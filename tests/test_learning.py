@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.evaluate import judge, pool

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import ROOT, draw_pairs
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.evaluation.evaluate import COLUMNS
 
 pytestmark = pytest.mark.xdist_group("ranks")

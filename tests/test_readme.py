@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
-from nirgan.cli import EXPERIMENTS, main
+from nirgan.cli.main import EXPERIMENTS, main
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

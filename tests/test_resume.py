@@ -14,7 +14,7 @@ from conftest import ROOT
 from killing import NEVER, killed, start
 from test_experiments import SYSTEMS, tiny, tiny_data
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 SEED = 5  # of the points
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 NOTE = '#!/bin/bash\nprintf "%s\\n" "$@" > "$0.told"\nexit "${STATUS:-0}"\n'
 

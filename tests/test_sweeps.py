@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 SWEEPS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "sweeps").glob("*.yaml")}
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from jsonargparse import ArgumentParser
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.experiment.config_errors import parse
 from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import read

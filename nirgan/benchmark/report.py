@@ -1,4 +1,4 @@
-"""`python -m nirgan report`: finished benchmarks side by side, without training anything.
+"""Finished benchmarks side by side, without training anything.
 
 One HTML page that opens offline, its figures inside, and the same as Markdown.
 """
@@ -7,44 +7,39 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from nirgan.benchmark.tables import NOTES, Results, budget, cells, heading, overview, sentence
 from nirgan.errors import NirganError
 from nirgan.evaluation import page
 from nirgan.evaluation.markdown import table
-from nirgan.experiment.config_errors import parse
 from nirgan.utils.atomic_write import write_text
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
-    parser = ArgumentParser(
-        prog="python -m nirgan report",
-        description="Finished benchmarks side by side: one HTML page, and the same as Markdown.",
-        exit_on_error=False,
-    )
-    parser.add_argument("results", nargs="+", type=Path, help="folders of finished benchmarks")
-    parser.add_argument("--out", type=Path, default=Path("runs/report"), help="where it is put")
-    parser.add_argument(
-        "--into", type=Path, help=f"put the overview into a text, between {BEGIN} and {END}"
-    )
-    options = parse(parser, arguments)
-    named = {_name(path): read(path) for path in options.results}
-    if len(named) < len(options.results):
+def read_all(folders: Sequence[Path]) -> dict[str, Results]:
+    """Load the results of several benchmarks, by the names of their folders.
+
+    Raises:
+        NirganError: There are none, or two folders have one name.
+    """
+    named = {_name(path): read(path) for path in folders}
+    if len(named) < len(folders):
         raise NirganError("two of the folders have one name; rename one")
-    if options.into:
-        insert(options.into, summary(named))
-        print(f"The overview is in {options.into}")
-        return 0
-    figures = {_name(path): _figures(path) for path in options.results}
-    captions = {_name(path): _captions(path) for path in options.results}
-    write_text(options.out / "report.md", as_markdown(named))
-    write_text(options.out / "report.html", as_html(named, figures, captions))
-    print(f"{summary(named)}\n\nIn {options.out}: report.html, report.md")
-    return 0
+    return named
+
+
+def write(out: Path, named: Mapping[str, Results], folders: Sequence[Path]) -> None:
+    """Write `report.md` and `report.html`.
+
+    Args:
+        out: The folder.
+        named: From `read_all`.
+        folders: Of the same benchmarks; their figures are put into the page.
+    """
+    figures = {_name(path): _figures(path) for path in folders}
+    captions = {_name(path): _captions(path) for path in folders}
+    write_text(out / "report.md", as_markdown(named))
+    write_text(out / "report.html", as_html(named, figures, captions))
 
 
 def read(path: Path) -> Results:

@@ -16,8 +16,8 @@ from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError, named
-from nirgan.inference.kinds import take
-from nirgan.inference.pictures import (
+from nirgan.inference.conversions import take
+from nirgan.inference.images.files import (
     NirPicture,
     canvas,
     check_target,
@@ -25,8 +25,9 @@ from nirgan.inference.pictures import (
     to_levels,
     write,
 )
-from nirgan.inference.place import copy_place
-from nirgan.inference.tiles import Blending, Reach, Window, padded, places, reach_of
+from nirgan.inference.images.world_files import copy_place
+from nirgan.inference.models.hub import save
+from nirgan.inference.tiling import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
 
@@ -57,7 +58,7 @@ class Colorizer:
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
         reach: How far the generator looks; None: it is measured when that is needed.
-        config: What is saved with the generator, see `nirgan.inference.saved`.
+        config: What is saved with the generator, see `nirgan.inference.models.pretrained`.
 
     Attributes:
         scale: Which camera values are black and white where nobody says: as it was trained.
@@ -92,27 +93,8 @@ class Colorizer:
         self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)
         self._reach = reach
 
-    @classmethod
-    def from_pretrained(
-        cls, where: str | Path, *, revision: str | None = None, **options: Any
-    ) -> "Colorizer":
-        """Load a model in the Hugging Face hub's way.
-
-        Args:
-            where: A folder or a file, or `owner/name` on the hub (`pip install 'nirgan[hub]'`).
-            revision: On the hub: a branch, a tag or a commit.
-            options: Of `nirgan.load`.
-
-        Raises:
-            NirganError: It is not there, or cannot be used.
-        """
-        from nirgan.inference.hub import fetch  # noqa: PLC0415 (these need the class)
-        from nirgan.inference.loading import load  # noqa: PLC0415
-
-        return load(fetch(where, revision), **options)
-
     def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
-        """Write a folder that `from_pretrained` and `load` read, and that can be uploaded.
+        """Write a folder that `nirgan.load` reads, and that can be uploaded to the hub.
 
         Args:
             folder: Made if need be.
@@ -121,8 +103,6 @@ class Colorizer:
         Raises:
             NirganError: It cannot be written, or the model does not say of which class it is.
         """
-        from nirgan.inference.hub import save  # noqa: PLC0415 (it needs the class)
-
         save(folder, self.generator, self.config, card)
 
     @property
@@ -154,8 +134,8 @@ class Colorizer:
         """Colorize a picture, and give the same kind back.
 
         Args:
-            image: A numpy array, tensor or PIL image, see `nirgan.inference.kinds`; the path of a
-                picture; or a list of any of those.
+            image: A numpy array, tensor or PIL image, see `nirgan.inference.conversions`; the path
+                of a picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
             output: The file to write, for a path; beside it, NAME_colour, if None. For a list of

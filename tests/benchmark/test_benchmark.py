@@ -17,7 +17,7 @@ from conftest import ROOT, SUITE
 from PIL import Image
 
 from nirgan.benchmark.costs import Clock
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
 
 pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`

@@ -9,7 +9,7 @@ from conftest import SUITE
 from PIL import Image
 
 from nirgan.benchmark.leaks import refuse_leaks
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.patches import Region
 from nirgan.data.sources.epfl import Epfl

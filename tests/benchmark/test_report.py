@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from nirgan.benchmark import tables
 from nirgan.benchmark.report import BEGIN, END
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 pytestmark = pytest.mark.xdist_group("benchmark")
 

@@ -7,7 +7,7 @@ from conftest import ROOT
 from test_report import figures
 
 from nirgan.benchmark import tables
-from nirgan.cli import main
+from nirgan.cli.main import main
 
 SYSTEMS = ROOT / "results/systems"
 RESULTS = json.loads((SYSTEMS / "results.json").read_text())

@@ -13,7 +13,7 @@ from conftest import ROOT
 from test_experiments import tiny
 
 from nirgan.callbacks.checkpoint_io import WholeCheckpointIO
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.errors import NirganError
 
 FIRST = {"weights": torch.arange(1000.0), "epoch": 1}

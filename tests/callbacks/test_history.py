@@ -12,7 +12,7 @@ from conftest import ROOT
 from test_experiments import tiny
 
 from nirgan.callbacks.history import HistoryLogger
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.store import PairStore
 
 

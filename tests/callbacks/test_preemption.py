@@ -13,7 +13,7 @@ from conftest import ROOT
 from test_experiments import tiny
 from test_resume import assert_same
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.tasks.base import ColorizationTask
 
 NAME = "triplet_urban_small"

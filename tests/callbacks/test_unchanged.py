@@ -10,7 +10,7 @@ from PIL import Image
 from test_experiments import tiny
 
 from nirgan.callbacks.unchanged import Unchanged
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 

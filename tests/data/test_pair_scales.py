@@ -9,7 +9,7 @@ import tifffile
 import torch
 from conftest import ROOT
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.images import DTYPE, read_nir, read_rgb
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.folder import Folder
@@ -17,10 +17,10 @@ from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.facts import Facts
-from nirgan.inference.loading import load
-from nirgan.inference.saved import read_model
-from nirgan.inference.tiles import Reach
+from nirgan.inference.export.metadata import Facts
+from nirgan.inference.load import load
+from nirgan.inference.models.pretrained import read_model
+from nirgan.inference.tiling import Reach
 
 UNIT = np.kron(np.random.default_rng(0).random((12, 16)), np.ones((8, 8)))
 

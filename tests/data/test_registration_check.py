@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.data.registration import measure
 from nirgan.data.sources.epfl import Epfl
 from nirgan.data.sources.synthetic import Synthetic

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback
 from test_experiments import tiny
 from wandb_server import KEY, WandbServer
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.experiment.lightning_cli import fit
 from nirgan.experiment.wandb_logger import LIMITS
 

@@ -13,8 +13,8 @@ from videos import Tinted, colorized  # noqa: E402
 
 from nirgan.data.images import read_nir  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
-from nirgan.inference.kinds import take  # noqa: E402
-from nirgan.inference.pictures import read  # noqa: E402
+from nirgan.inference.conversions import take  # noqa: E402
+from nirgan.inference.images.files import read  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:96, :128]
 BAND = np.round((np.sin(COLUMNS / 9) + np.cos(ROWS / 7)) * 45 + 120).astype(np.uint8)

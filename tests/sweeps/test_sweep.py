@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from PIL import Image
 from test_experiments import tiny
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.sweeps import study as studies
 from nirgan.sweeps import trial as trials

@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 from test_experiments import tiny
 
-from nirgan.cli import main
+from nirgan.cli.main import main
 from nirgan.utils.atomic_write import write_json
 
 URBAN = f"--config={ROOT}/conf/triplet_urban_small.yaml"
@@ -85,7 +85,7 @@ def test_a_librarys_own_error_keeps_its_traceback(monkeypatch):
     def library(arguments):
         raise OSError("no model of this name")
 
-    monkeypatch.setattr("nirgan.check.main", library)
+    monkeypatch.setattr("nirgan.cli.check.main", library)
     with pytest.raises(OSError, match="no model"):
         main(["check"])
 

@@ -1,0 +1,34 @@
+"""`python -m nirgan check`: look a data set over before training on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+from tqdm import tqdm
+
+from nirgan.data.inspection import hints, look, report, write_csv
+from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
+from nirgan.data.sources.base import PairSource
+from nirgan.experiment.config_errors import parse
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb: 0 if every pair can be used, 1 if not."""
+    parser = ArgumentParser(
+        prog="python -m nirgan check",
+        description="Decode every pair of a data set, measure its registration, print a table.",
+        exit_on_error=False,
+    )
+    parser.add_argument("--config", action="config", help="a YAML file with a `source:`")
+    parser.add_subclass_arguments(PairSource, "source", required=True, help="the data set")
+    parser.add_argument("--patch", type=int, default=64, help="least height and width in pixels")
+    parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
+    options = parse(parser, arguments)
+    pairs = options.source.pairs()
+    findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
+    print(report(findings))
+    for hint in hints(findings, options.source):
+        print(hint)
+    if options.csv:
+        write_csv(options.csv, findings)
+    return int(any(finding.problem for finding in findings))

@@ -1,0 +1,176 @@
+"""`python -m nirgan colorize`: near-infrared pictures, videos and rasters into colour."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from jsonargparse import ArgumentParser
+from tqdm import tqdm
+
+from nirgan.errors import NirganError, named
+from nirgan.experiment.config_errors import parse
+from nirgan.utils.paths import expanded
+
+if TYPE_CHECKING:
+    from nirgan.inference.batch.jobs import Job
+
+FORMATS = {"png": ".png", "jpg": ".jpg", "tif": ".tif"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb: 0 if every input is in colour, 1 if some could not be used."""
+    options = parse(_parser(), arguments)
+    if options.largest <= 0 or (options.band is not None and options.band < 1):
+        raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
+    from nirgan.data.scaling import Scale  # noqa: PLC0415
+    from nirgan.inference.batch.jobs import plan  # noqa: PLC0415 (help comes at once)
+
+    scale = None if options.scale is None else Scale.parse(options.scale)
+    made = plan(
+        options.inputs,
+        expanded(options.output),
+        suffix=FORMATS[options.format] if options.format else None,
+        overwrite=options.overwrite,
+    )
+    problems, done, seconds = list(made.problems), [], 0.0
+    if made.jobs:
+        from nirgan.inference.batch.pipeline import Options, run  # noqa: PLC0415
+        from nirgan.inference.load import load  # noqa: PLC0415
+
+        colorizer = load(
+            options.model,
+            device=options.device,
+            precision=options.precision,
+            tile=options.tile,
+            trust=options.trust,
+        )
+        if scale is None:
+            scale = colorizer.scale
+            if scale.kind != "dtype":
+                print(f"--scale {scale}, with which {colorizer.name} was trained")
+        how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
+        started = perf_counter()
+        with _Bars(len(made.jobs)) as bars:
+            outcome = run(colorizer, made.jobs, how, bars)
+        seconds = perf_counter() - started
+        problems += outcome.problems
+        done = outcome.done
+        if outcome.hints:
+            _tell(f"{len(outcome.hints)} to look at:", outcome.hints)
+    if done:
+        print(f"{len(done)} in colour in {options.output} ({len(done) / seconds:.1f} a second)")
+    if made.there:
+        print(f"{len(made.there)} left as they are; --overwrite makes them anew")
+    if problems:
+        _tell(f"{len(problems)} could not be used:", problems)
+    return int(bool(problems))
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m nirgan colorize",
+        description="Make colour of near-infrared pictures (PNG, JPEG, TIFF), videos and GeoTIFFs. "
+        "The colours are guesses, and what is written says so.",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=str,
+        help="files, folders with all within, quoted patterns such as 'shots/**/*_nir.png'",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder; names are kept")
+    parser.add_argument(
+        "--model",
+        default="default",
+        type=str,
+        help="a checkpoint, a folder with model.safetensors, an .onnx file; or the one that comes "
+        "with the package",
+    )
+    parser.add_argument(
+        "--scale",
+        type=str | None,
+        help="which camera values are black and white, the same for all frames and tiles: dtype "
+        "(all that the type holds), LOW,HIGH (0,4095 for 12 bits), percentile, percentile:LOW,HIGH "
+        "(default: as the model was trained)",
+    )
+    parser.add_argument(
+        "--depth", type=Literal[8, 16] | None, help="bits a channel; 8 for 8-bit input, else 16"
+    )
+    parser.add_argument(
+        "--format", type=Literal["png", "jpg", "tif"] | None, help="of pictures; as the input"
+    )
+    parser.add_argument(
+        "--uncertainty",
+        action="store_true",
+        help="beside each picture NAME.uncertainty.tif: how far off its colours may be, in degrees",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="make anew what is there already")
+    parser.add_argument(
+        "--band",
+        type=int | None,
+        help="which is near-infrared, from 1 on: a band of a GeoTIFF, a channel of a picture or of "
+        "a video, a page of a TIFF; the only one, or the one of a GeoTIFF whose name says so",
+    )
+    parser.add_argument(
+        "--largest", type=float, default=100.0, help="megapixels; larger pictures are refused"
+    )
+    parser.add_argument(
+        "--device", type=str | None, help="cpu, cuda, cuda:1; a GPU if there is one"
+    )
+    parser.add_argument(
+        "--precision",
+        type=Literal["fp32", "bf16", "fp16"],
+        default="fp32",
+        help="bf16 and fp16 are faster, and coarser than 16-bit output can show",
+    )
+    parser.add_argument(
+        "--tile", type=int | None, help="height and width in pixels; from the free memory"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the model name classes of other packages, which runs their code",
+    )
+    return parser
+
+
+class _Bars:
+    """Progress: of all files, and of the frames or pixels of the one that is being done."""
+
+    def __init__(self, files: int) -> None:
+        self._files = tqdm(total=files, unit="file", disable=None, smoothing=0.1)
+        self._frames: Any = None
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+        self._files.close()
+
+    def frames(self, job: "Job", count: int) -> None:
+        """Some more frames of a video, or pixels of a raster, are done."""
+        if self._frames is None:
+            unit = "frame" if job.kind == "video" else "pixel"
+            self._frames = tqdm(
+                desc=named(job.source.name), unit=unit, unit_scale=True, disable=None, leave=False
+            )
+        self._frames.update(count)
+
+    def finished(self, job: "Job") -> None:
+        """A file is made, or cannot be."""
+        if job.kind != "picture":
+            self._end()
+        self._files.update()
+
+    def _end(self) -> None:
+        if self._frames is not None:
+            self._frames.close()
+        self._frames = None
+
+
+def _tell(title: str, lines: Sequence[str]) -> None:
+    print(title, *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)

@@ -1,0 +1,32 @@
+"""`python -m nirgan demo`: a page in the browser, for this machine alone."""
+
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser
+
+from nirgan.errors import NirganError
+from nirgan.experiment.config_errors import parse
+from nirgan.inference.demo.server import show
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb, until it is interrupted."""
+    parser = ArgumentParser(
+        prog="python -m nirgan demo",
+        description="A page in the browser that colorizes what is dropped on it. "
+        "Only this machine sees it, and no picture leaves this machine.",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "--model", nargs="+", default=["default"], help="names or files; the page lets choose"
+    )
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the models name classes of other packages, which runs their code",
+    )
+    options = parse(parser, arguments)
+    if not 0 < options.port < 65536:
+        raise NirganError(f"--port: expected 1 to 65535, got {options.port}")
+    return show(options.model, options.port, options.trust)

@@ -1,0 +1,113 @@
+"""`python -m nirgan export`: a trained method for other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+
+from nirgan.errors import NirganError, named
+from nirgan.experiment.config_errors import parse
+
+SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    options = parse(_parser(), arguments)
+    out: Path = options.output
+    _look_at(out, options.format, options.overwrite)
+    from nirgan.inference.load import load  # noqa: PLC0415 (help comes at once)
+
+    colorizer = load(options.model, device="cpu", trust=options.trust)
+    if "generator" not in colorizer.config:
+        raise NirganError(f"{options.model}: exported already; give the model that it was made of")
+    if options.format == "safetensors":
+        from nirgan.inference.models.hub import save  # noqa: PLC0415
+
+        save(out, colorizer.generator, colorizer.config, half=options.half)
+        print(f"{named(out)}: weights, their configuration and a card")
+        return 0
+    if options.half:
+        raise NirganError("--half goes with --format safetensors; programs compute in float32")
+    from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
+    from nirgan.inference.export.verify import checked  # noqa: PLC0415
+
+    scale = Scale.parse("0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale))
+    if options.scale is not None:
+        scale = Scale.parse(options.scale)
+    if scale.kind != "range":
+        raise NirganError(
+            f"--scale {scale}: a program is given numbers alone, of no type and of one "
+            "picture at a time; say which are black and white: LOW,HIGH"
+        )
+    limits = Limits(scale.low, scale.high)
+    off, count = checked(colorizer, limits, options.format, out, options.check or [])
+    print(
+        f"{named(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, becomes rgb, "
+        f"B x 3 x H x W from 0 to 1; off torch's by {off:.1g} at most, on {count} pictures"
+    )
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m nirgan export",
+        description="Keep a trained method for other programs. ONNX and torch.export are compared "
+        "with torch before they are kept.",
+        exit_on_error=False,
+    )
+    parser.add_argument(
+        "model",
+        type=str,
+        help="a checkpoint, a folder with model.safetensors; or the name of one that comes with "
+        "the package",
+    )
+    parser.add_argument(
+        "--format",
+        type=Literal["safetensors", "onnx", "torch"],
+        required=True,
+        help="safetensors: a folder as the Hugging Face hub has it; onnx: a file .onnx; torch: a "
+        "file .pt2 of torch.export",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the folder or the file")
+    parser.add_argument(
+        "--scale",
+        type=str | None,
+        help="of onnx and torch: the camera values of black and white, LOW,HIGH; as the model was "
+        "trained, else 0,1",
+    )
+    parser.add_argument(
+        "--check",
+        nargs="+",
+        type=Path,
+        help="of onnx and torch: near-infrared pictures to compare with torch on, too",
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="of safetensors: weights as float16, half the size"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="let the model name classes of other packages, which runs their code",
+    )
+    return parser
+
+
+def _look_at(out: Path, kind: str, overwrite: bool) -> None:
+    """Before anything heavy: is this a place for it?
+
+    Raises:
+        NirganError: It is not.
+    """
+    suffix = SUFFIX.get(kind)
+    if suffix and out.suffix != suffix:
+        raise NirganError(f"--output {named(out)}: expected a name that ends in {suffix}")
+    if suffix and out.is_dir():
+        raise NirganError(f"--output {named(out)}: a folder; give a file, NAME{suffix}")
+    if not suffix and out.exists() and not out.is_dir():
+        raise NirganError(f"--output {named(out)}: a file; safetensors are kept in a folder")
+    there = out if suffix else out / "model.safetensors"
+    if there.exists() and not overwrite:
+        raise NirganError(f"{named(there)} is there already; --overwrite replaces it")

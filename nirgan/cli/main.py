@@ -1,0 +1,91 @@
+"""The verbs of `python -m nirgan`.
+
+Nothing heavy is imported before a verb is chosen, so that help comes at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+
+from nirgan.errors import NirganError, named
+from nirgan.utils.nearest_name import nearest
+
+EXPERIMENTS = {
+    "fit": "train a method as a configuration says, and judge it",
+    "validate": "judge a trained method on the validation patches",
+    "test": "judge a trained method on whole validation regions",
+    "predict": "colorize the pictures of the validation set with a trained method",
+}
+TOOLS = {  # each a file beside this one
+    "colorize": "make colour of pictures, videos and GeoTIFFs",
+    "demo": "a page in the browser that colorizes what is dropped on it",
+    "export": "keep a model as safetensors, ONNX or torch.export",
+    "benchmark": "train, judge and compare methods side by side",
+    "sweep": "run a sweep file here, without an account or a network",
+    "report": "put finished benchmarks side by side, on one page",
+    "check": "look over a data set: unreadable, mismatched, misregistered",
+    "download": "fetch the EPFL RGB-NIR scenes, or unpack a local copy",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a verb.
+
+    Args:
+        arguments: The verb and its own arguments.
+
+    Returns:
+        The exit status: 0; 2 for input that cannot be used, after one message about it; 128 +
+        signal where a signal has ended a training whose state is saved.
+    """
+    verb, *rest = arguments or ["--help"]
+    if verb in ("-h", "--help"):
+        print(_help())
+        return 0
+    _print_anything("--print_config" in "".join(rest))
+    try:
+        if verb in EXPERIMENTS:
+            from nirgan.experiment.lightning_cli import run  # noqa: PLC0415 (seconds of imports)
+
+            run(verb, rest)
+            return 0
+        if verb in TOOLS:
+            return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
+        raise NirganError(f"no verb {verb!r}{nearest(verb, [*EXPERIMENTS, *TOOLS])}")
+    except NirganError as error:
+        print(
+            f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
+            file=sys.stderr,
+        )
+        return error.status
+    except OSError as error:
+        if error.errno is None:  # a library's, not the system's
+            raise
+        where = f"{named(error.filename)}: " if error.filename else ""
+        print(f"nirgan {verb}: {where}{error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"nirgan {verb}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _print_anything(config: bool) -> None:
+    """Let no name that the terminal's coding lacks end a verb; print a configuration as UTF-8."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+        if config and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _help() -> str:
+    verbs = EXPERIMENTS | TOOLS
+    width = max(map(len, verbs))
+    lines = "\n".join(f"  {verb:{width}}  {line}" for verb, line in verbs.items())
+    return (
+        "Near-infrared pictures into colour.\n\n"
+        "usage: python -m nirgan VERB ...\n\n"
+        f"{lines}\n\n"
+        "python -m nirgan VERB --help tells the options of one.\n"
+        "Start with: python -m nirgan fit --config conf/quickstart.yaml"
+    )

@@ -1,0 +1,1 @@
+"""Many files: which becomes which, reading ahead, writing behind."""

@@ -1,0 +1,161 @@
+"""Which files are to be made of which."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Literal
+
+from nirgan.errors import named
+from nirgan.inference.geotiff.colorize import is_geotiff
+from nirgan.inference.images.files import PICTURES
+from nirgan.inference.video.colorize import SUFFIXES, is_video
+from nirgan.utils.paths import expanded
+
+Kind = Literal["picture", "video", "geotiff"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to be made.
+
+    Attributes:
+        source: Is read.
+        target: Is written.
+        kind: Which reader and writer.
+    """
+
+    source: Path
+    target: Path
+    kind: Kind
+
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether a JPEG is made, which has 8 bits."""
+        return self.target.suffix.lower() in (".jpg", ".jpeg")
+
+    @property
+    def uncertainty(self) -> Path:
+        """Where the map goes: pictures of one stem have maps of their own."""
+        return self.target.with_name(f"{self.target.name}.uncertainty.tif")
+
+
+@dataclass
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        jobs: In the order of the inputs, sorted within folders.
+        there: Targets that exist and stay.
+        problems: One line for every input that cannot be used.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    there: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def plan(
+    inputs: Sequence[str],
+    output: Path,
+    *,
+    suffix: str | None = None,
+    overwrite: bool = False,
+) -> Plan:
+    """Find all inputs, and what each becomes.
+
+    A file becomes OUTPUT/NAME, a file in a folder OUTPUT/ its path within the folder.
+
+    Args:
+        inputs: Files, folders (with all within), and patterns.
+        output: The folder of what is made; what lies in it is no input of a folder around it.
+        suffix: Of pictures made, with its dot; None: their own.
+        overwrite: Whether what is there is made anew.
+    """
+    made = Plan()
+    owners: dict[Path, Path] = {}
+    for text in (str(expanded(given)) for given in inputs):  # quoted, `~` is left to us
+        found = False
+        for source, within in _files(text, output, made.problems):
+            found = True
+            job = _job(source, output / within, suffix)
+            other = owners.get(job.target)
+            owners.setdefault(job.target, source)
+            if other == source:
+                continue
+            if other is not None:
+                made.problems.append(
+                    f"{named(source)}: would become {named(job.target)}, as {named(other)} "
+                    "does; give them outputs of their own"
+                )
+            elif _same(source, job.target):
+                made.problems.append(
+                    f"{named(source)}: would be written over itself; choose another --output"
+                )
+            elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
+                made.there.append(job.target)
+            else:
+                made.jobs.append(job)
+        if not found and not any(p.startswith(named(text)) for p in made.problems):
+            made.problems.append(f"{named(text)}: no picture or video there ({_suffixes()})")
+    return made
+
+
+def _job(source: Path, target: Path, suffix: str | None) -> Job:
+    if is_video(source):
+        return Job(source, target, "video")
+    if source.suffix.lower() in (".tif", ".tiff") and is_geotiff(source):
+        return Job(source, target, "geotiff")
+    return Job(source, target.with_suffix(suffix) if suffix else target, "picture")
+
+
+def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path, Path]]:
+    """Every file of an input, and its path below the output."""
+    path = Path(text)
+    if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for names that are too long)
+        yield from _inside(path, output, problems)
+    elif os.path.lexists(path):
+        yield path, Path(path.name)
+    elif has_magic(text):
+        for match in sorted(glob(text, recursive=True)):  # noqa: PTH207 (a whole pattern)
+            if Path(match).is_dir():
+                continue
+            if _usable(Path(match)):
+                yield Path(match), Path(match).relative_to(_fixed(text))
+    else:
+        problems.append(f"{named(text)}: no such file or folder")
+
+
+def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[Path, Path]]:
+    def refused(error: OSError) -> None:
+        problems.append(f"{named(error.filename)}: cannot be read ({error.strerror})")
+
+    # Links to folders are not followed: they may lead back.
+    for parent, folders, names in os.walk(folder, onerror=refused):
+        folders[:] = sorted(f for f in folders if not _same(Path(parent, f), output))
+        for name in sorted(names):
+            if _usable(Path(name)):
+                yield Path(parent, name), Path(parent, name).relative_to(folder)
+
+
+def _usable(path: Path) -> bool:
+    return not path.name.startswith(".") and (path.suffix.lower() in PICTURES or is_video(path))
+
+
+def _fixed(pattern: str) -> Path:
+    """The folder that a pattern begins with."""
+    parts = Path(pattern).parts
+    first = next(n for n, part in enumerate(parts) if has_magic(part))
+    return Path(*parts[:first])
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _suffixes() -> str:
+    return ", ".join([*PICTURES, *sorted(SUFFIXES)])

@@ -1,0 +1,200 @@
+"""Doing a plan: reading ahead, colorizing, writing behind."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from nirgan.data.scaling import Scale, hint_of_bits
+from nirgan.errors import NirganError, named
+from nirgan.inference.batch.jobs import Job
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.geotiff.colorize import colorize_geotiff
+from nirgan.inference.images.files import NirPicture, check_target, read, write, write_degrees
+from nirgan.inference.images.world_files import copy_place
+from nirgan.inference.video.colorize import colorize_video
+
+AHEAD = 3
+"""Pictures that are read before they are needed, and written after they are done."""
+
+LARGE = 16_000_000
+"""Pixels of a picture, or bytes of a file, from which on the memory counts and nothing waits."""
+
+
+class Progress(Protocol):
+    """Is told how far it is."""
+
+    def frames(self, job: Job, count: int) -> None:
+        """Some more frames of a video, or pixels of a raster, are done."""
+
+    def finished(self, job: Job) -> None:
+        """A file is made, or cannot be."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are read and written.
+
+    Attributes:
+        scale: Of camera values.
+        depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
+        uncertainty: Whether maps are written too.
+        band: Which band, channel or page is near-infrared, from 1 on; None: not said.
+        largest: Megapixels of the largest picture that is decoded.
+    """
+
+    scale: Scale = field(default_factory=Scale)
+    depth: int | None = None
+    uncertainty: bool = False
+    band: int | None = None
+    largest: float = 100.0
+
+
+@dataclass
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        done: Files that were made.
+        problems: A line for every one that was not.
+        hints: A line for every one that may look wrong.
+    """
+
+    done: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progress) -> Outcome:
+    """Do all jobs; one that fails is noted, and the others are done.
+
+    Args:
+        colorizer: The method.
+        jobs: What to do.
+        options: How.
+        progress: Is told.
+    """
+    outcome = Outcome()
+    threads = min(4, os.cpu_count() or 1)
+    readers, writers = ThreadPoolExecutor(threads), ThreadPoolExecutor(threads)
+    writing: deque[tuple[Job, Future[None]]] = deque()
+
+    @contextmanager
+    def noting(job: Job) -> Iterator[None]:
+        try:
+            yield
+        except NirganError as error:
+            outcome.problems.append(str(error))
+        except Exception as error:
+            why = " ".join(f"{type(error).__name__}: {error}".split())
+            outcome.problems.append(f"{named(job.source)}: {why}")
+        else:
+            return
+        progress.finished(job)
+
+    def settle(left: int) -> None:
+        while len(writing) > left:
+            job, written = writing.popleft()
+            with noting(job):
+                written.result()
+                outcome.done.append(job.target)
+                progress.finished(job)
+
+    try:
+        for job, reading in _read_ahead(readers, jobs, options):
+            with noting(job):
+                if reading is None:
+                    outcome.hints += _stream(colorizer, job, options, progress)
+                    outcome.done.append(job.target)
+                    progress.finished(job)
+                else:
+                    picture = reading.result()
+                    left = AHEAD if picture.band.size < LARGE else 0
+                    # Nothing here holds what is written, so that two are never in memory.
+                    writing.append(
+                        (job, writers.submit(_colorized(colorizer, job, picture, options, outcome)))
+                    )
+                    settle(left)
+        settle(0)
+    finally:
+        readers.shutdown(cancel_futures=True)
+        writers.shutdown(cancel_futures=True)
+    return outcome
+
+
+def _read_ahead(
+    readers: ThreadPoolExecutor, jobs: list[Job], options: Options
+) -> Iterator[tuple[Job, "Future[NirPicture] | None"]]:
+    """Every job, and the picture that it begins with; of large files only the next one."""
+    ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
+    for job in jobs:
+        picture = job.kind == "picture"
+        reading = (
+            readers.submit(read, job.source, options.largest, options.band) if picture else None
+        )
+        ahead.append((job, reading))
+        while len(ahead) > AHEAD or (ahead and any(_large(job.source) for job, _ in ahead)):
+            yield ahead.popleft()
+    yield from ahead
+
+
+def _large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > LARGE
+    except OSError:
+        return False
+
+
+def _colorized(
+    colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
+) -> Callable[[], None]:
+    """Colorize a picture; gives what writes it."""
+    depth = options.depth or (8 if picture.band.itemsize == 1 or job.is_jpeg else 16)
+    check_target(job.target, depth, picture.alpha)
+    if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
+        outcome.hints.append(f"{named(job.source)}: {hint}")
+    if picture.remark:
+        outcome.hints.append(f"{named(job.source)}: {picture.remark}")
+    limits = options.scale.limits(picture.band, job.source)
+    degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
+    rgb = colorizer.picture(picture, limits, depth, degrees)
+    turned, metadata = picture.turned, picture.metadata
+
+    def write_all() -> None:
+        if degrees is not None:
+            write_degrees(job.uncertainty, degrees, colorizer.title)
+        write(job.target, rgb, depth=depth, title=colorizer.title, metadata=metadata)
+        if not turned:
+            copy_place(job.source, job.target)
+
+    return write_all
+
+
+def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress) -> list[str]:
+    """Colorize what does not fit into memory; gives what its owner should know."""
+    tick = partial(progress.frames, job)
+    if job.kind == "video":
+        colorize_video(
+            *(colorizer, job.source, job.target, options.scale, tick),
+            largest=options.largest,
+            band=options.band,
+        )
+        maps = "--uncertainty makes maps of pictures and rasters, not of videos"
+        return [f"{named(job.source)}: {maps}"] if options.uncertainty else []
+    return colorize_geotiff(
+        colorizer,
+        job.source,
+        job.target,
+        options.scale,
+        band=options.band,
+        depth=options.depth,
+        uncertainty=job.uncertainty if options.uncertainty else None,
+        tick=tick,
+    )

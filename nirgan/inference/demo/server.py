@@ -1,0 +1,126 @@
+"""Gradio's server, for this machine alone."""
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nirgan.errors import NirganError
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+HOST = "127.0.0.1"
+UPLOAD = "200mb"
+"""The largest file that the page takes."""
+WAITING = 100
+"""Pictures that may wait for their turn; the page shows each person how many are before."""
+FULL = f"{WAITING} pictures are waiting already: wait a minute, then try again"
+SESSIONS = 256
+"""Visits that the page remembers; who is forgotten has to drop the picture anew."""
+FONT = ["system-ui", "sans-serif"]
+MONO = ["ui-monospace", "monospace"]
+
+
+def show(models: Sequence[str], port: int, trust: bool) -> int:
+    """Show the page, until it is interrupted.
+
+    Args:
+        models: Names or files.
+        port: Of this machine.
+        trust: Whether models may name classes of other packages.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        NirganError: A model cannot be used, the port is taken, or Gradio is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="nirgan-demo-", ignore_cleanup_errors=True) as folder:
+        settle(Path(folder))
+        try:
+            import gradio  # noqa: F401, PLC0415 (an extra, and the environment is settled now)
+        except ModuleNotFoundError as error:
+            raise NirganError(
+                f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
+            ) from error
+        return _show(models, port, Path(folder), trust)
+
+
+def _show(models: Sequence[str], port: int, folder: Path, trust: bool) -> int:
+    from nirgan.inference.demo.app import build  # noqa: PLC0415 (seconds of imports)
+    from nirgan.inference.demo.service import Desk  # noqa: PLC0415
+    from nirgan.inference.load import load  # noqa: PLC0415
+
+    loaded = [load(model, trust=trust) for model in models]
+    page = build(Desk({f"{one.name} ({one.digest})": one for one in loaded}, folder))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
+    try:
+        print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        page.close(verbose=False)
+
+
+def settle(folder: Path) -> None:
+    """Set what Gradio reads from the environment, when it is imported and later.
+
+    Args:
+        folder: Where it keeps uploads.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]  # of other pages, which may be open to the world
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_RUN_HISTORY": "False",
+        "GRADIO_TEMP_DIR": str(folder),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST])),
+    }
+
+
+def serve(page: "gr.Blocks", port: int) -> str:
+    """Open a page on this machine.
+
+    Returns:
+        Its address.
+
+    Raises:
+        NirganError: The port is taken.
+    """
+    import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
+
+    page.queue(max_size=WAITING, api_open=False)
+    push = page._queue.push
+
+    async def told(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
+        taken, said, state = await push(*args, **options)
+        return taken, FULL if state == "queue_full" else said, state
+
+    page._queue.push = told  # type: ignore[method-assign]  # Gradio's own words are of sizes
+    try:
+        _, address, _ = page.launch(
+            state_session_capacity=SESSIONS,
+            server_name=HOST,
+            server_port=port,
+            share=False,
+            quiet=True,
+            inline=False,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+            max_file_size=UPLOAD,
+            footer_links=[],
+            theme=gr.themes.Default(primary_hue="slate", font=FONT, font_mono=MONO),
+        )
+    except OSError as error:
+        raise NirganError(f"--port {port}: taken already; choose another") from error
+    return str(address)

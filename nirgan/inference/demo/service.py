@@ -1,0 +1,157 @@
+"""The work behind the page of `python -m nirgan demo`, which knows nothing of the page."""
+
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nirgan.data.images import Pixels, write_png
+from nirgan.data.scaling import Scale, hint_of_bits
+from nirgan.errors import named
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.images.files import read, write
+from nirgan.inference.uncertainty import expected_error
+
+TRAINED = "as trained"
+"""In place of a scale: the one that the model was trained with."""
+PREVIEW = 1600
+"""Pixels of the longer side of what the page shows; a download has all of them."""
+TOPS = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
+"""Degrees at which a heat map may end."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a picture.
+
+    Attributes:
+        nir: The band as the network saw it, a file for the screen.
+        rgb: Its colours, likewise.
+        file: The colours in full depth and size.
+        note: A line about it.
+        heat: A map of the uncertainty for the screen, if it was asked for.
+        top: Degrees from which on the map has its last colour.
+    """
+
+    nir: Path
+    rgb: Path
+    file: Path
+    note: str
+    heat: Path | None = None
+    top: int = 0
+
+
+class Desk:
+    """Colorizes what is put on it, one picture after another, in a thread of its own.
+
+    Every thread that computes keeps memory of its own for good, and a page has a new one for each
+    person that it serves.
+
+    Args:
+        colorizers: By the name that the page shows.
+        folder: Where results are written.
+    """
+
+    def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
+        self.colorizers = colorizers
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(1)
+
+    def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
+        """Colorize a picture, and write it.
+
+        Args:
+            file: A picture of any depth.
+            model: One of the names.
+            scale: As the command line's `--scale`, or `TRAINED`.
+            uncertainty: Whether a map of it is wanted.
+
+        Raises:
+            NirganError: The picture cannot be used.
+        """
+        return self._thread.submit(self._colorize, file, model, scale, uncertainty).result()
+
+    def _colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
+        colorizer = self.colorizers[model]
+        how = colorizer.scale if scale == TRAINED else Scale.parse(scale)
+        given = read(file)
+        limits = how.limits(given.band, named(file.name))
+        nir = limits.to_unit(given.band)
+        colours = colorizer.band(nir[None])[0]
+        # A folder of its own: Gradio would name files after what is in them, and write those that
+        # somebody else is shown at the moment anew.
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        out = folder / f"{file.stem}_colour.png"
+        depth = 8 if given.band.itemsize == 1 else 16
+        write(
+            *(out, colours),
+            depth=depth,
+            title=colorizer.title,
+            alpha=given.alpha,
+            metadata=given.metadata,
+        )
+        height, width = given.band.shape
+        note = (
+            f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
+            f"{limits.low:g} is black, {limits.high:g} is white. "
+        )
+        if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
+            note += hint.capitalize().replace("use --scale", "choose the range") + ". "
+        if given.remark:
+            note += given.remark.partition(",")[0].capitalize() + ". "
+        note += f"Colours by {colorizer.title}."
+        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
+        if not uncertainty:
+            return Result(*shown, out, note)
+        picture, top = heat(expected_error(colours[None])[0])
+        return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
+
+
+def heat(degrees: Tensor) -> tuple[Tensor, int]:
+    """Draw a map of angles, black where they are small, yellow where they are large.
+
+    Args:
+        degrees: H x W.
+
+    Returns:
+        3 x H x W in [0, 1], and the degrees from which on it is yellow.
+    """
+    most = np.percentile(degrees, 99)
+    top = next((top for top in TOPS if most <= top), TOPS[-1])
+    levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
+    return torch.from_numpy(_colours(levels)).permute(2, 0, 1) / 255, top
+
+
+def legend(top: int) -> str:
+    """The scale of a heat map, as HTML."""
+    stops = _colours(np.linspace(0, 255, 9).astype(np.uint8)[None])[0]
+    gradient = ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
+    ticks = "".join(f"<span>{top * part / 4:g}°</span>" for part in range(4))
+    return (
+        f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
+        "<div style='display: flex; justify-content: space-between'>"
+        f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
+        "The angular error to be expected, in degrees. Where the map is bright, colours are the "
+        "least sure."
+    )
+
+
+def _colours(levels: Pixels) -> Pixels:
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
+
+
+def _preview(file: Path, picture: Tensor) -> Path:
+    """Write 1 or 3 x H x W in [0, 1], as small as a screen."""
+    factor = min(1, PREVIEW / max(picture.shape[1:]))
+    size = [max(1, round(side * factor)) for side in picture.shape[1:]]
+    if factor < 1:
+        picture = interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+    write_png(file, picture.expand(3, -1, -1))
+    return file

@@ -1,0 +1,316 @@
+"""One band of a GeoTIFF, by windows, without the holes.
+
+Some pixels of rasters are no data: a value says so, not-a-number, a mask, an alpha band. A network
+that saw them as black would draw that black into its surroundings, so it is shown the nearest pixel
+that is data instead.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window as Part
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError, named
+from nirgan.inference.tiling import Window
+
+NOISE = 2
+"""Levels by which equal bands differ where they are compressed with loss."""
+FAR = 64
+"""Pixels: holes are filled from no further away, so that every window fills them alike."""
+SAMPLE = 1024
+"""Height and width of the sample that stands for the whole raster, at most."""
+SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.IGNORECASE)
+"""In the name of a band. Short-wave and thermal infrared are other bands."""
+
+
+def has_place(path: Path) -> bool:
+    """Whether rasterio knows where on Earth a TIFF lies, or what in it is no data.
+
+    By its tags, or by files beside it. Damaged files have no place.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path.absolute(), driver="GTiff") as dataset:
+                holes = [_mask(flags) for flags in dataset.mask_flag_enums]
+                return _placed(dataset) or any(holes) or set(dataset.nodatavals) != {None}
+    except (RasterioError, UnicodeError):
+        return False
+
+
+def _placed(dataset: Any) -> bool:
+    return bool(dataset.crs or not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs)
+
+
+def _mask(flags: Sequence[MaskFlags]) -> bool:
+    """Whether there is a mask of its own, which is no alpha band."""
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """GDAL's errors, in one line that begins with `what`.
+
+    Raises:
+        NirganError: In place of rasterio's.
+    """
+    try:
+        yield
+    except (RasterioError, UnicodeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise NirganError(f"{what} ({reason})") from error
+
+
+class Source:
+    """A band of a TIFF, open for reading. Use it in a `with` statement.
+
+    Args:
+        path: The file.
+        band: Its number, from 1 on, counted through all pages, and taken at its word; None: the
+            only one beside transparency, the one that says that it is near-infrared, or any of
+            several that are equal.
+
+    Attributes:
+        dataset: What rasterio makes of the page that the band is in.
+        located: The same of the page that says where it lies.
+        band: Its number within its page.
+        remark: Why it is the one, if somebody may want to know.
+
+    Raises:
+        NirganError: It cannot be read, has no such band, one that is no measurement, or several
+            that differ, of which none is chosen.
+    """
+
+    def __init__(self, path: Path, band: int | None = None) -> None:
+        self.path, self.remark = path, ""
+        self._open = ExitStack()
+        with ExitStack() as stack:
+            with explained(f"{named(path)}: not a readable GeoTIFF"):
+                # No other of GDAL's formats, and no name that could be an address: some fetch
+                # things.
+                first = stack.enter_context(rasterio.open(path.absolute(), driver="GTiff"))
+                pages = [
+                    stack.enter_context(rasterio.open(page, driver="GTiff"))
+                    for page in first.subdatasets
+                ]
+            bands = [(page, n) for page in pages or [first] for n in page.indexes]
+            self.dataset, self.band = bands[self._choice(bands, band)]
+            same = self.dataset.shape == first.shape
+            self.located = first if same and not _placed(self.dataset) else self.dataset
+            interpretations = self.dataset.colorinterp
+            self._meaning = self._greys(interpretations[self.band - 1], band is not None)
+            self._open = stack.pop_all()
+        flags = self.dataset.mask_flag_enums[self.band - 1]
+        self._alpha: int | None = None
+        if ColorInterp.alpha in interpretations:
+            self._alpha = interpretations.index(ColorInterp.alpha) + 1
+        if self._alpha == self.band:
+            self._alpha = None
+        self._mask = _mask(flags)
+        self._nodata = _as_type(self.dataset.nodatavals[self.band - 1], self.dtype)
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int(self.dataset.height)
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.dataset.width)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the band."""
+        dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
+        return dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """The value that says that a pixel is no data, if there is one."""
+        value = self.dataset.nodatavals[self.band - 1]
+        return None if value is None else float(value)
+
+    @property
+    def masked(self) -> bool:
+        """Whether pixels may be no data without a value that says so."""
+        return self._mask or self._alpha is not None or self.dtype.kind == "f"
+
+    @cached_property
+    def sample(self) -> Pixels:
+        """Camera values from everywhere, one dimension, without those that are no data."""
+        step = -(-max(self.height, self.width) // SAMPLE)
+        shape = -(-self.height // step), -(-self.width // step)
+        pixels, valid = self._read(Window(0, 0, self.height, self.width), shape)
+        return pixels[valid]
+
+    def filled(self, window: Window) -> Pixels:
+        """Camera values, h x w; where there is no data, those of the nearest pixel that is."""
+        pixels, valid = self._read(window)
+        if valid.all():
+            return pixels
+        top, left = max(window.top - FAR, 0), max(window.left - FAR, 0)
+        bottom, right = window.bottom + FAR, window.right + FAR
+        around = Window(top, left, min(bottom, self.height), min(right, self.width))
+        return fill(*self._read(around), self._typical)[
+            window.top - top : window.bottom - top, window.left - left : window.right - left
+        ]
+
+    def valid(self, window: Window) -> npt.NDArray[np.bool_]:
+        """Which pixels are data, h x w."""
+        if not self.masked and self._nodata is None:
+            return np.ones((window.bottom - window.top, window.right - window.left), np.bool_)
+        return self._read(window)[1]
+
+    def _read(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+        """Camera values, and which of them are data, both h x w or `shape`."""
+        part = Part.from_slices((window.top, window.bottom), (window.left, window.right))
+        rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
+        with explained(f"{named(self.path)}: damaged within rows {rows}, columns {columns}"):
+            pixels = self.dataset.read(self.band, window=part, out_shape=shape)
+            valid = np.isfinite(pixels)
+            if self._nodata is not None:
+                valid &= pixels != self._nodata
+            if self._mask:
+                valid &= self.dataset.read_masks(self.band, window=part, out_shape=shape) > 0
+            if self._alpha is not None:
+                valid &= self.dataset.read(self._alpha, window=part, out_shape=shape) > 0
+        return pixels if self._meaning is None else self._meaning[pixels], valid
+
+    @cached_property
+    def _typical(self) -> Any:
+        """The camera value that stands where no data is near."""
+        return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
+
+    def _choice(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
+        """Which of all bands it is, from 0 on."""
+        kinds = [page.colorinterp[n - 1] for page, n in bands]
+        texts = [page.descriptions[n - 1] or "" for page, n in bands]
+        said = [text or kind.name for text, kind in zip(texts, kinds, strict=True)]
+        listed = " ".join(", ".join(f"{n} ({name})" for n, name in enumerate(said, 1)).split())
+        if chosen is not None:
+            if 1 <= chosen <= len(bands):
+                return chosen - 1
+            raise NirganError(
+                f"{named(self.path)}: no band {chosen}; choose the near-infrared one with --band, "
+                f"of the {len(bands)} that there are: {listed}"
+            )
+        seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha] or [0]
+        says = [n for n in seen if kinds[n] == ColorInterp.nir or SAYS_NIR.search(texts[n])]
+        if len(seen) > 1 and len(says) == 1:
+            name = " ".join(said[says[0]].split())
+            self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
+            return says[0]
+        if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
+            raise NirganError(
+                f"{named(self.path)}: {len(seen)} bands that differ, expected one near-infrared "
+                f"band; choose it with --band: {listed}"
+            )
+        return seen[0]
+
+    def _equal(self, bands: Sequence[tuple[Any, int]]) -> bool:
+        """Whether all are one page's and hold the same, by blocks."""
+        page, first = bands[0]
+        if any(other is not page for other, _ in bands):
+            return False
+        lossy = str(page.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")).endswith("JPEG")
+        with explained(f"{named(self.path)}: damaged"):
+            for _, part in page.block_windows(first):
+                values = page.read([n for _, n in bands], window=part)
+                if lossy and np.ptp(values, axis=0).max() <= NOISE:
+                    continue
+                if any(not np.array_equal(values[0], v, equal_nan=True) for v in values[1:]):
+                    return False
+        return True
+
+    def _greys(self, kind: ColorInterp, chosen: bool) -> Pixels | None:
+        """What stored numbers mean, where GDAL gives them as they are stored.
+
+        Those of a palette of greys, of less than 8 bits, and those in which white is zero, which
+        GDAL calls a palette too.
+        """
+        if self.dtype.kind == "c":
+            raise NirganError(
+                f"{named(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
+                "integers or floats; write its magnitude into a file first"
+            )
+        structure = {
+            **self.dataset.tags(ns="IMAGE_STRUCTURE"),
+            **self.dataset.tags(self.band, ns="IMAGE_STRUCTURE"),
+        }
+        most = 2 ** int(structure.get("NBITS", 8 * self.dtype.itemsize)) - 1
+        if kind == ColorInterp.palette and self.dtype == np.uint8:
+            colours = np.zeros((256, 3), np.uint8)
+            for number, colour in self.dataset.colormap(self.band).items():
+                colours[number] = colour[:3]
+            if not np.ptp(colours, axis=1).any():
+                return np.ascontiguousarray(colours[:, 0])
+        elif structure.get("MINISWHITE") == "YES" and self.dtype == np.uint16:
+            return np.arange(most, most - 2**16, -1).clip(0).astype(np.uint16)
+        elif self.dtype == np.uint8 and most < 255:
+            return np.arange(256).clip(max=most).astype(np.uint8) * np.uint8(255 // most)
+        if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
+            raise NirganError(
+                f"{named(self.path)}: band {self.band} holds numbers of a palette or transparency, "
+                "expected a near-infrared measurement; choose it with --band"
+            )
+        return None
+
+
+def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
+    """Replace what is no data by the nearest value that is.
+
+    Args:
+        pixels: H x W.
+        valid: H x W, which pixels are data.
+        far: The value where no data lies within `FAR`.
+    """
+    if not valid.any():
+        return np.full_like(pixels, far)
+    # Distances are sums of steps of a 5 x 5 mask, so that what lies further away has no influence.
+    distances, labels = cv2.distanceTransformWithLabels(
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.zeros(int(labels.max()) + 1, pixels.dtype)
+    values[labels[valid]] = pixels[valid]
+    filled: Pixels = values[labels]
+    filled[distances > FAR] = far
+    return filled
+
+
+def _as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
+    """A value as pixels of a type have it; None if none can equal it."""
+    if value is None or not np.isfinite(value):
+        return None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.float64(value).astype(dtype)
+    info = np.iinfo(dtype)
+    fits = float(value).is_integer() and info.min <= value <= info.max
+    return dtype.type(int(value)) if fits else None

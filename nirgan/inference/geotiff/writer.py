@@ -1,0 +1,203 @@
+"""GeoTIFFs that are made of another: its georeference, blocks and compression, other bands."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.windows import Window as Part
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError, named
+from nirgan.inference.geotiff.block_buffer import Blocks
+from nirgan.inference.geotiff.reader import Source, explained
+from nirgan.inference.geotiff.tags import TILE_WIDTH, tags_of
+from nirgan.inference.tiling import Window
+
+KEPT = {"DEFLATE", "LZW", "ZSTD"}
+"""Compressions, as GDAL calls them, that keep every value of any type."""
+STRIP = 2**22
+"""Pixels in a strip, at most: a whole one is in memory."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a TIFF's pixels lie in its file.
+
+    Attributes:
+        options: Of rasterio.open, for tiles or strips.
+        compression: As GDAL calls it, or nothing.
+        predictor: Whether differences are compressed.
+        remark: What is other than in the source, if anything is.
+    """
+
+    options: dict[str, Any]
+    compression: str | None
+    predictor: bool
+    remark: str = ""
+
+    @classmethod
+    def of(cls, source: Source) -> "Layout":
+        """The layout of a source, as far as colours can have it."""
+        high, wide = source.dataset.block_shapes[source.band - 1]
+        if TILE_WIDTH in tags_of(source.path):
+            options = {"tiled": True, "blockysize": high, "blockxsize": wide}
+        else:
+            options = {"blockysize": max(1, min(high, STRIP // source.width))}
+        structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
+        compression = structure.get("COMPRESSION")
+        if compression is None or compression in KEPT:
+            return cls(options, compression, structure.get("PREDICTOR", "1") != "1")
+        remark = f"compressed by {compression}; its colours are written with DEFLATE"
+        return cls(options, "DEFLATE", True, remark)
+
+    def profile(self, dtype: np.dtype[Any]) -> dict[str, Any]:
+        """Arguments of rasterio.open for pixels of a type."""
+        if self.compression is None:
+            return self.options
+        predictor = {"predictor": 3 if dtype.kind == "f" else 2} if self.predictor else {}
+        return {**self.options, "compress": self.compression, **predictor}
+
+
+class Target:
+    """A GeoTIFF, open for writing. Use it in a `with` statement: it is complete at its end.
+
+    Args:
+        path: Where to write.
+        name: What messages call it.
+        source: Gives the size and the georeference.
+        layout: Of the pixels.
+        bands: What each is, one word or two; three are red, green and blue.
+        dtype: Of the bands.
+        nodata: The value of pixels that are no data; None if a mask says so, or all are.
+        masked: Whether there is a mask.
+        tags: Of the file, besides the source's, by namespace.
+
+    Attributes:
+        placeless: Whether the source's coordinate system does not fit into a TIFF; known at the
+            end.
+
+    Raises:
+        NirganError: The file cannot be written; at the end, what is in it is not what was written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: Path,
+        source: Source,
+        layout: Layout,
+        bands: Sequence[str],
+        dtype: npt.DTypeLike,
+        nodata: float | None,
+        masked: bool,
+        tags: dict[str, dict[str, str]],
+    ) -> None:
+        self._path, self._name, self._masked = path.absolute(), name, masked
+        self._sums: dict[Window, int] = {}
+        self.placeless = source.located.crs is not None
+        profile = {
+            **{"driver": "GTiff", "height": source.height, "width": source.width},
+            **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
+            **({"photometric": "RGB"} if len(bands) == 3 else {}),
+            **layout.profile(np.dtype(dtype)),
+            **_place(source),
+        }
+        with self._explained():
+            self._dataset = rasterio.open(self._path, "w", **profile)
+            self._describe(source, bands, tags)
+        self._blocks = Blocks(
+            source.height,
+            source.width,
+            self._dataset.block_shapes[0],
+            len(bands) + masked,
+            dtype,
+            self._write,
+        )
+
+    def __enter__(self) -> "Target":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._dataset.close()
+        if error is None:
+            self._compare()
+
+    def add(self, window: Window, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
+        """Write a window.
+
+        Args:
+            window: The part; together they cover the raster once.
+            pixels: bands x h x w.
+            valid: h x w, which are data.
+        """
+        if self._masked:
+            pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
+        self._blocks.add(window, pixels)
+
+    def _write(self, block: Window, pixels: Pixels) -> None:
+        part = _part(block)
+        bands = pixels[: self._dataset.count]
+        valid = pixels[-1] > 0 if self._masked else None
+        with self._explained():
+            self._dataset.write(bands, window=part)
+            if valid is not None:
+                self._dataset.write_mask(valid, window=part)
+        self._sums[block] = _sum(bands, valid)
+
+    def _compare(self) -> None:
+        """Read everything again: GDAL keeps silent where the disk fills up as a file is closed."""
+        with self._explained(), rasterio.open(self._path) as dataset:
+            self.placeless &= dataset.crs is None
+            for block, before in self._sums.items():
+                part = _part(block)
+                valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
+                if _sum(dataset.read(window=part), valid) != before:
+                    raise NirganError(
+                        f"{named(self._name)}: cannot be written; is the disk full, or damaged?"
+                    )
+
+    def _describe(
+        self, source: Source, bands: Sequence[str], tags: dict[str, dict[str, str]]
+    ) -> None:
+        dataset = self._dataset
+        dataset.descriptions = tuple(bands)
+        dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
+        for namespace, values in tags.items():
+            dataset.update_tags(ns=namespace or None, **values)
+        if source.located.rpcs is not None:
+            dataset.rpcs = source.located.rpcs
+
+    def _explained(self) -> Any:
+        return explained(f"{named(self._name)}: cannot be written")
+
+
+def _place(source: Source) -> dict[str, Any]:
+    """Arguments of rasterio.open that say where on Earth a raster lies.
+
+    A TIFF holds a transform or control points; a file beside it may have said both.
+    """
+    dataset = source.located
+    points, system = dataset.gcps
+    if points and (dataset.transform.is_identity or dataset.crs is None):
+        return {"gcps": points, "crs": system}
+    place = {} if dataset.transform.is_identity else {"transform": dataset.transform}
+    return {"crs": dataset.crs, **place}
+
+
+def _sum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
+    return zlib.crc32(b"" if valid is None else valid.tobytes(), zlib.crc32(bands.tobytes()))
+
+
+def _part(window: Window) -> Part:
+    return Part.from_slices((window.top, window.bottom), (window.left, window.right))

@@ -1,0 +1,1 @@
+"""Trained methods on disk and on the hub."""

@@ -1,0 +1,196 @@
+"""How a trained method lies on disk.
+
+A folder in the way of the Hugging Face hub: `model.safetensors`, the weights of the generator and
+nothing else; `config.json`, which network they belong to and where it comes from; `README.md`, a
+card for people. The weights carry a copy of the configuration, so that the one file is enough; in
+the folder `config.json` counts, since people edit that.
+
+Checkpoints of `fit` are read as well. Neither kind runs code of the file's choosing when read.
+"""
+
+import hashlib
+import json
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from nirgan import __version__
+from nirgan.errors import NirganError, named
+from nirgan.inference.models.instantiate import restore
+from nirgan.inference.models.lightning_checkpoint import read_checkpoint
+from nirgan.utils.atomic_write import whole
+from nirgan.utils.safe_loading import Trust
+
+FORMAT = 1
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+HEADER = "nirgan"
+"""Under which the weights carry the configuration."""
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A trained method, read.
+
+    Attributes:
+        generator: In eval mode, on the CPU, in float32.
+        name: What it is called.
+        digest: The first 8 digits of the SHA-256 of the file of its weights.
+        config: `format`, `name`, `generator` (`class_path` and `init_args`), and what else there
+            is: `nirgan` (the version that wrote it), `training`, `measured`, `scale` (which camera
+            values were black and white in training, see `nirgan.data.scaling.Scale.parse`).
+    """
+
+    generator: nn.Module
+    name: str
+    digest: str
+    config: Config
+
+
+def read_model(where: Path, trust: Trust = False) -> Saved:
+    """Read a folder, a file of weights or a checkpoint of `fit`.
+
+    Args:
+        where: A folder as `write_model` leaves it, a `.safetensors` file, a `.ckpt` file.
+        trust: Class paths of other packages that may be imported, which runs them; True: whatever
+            the file names.
+
+    Raises:
+        NirganError: It cannot be read, or is not what it seems; or its network may not be imported.
+    """
+    file = where / WEIGHTS if where.is_dir() else where
+    if not file.is_file():
+        what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
+        raise NirganError(
+            f"{named(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
+            ".ckpt of `fit`"
+        )
+    read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
+    if read is None:
+        raise NirganError(f"{named(file)}: no model; expected .safetensors, .ckpt, or a folder")
+    try:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:8]
+        config, weights = read(file)
+    except OSError as error:
+        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+    generator = restore(config["generator"], _in_float32(weights, file), named(file), trust)
+    return Saved(generator.eval().requires_grad_(False), str(config["name"]), digest, config)
+
+
+def write_model(
+    folder: Path, generator: nn.Module, config: Config, card: str | None, half: bool = False
+) -> None:
+    """Write a folder that `read_model` reads. Its files are there whole, all of them, or not.
+
+    Args:
+        folder: Made if need be; a model in it is replaced.
+        generator: The network.
+        config: As in `Saved`; at least `name` and `generator`.
+        card: For people, in Markdown; None leaves that as it is.
+        half: Keep the weights of layers as float16; what batch norm counted stays.
+
+    Raises:
+        NirganError: It cannot be written.
+    """
+    state = generator.state_dict()
+    halved = {n for n, p in generator.named_parameters() if p.ndim > 1} if half else set()
+    kept = {k: _kept(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
+    plain = {key: value for key, value in state.items() if key not in kept}
+    config = {"format": FORMAT, **config, "nirgan": __version__}
+    if plain:
+        config["state"] = plain
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    with ExitStack() as files:
+        # The last to be opened is the first to be renamed: the weights come last.
+        weights = files.enter_context(whole(folder / WEIGHTS))
+        about = files.enter_context(whole(folder / CONFIG))
+        about.write_text(text + "\n", encoding="utf-8")
+        if card is not None:
+            files.enter_context(whole(folder / CARD)).write_text(card, encoding="utf-8")
+        try:
+            save_file(kept, weights, {"format": "pt", HEADER: text})
+            shutil.copymode(about, weights)  # it was for its owner's eyes alone
+        except SafetensorError as error:
+            raise NirganError(f"{named(folder / WEIGHTS)}: cannot be written ({error})") from error
+
+
+def _kept(value: Tensor, half: bool) -> Tensor:
+    value = value.detach().cpu()
+    if half and (short := value.half()).isfinite().all():
+        value = short
+    # A copy: layers may share a tensor, or lie in another order than their shape's.
+    return value.clone(memory_format=torch.contiguous_format)
+
+
+def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
+    try:
+        with safe_open(file, "pt") as opened:
+            carried = (opened.metadata() or {}).get(HEADER)
+            weights = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    except OSError:
+        raise
+    except Exception as error:  # types that torch lacks raise what they like
+        raise NirganError(
+            f"{named(file)}: no safetensors file, or a damaged one ({error})"
+        ) from error
+    beside = file.with_name(CONFIG)
+    if carried is not None and not (file.name == WEIGHTS and beside.is_file()):
+        config = _config(carried, file)
+    elif beside.is_file():
+        config = _config(beside.read_bytes(), beside)
+    else:
+        raise NirganError(
+            f"{named(file)}: does not say whose weights it holds, and has no {CONFIG}"
+        )
+    state = config.get("state")
+    return config, weights | (state if isinstance(state, dict) else {})
+
+
+def _config(text: bytes | str, file: Path) -> Config:
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NirganError(f"{named(file)}: not JSON ({error})") from error
+    if not isinstance(config, dict) or not {"format", "name", "generator"} <= config.keys():
+        raise NirganError(
+            f"{named(file)}: expected format, name and generator; no model of nirgan's?"
+        )
+    if config["format"] != FORMAT:
+        raise NirganError(
+            f"{named(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT}; a newer "
+            "nirgan may read it"
+        )
+    return config
+
+
+def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
+    config, weights = read_checkpoint(file)
+    return {"format": FORMAT, **config}, weights
+
+
+def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The same with all that is narrower than float32 widened.
+
+    Raises:
+        NirganError: A value is not finite, or not a plain tensor.
+    """
+    wide = {}
+    for key, value in weights.items():
+        if isinstance(value, Tensor):
+            if value.layout != torch.strided or value.is_quantized:
+                raise NirganError(f"{named(file)}: {key!r} is not a plain tensor")
+            if value.is_floating_point() and value.dtype != torch.float64:
+                value = value.float()  # noqa: PLW2901
+            if not value.isfinite().all():
+                raise NirganError(f"{named(file)}: {key!r} has values that are not finite numbers")
+        wide[key] = value
+    return wide

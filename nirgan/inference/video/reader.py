@@ -1,0 +1,211 @@
+"""A video's frames with their times, and the packets of its sound and subtitles."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from nirgan.data.images import Pixels
+from nirgan.errors import NirganError, named
+from nirgan.inference.video.frames import Codes, Matrix, band_of, display_matrix, upright
+
+# FFmpeg looks at what a file holds, not at its name. Among its formats are pictures, and playlists
+# that open further files and addresses.
+ALLOWED = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+    "protocol_whitelist": "file",
+}
+
+PIXELS, VALUES = 2**16, 900_000
+"""Of a frame, about, that are looked at for its values; and values that stand for a video's."""
+
+MISSING = 0.5
+"""Seconds by which a file may end earlier than it says; the coding of sound leaves fractions."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame.
+
+    Attributes:
+        band: H x W as it is shown; uint8 or uint16.
+        codes: What its numbers mean.
+        pts: When it is shown, in the stream's time base.
+        duration: How long, likewise; 0 where the file does not say.
+        turned: Height and width changed places to bring it upright.
+    """
+
+    band: Pixels
+    codes: Codes
+    pts: int
+    duration: int
+    turned: bool
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Open a video.
+
+    Raises:
+        NirganError: It cannot be read, or it is no video.
+    """
+    try:
+        with path.open("rb"):  # FFmpeg's own words for what the system says are less plain
+            pass
+        container = av.open(f"file:{path}", options=ALLOWED, metadata_errors="replace")
+    except FFmpegError as error:
+        raise NirganError(
+            f"{named(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
+            "WebM or AVI, neither damaged nor cut off"
+        ) from error
+    except OSError as error:
+        raise NirganError(f"{named(path)}: cannot be read ({error.strerror})") from error
+    with container:
+        yield container
+
+
+def pictures_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
+    """The stream of frames, ready to be decoded.
+
+    Raises:
+        NirganError: There is none, it cannot be decoded, or its frames are larger than allowed.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
+        raise NirganError(
+            f"{named(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
+        )
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise NirganError(f"{named(path)}: its video is of a kind that PyAV cannot decode")
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > largest * 1e6:
+        raise NirganError(
+            f"{named(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
+            "--largest allows more"
+        )
+    stream.thread_type = "AUTO"
+    return stream
+
+
+class Reader:
+    """Goes through a video once.
+
+    Args:
+        path: What messages call it.
+        container: It, opened.
+        stream: Its frames.
+        band: The channel that is near-infrared, from 1 on; None: all hold it.
+    """
+
+    def __init__(
+        self, path: Path, container: InputContainer, stream: VideoStream, band: int | None = None
+    ) -> None:
+        self.path = path
+        self.container = container
+        self.stream = stream
+        self.band = band
+        self.copied = [*container.streams.audio, *container.streams.subtitles]
+        self._frames = self._packets = 0
+        self._seconds = 0.0
+        self._matrix: Matrix | None = None  # the same for all frames
+        self._former: tuple[Frame, tuple[Any, ...]] | None = None
+
+    def read(self) -> "Generator[Frame | Packet[Any], None, None]":
+        """All frames, and the packets of sound and subtitles, in the order of the file.
+
+        Raises:
+            NirganError: It is damaged or cut off, in colour, or its frames change size.
+        """
+        try:
+            for packet in self.container.demux(self.stream, *self.copied):
+                self._account(packet)
+                if packet.stream.index == self.stream.index:
+                    for picture in self.stream.decode(packet):
+                        yield self._frame(picture)
+                elif packet.dts is not None:  # else it is the empty one at the end
+                    yield packet
+        except (FFmpegError, OSError) as error:
+            raise self._damaged(error.strerror or "damaged") from error
+        self._refuse_short()
+
+    def _account(self, packet: "Packet[Any]") -> None:
+        if packet.is_corrupt:
+            raise self._damaged("cut off")
+        start = packet.dts if packet.pts is None else packet.pts
+        if start is not None:
+            self._packets += packet.stream.index == self.stream.index
+            end = (start + (packet.duration or 0)) * packet.time_base
+            self._seconds = max(self._seconds, float(end))
+
+    def _refuse_short(self) -> None:
+        if not self._frames:
+            raise NirganError(f"{named(self.path)}: no frame in it; it may be damaged or cut off")
+        missing = (self.container.duration or 0) / av.time_base - self._seconds
+        if "avi" in self.container.format.name and self.stream.average_rate:  # counts frames
+            missing = float((self.stream.frames - self._packets) / self.stream.average_rate)
+        if missing > MISSING:
+            raise self._damaged(f"cut off, {missing:.1f} s are missing")
+
+    def _damaged(self, what: str) -> NirganError:
+        where = f"{named(self.path)}: frame {self._frames + 1}"
+        return NirganError(f"{where}: {what}; nothing was kept, repair the file first")
+
+    def _frame(self, picture: VideoFrame) -> Frame:
+        if picture.is_corrupt:
+            raise self._damaged("damaged")
+        kind = (picture.width, picture.height, picture.format.name)
+        former, expected = self._former or (None, kind)
+        if kind != expected:
+            raise self._damaged(
+                f"{kind[0]}x{kind[1]} {kind[2]}, after {expected[0]}x{expected[1]} {expected[2]}"
+            )
+        band, codes = band_of(picture, f"{self.path}: frame {self._frames + 1}", self.band)
+        if former is None:
+            self._matrix = display_matrix(picture)
+        band, turned = upright(band, self._matrix)
+        frame = Frame(band, codes, self._pts(picture, former), picture.duration, turned)
+        self._former = frame, kind
+        self._frames += 1
+        return frame
+
+    def _pts(self, picture: VideoFrame, former: Frame | None) -> int:
+        """When it is shown; after the former one, whatever the file says, or if it does not say."""
+        if former is None:
+            return picture.pts or 0
+        if picture.pts is None:
+            return former.pts + max(1, former.duration)
+        return max(picture.pts, former.pts + 1)
+
+
+def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[Frame, None, None]:
+    """All frames.
+
+    Raises:
+        NirganError: See `opened`, `pictures_of` and `Reader.read`.
+    """
+    with opened(path) as container:
+        reader = Reader(path, container, pictures_of(path, container, largest), band)
+        yield from (item for item in reader.read() if isinstance(item, Frame))
+
+
+def sample(frames: Iterable[Frame]) -> Pixels:
+    """Codes that are as frequent as they are in all of a video, `VALUES` of them about."""
+    counts = np.zeros(2**16, np.int64)
+    for frame in frames:
+        step = 1 + isqrt(frame.band.size // PIXELS)
+        counts += np.bincount(frame.band[::step, ::step].ravel(), minlength=counts.size)
+    kept = np.ceil(counts * min(1.0, VALUES / counts.sum())).astype(np.int64)
+    return np.arange(counts.size, dtype=np.uint16).repeat(kept)

@@ -1,0 +1,201 @@
+"""Colour frames into a video of the same kind as the one that they were made from."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import torch
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.stream import VideoStream
+from torch import Tensor
+
+from nirgan.errors import NirganError
+from nirgan.inference.video.reader import Frame
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How colours are coded, at a quality at which the coding is not seen.
+
+    Attributes:
+        encoder: FFmpeg's name.
+        options: Its options.
+        pixels: Of even and of odd size: the pixel format.
+        matrix: From RGB to luma and chroma.
+        levels: Of luma and chroma.
+    """
+
+    encoder: str
+    options: dict[str, str]
+    pixels: tuple[str, str]
+    matrix: Colorspace = Colorspace.ITU709
+    levels: ColorRange = ColorRange.MPEG
+
+
+# H.264 has even sizes only if it has half as many colours as pixels. Everyday players know no other
+# H.264; odd sizes come from instruments, where a pixel more or less is worse than another player.
+# Without B-frames, as MP4 tells for how long a frame is shown in the order of decoding.
+H264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0"}
+H264 = Coding("libx264", H264_OPTIONS, ("yuv420p", "yuv444p"))
+VP9_OPTIONS = {"crf": "20", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+VP9 = Coding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
+# AVI knows an order and no times, so frames of H.264 would be shown late; and what still reads AVI
+# reads Motion JPEG, whose matrix and range are JPEG's.
+MJPEG = Coding(
+    "mjpeg",
+    {"flags": "+qscale", "global_quality": "118", "qmin": "1"},  # the finest; 2 adds flicker
+    ("yuvj420p", "yuvj420p"),
+    Colorspace.ITU601,
+    ColorRange.JPEG,
+)
+OTHERS = {"webm": VP9, "avi": MJPEG}
+BT709 = 1
+"""Of primaries and transfer functions; that of the matrix is the same."""
+
+
+class Writer:
+    """Encodes frames and copies what goes with them.
+
+    Args:
+        name: What messages call the file.
+        container: To write to.
+        source: The container that the frames come from, open.
+        pictures: Its stream of frames.
+        first: The first frame.
+        description: What the file says of its colours.
+
+    Raises:
+        NirganError: The container does not take the sound.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        container: OutputContainer,
+        source: InputContainer,
+        pictures: VideoStream,
+        first: Frame,
+        description: str,
+    ) -> None:
+        self.name = name
+        self.container = container
+        self.container.metadata.update(source.metadata)
+        self.container.metadata.update(comment=description, description=description)
+        self.container.set_chapters(source.chapters())
+        self.coding = OTHERS.get(container.format.name, H264)
+        self.time_base = _time_base(pictures)
+        self.stream = self._encoder(pictures, first)
+        self._copies: dict[int, Stream] = {}
+        for sound in source.streams.audio:
+            self._copies[sound.index] = self._copy(sound)
+        for subtitles in source.streams.subtitles:
+            with suppress(NirganError):  # kept where the container takes them
+                self._copies[subtitles.index] = self._copy(subtitles)
+        self._durations: dict[int, int] = {}
+
+    def _encoder(self, pictures: VideoStream, first: Frame) -> VideoStream:
+        rate = pictures.average_rate or pictures.guessed_rate or Fraction(25)
+        coding = self.coding
+        added = self.container.add_stream(coding.encoder, rate=rate, options=coding.options)
+        stream = cast(VideoStream, added)
+        stream.height, stream.width = first.band.shape
+        stream.pix_fmt = coding.pixels[stream.width % 2 or stream.height % 2]
+        stream.codec_context.time_base = self.time_base
+        shape = pictures.sample_aspect_ratio
+        if shape:
+            stream.codec_context.sample_aspect_ratio = 1 / shape if first.turned else shape
+        stream.color_range, stream.colorspace = coding.levels.value, coding.matrix.value
+        stream.color_primaries = stream.color_trc = BT709
+        return stream
+
+    def _copy(self, stream: Stream) -> Stream:
+        try:
+            copy = self.container.add_stream_from_template(stream)
+        except ValueError as error:
+            kind = self.container.format.name
+            raise NirganError(
+                f"{self.name}: the {stream.type} ({stream.codec_context.name}) cannot be copied "
+                f"into {kind}; write another kind of file, .mkv takes nearly all"
+            ) from error
+        copy.metadata.update(stream.metadata)
+        copy.disposition = cast(Any, stream.disposition.value)  # PyAV 17 takes only numbers
+        return copy
+
+    def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:
+        """A packet of what is copied, or a frame with its colours, 3 x H x W in [0, 1]."""
+        if isinstance(item, tuple):
+            self._write_frame(*item)
+        elif item.stream.index in self._copies:
+            item.stream = self._copies[item.stream.index]
+            self.container.mux(item)
+
+    def _write_frame(self, frame: Frame, colours: Tensor) -> None:
+        pixels = (colours.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
+        picture = VideoFrame.from_ndarray(pixels.contiguous().numpy(), "rgb24").reformat(
+            format=self.stream.pix_fmt,
+            dst_colorspace=self.coding.matrix,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=self.coding.levels,
+            interpolation=Interpolation.AREA,  # the mean of four pixels; others leave out some
+        )
+        picture.pts, picture.time_base = frame.pts, self.time_base
+        self._durations[frame.pts] = frame.duration
+        self._mux(self.stream.encode(picture))
+
+    def _mux(self, packets: "list[Packet[Any]]") -> None:
+        for packet in packets:
+            packet.duration = self._durations.pop(cast(int, packet.pts), 0) or packet.duration
+            self.container.mux(packet)
+
+    def finish(self) -> None:
+        """Encode what the encoder still holds."""
+        self._mux(self.stream.encode(None))
+
+
+@contextmanager
+def writing(
+    path: Path,
+    name: str,
+    source: InputContainer,
+    pictures: VideoStream,
+    first: Frame,
+    description: str,
+) -> Iterator[Writer]:
+    """A writer, see there, whose file is complete when the block ends well.
+
+    Raises:
+        NirganError: The file cannot be written.
+    """
+    options = {}
+    time_base = _time_base(pictures)
+    if path.suffix.lower() in {".mp4", ".mov"} and time_base.numerator == 1:
+        # Else FFmpeg takes a multiple of it that is fine enough in its own view.
+        options = {"video_track_timescale": str(time_base.denominator)}
+    try:
+        container = av.open(f"file:{path}", "w", options=options)
+        try:
+            writer = Writer(name, container, source, pictures, first, description)
+            yield writer
+            writer.finish()
+        except BaseException:
+            with suppress(FFmpegError, OSError):  # the file is removed
+                container.close()
+            raise
+        container.close()
+    except FFmpegError as error:
+        if isinstance(error, OSError):  # as a full disk, of which `whole` tells
+            raise
+        raise NirganError(f"{name}: cannot be written ({error.strerror})") from error
+
+
+def _time_base(pictures: VideoStream) -> Fraction:
+    return cast(Fraction, pictures.time_base)  # what is read has one

@@ -1,0 +1,218 @@
+"""The verb `colorize`, as a person uses it."""
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import torch
+from bad_inputs import bad_inputs
+from PIL import Image
+from torch import nn
+
+from nirgan.cli.main import main
+from nirgan.errors import named
+from nirgan.inference.batch import pipeline
+from nirgan.inference.load import load
+from nirgan.inference.models.pretrained import write_model
+from nirgan.inference.uncertainty import expected_error
+from nirgan.networks.generators.compact import Compact
+
+RAMP = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    generator = Compact(widths=(4, 6))
+    nn.init.normal_(generator.last.weight, std=0.5)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    path = "nirgan.networks.generators.compact.Compact"
+    described = {"class_path": path, "init_args": {"widths": [4, 6]}}
+    write_model(folder, generator.eval(), {"name": "tiny", "generator": described}, card=None)
+    return folder
+
+
+@pytest.fixture
+def shots(tmp_path):
+    folder = tmp_path / "shots"
+    (folder / "night").mkdir(parents=True)
+    cv2.imwrite(str(folder / "a.png"), (RAMP % 256).astype(np.uint8))
+    cv2.imwrite(str(folder / "night/b.jpg"), (RAMP // 12).astype(np.uint8))
+    cv2.imwrite(str(folder / "night/c.tif"), RAMP * 21)
+    return folder
+
+
+def colorize(shots, model, *options):
+    out = shots.parent / "out"
+    return main(["colorize", str(shots), f"--output={out}", f"--model={model}", *options]), out
+
+
+def read(path):
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., ::-1]
+
+
+def test_a_folder(shots, model, capsys):
+    status, out = colorize(shots, model)
+    assert status == 0
+    files = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())
+    assert files == ["a.png", "night/b.jpg", "night/c.tif"]
+    assert "3 in colour" in capsys.readouterr().out
+    colorizer = load(model)
+    assert np.array_equal(read(out / "a.png"), colorizer((RAMP % 256).astype(np.uint8)))
+    assert np.array_equal(read(out / "night/c.tif"), colorizer(RAMP * 21))
+    assert "tiny" in Image.open(out / "a.png").text["Description"]
+
+
+def test_a_channel_is_chosen_or_its_choice_is_told(tmp_path, model, capsys):
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    grey = (RAMP % 256).astype(np.uint8)
+    stamped = np.dstack([grey] * 3)
+    stamped[-2:, :40] = (0, 128, 255)  # OpenCV's order
+    cv2.imwrite(str(shots / "a.png"), stamped)
+    status, out = colorize(shots, model)
+    assert status == 0
+    assert "a.png: channels that differ by" in capsys.readouterr().err
+    colorizer = load(model)
+    assert np.array_equal(read(out / "a.png"), colorizer(stamped[..., 1]))
+    for band in (1, 3):
+        status, _ = colorize(shots, model, f"--band={band}", "--overwrite")
+        assert (status, capsys.readouterr().err) == (0, "")
+        assert np.array_equal(read(out / "a.png"), colorizer(stamped[..., 3 - band]))
+    assert colorize(shots, model, "--band=5", "--overwrite")[0] == 1
+    assert "a.png: no band 5, of the 3 that there are" in capsys.readouterr().err
+
+
+def test_bad_ones_are_told_at_the_end_and_hold_up_nothing(shots, model, capsys):
+    (shots / "bad.png").write_bytes(b"no picture")
+    (shots / "night/cut.jpg").write_bytes((shots / "night/b.jpg").read_bytes()[:300])
+    status, out = colorize(shots, model)
+    assert status == 1
+    assert sum(f.is_file() for f in out.rglob("*")) == 3
+    told = capsys.readouterr().err
+    assert "2 could not be used:" in told
+    assert [name in told for name in ("bad.png", "cut.jpg", "a.png")] == [True, True, False]
+
+
+def test_of_all_that_people_hand_over_each_is_made_or_told(tmp_path, model, capfd):
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    bad_inputs(shots)
+    status, out = colorize(shots, model, "--largest=1")
+    lines = capfd.readouterr().err.partition("could not be used:\n")[2].splitlines()
+    told = [line.strip() for line in lines if line.startswith("  ")]
+    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+    taken = {f for f in shots.iterdir() if f.suffix.lower() in suffixes and f.name[0] != "."}
+    taken = {f for f in taken if f.is_symlink() or not f.is_dir()}
+    made = {file for file in taken if (out / file.name).is_file()}
+    refused = {file for file in taken if any(line.startswith(named(file)) for line in told)}
+    assert made | refused == taken
+    assert not made & refused
+    assert len(made) > 20
+    assert len(refused) > 40
+    assert len(told) == len(refused)
+    assert status == 1
+    assert not list(out.rglob("*.part*"))
+
+
+def test_what_is_there_stays_unless_asked(shots, model, capsys):
+    _, out = colorize(shots, model)
+    (out / "a.png").write_bytes(b"mine")
+    assert colorize(shots, model)[0] == 0
+    assert (out / "a.png").read_bytes() == b"mine"
+    assert "3 left as they are" in capsys.readouterr().out
+    assert colorize(shots, model, "--overwrite")[0] == 0
+    assert read(out / "a.png").shape == (48, 64, 3)
+
+
+def test_options_of_reading_and_writing(shots, model):
+    status, out = colorize(shots / "night", model, "--scale=0,255", "--format=png", "--depth=16")
+    assert status == 0
+    assert read(out / "c.png").dtype == np.uint16
+    assert read(out / "b.png").dtype == np.uint16
+    assert np.array_equal(read(out / "c.png"), load(model)(RAMP * 21, scale="0,255"))
+
+
+def test_uncertainty(shots, model):
+    status, out = colorize(shots / "a.png", model, "--uncertainty")
+    assert status == 0
+    degrees = cv2.imread(str(out / "a.png.uncertainty.tif"), cv2.IMREAD_UNCHANGED)
+    nir = torch.from_numpy((RAMP % 256).astype(np.float32) / 255)
+    expected = expected_error(load(model).band(nir[None]))[0]
+    assert np.allclose(degrees, expected, atol=1e-3)
+    assert expected.max() > 0.1
+
+
+def test_twelve_bits_are_hinted_at(shots, model, capsys):
+    cv2.imwrite(str(shots / "dark.png"), RAMP)
+    assert colorize(shots / "dark.png", model)[0] == 0
+    assert "--scale 0,4095" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bands", "options", "band", "words"),
+    [
+        ([RAMP] * 5, [], None, "--band N chooses"),
+        ([RAMP, RAMP * 2, RAMP * 4], [], None, "--band N chooses"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=1"], RAMP, "--scale 0,4095"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=3"], RAMP * 4, "--scale 0,16383"),
+        ([RAMP, RAMP * 2, RAMP * 4], ["--band=4"], None, "no band 4, of the 3 that there are"),
+        ([(RAMP * 3).astype(np.int16)], [], (RAMP * 3).astype(np.int16), "--scale 0,10000"),
+    ],
+)
+def test_a_stack_of_pages_or_channels(tmp_path, model, bands, options, band, words, capsys):
+    for name in ("pages.tif", "planes.tif"):
+        shot, out = tmp_path / name, tmp_path / "out" / name
+        stack = np.stack(bands) if len(bands) > 1 else bands[0]
+        planes = "separate" if name == "planes.tif" and len(bands) > 1 else None
+        tifffile.imwrite(shot, stack, photometric="minisblack", planarconfig=planes)
+        arguments = [f"--output={out.parent}", f"--model={model}", *options]
+        assert main(["colorize", str(shot), *arguments]) == int(band is None)
+        assert words in capsys.readouterr().err
+        assert out.exists() == (band is not None)
+        if band is not None:
+            whole = 2 ** (8 * band.itemsize - (band.dtype.kind == "i")) - 1
+            nir = torch.from_numpy(band.astype(np.float32) / whole)
+            colours = load(model).band(nir[None])[0].permute(1, 2, 0).numpy() * 65535
+            assert np.abs(tifffile.imread(out) - colours).max() <= 1
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large):
+    """Each while the one before is made, and none ahead of that."""
+    for n in range(6):
+        cv2.imwrite(str(shots / f"z{n}.png"), (RAMP % 256).astype(np.uint8))
+    asked, made, most = [], [], []
+    submit, settled = pipeline.read, pipeline.write
+    monkeypatch.setattr(pipeline, "LARGE", large)
+    monkeypatch.setattr(pipeline, "read", lambda *a: asked.append(a) or submit(*a))
+    monkeypatch.setattr(
+        pipeline,
+        "write",
+        lambda *a, **k: (settled(*a, **k), most.append(len(asked) - len(made)), made.append(a)),
+    )
+    assert colorize(shots, model)[0] == 0
+    assert len(made) == 9
+    assert max(most) <= 2 if large == 1 else max(most) > 2
+
+
+def test_a_model_that_is_not_there(shots, capsys):
+    assert colorize(shots, shots / "no.ckpt")[0] == 2
+    assert "no such model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0"])
+def test_options_that_cannot_be(shots, model, option, capsys):
+    assert colorize(shots, model, f"--{option}")[0] == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert option.partition("=")[0] in message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(shots, model, capsys):
+    (shots.parent / "out").mkdir(mode=0o500)
+    assert colorize(shots, model)[0] == 1
+    assert "cannot be written" in capsys.readouterr().err

@@ -1,0 +1,337 @@
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nirgan.cli.demo import main
+from nirgan.errors import NirganError
+from nirgan.inference.colorizer import Colorizer
+from nirgan.inference.demo import server as serving
+from nirgan.inference.demo.app import build
+from nirgan.inference.demo.service import Desk, heat, legend
+from nirgan.inference.uncertainty import expected_error
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+pytestmark = pytest.mark.xdist_group("demo")  # Gradio takes seconds to import
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class Tint(nn.Module):
+    """Some colours, and how many were ever made at the same time."""
+
+    def __init__(self, blue):
+        super().__init__()
+        self.register_buffer("tint", torch.tensor([1, 0.5, blue])[:, None, None])
+        self.lock, self.busy, self.most = threading.Lock(), 0, 0
+
+    def __deepcopy__(self, memo):
+        return self  # it counts for all that use it
+
+    def forward(self, x):
+        self._count(1)
+        time.sleep(0.02)
+        self._count(-1)
+        return x * self.tint
+
+    def _count(self, change):
+        with self.lock:
+            self.busy += change
+            self.most = max(self.most, self.busy)
+
+
+@pytest.fixture
+def environment():
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def desk_in(folder):
+    folder.mkdir()
+    names = {"warm": 0.1, "cold <b>": -0.9}
+    return Desk({n: Colorizer(Tint(b), n, device="cpu") for n, b in names.items()}, folder)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return desk_in(tmp_path / "kept")
+
+
+def draw(file, dtype=np.uint16, size=(48, 64)):
+    """Noise of 12 bits, or 8."""
+    most = 255 if dtype == np.uint8 else 4095
+    pixels = np.random.default_rng(0).integers(0, most, size).astype(dtype)
+    assert cv2.imwrite(str(file), pixels)
+    return pixels
+
+
+def read(file):
+    return cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., ::-1]
+
+
+def test_all_pictures_are_colorized_in_one_thread_one_after_another(tmp_path):
+    desk, threads = desk_in(tmp_path / "kept"), set()
+    draw(tmp_path / "a.png")
+    for colorizer in desk.colorizers.values():
+        colorizer.generator.register_forward_hook(lambda *_: threads.add(threading.get_ident()))
+
+    def ask(name):
+        return desk.colorize(tmp_path / "a.png", name, "dtype", False).file
+
+    with ThreadPoolExecutor(8) as people:
+        files = list(people.map(ask, ["warm", "cold <b>"] * 4))
+    assert len(threads) == 1
+    assert len({file.parent for file in files}) == 8
+    assert [desk.colorizers[name].generator.most for name in ("warm", "cold <b>")] == [1, 1]
+
+
+def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path):
+    pixels = draw(tmp_path / "field.tif")
+    result = desk.colorize(tmp_path / "field.tif", "warm", "0,4095", False)
+    nir = torch.from_numpy(pixels / 4095).float()
+    expected = (desk.colorizers["warm"].band(nir[None])[0] * 65535).round().permute(1, 2, 0)
+    assert read(result.file).dtype == np.uint16
+    np.testing.assert_allclose(read(result.file), expected, atol=1)
+    np.testing.assert_allclose(read(result.nir)[..., 1] / 255, nir, atol=0.003)
+    np.testing.assert_allclose(read(result.rgb) / 255, expected / 65535, atol=0.003)
+    assert result.file.name == "field_colour.png"
+    assert b"rainedAlgorithmicMedia" in result.file.read_bytes()
+    assert result.heat is None
+
+
+def test_the_page_says_what_black_and_white_were(desk, tmp_path):
+    draw(tmp_path / "a.png")
+    note = desk.colorize(tmp_path / "a.png", "warm", "dtype", False).note
+    assert "64 x 48 pixels, uint16; 0 is black, 65535 is white" in note
+    assert (
+        "No value above 4094, where 65535 is white: if it is 12-bit, choose the range 0,4095."
+        in note
+    )
+    assert "model warm" in note
+    assert "bit, choose" not in desk.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
+
+
+def test_the_screen_gets_a_smaller_picture_than_the_file(desk, tmp_path):
+    draw(tmp_path / "wide.png", np.uint8, (20, 3200))
+    result = desk.colorize(tmp_path / "wide.png", "warm", "dtype", True)
+    for file in (result.nir, result.rgb, result.heat):
+        assert read(file).shape == (10, 1600, 3)
+    assert read(result.file).shape == (20, 3200, 3)
+    assert read(result.file).dtype == np.uint8
+
+
+def test_uncertainty_is_drawn_between_nought_and_a_round_number(desk, tmp_path):
+    pixels = draw(tmp_path / "a.png", np.uint8)
+    result = desk.colorize(tmp_path / "a.png", "cold <b>", "dtype", True)
+    unit = torch.from_numpy(pixels / 255).float()[None]
+    expected, top = heat(expected_error(desk.colorizers["cold <b>"].band(unit))[0])
+    np.testing.assert_allclose(read(result.heat) / 255, expected.permute(1, 2, 0), atol=0.003)
+    assert result.top == top
+    drawn, top = heat(torch.tensor([[0.0, 2.5, 4.4, 5.7]]))
+    assert top == 6
+    brightness = drawn.sum(0)[0].tolist()
+    assert brightness == sorted(brightness)
+    assert brightness[0] < 0.05
+    assert heat(torch.full((2, 2), 130.0))[1] == 90
+
+
+def test_the_legend_has_degrees():
+    assert [f"{d}°" in legend(5) for d in (0, 1.25, 2.5, 3.75, 5)] == [True] * 5
+
+
+def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, desk):
+    with pytest.raises(NirganError, match="--port: expected 1 to 65535, got 0"):
+        main(["--port=0"])
+    with socket.create_server((serving.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(NirganError, match=f"--port {port}: taken already; choose another"):
+            serving.serve(build(desk), port)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(NirganError, match=r"gradio is not installed.*pip install 'nirgan\[demo\]'"):
+        main([])
+
+
+def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
+    monkeypatch, environment, desk, tmp_path, capsys
+):
+    kept = []
+
+    def interrupt(seconds):
+        kept.extend(tmp_path.glob("nirgan-demo-*"))
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(serving, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr("nirgan.inference.load.load", lambda name, trust: desk.colorizers[name])
+    handler, port = signal.getsignal(signal.SIGTERM), free_port()
+    try:
+        assert main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert f"http://127.0.0.1:{port}/ is open" in capsys.readouterr().out
+    assert len(kept) == 1
+    assert not kept[0].exists()
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((serving.HOST, port)):
+        pass
+
+
+def free_port():
+    with socket.create_server((serving.HOST, 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A desk, and the address of its page."""
+    before, connect, reached = dict(os.environ), socket.socket.connect, set()
+
+    def noted(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            reached.add(address[0])
+        return connect(self, address)
+
+    desk = desk_in(tmp_path_factory.mktemp("demo") / "kept")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", noted)
+        patch.setattr(serving, "UPLOAD", "50kb")
+        os.environ |= {"GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
+        os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
+        serving.settle(desk.folder)
+        page = build(desk)
+        yield desk, serving.serve(page, free_port()), page
+        page.close(verbose=False)
+    os.environ.clear()
+    os.environ.update(before)
+    assert reached == {serving.HOST}
+
+
+@pytest.fixture(scope="module")
+def context(served):
+    if BROWSER is None:
+        pytest.skip(f"there is no browser ({', '.join(BROWSERS)})")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        context = browser.new_context()
+        context.set_default_timeout(15_000)
+        hosts = set()
+        context.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        yield context
+        browser.close()
+    assert hosts == {serving.HOST}
+
+
+def opened(context, served):
+    page = context.new_page()
+    page.goto(served[1])
+    page.locator("#drop input[type=file]").wait_for(state="attached")
+    return page
+
+
+def test_in_a_browser(served, context, tmp_path):
+    desk = served[0]
+    pixels = draw(tmp_path / "field.tif")
+    page = opened(context, served)
+    page.get_by_text("colours are guesses").wait_for()
+    page.set_input_files("#drop input[type=file]", tmp_path / "field.tif")
+    page.locator("#slider img").first.wait_for()
+    assert page.locator("#slider img").count() == 2
+
+    choose(page, "#scale", "0,4095", "4095 is white")
+    choose(page, "#model", "cold <b>", "model cold <b>")
+    page.locator("#unsure input").check()
+    page.locator("#heat img").wait_for()
+    assert "0°" in page.inner_text("#legend")
+    assert len(page.screenshot(path=tmp_path / "page.png")) > 10_000
+    with page.expect_download() as download:
+        page.click("#download")
+    nir = torch.from_numpy(pixels / 4095).float()[None]
+    expected = (desk.colorizers["cold <b>"].band(nir)[0] * 65535).round().permute(1, 2, 0)
+    assert download.value.suggested_filename == "field_colour.png"
+    np.testing.assert_allclose(read(download.value.path()), expected, atol=1)
+
+    (tmp_path / "torn.png").write_bytes((tmp_path / "field.tif").read_bytes()[:99])
+    page.set_input_files("#drop input[type=file]", tmp_path / "torn.png")
+    page.get_by_role("alert").filter(has_text="torn.png: ").wait_for()
+    assert str(desk.folder) not in page.inner_text("body")
+
+    # What a person writes comes back as text, not as HTML.
+    choose(page, "#scale", "<img src=x>", "<img src=x>: expected dtype")
+    assert page.locator("#note img, #slider img, #heat img").count() == 0
+    (tmp_path / "notes.txt").write_text("no picture")
+    page.set_input_files("#drop input[type=file]", tmp_path / "notes.txt")
+    page.get_by_text("Invalid file type").wait_for()
+    draw(tmp_path / "large.png", np.uint8, (300, 300))
+    page.set_input_files("#drop input[type=file]", tmp_path / "large.png")
+    page.get_by_text("exceed the maximum allowed size").wait_for()
+
+
+def choose(page, field, value, sign):
+    page.fill(f"{field} input", value)
+    page.keyboard.press("Enter")
+    page.locator("#note").get_by_text(sign).wait_for()
+
+
+def test_one_picture_at_a_time(served, context, tmp_path):
+    draw(tmp_path / "a.png")
+    pages = [opened(context, served) for _ in range(2)]
+    for page in pages:
+        page.set_input_files("#drop input[type=file]", tmp_path / "a.png")
+    for page in pages:
+        page.locator("#slider img").first.wait_for()
+    for page in pages:
+        page.locator("#unsure input").check()
+    for page in pages:
+        page.locator("#heat img").wait_for()
+    assert served[0].colorizers["warm"].generator.most == 1
+
+
+def test_twenty_at_once_wait_and_where_too_many_do_they_are_told_to(served, monkeypatch):
+    import httpx
+
+    _, address, page = served
+    functions = httpx.get(f"{address}config").json()["dependencies"]
+    number = next(f["id"] for f in functions if len(f["inputs"]) == 4)
+    at_work, go_on = threading.Event(), threading.Event()
+    function = page.fns[number]
+    monkeypatch.setattr(function, "fn", lambda *_: (at_work.set(), go_on.wait(60))[1:] * 6)
+
+    def join(visit):
+        body = {"fn_index": number, "session_hash": f"visit{visit}", "data": [None, "warm"]}
+        body["data"] += ["dtype", False]
+        return httpx.post(f"{address}gradio_api/queue/join", json=body, timeout=60)
+
+    try:
+        assert {join(visit).status_code for visit in range(20)} == {200}
+        monkeypatch.setattr(page._queue, "max_size", 10)
+        refused = join(20)
+        assert refused.status_code == 503
+        assert refused.json()["detail"] == (
+            "100 pictures are waiting already: wait a minute, then try again"
+        )
+    finally:
+        go_on.set()
+    assert page.app.state_holder.capacity == serving.SESSIONS
+
+
+def test_no_other_file_is_served(served, tmp_path):
+    import httpx
+
+    (tmp_path / "secret.txt").write_text("secret")
+    for path in (tmp_path / "secret.txt", Path(__file__), "pyproject.toml"):
+        assert httpx.get(f"{served[1]}gradio_api/file={path}").status_code == 403

@@ -1,0 +1,80 @@
+"""Rasters, and a colorizer whose colours can be told in advance."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, pad
+
+from nirgan.data.scaling import Scale
+from nirgan.inference.geotiff.colorize import colorize_geotiff
+from nirgan.inference.tiling import Window
+
+rasterio = pytest.importorskip("rasterio")
+from rasterio.transform import Affine  # noqa: E402
+
+TURNED = Affine(10, 2, 500000, 3, -10, 5000000)
+
+
+class Smooth:
+    """Red is the band, green what 5 x 5 pixels are on average, blue the band upside down."""
+
+    title = "nirgan 9, model smooth"
+
+    def __init__(self, tile=32, halo=2):
+        self.tile, self.halo, self.reads = tile, halo, []
+
+    def by_windows(self, height, width, read, write):
+        for top in range(0, height, self.tile):
+            for left in range(0, width, self.tile):
+                core = Window(top, left, min(top + self.tile, height), min(left + self.tile, width))
+                seen = Window(
+                    max(core.top - self.halo, 0),
+                    max(core.left - self.halo, 0),
+                    min(core.bottom + self.halo, height),
+                    min(core.right + self.halo, width),
+                )
+                self.reads.append(seen)
+                rgb = self.colours(read(seen))
+                inner = (
+                    ...,
+                    slice(core.top - seen.top, core.bottom - seen.top),
+                    slice(core.left - seen.left, core.right - seen.left),
+                )
+                write(core, rgb[inner])
+
+    @staticmethod
+    def colours(nir):
+        assert nir.dtype == torch.float32
+        assert 0 <= nir.min() <= nir.max() <= 1
+        mean = avg_pool2d(pad(nir[:, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
+        return torch.stack([nir, mean, 1 - nir], 1)
+
+
+def scene(height, width, dtype="uint16"):
+    rows, columns = np.mgrid[:height, :width]
+    unit = (2 + np.sin(rows / 9) + np.cos(columns / 7)) / 4
+    if np.dtype(dtype).kind == "f":
+        return unit.astype(dtype)
+    return (unit * (np.iinfo(dtype).max - 1) + 1).astype(dtype)
+
+
+def save(path, bands, **options):
+    bands = bands if bands.ndim == 3 else bands[np.newaxis]
+    count, height, width = bands.shape
+    size = {"count": count, "height": height, "width": width, "dtype": bands.dtype}
+    with rasterio.open(path, "w", driver="GTiff", **size, **options) as dataset:
+        dataset.write(bands)
+    return path
+
+
+def colorized(path, scale="dtype", colorizer=None, **options):
+    """Bands as they were written, and the data set, closed."""
+    target = path.parent / "out" / path.name
+    colorize_geotiff(colorizer or Smooth(), path, target, Scale.parse(scale), **options)
+    with rasterio.open(target) as dataset:
+        return dataset.read(), dataset
+
+
+def expected(unit, most):
+    rgb = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
+    return (rgb[0] * most).round().numpy()
