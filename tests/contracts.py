@@ -8,13 +8,18 @@ import pytest
 from torch import nn
 
 
-def networks_in(package, parts=()):
-    """Every network that a module of the package defines, except what networks are made of."""
+def networks_in(package, parts=(), fitted=False):
+    """Every network that a module of the package defines, except what networks are made of.
+
+    Those that are fitted in one pass, and have no gradients, come on their own.
+    """
     for info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         for name, cls in vars(module).items():
             own = inspect.isclass(cls) and cls.__module__ == module.__name__
-            if own and issubclass(cls, nn.Module) and name not in parts:
+            if not own or not issubclass(cls, nn.Module) or name in parts:
+                continue
+            if hasattr(cls, "update") == fitted:
                 yield pytest.param(cls, id=name)
 
 

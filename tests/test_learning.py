@@ -10,9 +10,9 @@ from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.evaluate import judge, pool
-from nirgan.networks.closed_form import GreyCopy
-from nirgan.networks.irony import Irony
-from nirgan.networks.welsh import Welsh
+from nirgan.networks.generators.baselines import GreyCopy
+from nirgan.networks.generators.irony import Irony
+from nirgan.networks.generators.welsh import Welsh
 
 SMALL_TRIPLET = [
     "--model.generator.widths=[12,12,12]",

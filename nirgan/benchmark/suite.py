@@ -13,8 +13,9 @@ from jsonargparse.typing import Path_fr
 
 from nirgan.data.protocols import FOLDS, Protocol
 from nirgan.errors import NirganError
-from nirgan.networks import closed_form
+from nirgan.networks.generators import baselines
 from nirgan.utils.nearest_name import nearest
+from nirgan.utils.renamed import oldest
 
 
 @dataclass
@@ -55,7 +56,7 @@ KNOW_NOTHING = {
     name: Method(
         CLOSED_FORM, [f"--model.generator={kind.__module__}.{kind.__name__}"], one_pass=True
     )
-    for name, kind in closed_form.KNOW_NOTHING.items()
+    for name, kind in baselines.KNOW_NOTHING.items()
 }
 """Rows that every table carries."""
 GREY = next(iter(KNOW_NOTHING))
@@ -87,10 +88,10 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Names the run's folder. Another configuration is another run."""
+        """Names the run's folder. Another configuration is another run, a class moved is not."""
         fold = f"-fold{self.fold}" if self.protocol == "across-scenes" else ""
         what = json.dumps([self.configuration, self.protocol, self.fold, self.seed], sort_keys=True)
-        digest = hashlib.sha256(what.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(oldest(what).encode()).hexdigest()[:8]
         place = f"{self.category}/{self.protocol}{fold}/{slug(self.method)}"
         return f"{place}/seed{self.seed}-{digest}"
 

@@ -15,7 +15,7 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
 from nirgan.evaluation.markdown import table
-from nirgan.networks.closed_form import KNOW_NOTHING
+from nirgan.networks.generators.baselines import KNOW_NOTHING
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_json, write_text
 from nirgan.utils.image_grid import panel

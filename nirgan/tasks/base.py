@@ -13,6 +13,7 @@ from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
+from nirgan.utils.config_files import use_former_paths
 from nirgan.utils.safe_loading import Trust, check_hyperparameters, load_checkpoint
 
 
@@ -59,6 +60,7 @@ class ColorizationTask(lightning.LightningModule):
             named = [own, *([named] if isinstance(named, str) else named)]
         remedy = "if you know it, pass trust=[it]"
         check_hyperparameters(load_checkpoint(file, mmap=True), file, named, remedy)
+        use_former_paths()  # Lightning parses with a parser of its own
         return super().load_from_checkpoint(file, map_location, **options | {"weights_only": True})
 
     def forward(self, triplet: Tensor) -> Tensor:

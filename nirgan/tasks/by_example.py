@@ -18,7 +18,7 @@ class ByExampleTask(ClosedFormTask):
     """Shows a generator the pictures that it takes colours from.
 
     Args:
-        generator: One with `update`, see `nirgan.networks.welsh` and `nirgan.networks.irony`.
+        generator: One with `update`, as `Welsh` and `Irony` in `nirgan.networks.generators`.
         references: Colour pictures to take them from, in place of the training regions. Their
             brightness stands for the NIR band that they lack, which suits what is about as bright
             in both.

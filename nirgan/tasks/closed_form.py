@@ -26,7 +26,7 @@ class ClosedFormTask(ColorizationTask):
     """Shows a generator every training pixel once.
 
     Args:
-        generator: One with `update`, see `nirgan.networks.closed_form`.
+        generator: One with `update`, see `nirgan.networks.generators.baselines`.
     """
 
     def __init__(self, generator: nn.Module) -> None:

@@ -1,6 +1,11 @@
-"""Configuration files: UTF-8 whatever the system's coding is, and added to each other by name."""
+"""What jsonargparse has no options for, and its private parts are needed for.
+
+Configuration files are UTF-8 whatever the system's coding is, are added to each other by name, and
+may name classes by former paths.
+"""
 
 import io
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,6 +14,7 @@ import yaml
 from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, named
+from nirgan.utils.renamed import current
 
 
 def read_utf8(file: str | Path) -> str:
@@ -38,6 +44,29 @@ def use_utf8() -> None:
     """
     for module in (jsonargparse._paths, jsonargparse._core):
         module.open = _open  # type: ignore[attr-defined]
+
+
+@cache
+def use_former_paths() -> None:
+    """Let jsonargparse find classes by paths that they had in former versions, wherever it parses.
+
+    Configurations, command lines and the hyperparameters of checkpoints all come by these two.
+    """
+    typehints: Any = jsonargparse._typehints
+    find, resolve = typehints.import_object, typehints.resolve_class_path_by_name
+
+    def import_object(name: Any, *args: Any, **options: Any) -> Any:
+        return find(_current(name), *args, **options)
+
+    def resolve_class_path_by_name(cls: Any, name: Any) -> Any:
+        return resolve(cls, _current(name))
+
+    typehints.import_object = import_object
+    typehints.resolve_class_path_by_name = resolve_class_path_by_name
+
+
+def _current(name: Any) -> Any:
+    return current(name) if isinstance(name, str) else name
 
 
 class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]

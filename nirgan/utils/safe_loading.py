@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nirgan.errors import NirganError, named
+from nirgan.utils.renamed import current
 
 Trust = bool | Collection[str]
 """Class paths that the person vouches for; True: whatever the file names."""
@@ -114,10 +115,10 @@ def find_class(path: object, prefixes: tuple[str, ...] = METHODS) -> type | None
     Nothing is imported but modules of this package and of torch.
 
     Args:
-        path: Of a class, `torch.nn.HuberLoss` say.
+        path: Of a class, `torch.nn.HuberLoss` say, or one that it had in a former version.
         prefixes: Of the modules that hold and define it.
     """
-    module, _, name = str(path).rpartition(".")
+    module, _, name = current(str(path)).rpartition(".")
     if not f"{module}.".startswith(prefixes) or not all(map(str.isidentifier, module.split("."))):
         return None
     try:

@@ -12,7 +12,7 @@ from nirgan.callbacks.collapse import Collapse
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.experiment.lightning_cli import fit
-from nirgan.networks.closed_form import MeanColour
+from nirgan.networks.generators.baselines import MeanColour
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.tasks.closed_form import ClosedFormTask
 from nirgan.tasks.training import Term

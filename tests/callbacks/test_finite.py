@@ -8,7 +8,7 @@ from nirgan.callbacks.last import Last
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
-from nirgan.networks.closed_form import NirTable
+from nirgan.networks.generators.baselines import NirTable
 from nirgan.tasks.closed_form import ClosedFormTask
 from nirgan.tasks.supervised import SupervisedTask
 from nirgan.tasks.training import Term

@@ -13,7 +13,7 @@ from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import NirPicture, to_levels
 from nirgan.inference.tiling import Blending, Reach, places, reach_of
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.closed_form import NirTable
+from nirgan.networks.generators.baselines import NirTable
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet

@@ -6,8 +6,8 @@ from scipy.fft import dctn
 
 from nirgan.errors import NirganError
 from nirgan.networks.examples import Examples, jittered, statistics
-from nirgan.networks.irony import Irony, _nearest, segmented, separating
-from nirgan.networks.welsh import Welsh
+from nirgan.networks.generators.irony import Irony, _nearest, segmented, separating
+from nirgan.networks.generators.welsh import Welsh
 from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 
 BRICK, SKY = (0.2, -0.4, -0.5), (-0.5, -0.2, 0.4)
@@ -192,7 +192,7 @@ def test_a_large_picture_is_coloured_at_a_megapixel(monkeypatch):
     spread = network._spread
     network._spread = lambda band, described: sizes.append(band.shape) or spread(band, described)
     plain = network(nir)
-    monkeypatch.setattr("nirgan.networks.irony.LARGEST", 96 * 128 // 4)
+    monkeypatch.setattr("nirgan.networks.generators.irony.LARGEST", 96 * 128 // 4)
     assert network(nir).shape == plain.shape
     assert sizes == [(1, 96, 128), (1, 48, 64)]
 

@@ -8,6 +8,7 @@ from contracts import small as small_one
 import nirgan.networks.generators as package
 
 GENERATORS = list(networks_in(package, parts={"Branch"}))
+FITTED = list(networks_in(package, fitted=True))
 
 
 def small(cls):
@@ -16,13 +17,17 @@ def small(cls):
 
 def test_the_package_is_walked():
     assert {p.id for p in GENERATORS} >= {"Triplet", "Flat"}
+    assert {p.id for p in FITTED} >= {"GreyCopy", "Welsh", "Irony"}
 
 
-@pytest.mark.parametrize("cls", GENERATORS)
+@pytest.mark.parametrize("cls", GENERATORS + FITTED)
 @pytest.mark.parametrize("size", [(64, 64), (48, 80), (37, 53)])
 @torch.no_grad()
 def test_any_size_gives_colours_in_range(cls, size):
-    out = small(cls).eval()(torch.randn(2, 3, *size))
+    generator = small(cls).eval()
+    if hasattr(generator, "update"):
+        generator.update(torch.rand(2, 1, 40, 56) * 2 - 1, torch.rand(2, 3, 40, 56) * 2 - 1)
+    out = generator(torch.randn(2, 3, *size))
     assert out.shape == (2, 3, *size)
     assert out.isfinite().all()
     assert out.abs().max() <= 1

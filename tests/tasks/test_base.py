@@ -5,7 +5,7 @@ from torch.utils.data import DataLoader
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
 from nirgan.evaluation.evaluate import COLUMNS
-from nirgan.networks.closed_form import GreyCopy
+from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.tasks import base
 from nirgan.tasks.base import ColorizationTask
 

@@ -8,7 +8,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.flat import Flat
-from nirgan.networks.welsh import Welsh
+from nirgan.networks.generators.welsh import Welsh
 from nirgan.tasks.by_example import ByExampleTask
 
 

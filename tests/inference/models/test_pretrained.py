@@ -15,8 +15,8 @@ from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model, write_model
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
+from nirgan.networks.generators.welsh import Welsh
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
-from nirgan.networks.welsh import Welsh
 
 COMPACT = {
     "class_path": "nirgan.networks.generators.compact.Compact",
@@ -131,7 +131,10 @@ def test_what_networks_keep_beside_weights_comes_back(tmp_path):
     welsh = Welsh(samples=9)
     for _ in range(2):
         welsh.update(torch.rand(1, 1, 16, 16) * 2 - 1, torch.rand(1, 3, 16, 16) * 2 - 1)
-    described = {"class_path": "nirgan.networks.welsh.Welsh", "init_args": {"samples": 9}}
+    described = {
+        "class_path": "nirgan.networks.generators.welsh.Welsh",
+        "init_args": {"samples": 9},
+    }
     write_model(tmp_path / "welsh", welsh, config(described), None)
     assert torch.equal(read_model(tmp_path / "welsh").generator(picture()), welsh(picture()))
     (tmp_path / "welsh/config.json").write_text(
@@ -203,7 +206,7 @@ def test_nothing_is_written_where_writing_fails(folder, monkeypatch):
         "torch.nn.functional.relu",
         "torch.hub.load",
         "torchmetrics.Metric",
-        "nirgan.networks.welsh.torch",
+        "nirgan.networks.generators.welsh.torch",
         "nirgan.networks.nothing.Here",
         "nirgan.networks",
         "plain_networks.torch",

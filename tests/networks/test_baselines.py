@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nirgan.networks.closed_form import GreyCopy, MeanColour, NirTable
+from nirgan.networks.generators.baselines import GreyCopy, MeanColour, NirTable
 
 
 def pictures(levels, colours):

@@ -7,7 +7,7 @@ classified by their nearest neighbours there, then by a vote of their neighbourh
 those whose vote is clear become scribbles, from which colour spreads by optimization
 (`nirgan.networks.spreading`). Chosen here:
 
-- The reference is chosen and compared by NIR, as in `nirgan.networks.welsh`.
+- The reference is chosen and compared by NIR, as in `nirgan.networks.generators.welsh`.
 - A person segments their reference; here k-means does, on its colours in CIELAB.
 - The subspace is that of Fisher's discriminant, where theirs takes two principal component
   analyses in turn, of differences within segments and between them.
