@@ -69,7 +69,7 @@ def test_every_verb_finds_them_from_any_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert shipped("--model=conf/model/welsh.yaml") == f"--model={ROOT}/conf/model/welsh.yaml"
     assert shipped("./conf/data/vcip.yaml") == f"{ROOT}/conf/data/vcip.yaml"
-    for other in ("conf", "conf/none.yaml", "conf/../nirgan", "nirgan/files.py", "--x=1", "--c"):
+    for other in ("conf", "conf/none.yaml", "conf/../nirgan", "nirgan/errors.py", "--x=1", "--c"):
         assert shipped(other) == other
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("file", type=Path)

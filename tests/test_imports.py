@@ -1,0 +1,241 @@
+"""Which room may import which, and where libraries may be imported: read off the source itself.
+
+Imports within functions and those for type checkers alone count as well: what one room knows of
+another is known, whenever it is imported.
+"""
+
+import ast
+import sys
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+import pytest
+from conftest import ROOT
+
+BASE = {"errors", "utils"}
+CORE = {"networks", "losses", "metrics", "data"} | BASE
+METHODS = {"tasks", "callbacks", "evaluation"} | CORE
+TRAINING = {"experiment"} | METHODS
+RULE = {
+    "errors": set(),
+    "utils": {"errors"},
+    "networks": BASE,
+    "losses": BASE,
+    "metrics": BASE,
+    "data": BASE,
+    "tasks": CORE,
+    "callbacks": CORE | {"tasks"},
+    "evaluation": CORE | {"tasks", "callbacks"},
+    "inference": BASE | {"networks", "metrics", "data"},
+    "experiment": METHODS,
+    "benchmark": TRAINING,
+    "sweeps": TRAINING,
+    "cli": TRAINING | {"inference", "benchmark", "sweeps"},
+    "__init__": {"inference"},
+    "__main__": {"cli"},
+}
+"""By room, from below: those that it may import, beside itself."""
+
+ARRAYS = {"tiling", "uncertainty", "conversions"}
+INFERENCE = {
+    "tiling": set(),
+    "uncertainty": set(),
+    "conversions": set(),
+    "images": ARRAYS,
+    "models": set(),
+    "colorizer": ARRAYS | {"images", "models"},
+    "export": ARRAYS | {"models", "colorizer"},
+    "load": {"models", "colorizer", "export"},
+    "video": ARRAYS | {"images", "colorizer"},
+    "geotiff": ARRAYS | {"images", "colorizer"},
+    "batch": ARRAYS | {"images", "colorizer", "video", "geotiff"},
+    "demo": ARRAYS | {"images", "colorizer", "load"},
+}
+"""The same of the rooms and files within inference/."""
+
+LIBRARIES = {
+    "PIL": "data inference.conversions",
+    "albumentations": "data",
+    "av": "inference.video",
+    "cv2": "data inference benchmark.runner",
+    "filelock": "benchmark.runner",
+    "gradio": "inference.demo",
+    "huggingface_hub": "inference.models",
+    "jsonargparse": "cli experiment utils.config_files benchmark.suite",
+    "lightning": (
+        "tasks callbacks experiment data.datamodule data.opened evaluation.summary "
+        "benchmark.runner benchmark.costs sweeps.trial"
+    ),
+    "matplotlib": "benchmark.figures sweeps.figures",
+    "numpy": "utils networks data callbacks evaluation inference benchmark sweeps",
+    "omegaconf": "experiment",
+    "onnxruntime": "inference.export",
+    "optuna": "sweeps",
+    "psutil": "inference.colorizer",
+    "rasterio": "inference.geotiff",
+    "safetensors": "inference.models",
+    "scipy": "networks",
+    "sqlalchemy": "sweeps.study",
+    "tifffile": "data.decoding",
+    "torch": (
+        "utils.safe_loading utils.image_grid utils.color_spaces networks losses metrics data tasks "
+        "callbacks evaluation inference experiment benchmark"
+    ),
+    "torchmetrics": "losses metrics tasks evaluation",
+    "tqdm": "cli data benchmark.progress",
+    "wandb": "experiment.wandb_logger",
+    "yaml": "utils.config_files experiment sweeps",
+}
+"""Every library beside the standard one, and the rooms and files that may import it."""
+
+FILES = {"glob", "io", "os", "pathlib", "shutil", "tempfile", "zipfile"}
+KNOW_NO_FILES = {"networks", "losses", "metrics"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """Module `where` (without `nirgan.`) imports `what`; later: in a function, or for types."""
+
+    where: str
+    what: str
+    later: bool = False
+
+
+def modules():
+    """Source by module, `__init__` being the package's own file."""
+    found = {}
+    for file in sorted((ROOT / "nirgan").rglob("*.py")):
+        parts = file.relative_to(ROOT / "nirgan").with_suffix("").parts
+        name = ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+        found[name] = file.read_text(encoding="utf-8")
+    return found
+
+
+SOURCES = modules()
+
+
+def imports(where, source):
+    """All imports of a module."""
+    found = []
+
+    def visit(node, later):
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.Import):
+                found.extend(Import(where, alias.name, later) for alias in inner.names)
+            elif isinstance(inner, ast.ImportFrom):
+                assert not inner.level, f"{where}: a relative import"
+                for alias in inner.names:
+                    whole = f"{inner.module}.{alias.name}"
+                    module = whole.removeprefix("nirgan.") in SOURCES
+                    found.append(Import(where, whole if module else inner.module, later))
+            else:
+                types = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)
+                function = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                visit(inner, later or types or function)
+
+    visit(ast.parse(source), False)
+    return found
+
+
+ALL = [found for where, source in SOURCES.items() for found in imports(where, source)]
+
+
+def within(module, rooms):
+    return any(f"{module}.".startswith(f"{room}.") for room in rooms)
+
+
+def broken(one):
+    """Which rule an import breaks; empty if none."""
+    room = one.where.partition(".")[0]
+    package, _, what = one.what.partition(".")
+    if package == "nirgan":
+        other, _, inner = what.partition(".")
+        if not other or other == room:  # the package itself has the version and nothing else
+            return broken_in_inference(one, inner) if room == "inference" else ""
+        return "" if other in RULE[room] else f"{room} may not know {other}"
+    if room in KNOW_NO_FILES and package in FILES:
+        return f"{room} knows nothing of files"
+    if package in sys.stdlib_module_names:
+        return ""
+    allowed = LIBRARIES.get(package, "").split()
+    return "" if within(one.where, allowed) else f"{package} is for {allowed or 'nobody'}"
+
+
+def broken_in_inference(one, inner):
+    room, other = one.where.split(".")[1:2], inner.partition(".")[0]
+    if not room or not other or [other] == room or other in INFERENCE[room[0]]:
+        return ""
+    return f"inference.{room[0]} may not know inference.{other}"
+
+
+def test_rooms_and_libraries():
+    assert {f"{one.where} imports {one.what}: {broken(one)}" for one in ALL if broken(one)} == set()
+
+
+def test_the_rule_names_every_room_from_below():
+    assert set(RULE) == {module.partition(".")[0] for module in SOURCES}
+    rooms = {module.split(".")[1] for module in SOURCES if module.startswith("inference.")}
+    assert set(INFERENCE) == rooms
+    for rule in (RULE, INFERENCE):
+        below = set()
+        for room, others in rule.items():
+            assert others <= below, f"{room} stands below what it may import"
+            below.add(room)
+    assert set(LIBRARIES) == {
+        package for one in ALL if (package := one.what.partition(".")[0]) in LIBRARIES
+    }
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at import", "ever"])
+def test_no_module_imports_itself_by_way_of_others(later):
+    graph = {module: set() for module in SOURCES}
+    for one in ALL:
+        package, _, what = one.what.partition(".")
+        if package == "nirgan" and what and later >= one.later:
+            graph[one.where].add(what)
+    TopologicalSorter(graph).prepare()  # a CycleError names the circle
+
+
+def reached(rooms, later):
+    """All modules and libraries that importing rooms or modules comes to."""
+    found, ahead = set(), [module for module in SOURCES if within(module, rooms)]
+    while ahead:
+        module = ahead.pop()
+        for one in ALL:
+            if one.where == module and later >= one.later and one.what not in found:
+                found.add(one.what)
+                ahead.append(one.what.removeprefix("nirgan."))
+    return found
+
+
+def test_colorizing_needs_neither_lightning_nor_tasks():
+    packages = {what.partition(".")[0] for what in reached(["inference", "networks"], later=True)}
+    assert "torch" in packages
+    assert not packages & {"lightning", "wandb", "jsonargparse", "matplotlib", "optuna"}
+
+
+def test_help_needs_the_standard_library_alone():
+    own = {what for what in reached(["cli.main"], later=False) if not what.startswith("nirgan")}
+    assert {what.partition(".")[0] for what in own} <= set(sys.stdlib_module_names)
+
+
+PLANTED = {
+    "networks.layers": "import lightning",
+    "networks.filters": "from pathlib import Path",
+    "metrics.functional": "from nirgan.networks import layers",
+    "losses.ssim": "from nirgan.metrics.functional import angular_error",
+    "data.images": "if TYPE_CHECKING:\n    from nirgan.callbacks.best import Best",
+    "inference.tiling": "def late():\n    from nirgan.tasks import base",
+    "inference.models.hub": "from nirgan.inference.load import load",
+    "inference.images.files": "import nirgan.inference.video.colorize",
+    "callbacks.last": "class Late:\n    def late(self):\n        import wandb",
+    "sweeps.study": "try:\n    import pandas\nexcept ImportError:\n    pass",
+    "utils.paths": "from nirgan.cli.main import main",
+}
+
+
+@pytest.mark.parametrize("where", PLANTED)
+def test_what_breaks_the_rule_is_found(where):
+    assert where in SOURCES
+    assert all(broken(one) for one in imports(where, PLANTED[where]))
+    assert imports(where, PLANTED[where])
