@@ -5,6 +5,7 @@ another is known, whenever it is imported.
 """
 
 import ast
+import re
 import sys
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -184,6 +185,23 @@ def test_the_rule_names_every_room_from_below():
     assert set(LIBRARIES) == {
         package for one in ALL if (package := one.what.partition(".")[0]) in LIBRARIES
     }
+
+
+def test_the_drawing_in_the_documents_is_the_rule():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    drawing = text.partition("flowchart TD")[2].partition("```")[0]
+    arrows = {}
+    for line in re.sub(r"\[.*?\]", "", drawing).splitlines():
+        sources, _, targets = (side.strip() for side in line.partition("-->"))
+        for source in sources.split(" & ") if targets else ():
+            arrows.setdefault(source, set()).update(targets.split(" & "))
+
+    def led_to(room):
+        direct = arrows.get(room, set())
+        return direct.union(*map(led_to, direct))
+
+    for room in RULE.keys() - {"errors", "__init__", "__main__"}:
+        assert led_to(room) == RULE[room] - {"errors"}, room
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["at import", "ever"])
