@@ -48,7 +48,9 @@ def budget(results: Results) -> str:
     mixed = f" Runs are of commits {', '.join(commits)}." if len(commits) > 1 else ""
     costs = results.get("costs")
     timed = f" Timed on {costs['machine']}, at commit {costs['commit']}." if costs else ""
-    return f"Budget of a trained run: {results['budget']}.{missing}{mixed}{timed}"
+    of_all = any(run["category"] == "all" for run in results["runs"])
+    each = " of each category" if of_all and results["budget"].endswith("patches") else ""
+    return f"Budget of a trained run: {results['budget']}{each}.{missing}{mixed}{timed}"
 
 
 def overview(named: Mapping[str, Results]) -> list[list[str]]:

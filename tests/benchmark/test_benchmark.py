@@ -17,6 +17,7 @@ from conftest import ROOT, SUITE
 from PIL import Image
 
 from nirgan.benchmark.costs import Clock
+from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
 
@@ -100,6 +101,11 @@ def test_differences_are_those_of_the_rows_and_have_an_interval_over_scenes(resu
             assert rows[name]["against_grey"]["value"] == pytest.approx(
                 rows[name]["angular_error"] - grey["angular_error"], abs=1e-6
             )
+
+
+def test_the_budget_of_all_categories_is_one_of_each(results):
+    of_all = {**results, "runs": [{**run, "category": "all"} for run in results["runs"]]}
+    assert budget(of_all).startswith("Budget of a trained run: 24 patches of each category.")
 
 
 def test_tables_and_figures_are_written(finished, results):
