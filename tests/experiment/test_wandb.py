@@ -76,7 +76,7 @@ def started(module, *words, **streams):
         [sys.executable, "-m", module, *words],
         env=os.environ | {"PATH": path, "PYTHONPATH": modules, "OMP_NUM_THREADS": "1"},
         check=True,
-        timeout=150,
+        timeout=300,
         text=True,
         **streams,
     )
