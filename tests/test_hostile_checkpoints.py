@@ -50,7 +50,7 @@ from nirgan.networks.generators.compact import Compact
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.utils.safe_loading import check_hyperparameters, find_class
 
-PARSER, PARSED = {}, {}
+PARSERS, PARSED = {}, {}
 
 
 @pytest.fixture(autouse=True)
@@ -76,16 +76,16 @@ def trap(tmp_path, monkeypatch):
 def parse(monkeypatch):
     """Runs a verb up to where its trainer would run.
 
-    The parser is built once, and the person's own arguments are parsed once, for all checkpoints.
+    The parser of each verb is built once, and the person's own arguments are parsed once, for all checkpoints.
     """
     setup, parse_arguments = ExperimentCLI.setup_parser, LightningCLI.parse_arguments
 
     def once(cli, *args):
-        if not PARSER:
+        if cli.verb not in PARSERS:
             setup(cli, *args)
             names = ("parser", "_subcommand_parsers", "_subcommand_method_arguments")
-            PARSER.update({name: getattr(cli, name) for name in names})
-        cli.__dict__.update(PARSER)
+            PARSERS[cli.verb] = {name: getattr(cli, name) for name in names}
+        cli.__dict__.update(PARSERS[cli.verb])
 
     def without_checkpoint(cli, parser, args):
         rest = tuple(word for word in args if not word.startswith("--ckpt_path="))
