@@ -76,7 +76,8 @@ def trap(tmp_path, monkeypatch):
 def parse(monkeypatch):
     """Runs a verb up to where its trainer would run.
 
-    The parser of each verb is built once, and the person's own arguments are parsed once, for all checkpoints.
+    The parser of each verb is built once, and the person's own arguments are parsed once, for all
+    checkpoints.
     """
     setup, parse_arguments = ExperimentCLI.setup_parser, LightningCLI.parse_arguments
 
