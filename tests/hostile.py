@@ -76,7 +76,7 @@ CALLS = {
     "torch.nn.functional.relu": {},
     "torch.nn.init.normal_": {},
     "torch.optim.adam.adam": {},
-    "nirgan.cli.main": {"arguments": ["--help"]},
+    "nirgan.cli.main.main": {"arguments": ["--help"]},
     "nirgan.experiment.lightning_cli.run": {"verb": "fit", "arguments": []},
     "nirgan.utils.atomic_write.write_json": {"file": MARK, "value": 1},
     "nirgan.data.store.PairStore": {"folder": MARK},
