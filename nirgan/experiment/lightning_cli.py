@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -210,10 +211,19 @@ class Parser(LightningArgumentParser):
 class SaveConfig(SaveConfigCallback):
     """Keeps the whole configuration beside the results, and hands it to every logger."""
 
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Called once, on one rank, before the first batch."""
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Called before the first batch; as Lightning's, which takes as long as parsing anew."""
+        folder = Path(trainer.log_dir or ".")  # this asks all ranks
+        if self.already_saved or not trainer.is_global_zero:
+            return
+        self.already_saved = True
+        config = plain(self.config.as_dict())
+        folder.mkdir(parents=True, exist_ok=True)
+        said = {key: value for key, value in config.items() if key != "config"}  # the files' names
+        text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+        (folder / self.config_filename).write_text(text, encoding="utf-8")
         for logger in trainer.loggers:
-            logger.log_hyperparams(plain(self.config.as_dict()))
+            logger.log_hyperparams(config)
 
 
 class ExperimentCLI(LightningCLI):
@@ -317,7 +327,9 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a constructor refuses is one line."""
-        resumed = self.config[self.subcommand].ckpt_path is not None
+        config = self.config[self.subcommand]
+        resumed = config.ckpt_path is not None
+        self.config_dump = plain(config.as_dict())  # Lightning's takes as long as parsing anew
         try:
             with weights_follow() if resumed else nullcontext():
                 super().instantiate_classes()

@@ -1,6 +1,7 @@
 """Classes by their names alone, found in the modules of a package."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -16,6 +17,7 @@ SHORT = (
 """Packages whose classes a configuration may name without their path."""
 
 
+@cache
 def find(name: str, packages: tuple[str, ...] = SHORT) -> Any | None:
     """The class that a module of a package defines, or None; imports the modules."""
     for package in packages:
