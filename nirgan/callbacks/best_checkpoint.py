@@ -21,6 +21,11 @@ class BestCheckpoint(ModelCheckpoint):
 
     _former: dict[str, Any] | None = None
 
+    @property
+    def state_key(self) -> str:
+        """The key of its state in checkpoints: that of the first version, which called it Best."""
+        return super().state_key.replace("BestCheckpoint{", "Best{", 1)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Agree on the folder.
 

@@ -27,9 +27,9 @@ class DataIntegrity(Callback):
 
 
 def _check(trainer: Trainer) -> None:
-    opened = trainer.datamodule.snapshot  # type: ignore[attr-defined]
-    opened.tell_changes()
-    damage = opened.damage()
+    snapshot = trainer.datamodule.snapshot  # type: ignore[attr-defined]
+    snapshot.tell_changes()
+    damage = snapshot.damage()
     # One process alone would leave the others waiting for it.
     if not trainer.strategy.reduce_boolean_decision(damage is None):
         raise NirganError(damage or "another process cannot read its store any more, see there")

@@ -70,8 +70,8 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     varied = max(_varied(bright.ravel(), plane.ravel()) for plane in chroma)
     if cast > MAX_CAST_LEVELS or varied > MAX_COLOR_LEVELS:
         raise NirganError(
-            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 levels), "
-            "expected one NIR band or equal channels; is this a color picture? --band N "
+            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 "
+            "levels), expected one NIR band or equal channels; is this a color picture? --band N "
             "chooses the near-infrared one: --band 1 for red, 2 for green, 3 for blue"
         )
     return cast

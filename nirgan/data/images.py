@@ -91,22 +91,22 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
     decoded = decode(path, PAIR_SIZE_LIMIT)
     if decoded.alpha is not None:
         raise NirganError(
-            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent pixels, save it "
-            "without"
+            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent "
+            "pixels, save it without"
         )
     pixels = decoded.pixels
     if scale.kind == "dtype" and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
-            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
-            f"[0, 1]; {scale.option} LOW,HIGH scales others"
+            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or "
+            f"floats in [0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
         np.isfinite(pixels).all()
         and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
-            "scales those that are finite"
+            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} "
+            "LOW,HIGH scales those that are finite"
         )
     return pixels
 

@@ -127,8 +127,8 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
-                f"[0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
+                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, "
+                f"expected [0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
 
@@ -154,8 +154,8 @@ class Scale:
         )
         if not low < high:
             raise NirganError(
-                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
-                f"use {self.option} LOW,HIGH"
+                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both "
+                f"{low:g}; use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))
 

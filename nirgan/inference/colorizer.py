@@ -173,7 +173,8 @@ class Colorizer:
             return self._file(Path(image), how, output, band)
         if output is not None:
             raise NirganError(
-                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes back as one"
+                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes "
+                "back as one"
             )
         handed = parse_input(image, band)
         limits = how.limits(handed.bands, "the picture")
@@ -300,16 +301,16 @@ class Colorizer:
         high, wide = padded_size(height, width, self.receptive_field.stride)
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
 
-        def shown(place: Tile) -> Tensor:
+        def shown(tile: Tile) -> Tensor:
             window = Rect(
-                min(place.top, height - 1),
-                min(place.left, width - 1),
-                min(place.bottom, height),
-                min(place.right, width),
+                min(tile.top, height - 1),
+                min(tile.left, width - 1),
+                min(tile.bottom, height),
+                min(tile.right, width),
             )
             part = read(window).unsqueeze(1).to(self.device)
-            down = place.bottom - place.top - part.shape[-2]
-            across = place.right - place.left - part.shape[-1]
+            down = tile.bottom - tile.top - part.shape[-2]
+            across = tile.right - tile.left - part.shape[-1]
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
@@ -319,18 +320,18 @@ class Colorizer:
             else nullcontext()
         )
         with torch.inference_mode(), told:
-            for place in tiles:
-                top, left, bottom, right = place.core
+            for tile in tiles:
+                top, left, bottom, right = tile.core
                 window = Rect(top, left, min(bottom, height), min(right, width))
                 if window.bottom <= top or window.right <= left:
                     continue  # beyond the picture
                 if parts:
-                    set_tile(self.generator, place)
-                colors = self._run(shown(place))
+                    set_tile(self.generator, tile)
+                colors = self._run(shown(tile))
                 inner = (
                     ...,
-                    slice(top - place.top, window.bottom - place.top),
-                    slice(left - place.left, window.right - place.left),
+                    slice(top - tile.top, window.bottom - tile.top),
+                    slice(left - tile.left, window.right - tile.left),
                 )
                 write(window, colors[inner].cpu())
 

@@ -79,7 +79,7 @@ def measure_receptive_field(network: nn.Module) -> ReceptiveField:
 
 
 def _stride(network: nn.Module) -> tuple[int, float]:
-    """`ReceptiveField.period` and `ReceptiveField.floats`: layers whose width grows with the picture's tell both."""
+    """Stride, and activations per pixel: layers whose width grows with the picture's tell both."""
     small, large = _Sizes(), _Sizes()
     for sizes, width in ((small, 256), (large, 512)):
         with sizes:
@@ -146,20 +146,21 @@ def _up(number: int, step: int) -> int:
 
 
 def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
-    """The size that a network is shown a picture in: no smaller, and whole periods."""
+    """The size that a network is shown a picture in: no smaller, and a multiple of the stride."""
     return _up(max(height, MIN_SIDE_PX), stride), _up(max(width, MIN_SIDE_PX), stride)
 
 
 def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
-    Nor is one at an edge smaller than `MIN_SIDE_PX`: exported programs pad what is, and so move the edge.
+    Nor is one at an edge smaller than `MIN_SIDE_PX`: exported programs pad what is, and so move
+    the edge.
 
     Args:
-        height: Of the picture, whole periods.
+        height: Of the picture, a multiple of the stride.
         width: Likewise.
-        core: Height and width of the inner part, whole periods.
-        halo: Around it, where the picture goes on, whole periods.
+        core: Height and width of the inner part, a multiple of the stride.
+        halo: Around it, where the picture goes on, a multiple of the stride.
     """
     least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
     for top in range(0, height, core):

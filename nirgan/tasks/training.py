@@ -47,13 +47,13 @@ class LossCollection(nn.Module):
     """Losses between pictures, by name.
 
     Args:
-        terms: Each with its weight.
+        losses: Each with its weight.
     """
 
-    def __init__(self, terms: dict[str, WeightedLoss]) -> None:
+    def __init__(self, losses: dict[str, WeightedLoss]) -> None:
         super().__init__()
-        self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
-        self.weights = {name: term.weight for name, term in terms.items()}
+        self.losses = nn.ModuleDict({name: one.loss for name, one in losses.items()})
+        self.weights = {name: one.weight for name, one in losses.items()}
 
     def __bool__(self) -> bool:
         return any(self.weights.values())

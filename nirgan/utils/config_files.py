@@ -14,7 +14,7 @@ import yaml
 from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.utils.renamed import current_path
+from nirgan.utils.renamed import FORMER_NAMES, current_path
 
 
 def read_utf8(file: str | Path) -> str:
@@ -61,7 +61,8 @@ def use_former_paths() -> None:
         return find(_current(name), *args, **options)
 
     def resolve_class_path_by_name(cls: Any, name: Any) -> Any:
-        return resolve(cls, _current(name))
+        found = resolve(cls, _current(name))
+        return FORMER_NAMES.get(found, found) if isinstance(found, str) else found
 
     typehints.import_object = import_object
     typehints.resolve_class_path_by_name = resolve_class_path_by_name

@@ -7,6 +7,9 @@ PACKAGE = Path(__file__).parent.parent
 SHIPPED = (PACKAGE, PACKAGE.parent)
 """Where `conf/` and `sweeps/` are: in a wheel, in a clone."""
 
+FORMER_FILES = {"conf/model/mean_colour.yaml": "conf/model/mean_color.yaml"}
+"""Files that had other names in former versions."""
+
 
 def expand_home(path: str | Path) -> Path:
     """A path of which a leading `~` or `~NAME` is a home folder, if there is such a one."""
@@ -21,6 +24,7 @@ def resolve_shipped(argument: str) -> str:
     """
     option, equals, path = argument.rpartition("=")
     if Path(path).parts[:1] in (("conf",), ("sweeps",)) and not os.path.lexists(path):
+        path = FORMER_FILES.get(Path(path).as_posix(), path)
         for root in SHIPPED:
             if (root / path).is_file():
                 return f"{option}{equals}{root / path}"

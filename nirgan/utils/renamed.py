@@ -39,6 +39,13 @@ RENAMED = {
 }
 """From each former path to the one of today; of several for one class the oldest comes first."""
 
+FORMER_NAMES = {
+    former.rpartition(".")[2]: today
+    for former, today in RENAMED.items()
+    if former.rpartition(".")[2] != today.rpartition(".")[2]
+}
+"""From each short name that is no longer one to the path of today."""
+
 
 def current_path(path: str) -> str:
     """Where the class of a path is today.

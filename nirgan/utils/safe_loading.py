@@ -63,8 +63,8 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
         ) from error
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, which could "
-            "run any code when opened and so is not; give one that `fit` has written"
+            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, "
+            "which could run any code when opened and so is not; give one that `fit` has written"
         ) from error
     if unpacked > size:  # torch packs nothing tightly; what is may fill the memory
         raise NirganError(f"{printable_path(file)}: compressed, which no checkpoint of `fit` is")
@@ -79,8 +79,9 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds a pickled {wanted[1]}" if wanted else "damaged, or holds pickled objects"
         raise NirganError(
-            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; expected "
-            "tensors and plain values, as in every checkpoint that `fit` writes: give one of those"
+            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; "
+            "expected tensors and plain values, as in every checkpoint that `fit` writes: give one "
+            "of those"
         ) from error
     if type(checkpoint) is not dict:
         raise NirganError(f"{printable_path(file)}: not a checkpoint of `fit`: no generator in it")

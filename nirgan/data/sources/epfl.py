@@ -51,7 +51,8 @@ class Epfl(PairSource):
         for category in self.categories:
             if category not in CATEGORIES:
                 raise NirganError(
-                    f"source.categories: no category {category!r}{did_you_mean(category, CATEGORIES)}"
+                    f"source.categories: no category "
+                    f"{category!r}{did_you_mean(category, CATEGORIES)}"
                 )
         self.root = root
         self.registered_only = registered_only

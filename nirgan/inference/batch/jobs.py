@@ -86,12 +86,13 @@ def plan_jobs(
                 continue
             if other is not None:
                 made.problems.append(
-                    f"{printable_path(source)}: would become {printable_path(job.target)}, as {printable_path(other)} "
-                    "does; give them outputs of their own"
+                    f"{printable_path(source)}: would become {printable_path(job.target)}, as "
+                    f"{printable_path(other)} does; give them outputs of their own"
                 )
             elif _same(source, job.target):
                 made.problems.append(
-                    f"{printable_path(source)}: would be written over itself; choose another --output"
+                    f"{printable_path(source)}: would be written over itself; choose another "
+                    "--output"
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
                 made.there.append(job.target)

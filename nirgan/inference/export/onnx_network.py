@@ -31,8 +31,8 @@ class OnnxNetwork(nn.Module):
             self.metadata = ExportMetadata.read(self.session.get_modelmeta().custom_metadata_map)
         except (KeyError, ValueError) as error:
             raise NirganError(
-                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its metadata "
-                f"lack {str(error)[:100]}"
+                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its "
+                f"metadata lack {str(error)[:100]}"
             ) from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

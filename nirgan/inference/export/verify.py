@@ -67,8 +67,8 @@ def export_verified(
                 off = float((run(nir) - program(nir)).abs().max())
             if not off <= TOLERANCE:
                 raise NirganError(
-                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are off "
-                    f"torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
+                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are "
+                    f"off torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
                 )
             worst, count = max(worst, off), count + len(nir)
     return worst, count

@@ -1,8 +1,8 @@
 """GeoTIFFs: one band of a raster into colors that lie where it lies, by windows.
 
-Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `GDAL_CACHE_BYTES`, and
-those that are begun. rasterio reads and writes (`pip install 'nirgan[geo]'`); whether a file is for
-it is found out without.
+Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most
+`GDAL_CACHE_BYTES`, and those that are begun. rasterio reads and writes (`pip install
+'nirgan[geo]'`); whether a file is for it is found out without.
 """
 
 import warnings
@@ -71,7 +71,8 @@ def colorize_geotiff(
         source: The raster; its values are taken as they are stored, without scale and offset.
         target: Is written, or stays as it is where anything fails.
         scale: Of camera values, the same for all windows; percentiles are those of a sample.
-        band: Which is near-infrared, from 1 on; None: see `nirgan.inference.geotiff.reader.RasterSource`.
+        band: Which is near-infrared, from 1 on; None: see
+            `nirgan.inference.geotiff.reader.RasterSource`.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
         uncertainty: Where to write the error that is to be expected, in degrees; not-a-number is
             no data.

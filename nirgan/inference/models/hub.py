@@ -74,8 +74,8 @@ def save(
     """
     if "generator" not in config:
         raise NirganError(
-            f"{printable_path(folder)}: cannot be written: the model does not say which class its network "
-            "is of, as one from a checkpoint or a folder does"
+            f"{printable_path(folder)}: cannot be written: the model does not say which class its "
+            "network is of, as one from a checkpoint or a folder does"
         )
     write_model(Path(folder), generator, config, card or card_of(config), half)
 
@@ -84,8 +84,8 @@ def card_of(config: Config) -> str:
     """A card in Markdown, with the head that the hub reads.
 
     Args:
-        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and facts in
-            `training` become tables.
+        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and
+            facts in `training` become tables.
     """
     tables = "".join(
         _table(title, config.get(key))

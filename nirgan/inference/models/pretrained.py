@@ -70,8 +70,8 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
-            ".ckpt of `fit`"
+            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
+            "file, or a .ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
@@ -176,8 +176,8 @@ def _config(text: bytes | str, file: Path) -> Config:
         )
     if config["format"] != FORMAT_VERSION:
         raise NirganError(
-            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT_VERSION}; a newer "
-            "nirgan may read it"
+            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected "
+            f"{FORMAT_VERSION}; a newer nirgan may read it"
         )
     return config
 

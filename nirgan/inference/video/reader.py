@@ -66,8 +66,8 @@ def open_video(path: Path) -> Iterator[InputContainer]:
         container = av.open(f"file:{path}", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         raise NirganError(
-            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
-            "WebM or AVI, neither damaged nor cut off"
+            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, "
+            "MKV, WebM or AVI, neither damaged nor cut off"
         ) from error
     except OSError as error:
         raise NirganError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
@@ -85,7 +85,8 @@ def video_stream_of(path: Path, container: InputContainer, largest: float) -> Vi
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
         raise NirganError(
-            f"{printable_path(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
+            f"{printable_path(path)}: no video in it, only "
+            f"{' and '.join(sorted(kinds)) or 'a header'}"
         )
     stream = streams[0]
     if stream.codec_context is None:
@@ -93,8 +94,8 @@ def video_stream_of(path: Path, container: InputContainer, largest: float) -> Vi
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > largest * 1e6:
         raise NirganError(
-            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
-            "--largest allows more"
+            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} "
+            "megapixels; --largest allows more"
         )
     stream.thread_type = "AUTO"
     return stream

@@ -107,9 +107,8 @@ class Irony(nn.Module):
         texture, (segment, colors) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
         subspace = separating_directions(texture, segment)
         known, given = texture @ subspace, described.flatten(1).T @ subspace
-        near = [
-            _nearest(part, known, segment, self.neighbours) for part in given.split(CHUNK_PIXELS)
-        ]  # type: ignore[no-untyped-call]
+        parts = given.split(CHUNK_PIXELS)  # type: ignore[no-untyped-call]
+        near = [_nearest(part, known, segment, self.neighbours) for part in parts]
         distance, match = (torch.cat(column) for column in zip(*near, strict=True))
         height, width = nir.shape[-2:]
         # Relative, by the typical one: exp(-distance) would be 0 for all where units are large.

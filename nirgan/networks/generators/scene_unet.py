@@ -128,13 +128,13 @@ class SceneUNet(GlobalLayer):
         view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
         return self.field(view[:, None])
 
-    def add(self, x: Tensor, place: Tile) -> None:
+    def add(self, x: Tensor, tile: Tile) -> None:
         """What a tile's core adds to the view."""
-        high, wide = self._size(place.height, place.width)
-        top, left, bottom, right = place.core
-        down = _axis(place.height, high, x)[:, top:bottom]
-        across = _axis(place.width, wide, x)[:, left:right]
-        part = _resampled(down, place.core_of(x)[:, 0], across)[:, None]
+        high, wide = self._size(tile.height, tile.width)
+        top, left, bottom, right = tile.core
+        down = _axis(tile.height, high, x)[:, top:bottom]
+        across = _axis(tile.width, wide, x)[:, left:right]
+        part = _resampled(down, tile.core_of(x)[:, 0], across)[:, None]
         self._seen = part if self._seen is None else self._seen + part
 
     def finish(self) -> Tensor:
@@ -155,12 +155,12 @@ class SceneUNet(GlobalLayer):
     def _axes(self, field: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
         """Weights that bring the field to a picture's size, or to that of a tile of one."""
         (high, wide), (height, width) = field.shape[-2:], band.shape[-2:]
-        if self.place is None:
+        if self.tile is None:
             return _axis(high, height, band), _axis(wide, width, band)
-        place = self.place
+        tile = self.tile
         return (
-            _axis(high, place.height, band)[place.top : place.top + height],
-            _axis(wide, place.width, band)[place.left : place.left + width],
+            _axis(high, tile.height, band)[tile.top : tile.top + height],
+            _axis(wide, tile.width, band)[tile.left : tile.left + width],
         )
 
 
