@@ -62,9 +62,8 @@ def load(
             saved.name,
             saved.digest,
             config=saved.config,
-            receptive_field=getattr(
-                saved.generator, "reach", None
-            ),  # one that cannot be measured tells it
+            # A network that cannot be measured tells it.
+            receptive_field=getattr(saved.generator, "receptive_field", None),
             device=device,
             precision=precision,
             tile=tile,
