@@ -97,10 +97,10 @@ def _parser() -> ArgumentParser:
 
 
 def _look_at(out: Path, kind: str, overwrite: bool) -> None:
-    """Before anything heavy: is this a place for it?
+    """Check the output path before anything heavy is imported.
 
     Raises:
-        NirganError: It is not.
+        NirganError: Nothing can be written there.
     """
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:

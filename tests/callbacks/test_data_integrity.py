@@ -140,9 +140,9 @@ def test_a_checkpoint_from_before_contents_were_kept_goes_on(pair_folder, tmp_pa
 @pytest.mark.parametrize("own", [None, "a file has gone"])
 def test_all_processes_stop_where_one_cannot_go_on(own):
     asked = []
-    opened = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
+    snapshot = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
     strategy = SimpleNamespace(reduce_boolean_decision=asked.append)
-    trainer = SimpleNamespace(datamodule=SimpleNamespace(opened=opened), strategy=strategy)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(snapshot=snapshot), strategy=strategy)
     with pytest.raises(NirganError, match=own or "another process cannot read its store"):
         DataIntegrity().on_train_epoch_start(trainer, None)
     assert asked == [own is None]
