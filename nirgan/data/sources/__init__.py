@@ -1,1 +1,1 @@
-"""One data set a file."""
+"""Data sets, one per file."""
