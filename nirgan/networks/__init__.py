@@ -1,1 +1,1 @@
-"""Networks in plain torch; they know nothing of Lightning or files."""
+"""Networks in plain torch, independent of Lightning and of files."""

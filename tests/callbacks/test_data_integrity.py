@@ -76,7 +76,9 @@ def test_a_store_that_is_cut_short_under_a_run_is_named_and_the_run_goes_on_late
 ):
     options = [*arguments(pair_folder, tmp_path), "--data.train_patches=40"]
     init = f"{{store: {tmp_path}/store, when: {when}}}"
-    meddling = f"--trainer.callbacks=[{{class_path: test_unchanged.Cutting, init_args: {init}}}]"
+    meddling = (
+        f"--trainer.callbacks=[{{class_path: test_data_integrity.Cutting, init_args: {init}}}]"
+    )
     assert main(["fit", *options, meddling, f"--data.num_workers={workers}"]) == 2
     (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("nirgan fit:")]
     assert f"nirgan fit: {tmp_path}/store/" in line

@@ -1,1 +1,1 @@
-"""One discriminator a file."""
+"""Discriminators, one per file."""

@@ -1,1 +1,1 @@
-"""One published generator a file."""
+"""Generators, one per file."""

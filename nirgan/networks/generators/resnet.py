@@ -16,7 +16,7 @@ from nirgan.networks.layers import Residual, fit_size, reflected
 
 
 class ResNet(nn.Module):
-    """Down by four, residual blocks, up by four.
+    """Downsampling by four, residual blocks, upsampling by four.
 
     Args:
         width: Channels at full size; four times as many in the blocks.
