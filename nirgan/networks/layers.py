@@ -28,7 +28,7 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
-    """Crop or repeat the last row and column to fit another tensor, after halving an odd size."""
+    """Resize to the height and width of another tensor; they differ by one after an odd size."""
     return interpolate(hidden, like.shape[-2:])
 
 

@@ -2,8 +2,8 @@
 
 A network amplifies the camera's noise: in a static scene, colors change by up to a quarter more
 from frame to frame than the band. So each frame is mixed with a little of the former one, where the
-two hardly differ. The statistics of layers with `by_scene`, a coarse field of color, change with every
-frame, and are smoothed by a running mean (`benchmarks/flicker.py` measures both).
+two hardly differ. The statistics of layers with `by_scene`, a coarse field of color, change with
+every frame, and are smoothed by a running mean (`benchmarks/flicker.py` measures both).
 """
 
 from collections.abc import Iterator
