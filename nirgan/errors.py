@@ -1,21 +1,21 @@
-"""Exceptions that end a command with one line."""
+"""Errors that a command reports in one line, without a traceback."""
 
 
 class NirganError(Exception):
-    """Input that cannot be used, described in one line: what, where, what was expected, what to do.
+    """Invalid input, described in one line: what, where, what was expected, what to do.
 
-    The command line prints the message alone and exits with its status, 2.
+    The command line prints only the message and exits with `status`, 2.
     """
 
     status = 2
 
 
 class StoppedError(NirganError):
-    """A run that a signal has ended, its state saved.
+    """A signal has stopped a run, whose state is saved.
 
     Args:
-        message: What was done, and how to go on.
-        status: The exit status, 128 + signal as shells have it.
+        message: What was saved, and how to resume.
+        status: The exit status: 128 + the number of the signal, as in a shell.
     """
 
     def __init__(self, message: str, status: int) -> None:
@@ -24,6 +24,6 @@ class StoppedError(NirganError):
 
 
 def printable_path(path: object) -> str:
-    """A path as messages show it: in one line, whatever its name holds."""
+    """Format a path for messages: on one line, with control characters escaped."""
     text = str(path)
     return text if text.isprintable() else repr(text)

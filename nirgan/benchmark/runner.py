@@ -122,6 +122,9 @@ def load_result(out: Path, run: Run) -> dict[str, Any] | None:
 class RunRecorder(Callback):
     """Refuses a leaky split, notes the learning curve, tells how far the run is."""
 
+    state_key = "Watch"
+    """In checkpoints, as the first version called this class."""
+
     def __init__(self, progress: SuiteProgress) -> None:
         self.progress = progress
         self.history: list[tuple[int, float]] = []

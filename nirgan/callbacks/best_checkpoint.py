@@ -1,4 +1,4 @@
-"""The best of a run's validations."""
+"""The checkpoint with the best validation metric, kept across resumed runs."""
 
 import os
 import shutil
@@ -13,19 +13,24 @@ from nirgan.errors import NirganError
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the best checkpoint; a resumed run begins with what the former one found.
+    """Keeps the best checkpoint; a resumed run starts from the best one of the run before it.
 
-    Lightning forgets it where the folder is another, as it is here. The files are copied, so that
-    either run may replace its own.
+    Lightning drops it if the folder changes, and every run has a folder of its own here. The files
+    are copied, so that both runs can replace theirs.
     """
 
     _former: dict[str, Any] | None = None
 
+    @property
+    def state_key(self) -> str:
+        """The key of the state in checkpoints; kept from when this class was called `Best`."""
+        return super().state_key.replace("BestCheckpoint{", "Best{", 1)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Agree on the folder.
+        """Check the options.
 
         Raises:
-            NirganError: It is to look between validations, where there is nothing new to judge by.
+            NirganError: An option asks for checkpoints between validations, where no new metric is.
         """
         for option, set_, instead in (
             ("every_n_train_steps", self._every_n_train_steps, "last.every_batches"),
@@ -39,11 +44,11 @@ class BestCheckpoint(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep it for `on_fit_start`: no other verb needs the files."""
+        """Store the state for `on_fit_start`; only `fit` needs the files."""
         self._former = state_dict
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over the former run's best."""
+        """Take over the best checkpoint of the run that is resumed."""
         if self._former is not None:
             super().load_state_dict(self._moved(self._former, trainer))
             self.current_score = self._former["current_score"]
@@ -55,7 +60,7 @@ class BestCheckpoint(ModelCheckpoint):
         if former and not any(places.values()):
             rank_zero_warn(f"{min(former)} is not there: the best is looked for from here on")
         scores = {places[p]: score for p, score in state["best_k_models"].items() if places[p]}
-        # Of the files that a killed run has removed since, the same will happen again.
+        # A killed run may have removed its best file since; take the best of those that are left.
         best = places.get(state["best_model_path"], "")
         if scores and not best:
             best = (min if self.mode == "min" else max)(scores, key=lambda path: scores[path])
@@ -69,9 +74,10 @@ class BestCheckpoint(ModelCheckpoint):
         }
 
     def _copied(self, former: str, folder: str, trainer: Trainer) -> str:
-        """Where a file of the former run now is, or `` if it is not there any more.
+        """The path of the copy of a file of the former run, or an empty string if it is gone.
 
-        The paths are the checkpoint's, whoever made it: nothing is written outside the folder.
+        The paths come from the checkpoint, which may be anyone's: nothing is written outside of
+        the folder.
         """
         name = os.path.relpath(former, folder)
         if ".." in Path(name).parts or Path(name).suffix != ".ckpt":
@@ -84,6 +90,6 @@ class BestCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero and file != found:
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_name(f"{file.name}.part")
-            shutil.copy2(found, part)  # its age too: `--ckpt_path last` takes the newest
+            shutil.copy2(found, part)  # keeps the time: `--ckpt_path last` takes the newest file
             part.replace(file)
         return str(file)

@@ -1,4 +1,4 @@
-"""Batch norm's statistics, which every rank gathers from its own part of a batch."""
+"""Makes all ranks validate with the same batch-norm statistics."""
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -6,13 +6,14 @@ from lightning.pytorch.callbacks import Callback
 
 
 class BroadcastBuffers(Callback):
-    """All ranks judge the network that checkpoints hold: with the statistics of rank 0.
+    """Broadcasts the buffers of rank 0 before validation, since checkpoints hold those.
 
-    Under manual optimization DDP leaves each rank its own, and a checkpoint knows those of rank 0.
+    Under manual optimization, DDP does not synchronize buffers: every rank has the batch-norm
+    statistics of its own part of the batches.
     """
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hand them out."""
+        """Broadcast the buffers of rank 0."""
         if trainer.world_size > 1:
             for buffer in pl_module.buffers():
                 torch.distributed.broadcast(buffer, 0)

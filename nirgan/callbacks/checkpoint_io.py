@@ -1,4 +1,4 @@
-"""Checkpoints that are on the disk whole, or not at all, and that run nothing when read."""
+"""Checkpoint files that are written atomically, and read without running code."""
 
 import errno
 import io
@@ -18,7 +18,7 @@ from nirgan.utils.safe_loading import load_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the checkpoint's place, syncs, renames: the former one stays until then."""
+    """Writes a temporary file, syncs it and renames it: no checkpoint is ever half written."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
@@ -26,11 +26,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint.
 
         Raises:
-            NirganError: It cannot be written; a former one of the same name is as it was.
+            NirganError: It cannot be written; an older file of the same name is unchanged.
         """
         file = Path(path)
         part = file.with_name(f"{file.name}.part")
-        buffer = io.BytesIO()  # torch's own writer hides what the disk said
+        buffer = io.BytesIO()  # torch's own writer hides the system's error
         torch.save(checkpoint, buffer)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         map_location: Any = None,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Read a checkpoint onto the CPU, as tensors and plain values whatever is asked for.
+        """Read a checkpoint onto the CPU; only tensors and plain values are accepted.
 
         Raises:
             NirganError: It cannot be read, or holds anything else.
@@ -66,15 +66,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def newest_complete(files: Iterable[Path]) -> Path | None:
-    """The checkpoint written last of those that are not cut short, or None."""
+    """The newest checkpoint that is complete, or None."""
     return max(filter(is_zipfile, files), key=lambda file: file.stat().st_mtime, default=None)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can."""
+    """Sync a folder, so that a rename in it survives a power cut, if the system can do that."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # no folder is opened on Windows
+    except OSError:  # Windows opens no folders
         return
     try:
         os.fsync(handle)

@@ -1,9 +1,9 @@
-"""A run whose discriminator or generator has collapsed says so, and goes on.
+"""Warns if the discriminator or the generator of a GAN has collapsed.
 
-What counts is not who is ahead. A discriminator at chance may be an ideal one, and one that is sure
-may leave a generator that is led by other losses as good as before: in the configurations with
-reconstruction losses its loss falls below 0.01 while pictures get better. Four things can be
-measured that no healthy run shows for long, see `Collapse`.
+The balance of the two losses says little. A discriminator at chance may be an ideal one, and a
+very accurate one does not hurt a generator that has other losses: in the configurations with
+reconstruction losses, its loss falls below 0.01 while the pictures improve. `Collapse` measures
+four things that no healthy run shows for long.
 """
 
 import math
@@ -18,32 +18,32 @@ from torch import Tensor
 from nirgan.tasks.adversarial import AdversarialTask
 
 CHANCE_LOSS = 0.25
-"""Below this loss a discriminator tells pictures apart; one that gives all of them the same has at
-least this one by least squares, 1.386 by eq. 3."""
+"""Least loss of a discriminator that gives all pictures the same output: 0.25 with least squares,
+1.386 with eq. 3. Below it, the discriminator tells pictures apart."""
 
 
 class Collapse(Callback):
-    """Looks at the discriminator's loss every so many batches, and at pictures in validation.
+    """Checks the discriminator's loss every `batches` batches, and the pictures of each validation.
 
-    Each finding is told once, and again if it had been over in between. With several processes it
-    is the first one's share that is looked at.
+    Each problem is reported once, and again if it returns. With several processes, only the data
+    of the first one are checked.
 
     Args:
-        batches: How many the discriminator's loss is averaged over. A quarter of an epoch of the
-            paper's; it is sure of single batches long before.
-        sure: Of eq. 4 as it stands, the gradient at a logit is D(G), 0.5 at chance, and the
-            discriminator's loss is never below its mean. Below this loss hardly anything reaches
-            the generator. Without `saturating`, and by least squares, the gradient does not vanish.
-        steady: Standard deviation of the discriminator's loss, as a part of its mean. One that
-            judges, at chance or not, errs by 1% and more from batch to batch; one whose loss does
-            not even vary gives every picture the same.
-        validations: How many in succession must show the same of the generator. Before so many
-            batches as `batches` none counts: weights that begin near 0 give one grey at first.
-        spread: How much the pictures differ from each other at the same place, as a part of what
-            the true ones do. The quickstart's generator reaches 0.8 after four epochs; one that
-            gives the same picture whatever it is shown, 0.
-        stuck: How much larger the share of values at the end of the range is than that of the true
-            pictures. There, no gradient passes the generator's last tanh.
+        batches: Number of batches over which the discriminator's loss is averaged. The default is
+            about a quarter of the paper's epoch; on single batches, low losses are common.
+        sure: Loss of the discriminator below which hardly any gradient reaches the generator by
+            eq. 4: the gradient at a logit is D(G), whose mean is at most the discriminator's loss.
+            Not checked without `saturating` or with least squares, whose gradient does not vanish.
+        steady: Standard deviation of the discriminator's loss, relative to its mean, below which it
+            gives every picture the same output. Otherwise the loss varies by 1% or more from batch
+            to batch.
+        validations: How many validations in a row must show a problem of the generator. None counts
+            in the first `batches` batches, since small initial weights give a uniform grey.
+        spread: Standard deviation between pictures at the same pixel, relative to that of the true
+            pictures, below which the generator gives the same picture for every input. The
+            quickstart's generator reaches 0.8 after four epochs.
+        stuck: By how much the share of values at the ends of the range may exceed that of the true
+            pictures. No gradient passes the generator's last tanh there.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Collapse(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Keep the discriminator's loss; look once there are enough."""
+        """Collect the discriminator's loss, and check it after every `batches` batches."""
         loss = trainer.callback_metrics.get("train/discriminator")
         if loss is None:
             return
         self._losses.append(loss)
-        if len(self._losses) < self.batches:  # a look waits for the device
+        if len(self._losses) < self.batches:  # reading a loss waits for the device
             return
         losses, self._losses = torch.stack(self._losses).double(), []
         mean, deviation = losses.mean().item(), losses.std(correction=0).item()
@@ -92,7 +92,7 @@ class Collapse(Callback):
         )
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the pictures of the last one."""
+        """Reset what was measured in the last validation."""
         self._sums = []
 
     def on_validation_batch_end(
@@ -110,14 +110,14 @@ class Collapse(Callback):
             self._sums.append(torch.stack([*_measure(made), *_measure(true)]))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at what was measured; a method fitted in closed form may give one color."""
+        """Check what was measured, but not of closed-form methods, which may give one color."""
         if not self._sums or not [*pl_module.parameters()]:
             return
         if _batches(trainer) < self.batches:
             return
         variance, ends, true_variance, true_ends = torch.stack(self._sums).mean(0).tolist()
         made, true = math.sqrt(variance), math.sqrt(true_variance)
-        # Not a method's fault where all true pictures are alike too.
+        # Relative to the true pictures, which may be alike too.
         self._count("same", made < self.spread * true)
         self._count("stuck", ends - true_ends > self.stuck)
         over = f"in {self.validations} validations in succession"
@@ -157,5 +157,5 @@ def _by_equation_4(task: LightningModule) -> bool:
 
 
 def _measure(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """Of B x 3 x H x W in [-1, 1]: variance over B, mean of all places; share at the ends."""
+    """Variance over B, averaged over pixels, and share of values at the ends of [-1, 1]."""
     return pictures.var(0, correction=0).mean(), (pictures.abs() > 0.999).float().mean()

@@ -1,4 +1,4 @@
-"""A run whose data disappear or change under it says so."""
+"""Detects data that disappear or change while a run reads them."""
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -7,29 +7,29 @@ from nirgan.errors import NirganError
 
 
 class DataIntegrity(Callback):
-    """Looks at stored files and pictures before every epoch, and before anything is judged."""
+    """Checks stored files and pictures before every epoch, validation, test and prediction."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look."""
+        """Check the data."""
         _check(trainer)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look."""
+        """Check the data."""
         _check(trainer)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look."""
+        """Check the data."""
         _check(trainer)
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look."""
+        """Check the data."""
         _check(trainer)
 
 
 def _check(trainer: Trainer) -> None:
-    opened = trainer.datamodule.snapshot  # type: ignore[attr-defined]
-    opened.tell_changes()
-    damage = opened.damage()
-    # One process alone would leave the others waiting for it.
+    snapshot = trainer.datamodule.snapshot  # type: ignore[attr-defined]
+    snapshot.tell_changes()
+    damage = snapshot.damage()
+    # All ranks stop together; if only one did, the others would wait for it.
     if not trainer.strategy.reduce_boolean_decision(damage is None):
         raise NirganError(damage or "another process cannot read its store any more, see there")

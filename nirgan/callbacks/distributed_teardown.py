@@ -1,4 +1,4 @@
-"""The processes of a run end together, and end well."""
+"""Ends the processes of a distributed run together, with the right exit status."""
 
 import atexit
 from subprocess import Popen, TimeoutExpired
@@ -8,22 +8,22 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 RANK_TIMEOUT_S = 5.0
-"""Seconds that the others have to say what has happened to them."""
+"""Seconds that the other ranks have to report their errors before they are killed."""
 
 
 class DistributedTeardown(Callback):
-    """At the end of the program, leaves the process group and ends the processes it has started.
+    """At exit, leaves the process group and ends the processes that this one has started.
 
-    torch aborts about every second process that still belongs to a gloo group, and then a launcher
-    kills the first rank before it has written the table. An error on the first rank leaves those
-    that it has started in a collective, for half an hour.
+    Without this, torch aborts about half of the processes that still belong to a gloo group, and
+    the launcher then kills the first rank before it has written the table. After an error on the
+    first rank, the others would wait in a collective for half an hour.
     """
 
     def __init__(self) -> None:
         self._started: list[Popen[bytes]] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Know them."""
+        """Find the processes that this one has started."""
         if trainer.world_size > 1:
             self._started = list(getattr(trainer.strategy.launcher, "procs", []))
             atexit.register(self._end)
@@ -31,7 +31,7 @@ class DistributedTeardown(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Keep Lightning from killing this process, with its message, when another one dies."""
+        """Keep Lightning from killing this process before its message when another one dies."""
         if self._started:
             trainer.strategy.launcher.procs.clear()  # type: ignore[union-attr]
 

@@ -1,4 +1,4 @@
-"""The newest state of a run, so that it can go on after any interruption as if there were none."""
+"""Saves the latest state of a run, from which it resumes exactly after any interruption."""
 
 import time
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from nirgan.errors import NirganError
 
 
 class LatestCheckpoint(Checkpoint):
-    """Keeps `checkpoints/last.ckpt`: after each validation and epoch, and in between.
+    """Writes `checkpoints/last.ckpt` after each validation and epoch, and at intervals in between.
 
-    It is written between two batches, never within one: Lightning's own checkpoints within a batch
-    come before its losses are logged and before the validation that follows it.
+    It is written between two batches. Lightning's own checkpoints are written within a batch,
+    before its losses are logged and before the validation that follows it.
 
     Args:
-        every_batches: Batches from one to the next; null: the clock alone decides.
-        every_minutes: Minutes from one to the next; null: the batches alone decide.
+        every_batches: Batches between two checkpoints; null: only the clock counts.
+        every_minutes: Minutes between two checkpoints; null: only the batches count.
 
     Raises:
-        NirganError: One of them is not more than 0.
+        NirganError: An interval is 0 or less.
     """
 
     def __init__(
@@ -36,23 +36,23 @@ class LatestCheckpoint(Checkpoint):
                 raise NirganError(f"last.every_{name} is {value}, expected more than 0, or null")
         self.every_batches, self.every_minutes = every_batches, every_minutes
         self.newest = ""
-        """The checkpoint written last, or the one that the run went on from; empty: none yet."""
+        """The checkpoint written last, or the one that the run resumed from; empty: none yet."""
         self._folder = Path()
-        self._saved = 0  # batches that it has seen
+        self._saved = 0  # batches trained on when it was written
         self._since = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Agree on the folder; this asks all ranks."""
+        """Set the folder, which all ranks agree on."""
         if stage == "fit":
             self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look where the run begins."""
+        """Read the counters that the run starts with."""
         self.newest = str(trainer.ckpt_path or "")
         self._saved = _progress(trainer).total.completed
         self._since = time.monotonic()
         loop = trainer.fit_loop
-        if loop.restarted_on_epoch_end:  # with max_steps, Lightning takes a finished epoch up again
+        if loop.restarted_on_epoch_end:  # with max_steps, Lightning re-enters a finished epoch
             loop.epoch_progress.increment_completed()
             loop.reset_restart_stage()
             loop.epoch_loop.reset_restart_stage()
@@ -61,24 +61,24 @@ class LatestCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save where it is time to, before the batch is trained on."""
+        """Save if it is time, before the batch is trained on."""
         if self._due(trainer):
             self.save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, unless the epoch's own end comes next: callbacks still look at the metrics then."""
+        """Save, unless the epoch ends here too: other callbacks still process the metrics then."""
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         if fitting and not trainer.is_last_batch:
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save."""
+        """Save after the epoch."""
         self._write(trainer)
 
     def save(self, trainer: Trainer) -> None:
-        """Write the state as it is, unless nothing was learned since the last time.
+        """Write the current state, unless no batch was trained on since the last time.
 
-        To be called by all ranks, from `on_train_batch_start` or another place between two batches.
+        Call it on all ranks, between two batches, in `on_train_batch_start` for instance.
 
         Raises:
             NirganError: It cannot be written.
@@ -86,7 +86,7 @@ class LatestCheckpoint(Checkpoint):
         progress = _progress(trainer)
         if progress.total.processed != progress.total.completed:  # type: ignore[attr-defined]
             raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
-        # The gradients of batches that wait for a step are in no checkpoint.
+        # Accumulated gradients are not part of a checkpoint.
         waiting = progress.current.completed % trainer.accumulate_grad_batches
         if progress.total.completed != self._saved and not waiting:
             self._write(trainer)
@@ -117,7 +117,7 @@ def _progress(trainer: Trainer) -> _BatchProgress:
 
 @contextmanager
 def _between_batches(progress: _BatchProgress) -> Iterator[None]:
-    """As if the batch that is about to begin were not fetched yet: there Lightning goes on."""
+    """Undo the count of the batch that was just fetched: a resumed run fetches it again."""
     fetched, last = progress.total.ready - progress.total.completed, progress.is_last_batch
     progress.total.ready -= fetched
     progress.current.ready -= fetched

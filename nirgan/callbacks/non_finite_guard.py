@@ -1,4 +1,4 @@
-"""A run whose numbers are no longer numbers stops at once."""
+"""Stops a run at the first loss or parameter that is not finite."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from nirgan.errors import NirganError
 
 
 class NonFiniteGuard(Callback):
-    """Looks at every logged loss and every parameter after each step."""
+    """Checks every logged loss and every parameter after each step."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look.
+        """Check the step.
 
         Raises:
-            NirganError: One is infinite or not a number; the step, it, and the newest checkpoint
-                are named.
+            NirganError: A loss or a parameter is infinite or not a number; the message names it,
+                the step, and the newest checkpoint.
         """
         losses = {n: v for n, v in trainer.callback_metrics.items() if n.startswith("train/")}
         parameters = dict(pl_module.named_parameters())

@@ -1,4 +1,4 @@
-"""Pictures at every validation: a number may fall while the picture gets worse."""
+"""Writes sample pictures at every validation: metrics may improve while pictures get worse."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from nirgan.utils.image_grid import image_grid
 
 
 class Pictures(Callback):
-    """NIR | output | truth of fixed validation patches and of one whole picture.
+    """Writes NIR | output | truth of fixed validation patches and of one whole picture.
 
-    They are written as PNG to `pictures/` beside the run's logs, and sent to Weights & Biases if it
-    is among the loggers.
+    They go to `pictures/` in the run's folder as PNG, and to Weights & Biases if it is among the
+    loggers.
 
     Args:
-        patches: How many validation patches are shown, the first ones.
+        patches: Number of validation patches that are shown.
         whole: Whether one whole picture is shown too.
     """
 
@@ -27,7 +27,7 @@ class Pictures(Callback):
         self.patches, self.whole = patches, whole
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw them with the weights as they are."""
+        """Colorize and write the samples."""
         if trainer.sanity_checking or trainer.fast_dev_run or not trainer.loggers:  # type: ignore[attr-defined]
             return
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "pictures"  # asks all ranks

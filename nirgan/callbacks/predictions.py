@@ -1,4 +1,4 @@
-"""What `predict` writes."""
+"""Writes the pictures that `predict` makes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from nirgan.data.images import write_png
 
 
 class PredictionWriter(Callback):
-    """Writes each colorized picture to `predictions/<category>/<id>.png` beside the run's logs."""
+    """Writes each colorized picture to `predictions/<category>/<id>.png` in the run's folder."""
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Agree on the folder; this asks all ranks."""
+        """Set the folder, which all ranks agree on."""
         self.folder = Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
 
     def on_predict_batch_end(
@@ -29,8 +29,8 @@ class PredictionWriter(Callback):
         """Write the pictures of a batch."""
         for name, picture in zip(outputs["names"], outputs["rgb"], strict=True):
             write_png(self.folder / f"{name}.png", picture)
-        outputs.clear()  # the trainer keeps outputs, and a thousand pictures fill the memory
+        outputs.clear()  # or the trainer keeps all of them in memory
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say where they are."""
+        """Print the folder."""
         rank_zero_info(f"Color pictures are in {self.folder}")

@@ -1,4 +1,4 @@
-"""A run that is told to make way saves its state first."""
+"""Saves the state of a run that is told to stop by a signal."""
 
 import os
 import signal
@@ -15,18 +15,18 @@ from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import StoppedError
 
 SIGNALS = [s for name in ("SIGINT", "SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
-"""Ctrl-C, and what systems send before they take a machine back; the last by SLURM's
+"""Ctrl-C, and what systems send before they reclaim a machine; SIGUSR1 with SLURM's
 `--signal=USR1@120`."""
 
 SAVING_MESSAGE = b"\nstops after this batch and saves its state; Ctrl-C once more ends at once\n"
-"""What a person sees who has pressed Ctrl-C."""
+"""Printed after the first Ctrl-C."""
 
 
 class Preemption(Callback):
-    """Ends training at the next batch after one of `SIGNALS`, its state saved as `last.ckpt`.
+    """On one of `SIGNALS`, saves `last.ckpt` before the next batch and stops training.
 
-    The signal may reach any one of the ranks or all. Outside of training it does what it does to
-    any program. A second Ctrl-C ends the program at once, wherever it is.
+    The signal may reach one of the ranks or all. Outside of training, signals have their usual
+    effect. A second Ctrl-C ends the program at once.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Preemption(Callback):
         self._common = 0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen."""
+        """Install the signal handlers."""
         self._received = 0
         if not trainer.fast_dev_run and threading.current_thread() is threading.main_thread():  # type: ignore[attr-defined]
             heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
@@ -44,11 +44,11 @@ class Preemption(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Stop between two batches."""
+        """Stop here if a signal has come."""
         self._stop_if_told(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Learn how many batches every rank has: one may have one less than another."""
+        """Agree on the number of batches that all ranks have; it may differ by one."""
         if self._former and not trainer.sanity_checking:
             self._common = self._over_ranks(trainer, int(sum(trainer.num_val_batches)), "min")
 
@@ -61,30 +61,30 @@ class Preemption(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Stop here; a resumed run validates anew."""
+        """Stop here if a signal has come; a resumed run repeats the validation."""
         if not trainer.sanity_checking and batch_idx < self._common:
             self._stop_if_told(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave out what comes after training."""
+        """Stop before what comes after training, if a signal has come."""
         self._stop_if_told(trainer)
         self._restore()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same where nothing was left to train, and so no training ended."""
+        """The same for a run in which nothing was left to train."""
         self.on_train_end(trainer, pl_module)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Listen no longer; Lightning, which deafens itself to a second Ctrl-C, hears it."""
+        """Restore the handlers; after Ctrl-C, undo that Lightning ignores a second one."""
         self._restore()
         if isinstance(exception, KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._received = number  # no more than that: whatever runs now, a save say, ends first
-        # torchrun sends every rank once more what a terminal has sent to all of them already.
+        self._received = number  # the current operation, a save for instance, finishes first
+        # torchrun forwards the signal that a terminal has sent to all ranks already.
         if number == signal.SIGINT and not torch.distributed.is_torchelastic_launched():
             signal.signal(number, signal.SIG_DFL)
             if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
@@ -96,7 +96,7 @@ class Preemption(Callback):
         self._former = {}
 
     def _stop_if_told(self, trainer: Trainer) -> None:
-        """Agree, save, end.
+        """If any rank has received a signal, save and stop.
 
         Raises:
             StoppedError: On the first rank.
@@ -124,17 +124,17 @@ class Preemption(Callback):
 
     @staticmethod
     def _over_ranks(trainer: Trainer, value: int, how: str) -> int:
-        if trainer.world_size == 1:  # nobody to ask, and no device to wait for
+        if trainer.world_size == 1:  # no other rank to ask
             return value
         one = torch.tensor(value, device=trainer.strategy.root_device)
         return int(trainer.strategy.reduce(one, reduce_op=how))
 
 
 def _begin_validation_anew(trainer: Trainer) -> None:
-    """Count as Lightning does inside the first step of a validation.
+    """Set the counters as in the first step of a validation.
 
-    That is the one place in a validation that a resumed run comes back to; from any other it would
-    go on behind the validation, without its result.
+    Only from there does a resumed run repeat the validation; from any other step it would continue
+    after it, without its result.
     """
     progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
     progress.reset()

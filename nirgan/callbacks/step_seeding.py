@@ -1,4 +1,4 @@
-"""What a method draws itself while it trains: dropout, say, or pictures from a pool."""
+"""Seeds the random numbers that a method draws in training, for dropout or an image pool."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from lightning.pytorch.callbacks import Callback
 from nirgan.data.patches import hash_counter
 
 HASH_STREAM = 22
-"""Of `hash_counter`."""
+"""The stream of `hash_counter` that the seeds come from."""
 
 
 class StepSeeding(Callback):
-    """Makes it a function of `data.seed`, the batch's number and the rank alone.
+    """Seeds torch before every batch, from `data.seed`, the number of the batch and the rank.
 
-    So a run may go on from any batch without the state of a generator, and what is drawn elsewhere,
-    by a validation for instance, changes nothing.
+    So a run resumes at any batch without stored generator states, and random numbers drawn
+    elsewhere, in a validation for instance, have no effect.
     """
 
     def on_train_batch_start(

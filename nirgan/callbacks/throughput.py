@@ -1,4 +1,4 @@
-"""How many patches have been seen, and how fast: the axis on which methods are compared."""
+"""Counts the patches that a run has been trained on, and its speed."""
 
 import time
 from typing import Any
@@ -10,8 +10,8 @@ from lightning.pytorch.callbacks import Callback
 class Throughput(Callback):
     """Logs `train/patches` (over all ranks, since the start) and `train/patches_per_second`.
 
-    Where whole regions are trained on, they count by their area. The rate is that of training
-    alone, validation left out, since the last one.
+    Whole regions count by their area. The rate is measured since the last validation, which is left
+    out.
     """
 
     def __init__(self) -> None:
@@ -22,29 +22,29 @@ class Throughput(Callback):
 
     @property
     def patches(self) -> int:
-        """How many have been seen."""
+        """Patches that have been trained on."""
         return round(self.pixels / self._area)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Ask how large a patch is."""
+        """Read the size of a patch."""
         self._area = trainer.datamodule.patch**2  # type: ignore[attr-defined]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, in the middle of an epoch too."""
+        """Start the clock, also in the middle of an epoch."""
         self._restart()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start it anew."""
+        """Restart the clock."""
         self._restart()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start it anew, the validation's time left out."""
+        """Restart the clock, so that the validation does not count."""
         self._restart()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count a batch of every rank."""
+        """Count the batches of all ranks."""
         pixels = batch["rgb"][:, 0].numel() * trainer.world_size
         self.pixels += pixels
         self._epoch += pixels
@@ -53,11 +53,11 @@ class Throughput(Callback):
         pl_module.log("train/patches_per_second", rate, prog_bar=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Kept in checkpoints."""
+        """The count, for checkpoints."""
         return {"pixels": self.pixels}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """A resumed run counts on."""
+        """Restore the count."""
         self.pixels = state_dict["pixels"]
 
     def _restart(self) -> None:

@@ -1,1 +1,1 @@
-"""The verbs: one thin file each."""
+"""The command line: one file for each verb."""

@@ -1,4 +1,4 @@
-"""`python -m nirgan benchmark`: do the runs of a suite, and put down what came out."""
+"""`python -m nirgan benchmark`: run a suite and write its tables and figures."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m nirgan check`: look a data set over before training on it."""
+"""`python -m nirgan check`: check a data set before training on it."""
 
 from collections.abc import Sequence
 from pathlib import Path

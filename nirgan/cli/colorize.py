@@ -138,7 +138,7 @@ def _parser() -> ArgumentParser:
 
 
 class _Bars:
-    """Progress: of all files, and of the frames or pixels of the one that is being done."""
+    """Progress bars: of all files, and of the frames or pixels of the current one."""
 
     def __init__(self, files: int) -> None:
         self._files = tqdm(total=files, unit="file", disable=None, smoothing=0.1)
@@ -152,7 +152,7 @@ class _Bars:
         self._files.close()
 
     def frames(self, job: "Job", count: int) -> None:
-        """Some more frames of a video, or pixels of a raster, are done."""
+        """Advance the bar of a video by frames, or of a raster by pixels."""
         if self._frames is None:
             unit = "frame" if job.kind == "video" else "pixel"
             self._frames = tqdm(
@@ -165,7 +165,7 @@ class _Bars:
         self._frames.update(count)
 
     def finished(self, job: "Job") -> None:
-        """A file is made, or cannot be."""
+        """Advance the bar of files."""
         if job.kind != "picture":
             self._end()
         self._files.update()

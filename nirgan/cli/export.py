@@ -44,8 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     limits = Limits(scale.low, scale.high)
     off, count = export_verified(colorizer, limits, options.format, out, options.check or [])
     print(
-        f"{printable_path(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, becomes rgb, "
-        f"B x 3 x H x W from 0 to 1; off torch's by {off:.1g} at most, on {count} pictures"
+        f"{printable_path(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, "
+        f"becomes rgb, B x 3 x H x W from 0 to 1; off torch's by {off:.1g} at most, on {count} "
+        "pictures"
     )
     return 0
 
@@ -96,10 +97,10 @@ def _parser() -> ArgumentParser:
 
 
 def _look_at(out: Path, kind: str, overwrite: bool) -> None:
-    """Before anything heavy: is this a place for it?
+    """Check the output path before anything heavy is imported.
 
     Raises:
-        NirganError: It is not.
+        NirganError: Nothing can be written there.
     """
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:

@@ -1,6 +1,6 @@
 """The verbs of `python -m nirgan`.
 
-Nothing heavy is imported before a verb is chosen, so that help comes at once.
+Nothing heavy is imported before a verb is chosen, so that help appears at once.
 """
 
 import sys
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         arguments: The verb and its own arguments.
 
     Returns:
-        The exit status: 0; 2 for input that cannot be used, after one message about it; 128 +
-        signal where a signal has ended a training whose state is saved.
+        The exit status: 0; 2 after a message about invalid input; 128 + the number of the signal
+        that has stopped a training, whose state is saved.
     """
     verb, *rest = arguments or ["--help"]
     if verb in ("-h", "--help"):
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _print_anything(config: bool) -> None:
-    """Let no name that the terminal's coding lacks end a verb; print a configuration as UTF-8."""
+    """Escape characters that the terminal cannot show; print configurations as UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
         if config and not sys.stdout.isatty():

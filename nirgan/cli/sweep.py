@@ -24,7 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--trials",
         type=int,
-        help=f"how many; all of a grid, the file's run_cap, or {DEFAULT_TRIALS}; more are added later",
+        help=f"how many; all of a grid, the file's run_cap, or {DEFAULT_TRIALS}; more are added "
+        "later",
     )
     parser.add_argument("--workers", type=int, default=1, help="trials at the same time, here")
     parser.add_argument("--out", type=Path, help="its folder; runs/sweeps/NAME for NAME.yaml")

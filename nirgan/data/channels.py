@@ -1,9 +1,9 @@
-"""Which channel of a picture is the near-infrared band: one rule for files, arrays and videos.
+"""Decides which channel of a picture is the NIR band, the same for files, arrays and videos.
 
-Cameras that were built for color write one near-infrared band into three channels: equal ones, or
-ones with a cast, since their filters pass it unequally; and a caption may be in color. In such a
-picture, color is a function of brightness but for a small part of it. In a color picture it is not:
-of 200 of the EPFL scenes' one in a hundred passes.
+Color cameras write a near-infrared band into three channels: equal ones, or ones with a color cast,
+since their filters pass it unequally; and there may be a caption in color. In such a picture, color
+is a function of brightness except in a small part. In a color picture it is not: of 200 color
+pictures of EPFL's, one in a hundred is accepted.
 """
 
 from math import isqrt
@@ -16,29 +16,29 @@ from nirgan.data.decoding.picture import DecodedImage, DecodeError, Pixels
 from nirgan.errors import NirganError, printable_path
 
 MAX_CAST_LEVELS = 16.0
-"""Levels of 255, the mean distance from grey, from which on a cast is taken for color."""
+"""Mean distance from grey, in levels of 255, above which a picture counts as color."""
 MAX_COLOR_LEVELS = 0.75
-"""Levels of 255, the mean distance from what is usual at a brightness: more is a color picture."""
+"""Mean distance from the color that is usual at a brightness, in levels of 255, likewise."""
 MAX_CAPTION_FRACTION = 0.05
-"""Part of a picture that may be of any color."""
+"""Fraction of the pixels that may have any color."""
 REPORTED_CAST_LEVELS = 1.0
-"""Levels of 255, the distance from grey that a person is told of; lossy coding leaves less."""
+"""Distance from grey, in levels of 255, that is reported; that of lossy compression is less."""
 SAMPLED_PIXELS, AVERAGED_SIDE_PX = 2**18, 64
-"""Pixels that are looked at, about; and of the longer side of what they are averaged to."""
+"""About how many pixels are checked, and the longer side that they are averaged to."""
 
 
 def distance_from_grey(rgb: Pixels, name: Any) -> float:
-    """How far a picture is from grey.
+    """Measure how far a picture is from grey.
 
     Args:
         rgb: H x W x 3, of any type. 255 levels are those of uint8; else its largest value.
         name: What messages call it.
 
     Returns:
-        The cast, see `cast_of`; 0: all channels are equal.
+        The cast, see `cast_of`; 0 if all channels are equal.
 
     Raises:
-        NirganError: It is one in color.
+        NirganError: It is in color.
     """
     if all(np.array_equal(rgb[..., 0], rgb[..., n]) for n in (1, 2)):
         return 0.0
@@ -52,16 +52,16 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
 
 
 def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
-    """The mean distance from grey, in levels of 255: of blue from luma, or of red if it is more.
+    """The mean distance of blue from luma, or of red if that is larger, in levels of 255.
 
     Args:
         luma: H x W, levels.
-        blue: What JPEG and videos keep of blue's distance from luma, in levels, of any size.
+        blue: The chroma of blue as in JPEG and videos, in levels, of any size.
         red: Likewise.
         name: What messages call it.
 
     Raises:
-        NirganError: It is more than a cast: a picture in color.
+        NirganError: It is a picture in color.
     """
     shrink = min(1.0, AVERAGED_SIDE_PX / max(luma.shape))
     size = [max(1, round(side * shrink)) for side in luma.shape[::-1]]
@@ -70,19 +70,19 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     varied = max(_varied(bright.ravel(), plane.ravel()) for plane in chroma)
     if cast > MAX_CAST_LEVELS or varied > MAX_COLOR_LEVELS:
         raise NirganError(
-            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 levels), "
-            "expected one NIR band or equal channels; is this a color picture? --band N "
+            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 "
+            "levels), expected one NIR band or equal channels; is this a color picture? --band N "
             "chooses the near-infrared one: --band 1 for red, 2 for green, 3 for blue"
         )
     return cast
 
 
 def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixels:
-    """The channel that a person has chosen, whatever it is meant for.
+    """Extract the channel that the user has chosen, whatever its meaning.
 
     Args:
         pixels: H x W, or H x W x C.
-        alpha: The channel behind those, if there is one.
+        alpha: The last channel, if there is one.
         band: Its number, from 1 on.
         name: What messages call it.
 
@@ -96,7 +96,7 @@ def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -
 
 
 def cast_remark(levels: float) -> str:
-    """What to say of a picture of some distance from grey; mostly nothing."""
+    """A remark about a picture with a distance from grey; empty if it is small."""
     if levels < REPORTED_CAST_LEVELS:
         return ""
     return (
@@ -106,12 +106,12 @@ def cast_remark(levels: float) -> str:
 
 
 def _varied(luma: Pixels, chroma: Pixels) -> float:
-    """How far chroma is from a curve of luma, on average, without the `MAX_CAPTION_FRACTION`."""
+    """Mean distance of chroma from a curve over luma, without the `MAX_CAPTION_FRACTION`."""
     most = 1 + int(luma.size * (1 - MAX_CAPTION_FRACTION))
-    # Linear from one of 17 knots to the next: channels that are full at a level bend it there.
+    # Piecewise linear with 17 knots, since saturated channels bend the curve.
     curve = np.maximum(0, 1 - np.abs(luma[:, None] / 16 - np.arange(17, dtype=np.float32)))
     kept = np.arange(luma.size)
-    for _ in range(4):  # what is far from the curve is left out, and no longer bends it
+    for _ in range(4):  # outliers are left out of the next fit
         found = np.linalg.lstsq(curve[kept], chroma[kept], rcond=None)[0]
         off = np.abs(chroma - curve @ found)
         kept = np.argsort(off)[:most]

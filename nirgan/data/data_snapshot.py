@@ -1,7 +1,7 @@
-"""Whether pairs and their stored files are still what they were when a run opened them.
+"""Detects changes of pairs and of their stored files during a run.
 
-A run reads memory-mapped files for hours. One that is cut short meanwhile ends Python without a
-word (SIGBUS), and one that is overwritten is trained on unseen.
+A run reads memory-mapped files for hours. If one is truncated meanwhile, Python dies of SIGBUS; if
+one is overwritten, other data are used without notice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 
 MAX_NAMED_PAIRS = 5
-"""Pairs that a warning names."""
+"""How many pairs a warning names."""
 
 Stamp = tuple[int, int, int]
 """Inode, size in bytes, time of change in nanoseconds."""
 
 
 class DataSnapshot:
-    """Pairs in use, as they were when this was made.
+    """The state of all pairs in use at the time when it is made.
 
     Args:
-        store: Where they are stored.
-        pairs: All of them are.
+        store: Holds the pairs.
+        pairs: All pairs in use.
     """
 
     def __init__(self, store: PairStore, pairs: Sequence[Pair]) -> None:
@@ -38,7 +38,7 @@ class DataSnapshot:
     def damage(self) -> str | None:
         """Why the store can no longer be read, in one line that names the file; or None.
 
-        A file that was written anew with the same pixels, by another run for instance, is as good.
+        A file that another run has replaced by the same pixels is accepted.
         """
         for number, (pair, file) in enumerate(zip(self.pairs, self.files, strict=True)):
             stamp = _stamp(file)
@@ -54,7 +54,7 @@ class DataSnapshot:
         return None
 
     def check(self) -> None:
-        """Look at the stored files.
+        """Check the stored files.
 
         Raises:
             NirganError: See `damage`.
@@ -63,7 +63,7 @@ class DataSnapshot:
             raise NirganError(damage)
 
     def tell_changes(self) -> None:
-        """Warn of pictures that have gone or changed, each pair once."""
+        """Warn about pictures that have disappeared or changed, once for each pair."""
         changes = {pair.name: how for pair in self.pairs if (how := self._change(pair))}
         new = [how for name, how in changes.items() if name not in self._told]
         self._told |= changes.keys()
@@ -74,10 +74,10 @@ class DataSnapshot:
             )
 
     def tell_differences(self, contents: Mapping[str, str]) -> None:
-        """Warn of what differs from the pairs of a checkpoint.
+        """Warn about differences from the pairs of a checkpoint.
 
         Args:
-            contents: By the pairs' names, as in `contents`.
+            contents: Hashes by the names of pairs, as `self.contents`.
         """
         names = sorted({*contents, *self.contents})
         how = {name: _difference(contents.get(name), self.contents.get(name)) for name in names}

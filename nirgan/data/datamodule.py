@@ -1,4 +1,4 @@
-"""From a data set to batches on the device."""
+"""The data module: from a data set to normalized batches on the device."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -27,21 +27,21 @@ from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
 
 TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 0, 1
-"""Streams of noise."""
+"""Streams of `hash_counter` for the noise, added to 20."""
 
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
-"""Pairs, and rows and columns of each, that tell which values there are."""
+"""How many pairs are checked for the range of their values, and rows and columns of each."""
 
 
 class Batch(TypedDict):
-    """A batch as a method sees it; all values in [-1, 1] before the noise.
+    """A batch on the device; values in [-1, 1] before the noise is added.
 
     Attributes:
         nir: B x 1 x H x W, the band, y in the paper's equations.
         triplet: B x 3 x H x W, the band plus noise z of its own for each color channel.
         rgb: B x 3 x H x W, the truth, x.
-        names: Category and id of each picture, where whole ones are loaded.
-        category: B numbers, each patch's place in `PatchDataModule.categories`.
+        names: Category and id of each picture, if whole pictures are loaded.
+        category: B indices into `PatchDataModule.categories`.
     """
 
     nir: Tensor
@@ -58,9 +58,9 @@ class Noise:
     The defaults are the paper's (section 3). One step of an 8-bit picture is 0.0078.
 
     Attributes:
-        red: For the copy that the red channel is made from.
-        green: For the green one.
-        blue: For the blue one.
+        red: For the copy for the red channel.
+        green: For the copy for green.
+        blue: For the copy for blue.
     """
 
     red: float = 0.00011
@@ -82,31 +82,31 @@ class PatchDataModule(lightning.LightningDataModule):
         protocol: `within-images` (the paper's: patches for both from all images, a band of each
             reserved for validation) or `across-scenes` (no scene is in both).
         fold: Which of the five folds `across-scenes` keeps for validation.
-        unused_folds: Folds that `across-scenes` neither trains on nor judges, so that what is
-            chosen by one fold can be judged by another.
+        unused_folds: Folds that `across-scenes` neither trains on nor judges, so that a
+            choice made on one fold can be evaluated on another.
         patch: Height and width of a patch in pixels.
-        train_patches: Training patches an epoch and category, drawn anew each epoch. The paper has
-            cut 250,000 once; an epoch is such a set.
-        val_patches: Validation patches a category, the same ones always.
-        batch_size: Patches a batch, of each rank. The paper does not tell its own.
+        train_patches: Training patches per epoch and category, drawn anew each epoch. The paper
+            has cut 250,000 once; an epoch is such a set.
+        val_patches: Validation patches per category, always the same.
+        batch_size: Patches per batch and rank. The paper does not give its own.
         noise: Added to each of the three copies of the NIR band.
-        crop: What `geometry` is given in training: a `patch`, whose size it keeps; or the whole
-            `region` that a patch is drawn from, which it cuts and scales to a patch itself.
+        crop: Input of `geometry` in training: a `patch`, whose size it keeps, or the whole `region`
+            that a patch is drawn from, which it crops and scales to a patch.
         geometry: albumentations transforms for the pair.
         photometry: albumentations transforms for the NIR band alone.
         on_bad_pair: `error`: stop before training and name every pair that cannot be used; `skip`:
-            name them and go on without.
+            name them and continue without them.
         store: The folder of decoded pairs; None: the environment variable NIRGAN_CACHE, or
             `~/.cache/nirgan`.
-        num_workers: Processes that load. One process delivers tens of thousands of patches a
-            second, so only a GPU needs any.
-        seed: Of the training patches, of the noise and of what a method draws itself.
-        split_seed: Of what is judged: where the validation bands lie, how scenes without a
-            published fold are dealt, which validation patches are drawn. Apart from `seed`, so that
-            runs of several seeds are judged alike.
+        num_workers: Loader processes. One process delivers tens of thousands of patches per second,
+            so only a GPU needs any.
+        seed: Seed of the training patches, the noise and the random numbers of methods.
+        split_seed: Seed of what is evaluated: the validation bands, the folds of scenes without a
+            published one, and the validation patches. It is separate from `seed`, so that runs
+            with several seeds are evaluated on the same data.
 
     Raises:
-        NirganError: A count, the fold or a standard deviation lies outside of its range.
+        NirganError: A count, the fold or a standard deviation is out of range.
     """
 
     def __init__(
@@ -160,15 +160,15 @@ class PatchDataModule(lightning.LightningDataModule):
         return sorted({pair.category for pair in self.pairs})
 
     def prepare_data(self) -> None:
-        """Decode what is not in the store yet."""
+        """Decode all pairs that are not in the store yet."""
         self.store.build(self.source.pairs())
 
     def setup(self, stage: str = "") -> None:
         """Check every pair, open the store and split it.
 
         Raises:
-            NirganError: A pair cannot be used and `on_bad_pair` is `error`, or the protocol cannot
-                be kept with these pairs.
+            NirganError: A pair cannot be used and `on_bad_pair` is `error`, or the protocol is
+                not possible with these pairs.
         """
         if self.pairs:
             return
@@ -187,19 +187,19 @@ class PatchDataModule(lightning.LightningDataModule):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Kept in checkpoints: the content of every pair by its name, and the scale of the band."""
+        """For checkpoints: the hash of every pair by its name, and the scale of the band."""
         return {"contents": self.snapshot.contents, "nir_scale": self.nir_scale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """A run that goes on tells what of its data is another; other verbs may well see others."""
+        """Warn in a resumed run if its data have changed; other verbs may use other data."""
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self.snapshot.tell_differences(state_dict["contents"])
 
     def train_dataloader(self) -> DataLoader[StoredBatch]:
-        """Batches of patches, new ones every epoch; or the training regions.
+        """Batches of patches, new ones every epoch, or the training regions.
 
-        A method that is fitted in one pass has `trains_on = "regions"`. A run that goes on from a
-        checkpoint begins where that was written.
+        A method that is fitted in one pass has `trains_on = "regions"`. A resumed run continues at
+        the batch where its checkpoint was written.
         """
         method = self.trainer and self.trainer.lightning_module
         if getattr(method, "trains_on", "patches") == "regions":
@@ -233,7 +233,7 @@ class PatchDataModule(lightning.LightningDataModule):
         return self._loader(self._patches(table, self.split_seed, Augmentation()), batches)
 
     def training_regions(self) -> DataLoader[StoredBatch]:
-        """Every training region as a whole, one a batch; all of them on each rank."""
+        """All whole training regions, one per batch, on every rank."""
         return self._regions(self.training, 0, 1)
 
     def training_pictures(self) -> Iterator[Batch]:
@@ -241,11 +241,11 @@ class PatchDataModule(lightning.LightningDataModule):
         return (self.on_after_batch_transfer(region, 0) for region in self.training_regions())
 
     def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
-        """Every validation region as a whole, one a batch: all, or one rank's share."""
+        """Whole validation regions, one per batch: all, or one rank's share."""
         return self._regions(self.validation, rank, ranks)
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
-        """The whole pictures that hold the validation regions, one a batch."""
+        """The whole pictures that contain the validation regions, one per batch."""
         numbers = sorted({region.pair for region in self.validation})
         shapes = [(n, *self.images[n].shape[:2]) for n in numbers]
         whole = [Region(n, 0, 0, height, width) for n, height, width in shapes]
@@ -254,7 +254,7 @@ class PatchDataModule(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
 
-        The noise is a function of the seed and of the batch's number alone.
+        The noise depends only on the seed and the number of the batch.
         """
         pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
         rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
@@ -275,7 +275,7 @@ class PatchDataModule(lightning.LightningDataModule):
         return ready
 
     def _usable(self, pairs: list[Pair]) -> list[Pair]:
-        # within-images needs room for a training and a validation patch side by side
+        # within-images needs a training and a validation patch side by side
         width = self.patch * (2 if self.protocol == "within-images" else 1)
         problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch, width))}
         usable = [pair for pair in pairs if pair.name not in problems]
@@ -292,9 +292,9 @@ class PatchDataModule(lightning.LightningDataModule):
         return usable
 
     def _seen_as(self, tell: bool) -> str:
-        """The scale of the band; 0 to all that the type holds, where a person may miss a scale.
+        """The scale of the band; the range of its type if the values suggest that one is missing.
 
-        So what was trained is used as it was trained, and only a person may know better.
+        So a trained model is used with the scale of its training, unless the user gives another.
         """
         kind = self.images[0].dtype
         chosen = [
@@ -339,7 +339,7 @@ class PatchDataModule(lightning.LightningDataModule):
         loop = self.trainer.fit_loop
         epoch: Any = loop.epoch_progress.current
         batches: Any = loop.epoch_loop.batch_progress.current
-        within = epoch.ready > epoch.processed  # otherwise the batches are those of the one before
+        within = epoch.ready > epoch.processed  # else the count is that of the epoch before
         done = batches.processed if within else 0
         return ResumedSampler(sampler, epoch.processed, done)
 
@@ -361,7 +361,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
 
 def _leave_group(worker: int) -> None:
-    """SLURM and torchrun signal whole process groups; the run saves its state before this ends."""
+    """Leave the process group, whose signals would end loaders before the state is saved."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
 

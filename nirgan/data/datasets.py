@@ -1,4 +1,4 @@
-"""Stored pairs as torch data sets: batches of patches, and whole regions one by one."""
+"""Torch data sets of stored pairs: batches of patches, and whole regions."""
 
 from collections.abc import Sequence
 from typing import Any, NotRequired, TypedDict
@@ -18,9 +18,9 @@ class StoredBatch(TypedDict):
 
     Attributes:
         pixels: B x H x W x 4 (red, green, blue, NIR) as stored.
-        number: The number of its first patch; noise is drawn from it.
-        names: Category and id of each picture, where whole ones are loaded.
-        category: The number of each patch's category.
+        number: The number of its first patch, which seeds the noise.
+        names: Category and id of each picture, if whole pictures are loaded.
+        category: The index of each patch's category.
     """
 
     pixels: Tensor
@@ -30,16 +30,16 @@ class StoredBatch(TypedDict):
 
 
 class PatchDataset(Dataset[StoredBatch]):
-    """Batches of patches, asked for by the numbers of a whole batch.
+    """Batches of patches; an index is the list of the numbers of a batch.
 
     Args:
         images: Stored pairs, each H x W x 4.
-        table: Where patches may lie.
+        table: Draws the positions of patches.
         patch: Height and width of a patch in pixels.
-        seed: Decides with a patch's number all that is random about it.
-        augmentation: What is done to each patch.
-        categories: The number of each image's category.
-        whole: The augmentation is given the whole region that a patch lies in, and cuts itself.
+        seed: Determines, with the number of a patch, its position and augmentation.
+        augmentation: Applied to each patch.
+        categories: The index of each image's category.
+        whole: Whether the augmentation gets the whole region of a patch, which it crops itself.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class PatchDataset(Dataset[StoredBatch]):
 
 
 class RegionDataset(Dataset[StoredBatch]):
-    """Whole regions, a batch of one each.
+    """Whole regions, as batches of one.
 
     Args:
         images: Stored pairs, each H x W x 4.

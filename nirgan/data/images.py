@@ -1,8 +1,8 @@
-"""Pictures as files: reading any depth, writing PNG, and the ranges that values live in.
+"""Reads pictures of any depth, writes PNG, and converts between ranges of values.
 
-Three ranges exist. A file and the store hold what the camera wrote: uint8, uint16 or float32 in
-[0, 1]. Networks see [-1, 1]. Metrics, losses on colors and pictures for people see [0, 1]. The
-functions here are the only places where one becomes another.
+Of three ranges, files and the store hold the camera's values: uint8, uint16, or float32 in [0, 1].
+Networks use [-1, 1]. Metrics, losses on colors and pictures for display use [0, 1]. Only
+the functions here convert between them.
 """
 
 from pathlib import Path
@@ -27,10 +27,10 @@ Pixels = picture.Pixels
 STORED_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 DTYPE_SCALE = Scale()
-"""All that a file's type holds."""
+"""The whole range of a file's type."""
 
 PAIR_SIZE_LIMIT = SizeLimit(1000.0, "cut the pair into smaller pictures")
-"""A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
+"""Larger than for colorizing, since a pair is decoded into a memory-mapped file."""
 
 
 def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
@@ -44,7 +44,7 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
         H x W x 3, RGB; uint8, uint16, or float32 in [0, 1].
 
     Raises:
-        NirganError: The file is missing, damaged, or has no three channels.
+        NirganError: The file is missing, damaged, or does not have three channels.
     """
     pixels = _for_training(path, scale)
     if pixels.ndim != 3:
@@ -53,7 +53,7 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
 
 
 def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
-    """Read a near-infrared picture: one band, or three channels that hold one.
+    """Read a near-infrared picture: one channel, or three that contain the same band.
 
     Args:
         path: The file.
@@ -69,14 +69,14 @@ def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
-    """The near-infrared band of a picture of one channel, or of three that hold one.
+    """The near-infrared band of a picture of one channel, or of three that contain the same band.
 
     Args:
         pixels: H x W or H x W x 3.
         name: What messages call it.
 
     Returns:
-        H x W; and how far the picture is from grey, in levels of 255.
+        The band, H x W, and the distance of the picture from grey, in levels of 255.
 
     Raises:
         NirganError: It is a picture in color, see `nirgan.data.channels`.
@@ -91,22 +91,22 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
     decoded = decode(path, PAIR_SIZE_LIMIT)
     if decoded.alpha is not None:
         raise NirganError(
-            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent pixels, save it "
-            "without"
+            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent "
+            "pixels, save it without"
         )
     pixels = decoded.pixels
     if scale.kind == "dtype" and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
-            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
-            f"[0, 1]; {scale.option} LOW,HIGH scales others"
+            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or "
+            f"floats in [0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
         np.isfinite(pixels).all()
         and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
-            "scales those that are finite"
+            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} "
+            "LOW,HIGH scales those that are finite"
         )
     return pixels
 
@@ -118,7 +118,7 @@ def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:
-    """Widen a picture to a depth: 255 becomes 65535 or 1.0, without loss.
+    """Convert a picture to a wider depth without loss: 255 becomes 65535 or 1.0.
 
     Args:
         pixels: uint8, uint16, or float32 in [0, 1].
@@ -132,14 +132,14 @@ def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:
 
 
 def stored_to_signed(pixels: Tensor) -> Tensor:
-    """Stored values (uint8, uint16, or float in [0, 1]) to the networks' [-1, 1], as float32."""
+    """Convert stored values (uint8, uint16, or float in [0, 1]) to [-1, 1], float32."""
     if pixels.is_floating_point():
         return pixels * 2 - 1
     return pixels.to(torch.float32) * (2 / torch.iinfo(pixels.dtype).max) - 1
 
 
 def signed_to_unit(pixels: Tensor) -> Tensor:
-    """The networks' [-1, 1] to [0, 1], as float32."""
+    """Convert the networks' [-1, 1] to [0, 1], float32."""
     return (pixels.float() + 1) / 2
 
 
@@ -147,7 +147,7 @@ def write_png(path: Path, picture: Tensor) -> None:
     """Write a picture atomically.
 
     Args:
-        path: The file; its folder is made if need be.
+        path: The file; its folder is created if needed.
         picture: 3 x H x W in [0, 1]; values outside are clipped.
     """
     pixels = (picture.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)

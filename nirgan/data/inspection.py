@@ -1,4 +1,4 @@
-"""A data set looked over before training on it: what is unreadable, mismatched, misregistered."""
+"""Checks a data set before training: unreadable, mismatched and misregistered pairs."""
 
 import csv
 import statistics
@@ -17,17 +17,17 @@ from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
 MAX_NAMED_PAIRS = 10
-"""Misregistered pairs that are named."""
+"""How many misregistered pairs are named."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of a pair: why it cannot be used, or how well it is registered.
+    """The result for a pair: why it cannot be used, or how well it is registered.
 
     Attributes:
-        pair: It.
+        pair: The pair.
         problem: Why it cannot be used.
-        registration: How its two pictures lie.
+        registration: Registration of its two pictures.
         most: The largest values of the band and of the colors, arrays of one; None: not known.
     """
 
@@ -59,7 +59,7 @@ def inspect_pairs(pair: Pair, patch: int) -> Finding:
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """A table with a row a category, the bad files, the worst registered pairs."""
+    """A table of categories, the unusable files, and the pairs with the worst registration."""
     groups: defaultdict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         groups[finding.pair.category].append(finding)
@@ -84,7 +84,7 @@ def report(findings: Sequence[Finding]) -> str:
 
 
 def hints(findings: Sequence[Finding], source: PairSource) -> list[str]:
-    """What to say of a data set whose bands or colors fill little of their type."""
+    """Hints for a data set whose values use little of the range of their type."""
     found = []
     for number, (name, scale) in enumerate((("nir", source.nir_scale), ("rgb", source.rgb_scale))):
         most = [f.most[number].ravel() for f in findings if f.most]
@@ -95,7 +95,7 @@ def hints(findings: Sequence[Finding], source: PairSource) -> list[str]:
 
 
 def write_csv(file: Path, findings: Sequence[Finding]) -> None:
-    """A row a pair: category, id, shift_px, spread_px, registered, problem."""
+    """Write a row for each pair: category, id, shift_px, spread_px, registered, problem."""
     with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["category", "id", "shift_px", "spread_px", "registered", "problem"])

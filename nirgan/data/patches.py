@@ -1,7 +1,7 @@
-"""Which patch is drawn when: a pure function of (seed, epoch, index).
+"""Draws patches as a pure function of (seed, epoch, index).
 
-No generator with a state is asked, so the same patches come whatever the number of workers and
-ranks, and an experiment can go on anywhere in an epoch.
+There is no generator with a state: the patches do not depend on the number of workers and ranks,
+and an experiment can resume anywhere in an epoch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,15 @@ Integers = npt.NDArray[np.int64]
 
 
 def hash_counter(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Hashes:
-    """One random 64-bit word for every number: the finalizer of SplitMix64 over all three.
+    """A counter-based random number generator: 64-bit hashes by the finalizer of SplitMix64.
 
     Args:
-        seed: Of the experiment.
-        stream: Words of different streams are independent.
+        seed: Seed of the experiment.
+        stream: The hashes of different streams are independent.
         numbers: Counters, any shape.
     """
     state = numbers.astype(np.uint64)
-    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
+    with np.errstate(over="ignore"):  # wraps modulo 2**64
         for part in (seed, stream):
             state = _mix(
                 state + np.uint64(part & 0xFFFFFFFFFFFFFFFF) * np.uint64(0xD1342543DE82EF95)
@@ -55,13 +55,13 @@ class Region:
     width: int
 
     def of(self, images: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Its pixels, of the images of all pairs, each H x W x C.
+        """The pixels of the region, given the images of all pairs, each H x W x C.
 
         Raises:
-            NirganError: The stored file was cut short; to read it would end Python.
+            NirganError: The stored file was truncated; reading it would end Python with SIGBUS.
         """
         image = images[self.pair]
-        # Asked of the mapping's own handle, which costs a microsecond, before every read.
+        # By the handle of the mapping, which takes a microsecond.
         if isinstance(image.base, mmap) and image.base.size() < len(image.base):
             file = getattr(image, "filename", "the store")
             raise NirganError(
@@ -74,9 +74,9 @@ class Region:
 
 @dataclass(frozen=True)
 class PatchDraw:
-    """Patches, each by its pair, region, upper left corner and a random word of its own.
+    """Positions of patches: pair, region, upper left corner, and a random hash for augmentation.
 
-    The region is counted in the order of `PatchTable.regions`.
+    `region` is an index into `PatchTable.regions`.
     """
 
     pair: Integers
@@ -87,10 +87,9 @@ class PatchDraw:
 
 
 class PatchTable:
-    """All places a patch can lie in.
+    """All positions of patches.
 
-    Patches are drawn in turn from every category, from each of its pairs alike, from each place in
-    a pair alike.
+    Categories take turns; pairs of a category and positions in a pair are drawn uniformly.
 
     Args:
         regions: Where patches may lie, each at least a patch high and wide.
@@ -102,7 +101,7 @@ class PatchTable:
         self.regions = ordered = sorted(regions, key=lambda region: region.pair)
         self._rows = np.array([r.width - patch + 1 for r in ordered], np.int64)
         places = self._rows * np.array([r.height - patch + 1 for r in ordered], np.int64)
-        self._end = np.cumsum(places)  # of every region, in places
+        self._end = np.cumsum(places)  # of every region, in positions
         self._start = self._end - places
         self._corner = np.array([(r.top, r.left) for r in ordered], np.int64).reshape(-1, 2)
         pairs = np.array([r.pair for r in ordered], np.int64)
@@ -117,7 +116,7 @@ class PatchTable:
         self._group_start = np.cumsum(self._group_size) - self._group_size
 
     def draw(self, seed: int, numbers: Sequence[int] | Integers) -> PatchDraw:
-        """The patches of some numbers; number = epoch x patches an epoch + index."""
+        """Draw the patches of numbers; number = epoch x patches per epoch + index."""
         number = np.asarray(numbers, np.int64)
         group = number % self.categories
         nth = hash_counter(seed, 1, number) % self._group_size[group]
@@ -131,18 +130,18 @@ class PatchTable:
 
 
 class PatchBatchSampler(Sampler[list[int]]):
-    """The numbers of the patches in every batch, shared out over ranks.
+    """Distributes the numbers of patches over batches and ranks.
 
-    The epoch is the same set of patches for any number of ranks: rank r of n takes part r of every
-    batch of n x `batch_size` in training, and every n-th batch in validation.
+    An epoch is the same set of patches for any number of ranks: in training, rank r of n gets part
+    r of every batch of n x `batch_size`; in validation, every n-th batch.
 
     Args:
-        patches: An epoch's.
-        batch_size: Of one rank.
-        rank: This process.
-        ranks: All of them.
-        training: Draw anew each epoch and leave out the last batch where it is not full; otherwise
-            the same patches every time and all of them, each by one rank only.
+        patches: Patches per epoch.
+        batch_size: Patches per batch of one rank.
+        rank: Rank of this process.
+        ranks: Number of ranks.
+        training: If true, patches are new every epoch and an incomplete last batch is dropped; if
+            false, they are always the same and each belongs to one rank.
     """
 
     def __init__(
@@ -157,7 +156,7 @@ class PatchBatchSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Batches an epoch of this rank."""
+        """Batches per epoch of this rank."""
         if self.training:
             return self.patches // (self.batch_size * self.ranks)
         batches = -(-self.patches // self.batch_size)
@@ -172,17 +171,17 @@ class PatchBatchSampler(Sampler[list[int]]):
 
 
 class ResumedSampler(Sampler[Any]):
-    """Another sampler, less what a run that goes on in an epoch was trained on before.
+    """Skips the batches of an epoch that a resumed run was trained on before.
 
     Args:
-        sampler: Of whole epochs.
-        epoch: The one that the run goes on in.
-        done: How many of its batches the run has had.
+        sampler: Samples whole epochs.
+        epoch: The epoch in which the run resumes.
+        done: How many of its batches are done.
     """
 
     def __init__(self, sampler: Sampler[Any] | Sequence[Any], epoch: int, done: int) -> None:
         self.sampler, self.entered, self.done = sampler, epoch, done
-        self.set_epoch(epoch)  # workers ask for batches before Lightning says which epoch it is
+        self.set_epoch(epoch)  # workers fetch batches before Lightning sets the epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning as each epoch begins."""
@@ -191,7 +190,7 @@ class ResumedSampler(Sampler[Any]):
             self.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Batches of a whole epoch: Lightning counts those before as fetched."""
+        """Batches of a whole epoch; Lightning counts the skipped ones as fetched."""
         return len(self.sampler)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,10 +1,9 @@
-"""Which pixels are trained on and which are judged.
+"""Splits pictures into training and validation regions.
 
 `within-images` is the paper's protocol: training and validation patches both come from all images.
-The paper does not say that they do not overlap; here each image keeps a vertical band for
-validation that no training patch touches. What remains is that the scene itself, its light and
-its colors, has been seen. `across-scenes` takes that away: a scene is trained on or judged, never
-both.
+The paper does not say that they do not overlap; here a vertical band of each image is reserved for
+validation, which no training patch overlaps. The scene itself, its light and its colors, is still
+seen in training. With `across-scenes`, no scene is in both sets.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ Size = tuple[int, int]
 
 FOLDS = 5
 RESERVED_FRACTION = 0.2
-"""The share of an image's width that `within-images` keeps for validation."""
+"""Fraction of the width of an image that `within-images` reserves for validation."""
 
 
 def within_images(
@@ -32,21 +31,21 @@ def within_images(
 ) -> tuple[list[Region], list[Region]]:
     """Split every image into a validation band and the rest.
 
-    The band is vertical, so that it holds ground and sky in the image's own proportion. Where it
-    lies depends on the pair's name and the seed alone: a network trained on all categories is
-    judged on one in pixels that it has not seen.
+    The band is vertical, so that it contains ground and sky in the proportion of the image. Its
+    position depends only on the pair's name and the seed, so that a network trained on all
+    categories has not seen the validation pixels of any.
 
     Args:
-        pairs: Whose images they are.
+        pairs: The pairs of the images.
         sizes: Height and width of every image in pixels.
         patch: Height and width of a patch in pixels.
-        seed: Where the band lies in each image.
+        seed: Seed of the positions of the bands.
 
     Returns:
         The training and the validation regions.
 
     Raises:
-        NirganError: An image is too narrow to hold a patch of each.
+        NirganError: An image is too narrow for a patch of each.
     """
     training, validation = [], []
     places = hash_counter(seed, 11, _keys(pair.name for pair in pairs))
@@ -58,7 +57,7 @@ def within_images(
             )
         band = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
         left = int(place % np.uint64(width - band + 1))
-        # A rest narrower than a patch is of no use: the band moves over it.
+        # The band is moved to the edge if less than a patch would remain beside it.
         left = 0 if left < patch else left
         left = width - band if width - band - left < patch and left > 0 else left
         validation.append(Region(number, 0, left, height, band))
@@ -75,14 +74,14 @@ def across_scenes(
     seed: int,
     unused: Sequence[int] = (),
 ) -> tuple[list[Region], list[Region]]:
-    """Keep whole scenes for validation: one fold of five.
+    """Reserve whole scenes for validation: one fold of five.
 
     Args:
-        pairs: With the fold that their data set publishes, or None; those are dealt into five
-            folds by scene, a category at a time.
+        pairs: Pairs with the fold that their data set publishes; those without one are divided
+            into five folds by scene, for each category.
         sizes: Height and width of every image in pixels.
-        fold: The one kept, 0 to 4.
-        seed: Of the dealing; a category's does not depend on the others.
+        fold: The validation fold, 0 to 4.
+        seed: Seed of the division, in which categories are independent.
         unused: Folds that are in neither set.
 
     Returns:

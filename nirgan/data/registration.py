@@ -1,4 +1,4 @@
-"""How well the two pictures of a pair lie over each other."""
+"""Measures the registration of the two pictures of a pair."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ BLOCK_PX = 128
 """Height and width in pixels of the blocks that are compared."""
 
 MAX_SHIFT_PX = 16.0
-"""Pixels; a larger shift of a block is a false match."""
+"""A larger shift of a block, in pixels, counts as a false match."""
 
 MIN_RESPONSE = 0.08
-"""Least response of the phase correlation; below it a block shows nothing to go by."""
+"""Least response of the phase correlation; blocks with less have no usable structure."""
 
 MAX_REGISTERED_PX = (0.75, 1.0)
 """Shift and spread in pixels below which a pair counts as registered."""
@@ -49,7 +49,7 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
         rgb: H x W x 3, any depth.
 
     Returns:
-        None where fewer than three blocks show anything to go by.
+        None if fewer than three blocks have usable structure.
     """
     edges_nir, edges_rgb = _edges(nir), _edges(rgb.mean(2, dtype=np.float32).astype(rgb.dtype))
     size = min(BLOCK_PX, *nir.shape)
@@ -75,6 +75,6 @@ def _edges(band: Pixels) -> Pixels:
     edges: Pixels = cv2.magnitude(
         cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     )
-    # The logarithm keeps one strong edge from deciding for the whole block.
+    # The logarithm keeps a single strong edge from dominating a block.
     levelled: Pixels = np.log1p(edges / (edges.mean() + 1e-6))
     return levelled

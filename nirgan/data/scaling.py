@@ -1,8 +1,7 @@
-"""From what a camera wrote to [0, 1]: fixed, and said by the user.
+"""Scales camera values to [0, 1] by a black and a white value that the user gives.
 
-A method was trained on values that a known black and a known white became. Which values those are
-in a picture of another camera only its owner knows; nothing here looks at a picture and decides
-alone unless it is asked to.
+Which values are black and white in the pictures of a camera, only its owner knows. Nothing here
+derives them from a picture, unless the user asks for percentiles.
 """
 
 from dataclasses import dataclass, field
@@ -20,11 +19,11 @@ SCALE_FORMS = (
 )
 DEFAULT_PERCENTILES = (0.5, 99.5)
 DARK_DIVISOR = 3
-"""Where not even the brightest value reaches this part of white, white is somewhere else."""
+"""A hint is given if the largest value is less than white divided by this."""
 MAX_NEGATIVE_FRACTION = 0.01
-"""Part of all values that may be below black, by noise."""
+"""Fraction of the values that may be below black, because of noise."""
 CAMERA_WHITES = (255.0, 1023.0, 4095.0, 10_000.0, 16_383.0)
-"""Where cameras of 8 to 14 bits end, and reflectances in units of 1/10000."""
+"""White values of cameras of 8 to 14 bits, and of reflectances in units of 1/10000."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,21 @@ class Limits:
 
     Attributes:
         low: Black.
-        high: White, more than that.
+        high: White, larger than `low`.
     """
 
     low: float
     high: float
 
     def to_stored(self, pixels: Pixels) -> Pixels:
-        """Camera values as the store keeps them: integers as uint16 of full range, else [0, 1]."""
+        """Convert camera values for the store: integers to full-range uint16, floats to [0, 1]."""
         unit: Pixels = self.to_unit(pixels).numpy()
         if not np.issubdtype(pixels.dtype, np.integer):
             return unit
         return np.round(unit * 65535).astype(np.uint16)
 
     def to_unit(self, pixels: Pixels) -> Tensor:
-        """Camera values of any shape and type to float32 in [0, 1], clipped; nan becomes 0."""
+        """Convert camera values of any type and shape to float32 in [0, 1], clipped; nan to 0."""
         unit = torch.from_numpy(pixels.astype(np.float32))
         unit.sub_(self.low).mul_(1 / (self.high - self.low))
         return unit.nan_to_num_(nan=0.0, posinf=1.0, neginf=0.0).clamp_(0, 1)
@@ -55,7 +54,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Scale:
-    """How limits are found. Make one with `parse`.
+    """How the limits of a picture are determined; made by `parse`.
 
     Attributes:
         kind: `dtype`: the range of the file's type, [0, 1] of floats; `range`: `low` and `high`;
@@ -75,11 +74,11 @@ class Scale:
         """Read `--scale`.
 
         Args:
-            text: What is given.
-            option: Where; messages begin with it.
+            text: The value of the option.
+            option: The name of the option, for messages.
 
         Raises:
-            NirganError: It is none of the forms.
+            NirganError: It has none of the forms.
 
         >>> Scale.parse("0,4095")
         Scale(kind='range', low=0.0, high=4095.0)
@@ -101,7 +100,7 @@ class Scale:
         return cls(kind, low, high, option)
 
     def __str__(self) -> str:
-        """As `parse` reads it."""
+        """The text that `parse` reads."""
         ends = (self.low, self.high)
         numbers = ",".join(str(int(n)) if float(n).is_integer() else repr(n) for n in ends)
         return {"dtype": "dtype", "range": numbers}.get(self.kind, f"percentile:{numbers}")
@@ -114,8 +113,8 @@ class Scale:
             name: What messages call it.
 
         Raises:
-            NirganError: Floats beyond [0, 1] without a scale; a white that the type does not hold;
-                a picture of one value has no percentiles.
+            NirganError: There are floats outside of [0, 1] and no scale, white is outside of the
+                range of the type, or both percentiles have the same value.
         """
         whole = np.issubdtype(pixels.dtype, np.integer)
         if self.kind == "range":
@@ -127,16 +126,16 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
-                f"[0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
+                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, "
+                f"expected [0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
 
     def within(self, most: float, name: Any) -> Limits:
-        """`low` and `high`, of values that end at `most`.
+        """`low` and `high`, for values of at most `most`.
 
         Raises:
-            NirganError: White lies beyond, so that all would be dark.
+            NirganError: White is larger, so that all pixels would be dark.
         """
         if self.high > most:
             raise NirganError(
@@ -154,18 +153,18 @@ class Scale:
         )
         if not low < high:
             raise NirganError(
-                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
-                f"use {self.option} LOW,HIGH"
+                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both "
+                f"{low:g}; use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))
 
 
 def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
-    """What to say of values that come out nearly black, or as negative, under `dtype`; or nothing.
+    """A hint if `dtype` makes values nearly black or negative; empty if not.
 
     Args:
-        pixels: Camera values of any type and shape, those of no data left out.
-        option: What would say otherwise.
+        pixels: Camera values of any type and shape, without those of no data.
+        option: The option that the hint recommends.
     """
     values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
     if not values.size:
@@ -186,13 +185,13 @@ def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
 
 
 def _white(top: float, most: float) -> float:
-    """What is white, as it seems: where cameras or reflectances end, else a round number."""
+    """The probable white: that of a camera or of reflectances, else a round number."""
     usual = [white for white in CAMERA_WHITES if white / 4 < top <= white]
     return min(usual[0] if most > CAMERA_WHITES[0] and usual else _round(top), most)
 
 
 def _round(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, ..., no less than a value; 0 of what is less than 0."""
+    """Round up to 1, 2, 5, 10, 20, 50, ...; 0 for negative values."""
     if value <= 0:
         return 0.0
     ten = 10.0 ** np.floor(np.log10(value))

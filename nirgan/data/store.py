@@ -1,9 +1,9 @@
-"""Pairs, decoded once, as memory-mapped arrays.
+"""Stores decoded pairs as memory-mapped arrays.
 
 A stored pair is one `.npy` file, H x W x 4 (red, green, blue, NIR), named after the content of the
-files it came from. A changed picture gets a new name, so nothing stale is ever read; categories,
-folds and experiments share what they have in common. A file is written beside its place and renamed
-when whole: a build that is killed leaves nothing half-made, and two builds at once do no harm.
+files it came from. A changed picture gets a new name, so nothing outdated is read; categories,
+folds and experiments share files. A file is written under a temporary name and renamed: a build can
+be killed, and several can run at once.
 """
 
 import os
@@ -21,13 +21,13 @@ from nirgan.errors import NirganError
 from nirgan.utils.paths import expand_home
 
 FORMAT_VERSION = 1
-"""Raise it when what a stored file holds changes: older files are then left alone."""
+"""To be increased when the format of stored files changes; older files are then not used."""
 
 ABANDONED_AFTER_S = 3600
-"""Seconds after which an unfinished file belongs to a build that was killed."""
+"""Age in seconds after which an unfinished file counts as left by a killed build."""
 
 READ_ERRORS = (OSError, ValueError, EOFError)
-"""What numpy raises for a file that is missing, cut short or none of its own."""
+"""What numpy raises for a file that is missing, truncated or not of its format."""
 
 
 def default_folder() -> Path:
@@ -47,11 +47,11 @@ class PairStore:
         self.folder = default_folder() if folder is None else expand_home(folder)
 
     def file(self, pair: Pair) -> Path:
-        """Where the pair lies, or will lie."""
+        """The file of a pair, whether it exists or not."""
         return self.folder / f"{pair.content()}.v{FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> None:
-        """Decode and store every pair that is not there whole, but for those that cannot be."""
+        """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -72,9 +72,9 @@ class PairStore:
         """Why a pair cannot be used, in one line that names the file; or None.
 
         Args:
-            pair: Any.
-            height: The least that is needed, in pixels.
-            width: The same.
+            pair: The pair.
+            height: The least height in pixels.
+            width: The least width.
         """
         pixels = _mapped(self._place(pair))
         if pixels is None:
@@ -92,7 +92,7 @@ class PairStore:
         """The stored pair, H x W x 4, memory-mapped and read-only.
 
         Raises:
-            NirganError: It is not in the store, or not whole.
+            NirganError: It is not in the store, or incomplete.
         """
         file = self.file(pair)
         pixels = _mapped(file)
@@ -103,7 +103,7 @@ class PairStore:
         return pixels
 
     def holds(self, file: Path, pair: Pair) -> bool:
-        """Whether a stored file is what a pair decodes to; it is read to its end."""
+        """Whether a stored file equals the decoded pair; reads all of it."""
         try:
             return np.array_equal(np.load(file), stack(*pair.load()))
         except (*READ_ERRORS, NirganError):
@@ -112,7 +112,7 @@ class PairStore:
     def _place(self, pair: Pair) -> Path:
         try:
             return self.file(pair)
-        except NirganError:  # a file that cannot be read has no content to be named after
+        except NirganError:  # a file that cannot be read has no hash
             return self.folder / "unreadable"
 
     def _write(self, file: Path, pixels: Pixels) -> None:
@@ -138,11 +138,11 @@ class PairStore:
                 if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:
                     part.unlink()
             except FileNotFoundError:
-                continue  # another build was faster
+                continue  # another build has written it
 
 
 def _mapped(file: Path) -> Pixels | None:
-    """A stored file's pixels, or None where it is not there to its last byte."""
+    """The pixels of a stored file, or None if it is missing or incomplete."""
     try:
         pixels = np.load(file, mmap_mode="r")
         whole = file.stat().st_size == pixels.offset + pixels.nbytes
@@ -152,6 +152,6 @@ def _mapped(file: Path) -> Pixels | None:
 
 
 def stack(nir: Pixels, rgb: Pixels) -> Pixels:
-    """One array of a pair, H x W x 4: red, green, blue, NIR, in the wider depth of the two."""
+    """Stack a pair to H x W x 4: red, green, blue, NIR, in the wider depth of the two."""
     depth = max(nir.dtype, rgb.dtype, key=lambda dtype: dtype.itemsize)
     return np.dstack([as_depth(rgb, depth), as_depth(nir, depth)])

@@ -1,7 +1,7 @@
-"""What happens to a patch on its way: geometry to the pair, photometry to the NIR band alone.
+"""Augmentation of patches: geometric for the pair, photometric for the NIR band only.
 
-albumentations does both. Its transforms draw from generators with a state, which repeat themselves
-in workers; here they are reset before every patch, from the patch's own word.
+Uses albumentations, whose generators have a state that repeats in workers. So they are reset before
+every patch, to a hash of the patch's number.
 """
 
 import random
@@ -15,7 +15,7 @@ from nirgan.errors import NirganError
 
 
 class Augmentation:
-    """Transforms of a patch, each draw decided by a word.
+    """Transforms of a patch, seeded by a hash.
 
     Args:
         geometry: Transforms of red, green, blue and NIR together.
@@ -44,14 +44,14 @@ class Augmentation:
 
         Args:
             patch: H x W x 4: red, green, blue, NIR, as stored.
-            word: Decides every draw.
-            size: Height and width of what must come out.
+            word: The seed, a 64-bit hash.
+            size: Height and width of the output.
 
         Returns:
             size x size x 4.
 
         Raises:
-            NirganError: It is of another size.
+            NirganError: The output has another size.
         """
         self._reset(word)
         if self._geometry is not None:
@@ -70,7 +70,7 @@ class Augmentation:
         return patch
 
     def _reset(self, word: int) -> None:
-        # Writing a generator's state takes a fifth of the time of making a new one.
+        # Setting the state takes a fifth of the time of making a new generator.
         self._python.seed(word)
         self._state["state"]["state"] = word
         self._bits.state = self._state

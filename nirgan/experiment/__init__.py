@@ -1,1 +1,1 @@
-"""fit, validate, test and predict."""
+"""The verbs fit, validate, test and predict, on top of LightningCLI."""

@@ -1,27 +1,27 @@
-"""What a person says of a method beside what a checkpoint says of it."""
+"""Compares the model options that a user gives with those that a checkpoint holds."""
 
 from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_info
 
 MAX_NAMED_OPTIONS = 8
-"""Options of a line that names those that a checkpoint overrides."""
+"""How many overridden options are named in the message."""
 
 TRUST_REMEDY = (
     "if you know it, give it in the configuration too (--config, --model), or pass --trust"
 )
-"""How a person vouches for what a checkpoint names."""
+"""What to do about a class in a checkpoint that is not trusted."""
 
 
 def strings_of(value: Any) -> set[str]:
-    """All strings in a configuration: those that the person has given, and defaults."""
+    """All strings in a configuration, given by the user or defaults."""
     if isinstance(value, dict | list):
         return set().union(*map(strings_of, value.values() if isinstance(value, dict) else value))
     return {value} if isinstance(value, str) else set()
 
 
 def name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
-    """Name the options of a method that the checkpoint has taken the place of."""
+    """Log which given options of the model are replaced by those of the checkpoint."""
     said, kept = _flat(given), _flat(used)
     other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
     if other:
@@ -35,7 +35,7 @@ def name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> N
 
 
 def _flat(value: Any, key: str = "model") -> dict[str, Any]:
-    """The leaves of a configuration by their options' names."""
+    """Flatten a configuration into the names of options and their values."""
     if not isinstance(value, dict) or not value:
         return {key: value}
     leaves: dict[str, Any] = {}

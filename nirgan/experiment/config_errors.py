@@ -136,7 +136,8 @@ def _unknown(key: str, parser: ArgumentParser) -> str:
 def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     module, name = found[1], found[2]
     given = re.search(r"class_path '([^']+)'", message)
-    return f"no class {given[1] if given else f'{module}.{name}'!r}{did_you_mean(name, _names_in(module))}"
+    path = given[1] if given else f"{module}.{name}"
+    return f"no class {path!r}{did_you_mean(name, _names_in(module))}"
 
 
 def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:

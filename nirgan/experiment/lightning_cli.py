@@ -59,7 +59,7 @@ ADVICE_INSTEAD = {
     "accumulate_grad_batches": "trainer.accumulate_grad_batches cannot act on two networks; "
     "use data.batch_size",
 }
-"""What to say where Lightning advises what cannot be done here."""
+"""Messages that replace advice of Lightning's that cannot be followed here."""
 
 WATCHING: dict[str, tuple[Any, str]] = {
     "data_integrity": (DataIntegrity, "stops a run whose data change under it"),
@@ -70,7 +70,7 @@ WATCHING: dict[str, tuple[Any, str]] = {
 """Callbacks that every run has unless a person sets their key to null, and what they are for."""
 
 WANDB_NONE = re.compile(r"(?<=\w)=None$")
-"""How W&B's agent writes `null` of a sweep file behind an option's name."""
+"""W&B's agent writes a `null` of a sweep file as `--option=None`."""
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
@@ -83,14 +83,14 @@ def run(verb: str, arguments: Sequence[str]) -> None:
 
 
 def fit(arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> "ExperimentCLI":
-    """`fit` for programs: without the table at its end.
+    """Run `fit` from Python, without the evaluation at its end.
 
     Args:
-        arguments: Of `fit`.
-        callbacks: Beside those of the configuration.
+        arguments: Command-line arguments of `fit`.
+        callbacks: Callbacks in addition to those of the configuration.
 
     Returns:
-        What ran: its `trainer`, `model` and `datamodule`, the weights as training left them.
+        The CLI with its `trainer`, `model` and `datamodule`, after the last training step.
 
     Raises:
         NirganError: The configuration or the data cannot be used.
@@ -99,7 +99,7 @@ def fit(arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> "Experi
 
 
 def configuration(arguments: Sequence[str]) -> dict[str, Any]:
-    """All that `fit` would run with, defaults and links resolved; nothing is built.
+    """Parse the arguments of `fit`; returns the whole configuration, with defaults, unbuilt.
 
     Raises:
         NirganError: The configuration cannot be used.
@@ -109,7 +109,7 @@ def configuration(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def to_plain(value: Any) -> Any:
-    """A configuration as JSON and YAML hold it, without the paths of its parts."""
+    """Convert a configuration to plain JSON types, without the paths of its files."""
     if isinstance(value, dict):
         return {k: to_plain(v) for k, v in value.items() if k != "__path__"}
     if isinstance(value, list | tuple):
@@ -118,7 +118,7 @@ def to_plain(value: Any) -> Any:
 
 
 def silence_lightning() -> None:
-    """For what does many runs in a process: leave out what Lightning says of every one."""
+    """Suppress Lightning's messages, for programs that do many runs in a process."""
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
@@ -155,12 +155,14 @@ def _run(
             args=[verb, *arguments],
         )
     except SystemExit as end:
-        if isinstance(end.__context__, KeyboardInterrupt):  # which Lightning has made status 1 of
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning has turned it into status 1
             signal.signal(signal.SIGINT, interrupt)
             raise KeyboardInterrupt from None
         raise
     except NirganError as error:
-        if "Original Traceback" in str(error):  # of a loading process, whose last line is the error
+        if "Original Traceback" in str(
+            error
+        ):  # raised in a loader process; the last line is the error
             said = str(error).strip().splitlines()[-1]
             raise NirganError(said.partition("NirganError: ")[2] or said) from error
         raise
@@ -176,24 +178,24 @@ def _run(
 
 
 def _silence_libraries() -> None:
-    """Leave out what the libraries say that no person here can act on."""
+    """Suppress messages of libraries that a user can do nothing about."""
     for message in (
-        ".*LightningCLI's args parameter.*",  # meant for scripts; this is the command line
+        ".*LightningCLI's args parameter.*",  # about scripts
         ".*is not supported by the model summary.*",
         ".*smaller than the logging interval.*",
         ".*does not have many workers.*",  # one process delivers more than a CPU trains on
         ".*treespec, LeafSpec.*",
-        ".*ended before the epoch ended.*",  # the data module goes on there
+        ".*ended before the epoch ended.*",  # the data module resumes there
     ):
         warnings.filterwarnings("ignore", message)
-    # An advertisement for another logger at every start.
+    # Lightning advertises another logger at every start.
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "litlogger" not in record.getMessage()
     )
 
 
 class MisconfiguredError(Exception):
-    """What a parser raises where it would dump its usage; nested ones quote each other."""
+    """A parser's error, raised instead of printing the usage; nested errors quote each other."""
 
     def __init__(self, message: str, parser: LightningArgumentParser) -> None:
         super().__init__(message)
@@ -209,7 +211,7 @@ class Parser(LightningArgumentParser):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Keeps the whole configuration beside the results, and hands it to every logger."""
+    """Saves the whole configuration with the results, and passes it to every logger."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Called before the first batch; as Lightning's, which takes as long as parsing anew."""
@@ -227,7 +229,7 @@ class SaveConfig(SaveConfigCallback):
 
 
 class ExperimentCLI(LightningCLI):
-    """Reads an experiment, runs a verb, sums up."""
+    """Parses an experiment, runs a verb, and writes the summary."""
 
     def __init__(self, *args: Any, callbacks: Sequence[Callback] = (), **kwargs: Any) -> None:
         self.callbacks = callbacks
@@ -235,7 +237,7 @@ class ExperimentCLI(LightningCLI):
         super().__init__(*args, **kwargs)
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # asked of an instance
-        """The one verb that is run: a parser of all takes as long as everything else before it."""
+        """Only the verb that is run: building parsers for all of them doubles the start-up time."""
         return {self.verb: super().subcommands()[self.verb]}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -250,7 +252,7 @@ class ExperimentCLI(LightningCLI):
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """What every experiment has beside model, data and trainer."""
+        """Add the options beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
         parser.add_argument(
             "--trust",
@@ -273,14 +275,14 @@ class ExperimentCLI(LightningCLI):
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Look at the checkpoint before Lightning takes the method's arguments from it.
+        """Check the checkpoint before Lightning takes the model's arguments from it.
 
-        Lightning hands them to the parser, which imports and calls what they name.
+        Lightning passes them to the parser, which imports and calls what they name.
         """
         super().parse_arguments(parser, args)
         verb = self.config.subcommand
         config = self.config[verb]
-        trust = config.pop("trust")  # said anew each time, and no part of what a run is
+        trust = config.pop("trust")  # not part of the stored configuration
         path = config.ckpt_path
         if path is None and verb != "fit":
             raise NirganError(
@@ -301,9 +303,9 @@ class ExperimentCLI(LightningCLI):
         self.given = to_plain(config.model.as_dict()) if config.model else {}
 
     def before_instantiate_classes(self) -> None:
-        """Look at the checkpoint's method; a history on disk, whatever other logger there is."""
+        """Check the checkpoint's model, and add the logger to `metrics.csv` to any others."""
         config = self.config[self.subcommand]
-        if (found := _method(config.model)) != self.method:  # the checkpoint's has taken its place
+        if (found := _method(config.model)) != self.method:  # replaced by the checkpoint's
             raise NirganError(
                 f"--ckpt_path {config.ckpt_path}: holds {found}, but the configuration says "
                 f"{self.method}; give the one that it was trained with"
@@ -326,7 +328,7 @@ class ExperimentCLI(LightningCLI):
         config.trainer.logger = loggers
 
     def instantiate_classes(self) -> None:
-        """Build model, data and trainer; a value that a constructor refuses is one line."""
+        """Build model, data and trainer; report errors of constructors in one line."""
         config = self.config[self.subcommand]
         resumed = config.ckpt_path is not None
         self.config_dump = to_plain(config.as_dict())  # Lightning's takes as long as parsing anew
@@ -337,13 +339,13 @@ class ExperimentCLI(LightningCLI):
             raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, with what counts, watches, writes and lets a run go on."""
+        """The trainer, with the callbacks that every run has."""
         chosen = {key: self._get(self.config_init, key) for key in WATCHING}
         last = chosen.pop("last")
         watching: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
         counting: list[Callback] = [Throughput(), PredictionWriter()]
         going_on: list[Callback] = [StepSeeding(), BroadcastBuffers(), History(), Preemption()]
-        # Those handed over stand in place of the configuration's, which Lightning leaves out.
+        # Lightning ignores the configuration's callbacks if others are passed, so both are.
         given = self._get(self.config_init, "trainer").callbacks or []
         given = given if isinstance(given, list) else [given]
         own = [*watching, *counting, *going_on, *self.callbacks]
@@ -353,25 +355,25 @@ class ExperimentCLI(LightningCLI):
             trainer.callbacks.append(last)  # type: ignore[attr-defined]
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         for logger in trainer.loggers:
-            _ = logger.version  # claims the run's folder, before pictures are decoded
-        # Lightning's own handlers talk to the other ranks in the middle of anything, end with
-        # status 0, and under SLURM leave states where every other experiment would go on from them.
+            _ = logger.version  # claims the run's folder before pictures are decoded
+        # Lightning's own handlers communicate between ranks at any time, exit with status 0, and
+        # under SLURM save states that other experiments would resume from.
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         return trainer
 
     def after_fit(self) -> None:
-        """Judge the best checkpoint."""
+        """Evaluate the best checkpoint."""
         if best := self._get(self.config_init, "checkpoint").best_model_path:
             self.model.load_state_dict(load_checkpoint(Path(best))["state_dict"])
         self._summarize(whole=False)
         rank_zero_info(NEXT_STEPS)
 
     def after_validate(self) -> None:
-        """The table over validation patches."""
+        """Evaluate on validation patches."""
         self._summarize(whole=False)
 
     def after_test(self) -> None:
-        """The table over whole validation regions."""
+        """Evaluate on whole validation regions."""
         self._summarize(whole=True)
 
     def _summarize(self, *, whole: bool) -> None:
@@ -380,27 +382,27 @@ class ExperimentCLI(LightningCLI):
 
 
 class FitOnly(ExperimentCLI):
-    """Leaves judging to the caller."""
+    """Trains without the evaluation at the end."""
 
     def after_fit(self) -> None:
-        """Nothing."""
+        """Skip the evaluation."""
 
 
 class ParseOnly(ExperimentCLI):
-    """Reads an experiment, and nothing else."""
+    """Only parses an experiment."""
 
     def before_instantiate_classes(self) -> None:
-        """The configuration stays as a person wrote it."""
+        """Leave the configuration as it is."""
 
     def instantiate_classes(self) -> None:
-        """Nothing is built."""
+        """Build nothing."""
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing is run."""
+        """Run nothing."""
 
 
 def _method(model: Namespace | None) -> str:
-    """The task of a configuration, and its generator."""
+    """The names of the task and generator of a configuration."""
     if model is None:
         return ""
     generator = model.init_args.get("generator")
@@ -408,7 +410,7 @@ def _method(model: Namespace | None) -> str:
 
 
 def _last(config: Namespace) -> str:
-    """The newest whole checkpoint of an experiment's runs."""
+    """The newest complete checkpoint of an experiment's runs."""
     runs = Path(config.trainer.default_root_dir) / config.name
     newest = newest_complete(runs.glob("version_*/checkpoints/*.ckpt"))
     if newest is None:
@@ -421,7 +423,7 @@ def _last(config: Namespace) -> str:
 
 
 def _use_offline_fallback(logger: Namespace, save_dir: str) -> None:
-    """Weights & Biases beside the run, without a way to end it."""
+    """Replace the W&B logger by one whose failures do not stop the run."""
     if find_spec("wandb") is None:
         raise NirganError(
             "trainer.logger: WandbLogger needs wandb, which is not installed; "

@@ -1,7 +1,7 @@
-"""Weights & Biases beside a run, never in its way.
+"""A Weights & Biases logger whose failures do not stop a run.
 
-A server that cannot be reached, refuses the key or dies costs a run what it would have shown there,
-and a minute; the history on disk goes on.
+If the server cannot be reached, refuses the key or dies, the run loses a minute and is logged
+offline; `metrics.csv` is written in any case.
 """
 
 import os
@@ -20,15 +20,15 @@ TIMEOUTS_S = {
     "WANDB_FINISH_TIMEOUT": "30",
     "WANDB_FINISH_TIMEOUT_RAISES": "true",
 }
-"""Seconds for the server to begin, for a person to answer, and for the server to take the rest; W&B
-itself would wait 90, and twice for ever. A person's own settings stand."""
+"""Timeouts in seconds of starting a run, of logging in and of finishing; W&B's own are 90, none and
+none. They do not replace environment variables that are set."""
 
 
 class OfflineFallbackWandbLogger(WandbLogger):
-    """Lightning's logger; a run that cannot be shown is kept on disk and goes on.
+    """Lightning's logger, which falls back to an offline run and finishes each run.
 
-    Lightning's leaves the run open to the end of the process, where nobody tells what a dead server
-    did not take, and where a second run of the process would be logged into the first.
+    Lightning's own leaves the run open until the process exits: what a dead server did not receive
+    is not reported, and a second run in the process is logged into the first.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,10 +39,10 @@ class OfflineFallbackWandbLogger(WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The run, begun where there is none yet.
+        """The W&B run, started if there is none.
 
         Raises:
-            NirganError: W&B cannot even begin one offline.
+            NirganError: W&B cannot start a run, not even offline.
         """
         if self._experiment is None:
             self._begin()
@@ -63,7 +63,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
     def _offline_run(self) -> Any:
         import wandb  # noqa: PLC0415 (an extra)
 
-        settings = wandb.setup().settings  # the environment is not read again
+        settings = wandb.setup().settings  # changed here, since the environment is read only once
         before, settings.mode = settings.mode, "offline"
         try:
             return super().experiment
@@ -74,7 +74,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """End the run; what the server did not take is said once."""
+        """Finish the run, and report what the server did not receive."""
         super().finalize(status)
         if (run := self._experiment) is None:
             return
@@ -87,7 +87,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
                 f"and {folder} are whole; send the rest later with "
                 f"`wandb sync --include-online {folder}`."
             )
-        # Whoever goes on with this trainer goes on with this run.
+        # A further fit with this trainer continues this run.
         self._experiment, self._wandb_init["id"] = None, run.id
 
 

@@ -1,4 +1,4 @@
-"""A trained method, on pictures of any kind and any size."""
+"""`Colorizer`: applies a trained generator to pictures of any kind and size, tile by tile."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -41,38 +41,38 @@ from nirgan.utils.recording import UnknownArgumentsError, describe
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Rect], Tensor]
-"""Gives the part of the bands that is asked for, B x h x w in [0, 1]."""
+"""Reads a part of the bands, B x h x w in [0, 1]."""
 Write = Callable[[Rect, Tensor], None]
-"""Takes a part's colors, B x 3 x h x w in [0, 1]."""
+"""Writes the colors of a part, B x 3 x h x w in [0, 1]."""
 
 SCENE_PX = 1024
-"""Height and width, in pixels, of what of a raster is taken for a scene."""
+"""Height and width in pixels of the windows of a raster that a generator sees as scenes."""
 BLOCK_PX = 256
-"""Cores of tiles are multiples of this where that is possible, as blocks of rasters are."""
+"""If possible, the cores of tiles are multiples of this many pixels, like the blocks of rasters."""
 CPU_TILE_BYTES = 768 * 2**20
-"""Bytes that a tile may need on the CPU, of however many there are."""
+"""Memory in bytes that a tile may take on the CPU, at most."""
 ACTIVATIONS_PER_LIVE_ONE = 3
-"""A forward pass makes so many times the numbers that it keeps at any time, or more."""
+"""Activations of a forward pass for each one that is in memory at the same time, at least."""
 
 
 class Colorizer:
-    """A generator, the device that it runs on, and how it is to be fed.
+    """Applies a generator to pictures.
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1]; it is copied.
-        name: Of the model, for messages and metadata.
-        digest: Of its weights.
+        name: Name of the model, for messages and metadata.
+        digest: Hash of its weights, likewise.
         device: None: the GPU if there is one, else the CPU.
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
-        receptive_field: How far the generator looks; None: it is measured when that is needed.
+        receptive_field: That of the generator; None: it is measured when it is needed.
         config: What is saved with the generator, see `nirgan.inference.models.pretrained`.
 
     Attributes:
-        scale: Which camera values are black and white where nobody says: as it was trained.
+        scale: The default of which camera values are black and white: as in training.
 
     Raises:
-        NirganError: The tile or the configuration's scale is none.
+        NirganError: The tile or the configuration's scale is invalid.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Colorizer:
         if tile is not None and tile < 1:
             raise NirganError(f"--tile {tile}: expected 1 or more pixels")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        # The caller's goes on training, on the device that it is on.
+        # The caller's generator stays as it is, on its device.
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
         self.generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name, self.digest = name or type(generator).__name__, digest
@@ -108,23 +108,23 @@ class Colorizer:
         """Write a folder that `nirgan.load` reads, and that can be uploaded to the hub.
 
         Args:
-            folder: Made if need be.
-            card: Its README.md; None writes one of what is known.
+            folder: Created if needed.
+            card: Its README.md; None generates one.
 
         Raises:
-            NirganError: It cannot be written, or the model does not say of which class it is.
+            NirganError: It cannot be written, or the class of the generator is not known.
         """
         save(folder, self.generator, self.config, card)
 
     @property
     def title(self) -> str:
-        """What made the colors, for metadata."""
+        """Name and version of the model, for metadata."""
         digest = f" ({self.digest})" if self.digest else ""
         return f"nirgan {__version__}, model {self.name}{digest}"
 
     @cached_property
     def receptive_field(self) -> ReceptiveField:
-        """How far the generator looks."""
+        """The receptive field of the generator."""
         if self._receptive_field is not None:
             return self._receptive_field
         on_cpu = self.device.type == "cpu"
@@ -134,7 +134,7 @@ class Colorizer:
 
     @property
     def by_scene(self) -> bool:
-        """Whether rasters have to be cut into scenes, see `colorize_windows`."""
+        """Whether rasters are cut into scenes, see `colorize_windows`."""
         return any(getattr(m, "by_scene", False) for m in self.generator.modules())
 
     def __call__(
@@ -144,22 +144,22 @@ class Colorizer:
         output: str | Path | Sequence[str | Path] | None = None,
         band: int | None = None,
     ) -> Any:
-        """Colorize a picture, and give the same kind back.
+        """Colorize a picture; returns the kind of object that was given.
 
         Args:
             image: A numpy array, tensor or PIL image, see `nirgan.inference.conversions`; the path
                 of a picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
-            output: The file to write, for a path; beside it, NAME_colour, if None. For a list of
-                paths as many files, or a folder where their names are kept.
+            output: The file to write, for a path; None: NAME_colour beside it. For a list of paths,
+                as many files, or a folder for files of the same names.
             band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
-            The same kind, in color: of a path the path of the file written.
+            The same kind, in color; for a path, the path of the file that was written.
 
         Raises:
-            NirganError: It is no picture that can be used, or `output` does not go with it.
+            NirganError: The picture cannot be used, or `output` does not match it.
 
         >>> import numpy as np
         >>> from nirgan import load
@@ -177,7 +177,8 @@ class Colorizer:
             return self._file(Path(image), how, output, band)
         if output is not None:
             raise NirganError(
-                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes back as one"
+                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes "
+                "back as one"
             )
         handed = parse_input(image, band)
         limits = how.limits(handed.bands, "the picture")
@@ -205,13 +206,13 @@ class Colorizer:
         depth: int,
         degrees: Pixels | None = None,
     ) -> Pixels:
-        """Colorize a picture into what is written: beside both, memory of a fixed size is taken.
+        """Colorize a picture into an array for writing, with a bounded amount of further memory.
 
         Args:
             picture: H x W.
-            limits: Of its camera values.
-            depth: Bits a channel, 8 or 16.
-            degrees: H x W of float32; takes the error that is to be expected.
+            limits: Its camera values of black and white.
+            depth: Bits per channel, 8 or 16.
+            degrees: Array, H x W float32, that the expected angular error is written to.
 
         Returns:
             H x W x 3, or 4 where the picture has an alpha channel; uint8 or uint16.
@@ -256,20 +257,20 @@ class Colorizer:
         return rgb
 
     def colorize_windows(self, height: int, width: int, read: Read, write: Write) -> None:
-        """Colorize a raster of which no more than a row of windows is in memory.
+        """Colorize a raster with no more than a row of windows in memory.
 
-        A network that sees whole scenes is shown windows of `SCENE_PX` pixels that overlap by half,
-        each as a picture of its own, and its colors fade from one into the next.
+        A generator with `by_scene` gets windows of `SCENE_PX` pixels that overlap by half, each as
+        a picture of its own, whose colors are blended.
 
         Args:
             height: Of the raster.
             width: Likewise.
-            read: Gives windows, which overlap; some twice, if the network looks at the whole.
-            write: Takes windows, which cover the raster once, row by row.
+            read: Reads windows, which overlap; called twice for some if there are global layers.
+            write: Writes windows, which cover the raster once, row by row.
 
         Raises:
-            NirganError: A tile of the least size does not fit into the memory; nor does the
-                raster, if the network looks at all of it in ways that cannot be divided.
+            NirganError: The smallest tile does not fit into memory, or the whole raster, if the
+                receptive field is unlimited.
         """
         if not self.by_scene:
             self._by_tiles(height, width, read, write)
@@ -304,16 +305,16 @@ class Colorizer:
         high, wide = padded_size(height, width, self.receptive_field.stride)
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
 
-        def shown(place: Tile) -> Tensor:
+        def shown(tile: Tile) -> Tensor:
             window = Rect(
-                min(place.top, height - 1),
-                min(place.left, width - 1),
-                min(place.bottom, height),
-                min(place.right, width),
+                min(tile.top, height - 1),
+                min(tile.left, width - 1),
+                min(tile.bottom, height),
+                min(tile.right, width),
             )
             part = read(window).unsqueeze(1).to(self.device)
-            down = place.bottom - place.top - part.shape[-2]
-            across = place.right - place.left - part.shape[-1]
+            down = tile.bottom - tile.top - part.shape[-2]
+            across = tile.right - tile.left - part.shape[-1]
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
@@ -323,18 +324,18 @@ class Colorizer:
             else nullcontext()
         )
         with torch.inference_mode(), told:
-            for place in tiles:
-                top, left, bottom, right = place.core
+            for tile in tiles:
+                top, left, bottom, right = tile.core
                 window = Rect(top, left, min(bottom, height), min(right, width))
                 if window.bottom <= top or window.right <= left:
                     continue  # beyond the picture
                 if parts:
-                    set_tile(self.generator, place)
-                colors = self._run(shown(place))
+                    set_tile(self.generator, tile)
+                colors = self._run(shown(tile))
                 inner = (
                     ...,
-                    slice(top - place.top, window.bottom - place.top),
-                    slice(left - place.left, window.right - place.left),
+                    slice(top - tile.top, window.bottom - tile.top),
+                    slice(left - tile.left, window.right - tile.left),
                 )
                 write(window, colors[inner].cpu())
 
@@ -346,7 +347,7 @@ class Colorizer:
             return signed_to_unit(self.generator(triplet)).clamp_(0, 1)
 
     def _core(self, high: int, wide: int) -> int:
-        """Height and width of a tile's core for a picture of a size."""
+        """Height and width of the core of a tile, for the size of a picture."""
         longest = max(high, wide)
         if self.receptive_field.radius is None:
             return longest
@@ -362,7 +363,7 @@ class Colorizer:
 
     @property
     def _pixels(self) -> int:
-        """How many fit into what a tile may take of the memory."""
+        """How many pixels fit into the memory of a tile."""
         if self.device.type == "cuda":
             free = torch.cuda.mem_get_info(self.device)[0] // 2
         else:
@@ -375,10 +376,10 @@ class Colorizer:
 
 
 def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
-    """Where each of several pictures is written.
+    """The output file of each picture.
 
     Raises:
-        NirganError: As many files are not given, or two would be one.
+        NirganError: The numbers differ, or two pictures have the same output.
     """
     if isinstance(output, str | Path):
         if not all(isinstance(image, str | Path) for image in images):
@@ -396,6 +397,6 @@ def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
 
 
 def _of_memory(error: Exception) -> bool:
-    """Whether memory is what was missing; on the CPU, torch says so in words alone."""
+    """Whether an error is for lack of memory; on the CPU, torch has no class for it."""
     kinds = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, kinds) or "allocate memory" in str(error)

@@ -1,13 +1,13 @@
-"""What a program hands over as a picture, and what it gets back: the same kind.
+"""Converts numpy arrays, tensors and PIL images to NIR bands, and colors back to the same kind.
 
-| handed over | shape and values | back |
+| input | shape and values | output |
 |---|---|---|
 | numpy array | H x W, H x W x 1, or H x W x 3 of one band; uint8, uint16, or float | H x W x 3 |
 | several in one array | B x H x W x 1 or 3 | B x H x W x 3 |
 | tensor | H x W, C x H x W or B x C x H x W, C 1 or 3; the same types | C is 3, same device |
 | PIL image | one band or three equal ones, with or without alpha | RGB or RGBA |
 
-What passes for one band in three channels, `nirgan.data.channels` says.
+`nirgan.data.channels` decides which pictures of three channels are accepted as one band.
 
 >>> import torch
 >>> from PIL import Image
@@ -33,16 +33,16 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 
 Back = Callable[[Tensor], Any]
-"""From colors, B x 3 x H x W in [0, 1], to what was handed over."""
+"""Converts colors, B x 3 x H x W in [0, 1], to the kind of the input."""
 
 
 @dataclass(frozen=True)
 class NirInput:
-    """A picture, or several of one size.
+    """One or several pictures of the same size.
 
     Attributes:
         bands: B x H x W, camera values.
-        back: Makes the same kind of the colors.
+        back: Converts colors to the kind of the input.
     """
 
     bands: Pixels
@@ -50,14 +50,14 @@ class NirInput:
 
 
 def parse_input(image: Any, band: int | None = None) -> NirInput:
-    """Find the NIR bands of what was handed over.
+    """Extract the NIR bands of an input.
 
     Args:
-        image: See above.
+        image: See the table in this module.
         band: The channel that is near-infrared, from 1 on; None: all hold it.
 
     Raises:
-        NirganError: It is no picture, or one in color, or has no such channel.
+        NirganError: It is not a picture, is in color, or has no such channel.
     """
     if isinstance(image, Image.Image):
         return _pil(image, band)
@@ -72,7 +72,7 @@ def parse_input(image: Any, band: int | None = None) -> NirInput:
 
 
 def from_unit(colors: Tensor, kind: np.dtype[Any]) -> Pixels:
-    """[0, 1] to the whole range of a type, rounded; floats stay as they are."""
+    """Scale [0, 1] to the whole range of an integer type, rounded; floats are unchanged."""
     if not np.issubdtype(kind, np.integer):
         return colors.numpy().astype(kind)
     scaled = (colors * np.iinfo(kind).max).round_().clamp_(0, np.iinfo(kind).max)
@@ -141,7 +141,7 @@ def _pil(image: Image.Image, band: int | None) -> NirInput:
 
 
 def _one_band(pictures: Pixels, band: int | None) -> Pixels:
-    """H x W x C or B x H x W x C to the same without C."""
+    """Reduce H x W x C or B x H x W x C to one channel, without the last axis."""
     if band is not None:
         several = pictures if pictures.ndim == 4 else pictures[None]
         chosen = np.stack([choose_channel(one, None, band, "the picture") for one in several])

@@ -1,6 +1,6 @@
-"""From a name or a file to a `Colorizer`.
+"""`load`: makes a `Colorizer` from a name, a file or a repository.
 
-Not in models/, which `Colorizer` writes with: here a `Colorizer` is made of what models/ reads.
+It is not in models/, since `Colorizer` imports models/ for writing.
 """
 
 from pathlib import Path
@@ -62,13 +62,12 @@ def load(
             saved.name,
             saved.digest,
             config=saved.config,
-            receptive_field=getattr(
-                saved.generator, "reach", None
-            ),  # one that cannot be measured tells it
+            # That of an exported model is in its file.
+            receptive_field=getattr(saved.generator, "receptive_field", None),
             device=device,
             precision=precision,
             tile=tile,
         )
-    except (RuntimeError, AssertionError) as error:  # torch has several for devices
+    except (RuntimeError, AssertionError) as error:  # what torch raises for devices
         reason = str(error).partition("\n")[0]
         raise NirganError(f"--device {device}: {reason}") from error

@@ -1,8 +1,8 @@
-"""How far a network looks, measured, and the tiles that follow from it.
+"""Measures the receptive field of a network, and divides pictures into tiles accordingly.
 
-A tile has a core, whose colors are kept, and a halo around it, which they are computed from too.
-With a halo as wide as the network looks, and cuts where its strided layers begin a step, cores are
-what the whole picture would have given there.
+A tile has a core, whose colors are kept, and a halo around it. If the halo is as wide as the radius
+of the receptive field, and tiles are aligned with the stride of the network, the colors of the
+cores equal those of the whole picture.
 """
 
 import warnings
@@ -17,10 +17,10 @@ from torch.overrides import TorchFunctionMode
 from nirgan.networks.global_layers import Tile, global_statistics
 
 MIN_SIDE_PX = 64
-"""Least height and width that a network is shown; several fail on a few pixels."""
+"""Least height and width in pixels of a network's input; some networks fail on less."""
 
 MAX_RADIUS_PX = 2048
-"""A network that looks further than this is taken for one that looks at everything."""
+"""A receptive field of a larger radius, in pixels, counts as unlimited."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Rect:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """How a network looks at a picture.
+    """The receptive field of a network.
 
     Attributes:
-        stride: The step of its strided layers: moved by this many pixels, a picture gives the same
-            colors, moved.
-        radius: How many pixels away a pixel has an influence, a multiple of `stride`; None if
-            everywhere.
-        activations_per_pixel: Numbers that a forward pass makes for one pixel.
+        stride: The product of its strides: a picture that is shifted by this many pixels gives
+            colors that are shifted alike.
+        radius: Distance in pixels up to which a pixel influences others, a multiple of `stride`;
+            None if it is unlimited.
+        activations_per_pixel: Values that a forward pass computes for one pixel.
     """
 
     stride: int
@@ -57,16 +57,16 @@ class ReceptiveField:
 
 @torch.inference_mode()
 def measure_receptive_field(network: nn.Module) -> ReceptiveField:
-    """Measure a network in eval mode, in float32 on the CPU.
+    """Measure the receptive field of a network in eval mode, in float32 on the CPU.
 
-    Not-a-number spreads through every layer to all that depends on it, whatever the weights: what
-    half a strip full of it leaves untouched lies out of reach.
+    NaN spreads through every layer to all outputs that depend on it, whatever the weights. So half
+    of a strip is filled with NaN; the outputs that stay finite lie outside of its influence.
     """
     stride, activations_per_pixel = _stride(network)
     whole = Tile(0, 0, 512, 512, (0, 0, 512, 512), 512, 512)
-    # oneDNN may compute in blocks, in which not-a-number spreads further than it should.
+    # oneDNN may compute in blocks, in which NaN spreads further.
     with (
-        warnings.catch_warnings(action="ignore"),  # of TF32, which is not asked for
+        warnings.catch_warnings(action="ignore"),  # about TF32
         torch.backends.mkldnn.flags(enabled=False),
         global_statistics(network, network, lambda: [(_noise(512, 512), whole)]),
     ):
@@ -79,7 +79,7 @@ def measure_receptive_field(network: nn.Module) -> ReceptiveField:
 
 
 def _stride(network: nn.Module) -> tuple[int, float]:
-    """`ReceptiveField.period` and `ReceptiveField.floats`: layers whose width grows with the picture's tell both."""
+    """Stride and activations per pixel, from the layers whose width grows with the picture's."""
     small, large = _Sizes(), _Sizes()
     for sizes, width in ((small, 256), (large, 512)):
         with sizes:
@@ -90,7 +90,7 @@ def _stride(network: nn.Module) -> tuple[int, float]:
 
 
 class _Sizes(TorchFunctionMode):
-    """Notes the width of all that is made, and how many numbers."""
+    """Records the widths of all tensors that are computed, and counts their values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ def _halo(network: nn.Module, stride: int, turned: bool) -> int | None:
         if halo < half:
             other = (changed[:2] - changed[2:]).abs()
             apart = max(other[0, ..., half + halo :].max(), other[1, ..., : half - halo].max())
-            return halo if apart < 1e-4 else None  # something took no notice of not-a-number
+            return halo if apart < 1e-4 else None  # some layer does not propagate NaN
         width *= 2
     return None
 
@@ -146,20 +146,20 @@ def _up(number: int, step: int) -> int:
 
 
 def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
-    """The size that a network is shown a picture in: no smaller, and whole periods."""
+    """The size that a picture is padded to: at least `MIN_SIDE_PX`, a multiple of the stride."""
     return _up(max(height, MIN_SIDE_PX), stride), _up(max(width, MIN_SIDE_PX), stride)
 
 
 def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
-    """All tiles of a picture, row by row; those at its end are no smaller than the others.
+    """All tiles of a picture, row by row; those at its edges are not smaller than the others.
 
-    Nor is one at an edge smaller than `MIN_SIDE_PX`: exported programs pad what is, and so move the edge.
+    None is smaller than `MIN_SIDE_PX`: exported programs pad smaller ones, which shifts edges.
 
     Args:
-        height: Of the picture, whole periods.
+        height: Of the picture, a multiple of the stride.
         width: Likewise.
-        core: Height and width of the inner part, whole periods.
-        halo: Around it, where the picture goes on, whole periods.
+        core: Height and width of the inner part, a multiple of the stride.
+        halo: Width of the margin around it, inside of the picture, a multiple of the stride.
     """
     least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
     for top in range(0, height, core):
@@ -177,9 +177,9 @@ def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
 
 
 class Blending:
-    """Windows of a raster that overlap by half, and fade into one another.
+    """Blends windows of a raster that overlap by half.
 
-    Where they lie, and so what they show, depends on the raster alone.
+    The windows depend only on the size of the raster.
 
     Args:
         height: Of the raster.
@@ -194,17 +194,17 @@ class Blending:
 
     @property
     def windows(self) -> Iterator[Rect]:
-        """All of them, row by row."""
+        """All windows, row by row."""
         for top, bottom in self.rows:
             for left, right in self.columns:
                 yield Rect(top, left, bottom, right)
 
     def add(self, window: Rect, values: Tensor) -> Iterator[tuple[Rect, Tensor]]:
-        """Take what was found in the next window; give what no further one changes.
+        """Add the values of the next window; yields the parts that are complete.
 
         Args:
             window: The next of `windows`.
-            values: Of its pixels, B x C x h x w.
+            values: B x C x h x w.
 
         Yields:
             A part of the raster, and its values; the parts of all windows cover it once.
@@ -237,7 +237,7 @@ class Blending:
         return [(start, min(start + 2 * self.half, length)) for start in starts]
 
     def _weights(self, start: int, end: int, axis: list[tuple[int, int]], like: Tensor) -> Tensor:
-        """Of a window's pixels along an axis; those of all windows at a pixel sum up to 1."""
+        """Weights of a window along an axis; those of all windows sum up to 1 at each pixel."""
         rising = (torch.arange(end - start, device=like.device) + 0.5) / self.half
         weights = torch.ones_like(rising)
         if start > 0:

@@ -1,9 +1,9 @@
-"""How far colors may be off, told from the colors themselves.
+"""Estimates the angular error of colors from the colors themselves.
 
-A network that descends a distance gives vivid colors only where it dares, and an error of one size
-turns a dark color farther than a bright one. On scenes that a network had not seen, the angle to
-grey over the brightness foretold the true angular error better than how far the colors move when
-the picture is mirrored or made brighter, which takes six passes (`benchmarks/card.py` measures it).
+A network that minimizes a distance gives vivid colors only where it is confident, and an error of
+the same size turns a dark color by a larger angle. On unseen scenes, the angle to grey divided by
+the brightness predicts the true angular error better than the changes of colors under mirroring and
+brightening, which take six passes (`benchmarks/card.py` measures both).
 """
 
 import torch
@@ -12,15 +12,15 @@ from torch import Tensor
 from nirgan.metrics.functional import angular_error
 
 MIN_ERROR_DEG = 2.0
-"""Degrees that are added to the angle to grey: also what is grey may be wrong."""
+"""Degrees that are added to the angle to grey, since grey may be wrong too."""
 BRIGHTNESS_OFFSET = 0.1
-"""Is added to the brightness, which may be 0."""
+"""Added to the brightness, in [0, 1], which is divided by and may be 0."""
 CALIBRATION_FACTOR = 1.4
-"""Brings the map near the true error's mean: 4.8 degrees for 4.2 on the default's unseen scenes."""
+"""Scales the estimate to the mean of the true error: 4.8 for 4.2 degrees on unseen scenes."""
 
 
 def expected_error(colors: Tensor) -> Tensor:
-    """Angular error that is to be expected.
+    """The expected angular error.
 
     Args:
         colors: B x 3 x H x W in [0, 1].

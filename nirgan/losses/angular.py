@@ -1,4 +1,4 @@
-"""Losses for the direction of colors."""
+"""Losses on the angle between RGB vectors."""
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from nirgan.utils.recording import Recorded
 class AngularLoss(Recorded, nn.Module):
     """Mean of 1 - cos(angle) between predicted and true RGB vectors, from 0 to 1.
 
-    The angle itself has a kink at 0, where its gradient jumps; 1 - cos is smooth there, and counts
-    large angles by their square.
+    The gradient of the angle itself jumps at 0; 1 - cos is smooth there, and about proportional to
+    the square of the angle.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ class AngularLoss(Recorded, nn.Module):
 
 
 class AngleLoss(Recorded, nn.Module):
-    """Mean angle between predicted and true RGB vectors, in radians: what eq. 5 measures."""
+    """Mean angle between predicted and true RGB vectors, in radians (eq. 5)."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar."""
@@ -29,13 +29,13 @@ class AngleLoss(Recorded, nn.Module):
 
 
 class ColoredAngleLoss(Recorded, nn.Module):
-    """As `AngleLoss`, over those pixels alone where the truth's CIELAB chroma exceeds 15.
+    """`AngleLoss` over the pixels where the truth's CIELAB chroma exceeds 15.
 
-    What has color is rare, and a network that is unsure gives it up first.
+    Such pixels are rare, and uncertain networks make them grey.
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar, 0 where none has color."""
+        """The loss of pictures, both B x 3 x H x W in [0, 1]: a scalar, 0 if no pixel has color."""
         colored = is_colored(target)
         return (_angles(prediction, target) * colored).sum() / colored.sum().clamp(min=1)
 
@@ -43,7 +43,7 @@ class ColoredAngleLoss(Recorded, nn.Module):
 def _angles(prediction: Tensor, target: Tensor) -> Tensor:
     """As `nirgan.metrics.functional.angular_error`, B x H x W in radians.
 
-    It is rounded off below 0.06 degrees, so that its gradient is finite.
+    It is smoothed below 0.06 degrees, so that its gradient is finite.
     """
     u, v = (
         x * _squared_length(x).clamp(min=1e-8).rsqrt()[:, None]
@@ -54,6 +54,6 @@ def _angles(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def _squared_length(vectors: Tensor) -> Tensor:
-    """Channel by channel: sums over an axis of three numbers take torch many times as long."""
+    """Channel by channel: torch takes much longer for sums over an axis of three numbers."""
     red, green, blue = vectors.unbind(1)
     return red * red + green * green + blue * blue

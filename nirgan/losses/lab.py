@@ -1,4 +1,4 @@
-"""A loss in a space where distances are what people see."""
+"""A loss in CIELAB, where distances approximate perceived differences."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from nirgan.utils.recording import Recorded
 
 
 class LabLoss(Recorded, nn.Module):
-    """Mean absolute difference of L, a and b of CIELAB, as a part of 100."""
+    """Mean absolute difference of L, a and b of CIELAB, divided by 100."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of pictures, both B x 3 x H x W, sRGB in [0, 1]: a scalar."""

@@ -1,4 +1,4 @@
-"""A loss for structure."""
+"""A loss on the structural similarity."""
 
 from typing import cast
 

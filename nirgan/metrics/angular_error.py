@@ -19,9 +19,9 @@ class AngularError(Metric):
         convention: `exact` leaves out pixels without color (and counts them in
             `undefined_pixels`); `epsilon` is the usual one with 1e-6 in the denominator, see
             `nirgan.metrics.functional.angular_error`.
-        least_chroma: Only pixels count where the truth's CIELAB chroma exceeds this; None: all do.
-            Over all pixels, a picture without color scores well.
-        kwargs: Of `torchmetrics.Metric`.
+        least_chroma: Only pixels where the truth's CIELAB chroma exceeds this count; None: all.
+            Over all pixels, grey pictures have a low error.
+        kwargs: Arguments of `torchmetrics.Metric`.
 
     Example:
         >>> import torch
@@ -58,7 +58,7 @@ class AngularError(Metric):
             raise ValueError(f"convention is {convention!r}, expected 'exact' or 'epsilon'")
         self.reduction, self.convention = reduction, convention
         self.least_chroma = least_chroma
-        # Both means are kept, so that metrics that differ in the reduction share their states.
+        # Both sums are kept, so that metrics of different reductions can share their states.
         for name in ("total", "count", "images_total", "images", "undefined"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 

@@ -1,4 +1,4 @@
-"""How different two colors look: CIEDE2000."""
+"""The CIEDE2000 color difference."""
 
 from typing import Any
 

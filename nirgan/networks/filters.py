@@ -22,7 +22,7 @@ def joint_bilateral(
     """
     height, size = pictures.shape[-2], 2 * radius + 1
     padded = pad(torch.cat([pictures, guide], 1), (radius,) * 4, mode="reflect")
-    # Last axis: the pixels of a row of the window. A whole window at once needs too much memory.
+    # Row by row of the window, since a whole window at once needs too much memory.
     windows = padded.unfold(3, size, 1)
     offsets = torch.arange(-radius, radius + 1, device=guide.device)
     total, weights = torch.zeros_like(pictures), torch.zeros_like(guide)
@@ -43,8 +43,8 @@ def locally_normalized(band: Tensor, radius: int, floor: float = 0.05) -> Tensor
     Args:
         band: B x 1 x H x W.
         radius: Of the window, in pixels.
-        floor: Least standard deviation that is divided by, so that noise stays small where there is
-            nothing else.
+        floor: Least standard deviation that is divided by, so that noise is not amplified in
+            uniform areas.
     """
     size = 2 * radius + 1
 

@@ -1,8 +1,8 @@
-"""Layers that look at the whole picture, and how they can be told of it a tile at a time.
+"""Layers whose output depends on the whole picture, and how to run them tile by tile.
 
-A convolution needs its neighbourhood; instance norm needs the mean of all of a picture, and a
-global branch all of it, scaled down. Such a layer can be shown the tiles of a picture first, see
-`global_statistics`, and holds then what it would have seen of the whole.
+A convolution needs a neighbourhood; instance norm needs the mean over the whole picture, and a
+global branch needs all of it, scaled down. Such a layer can gather its statistics from the tiles of
+a picture first, see `global_statistics`, and then gives what it would give of the whole.
 """
 
 from abc import abstractmethod
@@ -43,10 +43,10 @@ class Tile:
 
 
 class GatheredError(Exception):
-    """A layer has taken note of a tile; what follows it has to wait for the others.
+    """Stops a forward pass at a layer that has gathered a tile and needs the others first.
 
     Args:
-        layer: Which one.
+        layer: The layer.
     """
 
     def __init__(self, layer: "GlobalLayer") -> None:
@@ -57,11 +57,13 @@ class GatheredError(Exception):
 class GlobalLayer(nn.Module):
     """A layer whose output at one place depends on all of its input.
 
-    One of its own kind adds `compute_statistics`, `add` and `finish`.
+    A subclass implements `compute_statistics`, `add` and `finish`.
 
     Attributes:
-        by_scene: A raster, which is no scene, has to be shown to it in windows, each a picture of
-            its own.
+        by_scene: Whether a raster, which shows more than a scene, has to be cut into windows, each
+            a picture of its own.
+        whole_statistics: Those of the whole picture, while `global_statistics` is active.
+        tile: Where the current input lies in the picture, while `global_statistics` is active.
     """
 
     by_scene = False
@@ -69,36 +71,36 @@ class GlobalLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.whole_statistics: Any = None
-        self.place: Tile | None = None
+        self.tile: Tile | None = None
 
     def smooth(self, known: Any) -> Any:
-        """What is taken in place of what is known of a picture; videos put another in its place."""
+        """What is used instead of a picture's statistics; videos replace this by a running mean."""
         return known
 
     @abstractmethod
     def compute_statistics(self, x: Tensor) -> Any:
-        """What the layer has to know, of an input that is whole."""
+        """The statistics of an input that is a whole picture."""
 
     @abstractmethod
-    def add(self, x: Tensor, place: Tile) -> None:
-        """Take note of a tile."""
+    def add(self, x: Tensor, tile: Tile) -> None:
+        """Add a tile to the statistics."""
 
     @abstractmethod
     def finish(self) -> Any:
-        """What `compute_statistics` would have given, after all tiles; begin anew."""
+        """The statistics of all tiles, as `compute_statistics` of the whole; resets the sums."""
 
     def statistics(self, x: Tensor) -> Any:
-        """What the layer has to know: held, or of `x` itself."""
+        """The statistics of the whole picture if they are known, else those of `x`."""
         if self.whole_statistics is not None:
             return self.whole_statistics
-        if self.place is not None:
-            self.add(x, self.place)
+        if self.tile is not None:
+            self.add(x, self.tile)
             raise GatheredError(self)
         return self.smooth(self.compute_statistics(x))
 
 
 class Moments(GlobalLayer):
-    """Needs mean and mean square of every channel, over all of a picture."""
+    """A layer that needs the mean and the mean square of every channel over the whole picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,9 +110,9 @@ class Moments(GlobalLayer):
         """Mean and mean square, both B x C x 1 x 1, of B x C x H x W."""
         return x.mean((2, 3), keepdim=True), x.square().mean((2, 3), keepdim=True)
 
-    def add(self, x: Tensor, place: Tile) -> None:
-        """Sums of a tile's core."""
-        core = place.core_of(x).double()
+    def add(self, x: Tensor, tile: Tile) -> None:
+        """Add the sums of a tile's core."""
+        core = tile.core_of(x).double()
         ones = torch.ones_like(core[:, :1])
         sums = torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
         self._sums = sums if self._sums is None else self._sums + sums
@@ -135,7 +137,7 @@ class InstanceNorm(Moments):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize B x C x H x W."""
-        if self.whole_statistics is None and self.place is None:
+        if self.whole_statistics is None and self.tile is None:
             return instance_norm(x, eps=self.eps)
         mean, square = cast(tuple[Tensor, Tensor], self.statistics(x))
         scale = torch.rsqrt(square - mean.square() + self.eps)
@@ -162,15 +164,15 @@ class Thumbnail(GlobalLayer):
         """See `forward`."""
         return interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
 
-    def add(self, x: Tensor, place: Tile) -> None:
-        """Those pixels whose upper left neighbour lies in a tile's core."""
-        top, left, bottom, right = place.core
-        rows, lower, down = _between(place.height, self.size, top, bottom, x.device)
-        columns, right_of, across = _between(place.width, self.size, left, right, x.device)
+    def add(self, x: Tensor, tile: Tile) -> None:
+        """Fill in the pixels whose upper left neighbour lies in the tile's core."""
+        top, left, bottom, right = tile.core
+        rows, lower, down = _between(tile.height, self.size, top, bottom, x.device)
+        columns, right_of, across = _between(tile.width, self.size, left, right, x.device)
         if self._pixels is None:
             self._pixels = x.new_zeros(*x.shape[:2], self.size, self.size)
-        y = torch.stack([lower, (lower + 1).clamp(max=place.height - 1)]) - place.top
-        z = torch.stack([right_of, (right_of + 1).clamp(max=place.width - 1)]) - place.left
+        y = torch.stack([lower, (lower + 1).clamp(max=tile.height - 1)]) - tile.top
+        z = torch.stack([right_of, (right_of + 1).clamp(max=tile.width - 1)]) - tile.left
         upper, under = (torch.lerp(x[:, :, v][..., z[0]], x[:, :, v][..., z[1]], across) for v in y)
         mixed = torch.lerp(upper, under, down[:, None])
         self._pixels[:, :, rows[:, None], columns] = mixed
@@ -192,11 +194,11 @@ def _between(
     return places[mine], before[mine], (exact - before)[mine].float()
 
 
-def set_tile(network: nn.Module, place: Tile) -> None:
-    """Tell a network where the next tile lies."""
+def set_tile(network: nn.Module, tile: Tile) -> None:
+    """Tell all global layers of a network where the next tile lies."""
     for module in network.modules():
         if isinstance(module, GlobalLayer):
-            module.place = place
+            module.tile = tile
 
 
 @contextmanager
@@ -205,9 +207,9 @@ def global_statistics(
     run: Callable[[Tensor], Any],
     tiles: Callable[[], Iterable[tuple[Tensor, Tile]]],
 ) -> Iterator[None]:
-    """Within, a network treats tiles as parts of one picture; tell it `set_tile` which one it is.
+    """Let a network treat tiles as parts of one picture; call `set_tile` before each of them.
 
-    Every layer that looks at the whole costs a pass over the tiles, up to that layer.
+    Every global layer costs a pass over all tiles, up to that layer.
 
     Args:
         network: In eval mode.
@@ -218,10 +220,10 @@ def global_statistics(
     try:
         while any(layer.whole_statistics is None for layer in layers):
             stopped = None
-            for tile, place in tiles():
-                set_tile(network, place)
+            for pixels, tile in tiles():
+                set_tile(network, tile)
                 try:
-                    run(tile)
+                    run(pixels)
                     break  # the others are not used
                 except GatheredError as gathered:
                     stopped = gathered.layer
@@ -231,4 +233,4 @@ def global_statistics(
         yield
     finally:
         for layer in layers:
-            layer.whole_statistics = layer.place = None
+            layer.whole_statistics = layer.tile = None

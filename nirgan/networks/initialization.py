@@ -1,4 +1,4 @@
-"""Initial weights."""
+"""Initial weights of networks, random or pretrained."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,13 +27,13 @@ _PRETRAINED = ContextVar("pretrained", default=True)
 
 
 def pretrained() -> bool:
-    """Whether networks that ask for published weights are to load them."""
+    """Whether networks with pretrained weights are to load them."""
     return _PRETRAINED.get()
 
 
 @contextmanager
 def skip_pretrained() -> Iterator[None]:
-    """Within, networks load no published weights, since others are loaded next."""
+    """Do not load pretrained weights inside of the block, since others are loaded after it."""
     token = _PRETRAINED.set(False)
     try:
         yield

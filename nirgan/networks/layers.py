@@ -1,4 +1,4 @@
-"""Blocks that several networks share."""
+"""Layers that several networks use."""
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -10,7 +10,7 @@ LEAKY_SLOPE = 0.2
 
 
 def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution, batch norm, leaky ReLU 0.2; stride 1, the size stays."""
+    """Convolution, batch norm, leaky ReLU 0.2; stride 1, same size."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -19,7 +19,7 @@ def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Transposed convolution, batch norm, ReLU; stride 1, the size stays."""
+    """Transposed convolution, batch norm, ReLU; stride 1, same size."""
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -28,15 +28,15 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
-    """Bring a layer's output to another's height and width, off by a pixel where a size was odd."""
+    """Resize to the height and width of another tensor; they differ by one after an odd size."""
     return interpolate(hidden, like.shape[-2:])
 
 
 class Residual(nn.Module):
-    """Two convolutions, and what went in.
+    """A residual block: two convolutions and a skip connection.
 
     Args:
-        channels: In and out.
+        channels: Of input and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,7 +51,7 @@ class Residual(nn.Module):
 
 
 def reflected(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Reflection padding, convolution, instance norm, ReLU; stride 1, the size stays."""
+    """Reflection padding, convolution, instance norm, ReLU; stride 1, same size."""
     return nn.Sequential(
         nn.ReflectionPad2d(kernel // 2),
         nn.Conv2d(inputs, outputs, kernel, bias=False),

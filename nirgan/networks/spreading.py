@@ -1,4 +1,4 @@
-"""Color spread from scribbles over a picture.
+"""Propagates color from scribbles over a picture.
 
 Levin, Lischinski and Weiss, "Colorization using optimization", SIGGRAPH 2004: pixels of similar
 luminance beside each other have similar colors. Every pixel without a scribble is the weighted
@@ -21,21 +21,21 @@ Array = npt.NDArray[Any]
 
 OFFSETS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
 SHARPNESS = 0.6
-"""Of the variance, in what a difference in luminance is divided by."""
+"""Factor of the variance in the denominator of eq. 2."""
 LEAST_VARIANCE = 1e-5
-"""Of luminance around a pixel, in [-1, 1]: below a step of 8 bits, there is noise alone."""
+"""Least variance of luminance in [-1, 1], less than of a step of 8 bits: there is only noise."""
 
 
 def spread(luminance: Array, colors: Array, clear: Array) -> Array:
-    """Fill in the colors that are not known.
+    """Fill in unknown colors.
 
     Args:
         luminance: H x W in [-1, 1].
-        colors: H x W x C; only those of clear pixels matter.
-        clear: H x W, where colors are known; at least one is.
+        colors: H x W x C; only those of `clear` pixels are used.
+        clear: H x W, where colors are known; at least one pixel.
 
     Returns:
-        H x W x C, with the known ones as they were.
+        H x W x C, with the known colors unchanged.
     """
     known = clear.ravel()
     weights = neighbor_weights(luminance)[~known]
@@ -46,7 +46,7 @@ def spread(luminance: Array, colors: Array, clear: Array) -> Array:
 
 
 def neighbor_weights(luminance: Array) -> csc_array:
-    """What each pixel takes of each of its neighbours.
+    """The weights of the neighbours of each pixel.
 
     Args:
         luminance: H x W in [-1, 1].
@@ -70,7 +70,7 @@ def neighbor_weights(luminance: Array) -> csc_array:
 
 
 def _overlap(down: int, right: int) -> tuple[slice, slice]:
-    """Where a picture has a neighbour that lies so much further down and to the right."""
+    """The pixels that have a neighbour at this offset."""
     return (
         slice(max(0, -down), -down if down > 0 else None),
         slice(max(0, -right), -right if right > 0 else None),

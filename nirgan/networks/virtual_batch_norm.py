@@ -18,10 +18,10 @@ from nirgan.utils.recording import Recorded
 
 
 class VirtualBatchNorm(Moments):
-    """The layer. `VirtualBatchNormalized` puts it in place of batch norm and runs it.
+    """The layer, which `VirtualBatchNormalized` uses instead of batch norm.
 
     Args:
-        channels: Of its input.
+        channels: Channels of its input.
         eps: Added to the variance.
     """
 
@@ -35,8 +35,8 @@ class VirtualBatchNorm(Moments):
     def forward(self, x: Tensor) -> Tensor:
         """Normalize B x C x H x W.
 
-        Where no reference is held, the batch is one: it is normalized by its own statistics, and
-        they are held for the next.
+        Without reference statistics, the batch is the reference: it is normalized by its own
+        statistics, which are stored for the next one.
         """
         wide = x.float()
         if self.reference is None:
@@ -73,7 +73,7 @@ class VirtualBatchNormalized(Recorded, nn.Module):
         self.references = 0
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """What the network gives for its inputs, each B x C x H x W."""
+        """Apply the network to its inputs, each B x C x H x W."""
         if self.training and not self.references:
             self._keep([_of_first_rank(x) for x in inputs])
         for norm in self._norms:

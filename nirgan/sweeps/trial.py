@@ -46,6 +46,9 @@ class TrialReporter(Callback):
         metric: The one that is swept for.
     """
 
+    state_key = "Watch"
+    """In checkpoints, as the first version called this class."""
+
     def __init__(self, trial: Trial, metric: str) -> None:
         self.trial, self.metric = trial, metric
         self.validations, self.value = 0, math.nan

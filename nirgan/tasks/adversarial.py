@@ -1,4 +1,4 @@
-"""Generator against discriminator: the paper's training.
+"""Conditional GAN training as in the paper: a generator against a discriminator.
 
 Suárez, Sappa and Vintimilla 2017, section 3. Names as there: y is the NIR band, z the noise on it,
 x the true color picture, G(y, z) the generated one.
@@ -31,7 +31,7 @@ from nirgan.utils.nearest_name import did_you_mean
 
 @dataclass
 class WeightRegularizer:
-    """The paper's L1 regularisation, on the weights of a single layer of the generator.
+    """The paper's L1 regularization, on the weights of a single layer of the generator.
 
     The paper names neither the layer nor the weight.
 
@@ -52,18 +52,18 @@ class AdversarialTask(ColorizationTask):
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
         discriminator: Takes a color picture (B x 3 x H x W) and the NIR band (B x 1 x H x W), both
             in [-1, 1], and returns logits of any shape.
-        adversarial_weight: Of eq. 4 in the generator's loss.
-        saturating: The generator descends log(1 - D(G)), eq. 4; otherwise it ascends log D(G).
+        adversarial_weight: Weight of eq. 4 in the generator's loss.
+        saturating: The generator minimizes log(1 - D(G)), eq. 4; otherwise it maximizes log D(G).
         reconstruction: Further losses by name. The paper has none.
-        l1: L1 regularisation of one layer's weights.
+        l1: L1 regularization of one layer's weights.
         generator_optimizer: None: the paper's Adam, learning rate 2e-4, betas 0.4 and 0.999,
             weight decay 1e-5.
         discriminator_optimizer: None: the same with beta1 0.5.
         scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
-        lr_factors: By what the learning rate of a part is multiplied, by its name,
-            `generator.encoder` say.
+        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
+            instance.
     """
 
     def __init__(
@@ -128,11 +128,11 @@ class AdversarialTask(ColorizationTask):
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
 
     def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> Tensor:
-        """What D descends: minus the value of eq. 3."""
+        """The loss of D: minus the value of eq. 3."""
         return discriminator_loss(self.discriminator(x, y), self.discriminator(generated, y))
 
     def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
-        """What G descends, weighted, by name: eq. 4, and what the configuration adds to it."""
+        """The weighted losses of G by name: eq. 4, and those of the configuration."""
         losses = {}
         if self.adversarial_weight:
             logits = self.discriminator(generated, y)
@@ -154,7 +154,7 @@ class AdversarialTask(ColorizationTask):
         return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip the gradient of the network whose turn it is, its scale for float16 taken off."""
+        """Clip the gradient of the network that is updated, after unscaling it for float16."""
         if self.gradient_clip_norm is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)

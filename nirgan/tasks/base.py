@@ -1,4 +1,4 @@
-"""What every method is, however it is trained: a task that colorizes and is judged."""
+"""The base class of all methods, trained or not: a task that colorizes and is evaluated."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,8 +46,8 @@ class TrainingData(Protocol):
 class ColorizationTask(Recorded, lightning.LightningModule):
     """A method with a generator: validation, test and prediction.
 
-    A task of its own kind adds `training_step` and `configure_optimizers`. Its checkpoints say how
-    to build it, networks and losses too, whether a configuration or a program has built it.
+    A subclass implements `training_step` and `configure_optimizers`. Checkpoints say how to build
+    the task, its networks and its losses, whether a configuration or Python has built them.
 
     Args:
         generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colors,
@@ -87,17 +87,17 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         trust: Trust = False,
         **options: Any,
     ) -> Self:
-        """Make a task as a checkpoint says, with its weights.
+        """Build a task from a checkpoint, with its weights.
 
         Args:
             checkpoint_path: A file that `fit` has written.
             map_location: See `torch.load`.
             trust: Class paths of other packages that may be imported, which runs their code; True:
                 whatever the file names.
-            options: Lightning's, and arguments that take the place of the checkpoint's.
+            options: Lightning's, and arguments that replace those in the checkpoint.
 
         Raises:
-            NirganError: It is no checkpoint, or names what is neither trusted nor this class.
+            NirganError: It is not a checkpoint, or names classes that are not trusted.
         """
         file, own = Path(checkpoint_path), f"{cls.__module__}.{cls.__qualname__}"
         named = trust or [own]
@@ -113,10 +113,10 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         return cast(Tensor, self.generator(triplet))
 
     def needs(self, *names: str) -> None:
-        """Look whether the generator has what the task asks of it.
+        """Check that the generator has the attributes that the task needs.
 
         Raises:
-            NirganError: It has not.
+            NirganError: One is missing.
         """
         if missing := [name for name in names if not hasattr(self.generator, name)]:
             raise NirganError(
@@ -140,10 +140,10 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         return cast(TrainingData, data)
 
     def run_fraction(self) -> float:
-        """How much of the run is done, 0 to 1: of its epochs, steps or time, whichever ends it.
+        """The fraction of the run that is done, 0 to 1, by its limit of epochs, steps or time.
 
         Raises:
-            NirganError: The run has no end.
+            NirganError: The run has no limit.
         """
         timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)  # type: ignore[attr-defined]
         by_time = 0.0
@@ -152,7 +152,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             by_time = spent / (spent + left)
         done = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
         by_steps = 0.0
-        if self.trainer.max_steps > 0:  # a step is one of one optimizer
+        if self.trainer.max_steps > 0:  # counts the steps of every optimizer
             by_steps = done * len(self.trainer.optimizers) / self.trainer.max_steps
         by_epochs = 0.0
         if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
@@ -162,23 +162,23 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         return min(1.0, max(by_time, by_steps, by_epochs))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Judge patches, and give callbacks the pictures: B x 3 x H x W in [0, 1]."""
+        """Evaluate patches; returns the pictures for callbacks, B x 3 x H x W in [0, 1]."""
         return {"rgb": self._judge(self.val_metrics, batch)}
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Judge whole regions."""
+        """Evaluate whole regions."""
         self._judge(self.test_metrics, batch)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Colorize whole pictures: their names, and B x 3 x H x W in [0, 1]."""
+        """Colorize whole pictures; returns their names, and B x 3 x H x W in [0, 1]."""
         return {"names": batch["names"], "rgb": signed_to_unit(self(batch["triplet"]))}
 
     def _judge(self, metrics: MetricCollection, batch: Batch) -> Tensor:
         output = signed_to_unit(self(batch["triplet"]))
         with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
-            # Some metrics of torchmetrics cannot look at channels-last tensors.
+            # Some metrics of torchmetrics raise on channels-last tensors.
             metrics.update(output.contiguous(), signed_to_unit(batch["rgb"]).contiguous())
-        # As `log_dict` does it, with the one that is monitored in the progress bar.
+        # Like `log_dict`, with the monitored metric in the progress bar.
         for name, metric in metrics.items(keep_base=False, copy_state=False):
             shown = name == "val/angular_error"
             self.log(name, metric, batch_size=len(batch["rgb"]), prog_bar=shown)

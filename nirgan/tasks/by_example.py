@@ -1,4 +1,4 @@
-"""Methods that take colors from reference pictures: from the training pictures, or given ones."""
+"""Methods that transfer colors from reference pictures: the training pictures, or given ones."""
 
 from pathlib import Path
 
@@ -15,13 +15,12 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class ByExampleTask(ClosedFormTask):
-    """Shows a generator the pictures that it takes colors from.
+    """Gives a generator its reference pictures.
 
     Args:
         generator: One with `update`, as `Welsh` and `Irony` in `nirgan.networks.generators`.
-        references: Color pictures to take them from, in place of the training regions. Their
-            brightness stands for the NIR band that they lack, which suits what is about as bright
-            in both.
+        references: Color pictures that are used instead of the training regions. Their brightness
+            is used as their NIR band, which suits objects of similar brightness in both.
 
     Raises:
         NirganError: The list is empty.
@@ -34,7 +33,7 @@ class ByExampleTask(ClosedFormTask):
         self.references = references
 
     def setup(self, stage: str) -> None:
-        """Read the references that take the place of the training regions.
+        """Read the references that replace the training regions.
 
         Raises:
             NirganError: A reference cannot be read.
@@ -44,7 +43,7 @@ class ByExampleTask(ClosedFormTask):
             self.pictures = [read(path) for path in self.references]
 
     def show(self, batch: Batch) -> None:
-        """Show a training region, or all references."""
+        """Give the generator a training region, or all references."""
         if self.references is None:
             super().show(batch)
             return

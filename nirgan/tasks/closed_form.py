@@ -1,6 +1,6 @@
 """Methods that are fitted in one pass over the training pictures, without gradients.
 
-They go through the same verbs and the same checkpoints as trained ones.
+They use the same verbs and checkpoints as trained methods.
 """
 
 from typing import Protocol, cast
@@ -16,31 +16,31 @@ from nirgan.tasks.base import ColorizationTask
 
 
 class OnePass(Protocol):
-    """A generator that learns from pictures shown once each."""
+    """A generator that is fitted with one call of `update` for each picture."""
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Learn from B x 1 x H x W and B x 3 x H x W, both in [-1, 1]."""
+        """Fit to B x 1 x H x W and B x 3 x H x W, both in [-1, 1]."""
 
 
 class ClosedFormTask(ColorizationTask):
-    """Shows a generator every training pixel once.
+    """Fits a generator to every training pixel once.
 
     Args:
         generator: One with `update`, see `nirgan.networks.generators.baselines`.
     """
+
+    trains_on = "regions"
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__(generator)
         self.needs("update")
         self.automatic_optimization = False
 
-    trains_on = "regions"
-
     def setup(self, stage: str) -> None:
-        """Look whether one process sees all.
+        """Check that one process sees all training regions.
 
         Raises:
-            NirganError: There are several, which would each see a part.
+            NirganError: There are several processes, which would each see only a part.
         """
         if stage == "fit" and self.trainer.world_size > 1:
             raise NirganError(
@@ -57,19 +57,19 @@ class ClosedFormTask(ColorizationTask):
             return super().forward(triplet.float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Learn from one training region."""
+        """Fit to one training region."""
         self.show(batch)
         cast(LightningOptimizer, self.optimizers()).step()
 
     def show(self, batch: Batch) -> None:
-        """Show the generator a training region."""
+        """Fit the generator to a training region."""
         self.learn(batch["nir"], batch["rgb"])
 
     def learn(self, nir: Tensor, rgb: Tensor) -> None:
-        """Show the generator B x 1 and B x 3 x H x W, both in [-1, 1], in full precision."""
+        """Fit the generator to B x 1 and B x 3 x H x W, both in [-1, 1], in full precision."""
         with torch.autocast(nir.device.type, enabled=False):
             cast(OnePass, self.generator).update(nir, rgb)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """One that moves nothing: Lightning counts its steps, and keeps no checkpoint of step 0."""
+        """An optimizer without effect: Lightning counts its steps, and saves nothing at step 0."""
         return SGD([nn.Parameter(torch.zeros(1))], lr=0.0)

@@ -1,8 +1,8 @@
-"""Color learned as a classification, rare colors weighing more.
+"""Colorization as a classification, in which rare colors have larger weights.
 
-Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The statistics that decide which colors are rare
-are those of the training regions, pixel by pixel, counted when a run starts, and kept in the
-checkpoint. For near-infrared the lightness is learned beside the bins, by a mean absolute error.
+Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The frequencies of colors are counted over all
+pixels of the training regions when a run starts, and kept in the checkpoint. Departure for
+near-infrared: the lightness is learned too, with a mean absolute error.
 """
 
 from typing import Protocol, cast
@@ -19,7 +19,7 @@ from nirgan.utils.color_spaces import rgb_to_lab
 
 
 class ColorClassifier(Protocol):
-    """A generator that classifies."""
+    """A generator that predicts a distribution over color bins."""
 
     points: Tensor
 
@@ -28,21 +28,22 @@ class ColorClassifier(Protocol):
 
 
 class ColorClassesTask(GradientTask):
-    """Cross-entropy against softly encoded colors, each pixel weighted by how rare its bin is.
+    """Cross-entropy against softly encoded colors, weighted by the rarity of each pixel's bin.
 
     Args:
         generator: One with `points` and `classify`, see `nirgan.networks.generators.zhang`.
-        uniform: How much of the uniform distribution is mixed into the one of the colors
-            (lambda, eq. 4), more than 0: 1 weighs all bins alike.
-        neighbours: Bins that share a color's probability.
-        sigma: Of the Gaussian by which they share it, and of the smoothing of the statistics.
+        uniform: Share of the uniform distribution that is mixed into that of the colors (lambda,
+            eq. 4), more than 0; with 1, all bins have the same weight.
+        neighbours: Number of bins that a color is encoded by.
+        sigma: Standard deviation of the Gaussian of that encoding, and of the smoothing of the
+            frequencies.
         lightness: Weight of the mean absolute error of L / 100.
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
 
     Raises:
-        NirganError: A number is out of its range, or the generator of another kind.
+        NirganError: A number is out of range, or the generator lacks `points` or `classify`.
     """
 
     weights: Tensor
@@ -98,7 +99,7 @@ class ColorClassesTask(GradientTask):
         return self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
 
     def losses(self, logits: Tensor, lightness: Tensor, rgb: Tensor) -> dict[str, Tensor]:
-        """What is descended, weighted, by name: eq. 2, and the lightness."""
+        """The weighted losses by name: eq. 2, and the lightness."""
         with torch.autocast(rgb.device.type, enabled=False):
             lab = rgb_to_lab(rgb)
             ab = adaptive_avg_pool2d(lab[:, 1:], (logits.shape[2], logits.shape[3]))
@@ -111,19 +112,19 @@ class ColorClassesTask(GradientTask):
 
 
 def rebalancing(count: Tensor, points: Tensor, sigma: float, uniform: float) -> Tensor:
-    """Weights of the bins by how rare they are (eq. 4).
+    """Weights of the bins by their rarity (eq. 4).
 
     Args:
         count: Pixels of each bin, Q.
         points: The bins, Q x 2.
-        sigma: Of the Gaussian that smooths the counts over neighbouring bins.
-        uniform: Part of the uniform distribution that is mixed in, lambda.
+        sigma: Standard deviation of the Gaussian that smooths the counts over neighbouring bins.
+        uniform: Share of the uniform distribution that is mixed in, lambda.
 
     Returns:
         Q, whose mean over the smoothed distribution is 1.
     """
     spread = torch.softmax(-torch.cdist(points, points).square() / (2 * sigma**2), 0)
-    smoothed = (spread * count).sum(1)  # each bin's count is shared out
+    smoothed = (spread * count).sum(1)  # distributes the count of each bin
     smoothed = smoothed / smoothed.sum()
     weights = 1 / ((1 - uniform) * smoothed + uniform / len(points))
     return weights / (smoothed * weights).sum()

@@ -1,10 +1,10 @@
-"""CycleGAN: colors from NIR pictures and color pictures that do not show the same.
+"""CycleGAN: colorization learned from unpaired NIR and color pictures.
 
-Zhu, Park, Isola and Efros 2017, one of the plans for future work of the triplet's paper. G makes
-color of NIR, F makes NIR of color; a discriminator for each of the two; least-squares losses;
-F(G(y)) must be y and G(F(x)) x; discriminators see a pool of former pictures. NIR and color of a
-batch come from different patches, the colors shifted by one against the NIR. `paired` adds the
-true pairs' L1 to that; at 0 no pair is ever looked at.
+Zhu, Park, Isola and Efros 2017, which the triplet's paper names as future work. G maps NIR to
+color, F maps color to NIR, each with a discriminator; least-squares losses; F(G(y)) should be y and
+G(F(x)) should be x; the discriminators see a pool of former pictures. The NIR and color pictures of
+a batch come from different patches: the colors are shifted by one against the NIR. `paired` adds an
+L1 loss on true pairs; with 0, no pair is used.
 """
 
 from functools import partial
@@ -24,10 +24,10 @@ from nirgan.tasks.training import MakeOptimizer, Schedule, make_scheduler
 
 
 class ImagePool:
-    """Former pictures, of which half of those that a discriminator sees are (section 4).
+    """Former generated pictures, which are half of what a discriminator sees (section 4).
 
     Args:
-        size: Pictures kept; with 0 the newest are given back.
+        size: Pictures in the pool; with 0, `exchange` returns its input.
     """
 
     def __init__(self, size: int) -> None:
@@ -35,9 +35,9 @@ class ImagePool:
         self.pictures: list[Tensor] = []
 
     def exchange(self, batch: Tensor) -> Tensor:
-        """Each picture of B x C x H x W, or one from the pool in whose place it is kept."""
+        """Each picture of B x C x H x W, or one from the pool, which it replaces there."""
         given = []
-        # In one memory layout, so that a convolution gives the same for a pool from a checkpoint.
+        # One memory layout, so that a pool from a checkpoint gives the same result to the bit.
         for picture in batch.detach().contiguous():
             if len(self.pictures) < self.size:
                 self.pictures.append(picture)
@@ -52,7 +52,7 @@ class ImagePool:
 
 
 class CycleTask(ColorizationTask):
-    """Two generators and two discriminators, alternately updated.
+    """Alternating updates of two generators and two discriminators.
 
     Args:
         generator: G, NIR to color: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
@@ -124,7 +124,7 @@ class CycleTask(ColorizationTask):
     def generator_losses(
         self, x: Tensor, y: Tensor, color: Tensor, band: Tensor
     ) -> dict[str, Tensor]:
-        """What G and F descend, weighted, by name.
+        """The weighted losses of G and F by name.
 
         Args:
             x: True colors, B x 3 x H x W in [-1, 1].
@@ -142,7 +142,7 @@ class CycleTask(ColorizationTask):
         return cast(dict[str, Tensor], losses)
 
     def discriminator_loss(self, x: Tensor, y: Tensor, color: Tensor, band: Tensor) -> Tensor:
-        """What both descend: half the squared distance of true ones to 1, of made ones to 0."""
+        """The loss of both: half the squared distance of true outputs to 1, of others to 0."""
         true, made = self._judged(x, y), self._judged(color, band)
         losses = [mse_loss(d, torch.ones_like(d)) for d in true]
         losses += [mse_loss(d, torch.zeros_like(d)) for d in made]
@@ -159,15 +159,15 @@ class CycleTask(ColorizationTask):
         return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the pools of all ranks: ranks x pictures x C x H x W each."""
+        """Save the pools of all ranks: ranks x pictures x C x H x W each."""
         pools = [torch.stack(pool.pictures) for pool in self.pools if pool.pictures]
-        gathered = [cast(Tensor, self.all_gather(pool)) for pool in pools]  # all ranks come here
+        gathered = [cast(Tensor, self.all_gather(pool)) for pool in pools]
         checkpoint["pools"] = [
             ranks.reshape(-1, *own.shape) for ranks, own in zip(gathered, pools, strict=True)
         ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take this rank's pools back."""
+        """Restore this rank's pools."""
         for pool, kept in zip(self.pools, checkpoint.get("pools", []), strict=False):
             pool.pictures = list(kept[self.global_rank % len(kept)])
 
@@ -185,7 +185,7 @@ def unpaired(batch: Batch) -> tuple[Tensor, Tensor]:
     """Colors and NIR of different patches, both B x 3 x H x W in [-1, 1].
 
     Raises:
-        NirganError: There is one patch alone.
+        NirganError: The batch has only one patch.
     """
     if len(batch["rgb"]) < 2:
         raise NirganError("data.batch_size is 1: an unpaired batch needs 2 patches or more")
@@ -193,5 +193,5 @@ def unpaired(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def grey(pictures: Tensor) -> Tensor:
-    """NIR as three equal channels: the mean of a picture's."""
+    """The mean of the channels, as three equal channels."""
     return pictures.mean(1, keepdim=True).expand_as(pictures)

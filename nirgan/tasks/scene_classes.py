@@ -1,8 +1,8 @@
-"""Color learned beside the category of the scene.
+"""Colorization trained jointly with the classification of scenes.
 
 Iizuka, Simo-Serra and Ishikawa 2016, section 3.3: the mean squared error of the colors, and the
-cross-entropy of the scene's category, at a 300th of the weight, which teaches the global features
-what kind of scene they look at. Data of a single category have no such lesson.
+cross-entropy of the scene's category with a weight of 1/300, which trains the global features. With
+data of a single category, only the first is used.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ from nirgan.utils.color_spaces import rgb_to_lab
 
 
 class SceneFeatures(Protocol):
-    """A generator that knows something of the whole picture."""
+    """A generator that has features of the whole picture."""
 
     known: int
 
     def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """Scaled CIELAB, B x 3 x H x W, and what is known of the picture, B x `known`."""
+        """Scaled CIELAB, B x 3 x H x W, and the features of the whole picture, B x `known`."""
 
 
 class SceneClassesTask(GradientTask):
@@ -35,8 +35,8 @@ class SceneClassesTask(GradientTask):
 
     Args:
         generator: One with `known` and `features`, see `nirgan.networks.generators.iizuka`.
-        classes: Categories that are told apart, as many as the data have, or more.
-        category_weight: Of the cross-entropy; theirs is a 300th.
+        classes: Number of categories, as many as the data have, or more.
+        category_weight: Weight of the cross-entropy; the publication's is 1/300.
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
@@ -60,10 +60,10 @@ class SceneClassesTask(GradientTask):
         self.classes = classes
 
     def on_fit_start(self) -> None:
-        """Look at the data, of which the categories are known now.
+        """Check the categories of the data, and the batch size.
 
         Raises:
-            NirganError: There are more than are told apart, or batches of a single patch.
+            NirganError: There are more than `classes` categories, or batches of a single patch.
         """
         data = self.training_data
         there = data.categories
@@ -85,7 +85,7 @@ class SceneClassesTask(GradientTask):
     def losses(
         self, lab: Tensor, logits: Tensor, rgb: Tensor, category: Tensor
     ) -> dict[str, Tensor]:
-        """What is descended, weighted, by name."""
+        """The weighted losses by name."""
         with torch.autocast(rgb.device.type, enabled=False):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
             losses = {
@@ -97,7 +97,7 @@ class SceneClassesTask(GradientTask):
         return losses
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """The generator, and what guesses the category."""
+        """The parameters of the generator and of the classifier, by name."""
         category = self.category.named_parameters()
         return chain(
             super().trainable_parameters(), ((f"category.{name}", p) for name, p in category)

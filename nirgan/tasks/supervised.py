@@ -1,4 +1,4 @@
-"""A generator that learns from losses between its pictures and the true ones, nothing else."""
+"""Supervised training: losses between generated and true pictures, without a discriminator."""
 
 from torch import Tensor, nn
 
@@ -14,16 +14,16 @@ from nirgan.tasks.training import (
 
 
 class SupervisedTask(GradientTask):
-    """Descends a weighted sum of losses.
+    """Minimizes a weighted sum of losses.
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
-        losses: By name.
+        losses: Losses and their weights by name.
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: A learning-rate schedule, see `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
-        lr_factors: By what the learning rate of a part is multiplied, by its name,
-            `generator.encoder` say.
+        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
+            instance.
 
     Raises:
         NirganError: No loss has a weight.
@@ -44,5 +44,5 @@ class SupervisedTask(GradientTask):
             raise NirganError("model.losses: none has a weight; the generator has nothing to learn")
 
     def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Between the picture and the truth."""
+        """The losses between the generated and the true pictures."""
         return self.losses(self(batch["triplet"]), batch["rgb"])  # type: ignore[no-any-return]

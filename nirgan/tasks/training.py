@@ -1,4 +1,4 @@
-"""What tasks that learn by gradients share: weighted losses, optimizers, schedules."""
+"""Shared by tasks that are trained with gradients: weighted losses, optimizers, schedules."""
 
 import math
 from abc import abstractmethod
@@ -19,11 +19,11 @@ from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
 
 MakeOptimizer = Callable[[Any], Optimizer]
-"""Takes parameters, or groups of them, as torch's optimizers do."""
+"""Makes an optimizer of parameters or parameter groups, as torch's optimizer classes do."""
 MakeScheduler = Callable[[Optimizer], LRScheduler]
 Schedule = Literal["to-zero", "cosine"] | MakeScheduler
-"""A learning-rate schedule that moves on after every batch. `to-zero` falls linearly from the
-optimizer's rate to 0 over the run, however long it is; `cosine` along half a cosine."""
+"""A learning-rate schedule that is stepped after every batch. `to-zero` falls linearly from the
+optimizer's rate to 0 over the run, whatever its length; `cosine` falls along half a cosine."""
 DECAYS: dict[str, Callable[[float], float]] = {
     "to-zero": lambda done: 1 - done,
     "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
@@ -32,11 +32,11 @@ DECAYS: dict[str, Callable[[float], float]] = {
 
 @dataclass
 class WeightedLoss:
-    """A loss between the generated and the true picture.
+    """A loss between the generated and the true picture, and its weight.
 
     Attributes:
-        loss: Takes both, B x 3 x H x W in [0, 1], and returns a scalar.
-        weight: Its part in the generator's loss; 0 leaves it out.
+        loss: Takes the two, B x 3 x H x W in [0, 1], and returns a scalar.
+        weight: Its weight in the generator's loss; 0 leaves it out.
     """
 
     loss: nn.Module
@@ -47,13 +47,13 @@ class LossCollection(nn.Module):
     """Losses between pictures, by name.
 
     Args:
-        terms: Each with its weight.
+        losses: Each with its weight.
     """
 
-    def __init__(self, terms: dict[str, WeightedLoss]) -> None:
+    def __init__(self, losses: dict[str, WeightedLoss]) -> None:
         super().__init__()
-        self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
-        self.weights = {name: term.weight for name, term in terms.items()}
+        self.losses = nn.ModuleDict({name: one.loss for name, one in losses.items()})
+        self.weights = {name: one.weight for name, one in losses.items()}
 
     def __bool__(self) -> bool:
         return any(self.weights.values())
@@ -71,16 +71,15 @@ class LossCollection(nn.Module):
 def make_optimizer(
     make: MakeOptimizer, parameters: Iterable[tuple[str, Parameter]], lr_factors: dict[str, float]
 ) -> Optimizer:
-    """The optimizer of what of a network is trained.
+    """Make the optimizer of the parameters that are trained.
 
     Args:
-        make: Makes it of parameters, or of groups of them.
-        parameters: By their names; those that need no gradient are left out.
-        lr_factors: By what the learning rate of a part is multiplied, by the part's name; what has
-            none keeps the rate.
+        make: Makes an optimizer of parameter groups.
+        parameters: Names and parameters; those without a gradient are left out.
+        lr_factors: Factors of the learning rate by the name of a part of the network.
 
     Raises:
-        NirganError: No parameter is trained whose name begins like one of the parts'.
+        NirganError: A part in `lr_factors` has no trained parameter.
     """
     groups: dict[str, list[Parameter]] = {part: [] for part in ["", *lr_factors]}
     for name, parameter in parameters:
@@ -97,10 +96,10 @@ def make_optimizer(
 
 
 def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimizer) -> LRScheduler:
-    """The schedule of an optimizer of a task.
+    """Make the schedule of an optimizer of a task.
 
     Raises:
-        NirganError: It waits for a metric.
+        NirganError: The schedule depends on a metric.
     """
     if isinstance(schedule, str):
         fall = DECAYS[schedule]
@@ -115,17 +114,17 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
 
 
 class GradientTask(ColorizationTask):
-    """A generator that descends the sum of some losses, nothing else.
+    """Trains a generator to minimize the sum of its losses, with one optimizer.
 
-    A task of its own kind adds `compute_losses`.
+    A subclass implements `compute_losses`.
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `Schedule`.
         channels_last: Memory layout of the generator; much faster with bf16.
-        lr_factors: By what the learning rate of a part of the task is multiplied, by its name,
-            `generator.encoder` say.
+        lr_factors: Factors of the learning rate by the name of a part of the task,
+            `generator.encoder` for instance.
     """
 
     def __init__(
@@ -145,20 +144,20 @@ class GradientTask(ColorizationTask):
 
     @abstractmethod
     def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """What a batch is descended by, weighted, by name."""
+        """The weighted losses of a batch, by name."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The sum of the losses of a batch."""
+        """Log the losses of a batch and return their sum."""
         losses = self.compute_losses(batch)
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
         return torch.stack(list(losses.values())).sum()
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """What the optimizer moves, by name."""
+        """The parameters that the optimizer updates, by name."""
         return ((f"generator.{n}", p) for n, p in self.generator.named_parameters())
 
     def configure_optimizers(self) -> Any:
-        """One optimizer, and its schedule a batch."""
+        """The optimizer, and its schedule, which is stepped after every batch."""
         optimizer = make_optimizer(
             self.make_optimizer, self.trainable_parameters(), self.lr_factors
         )

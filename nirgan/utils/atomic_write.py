@@ -43,7 +43,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NirganError(
-            f"{printable_path(folder)}: the folder cannot be made ({error.strerror or error}); name another"
+            f"{printable_path(folder)}: the folder cannot be made ({error.strerror or error}); "
+            "name another"
         ) from error
 
 

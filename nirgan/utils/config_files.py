@@ -1,7 +1,7 @@
-"""What jsonargparse has no options for, and its private parts are needed for.
+"""Changes to jsonargparse that need its private parts.
 
-Configuration files are UTF-8 whatever the system's coding is, are added to each other by name, and
-may name classes by former paths.
+Configuration files are UTF-8 on every system, a later file adds losses by name, and classes may be
+named by former paths.
 """
 
 import io
@@ -14,12 +14,12 @@ import yaml
 from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.utils.renamed import current_path
+from nirgan.utils.renamed import FORMER_NAMES, current_path
 from nirgan.utils.rooms import full_path
 
 
 def read_utf8(file: str | Path) -> str:
-    """The text of a configuration.
+    """Read the text of a configuration.
 
     Raises:
         NirganError: It is not UTF-8.
@@ -43,7 +43,7 @@ def _open(file: str, mode: str = "r") -> IO[Any]:
 def use_utf8() -> None:
     """Let jsonargparse read and write every configuration as UTF-8.
 
-    It has no option for that: its two modules that open files are given another `open`.
+    There is no option for that: `open` is replaced in its two modules that open files.
     """
     for module in (jsonargparse._paths, jsonargparse._core):
         module.open = _open  # type: ignore[attr-defined]
@@ -51,9 +51,10 @@ def use_utf8() -> None:
 
 @cache
 def use_other_names() -> None:
-    """Let jsonargparse find classes by former paths and by short names, wherever it parses.
+    """Let jsonargparse find classes by short names and by names and paths of former versions.
 
-    Configurations, command lines and the hyperparameters of checkpoints all come by these two.
+    Configurations, command lines and hyperparameters of checkpoints all use the two functions that
+    are replaced.
     """
     typehints: Any = jsonargparse._typehints
     find, resolve = typehints.import_object, typehints.resolve_class_path_by_name
@@ -62,8 +63,9 @@ def use_other_names() -> None:
         return find(_current(name), *args, **options)
 
     def resolve_class_path_by_name(cls: Any, name: Any) -> Any:
-        # jsonargparse knows the classes that have been imported, and those by a path of its own.
-        return resolve(cls, full_path(_current(name)) if isinstance(name, str) else name)
+        # jsonargparse itself finds classes that have been imported, and calls some by other paths.
+        found = resolve(cls, full_path(_current(name)) if isinstance(name, str) else name)
+        return FORMER_NAMES.get(found, found) if isinstance(found, str) else found
 
     typehints.import_object = import_object
     typehints.resolve_class_path_by_name = resolve_class_path_by_name
@@ -74,10 +76,10 @@ def _current(name: Any) -> Any:
 
 
 class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]
-    """`--config`, where a later file may add losses, or weigh those that are there.
+    """`--config`, where a later file can add losses, or change their weights.
 
-    What is kept by name, losses and learning-rate factors, is added to what earlier files say of
-    the same method. A file that names the method itself, by `class_path` or a part, brings all.
+    Dictionaries of losses and learning-rate factors are merged with those of earlier files for the
+    same model. A file that names the model itself, by `class_path` or a part, replaces them.
     """
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
@@ -96,6 +98,6 @@ class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
 
 
 def _completed(value: Any, former: Any) -> Any:
-    """A loss, with what a file leaves out from an earlier one."""
+    """Complete a loss by what an earlier file says of it."""
     value, former = (v.as_dict() if isinstance(v, Namespace) else v for v in (value, former))
     return former | value if isinstance(value, dict) and isinstance(former, dict) else value

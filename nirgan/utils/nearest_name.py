@@ -1,11 +1,11 @@
-"""The nearest right name for a wrong one."""
+"""Suggests the most similar valid name for a wrong one."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """End of an error message: `; did you mean ...?`, or all names where they are few, or nothing.
+    """The end of an error message: `; did you mean ...?`, or all names if they are few, or nothing.
 
     >>> did_you_mean("tripelt", ["triplet", "flat"])
     "; did you mean 'triplet'?"

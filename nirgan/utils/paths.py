@@ -1,26 +1,30 @@
-"""Paths as people write them: home folders, and the configurations that come with the package."""
+"""Resolves home folders and the configurations that come with the package."""
 
 import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
 SHIPPED = (PACKAGE, PACKAGE.parent)
-"""Where `conf/` and `sweeps/` are: in a wheel, in a clone."""
+"""Parents of `conf/` and `sweeps/`: in a wheel, and in a clone."""
+
+FORMER_FILES = {"conf/model/mean_colour.yaml": "conf/model/mean_color.yaml"}
+"""Files that had other names in former versions."""
 
 
 def expand_home(path: str | Path) -> Path:
-    """A path of which a leading `~` or `~NAME` is a home folder, if there is such a one."""
+    """Replace a leading `~` or `~NAME` by the home folder, if there is one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
 
 
 def resolve_shipped(argument: str) -> str:
-    """An argument, or the end of `--option=PATH`, as a path of the package's own if need be.
+    """Resolve an argument, or the path in `--option=PATH`, that names a file of the package.
 
-    `conf/` and `sweeps/` lie in the package, or beside it in a clone; a file of that name in the
-    working folder comes first.
+    `conf/` and `sweeps/` are in the package, or beside it in a clone. Files of the same name in the
+    working folder have precedence.
     """
     option, equals, path = argument.rpartition("=")
     if Path(path).parts[:1] in (("conf",), ("sweeps",)) and not os.path.lexists(path):
+        path = FORMER_FILES.get(Path(path).as_posix(), path)
         for root in SHIPPED:
             if (root / path).is_file():
                 return f"{option}{equals}{root / path}"

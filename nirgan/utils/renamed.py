@@ -1,8 +1,8 @@
-"""Classes that files name by a path that they no longer have.
+"""Translates former import paths of classes.
 
-Checkpoints, model folders and configurations name classes by import path, and live longer than the
-layout of this package. A path is translated before anything else is asked of it, so what may be
-imported is asked of where a class is now.
+Checkpoints, model folders and configurations name classes by import path, and outlive the layout of
+this package. A path is translated before it is checked, so that the checks apply to the current
+class.
 """
 
 RENAMED = {
@@ -37,11 +37,18 @@ RENAMED = {
     "nirgan.tasks.training.Terms": "nirgan.tasks.training.LossCollection",
     "nirgan.tasks.training.Term": "nirgan.tasks.training.WeightedLoss",
 }
-"""From each former path to the one of today; of several for one class the oldest comes first."""
+"""Current path by former path; of several former paths of a class, the oldest comes first."""
+
+FORMER_NAMES = {
+    former.rpartition(".")[2]: today
+    for former, today in RENAMED.items()
+    if former.rpartition(".")[2] != today.rpartition(".")[2]
+}
+"""Current path by former short name."""
 
 
 def current_path(path: str) -> str:
-    """Where the class of a path is today.
+    """The current path of a class.
 
     >>> current_path("nirgan.networks.welsh.Welsh")
     'nirgan.networks.generators.welsh.Welsh'
@@ -52,7 +59,7 @@ def current_path(path: str) -> str:
 
 
 def with_oldest_paths(text: str) -> str:
-    """JSON in which each class has the path that it had first, so that it says what it ever said.
+    """Replace class paths in JSON by their oldest form, so that hashes of it do not change.
 
     >>> with_oldest_paths('{"class_path": "nirgan.networks.generators.welsh.Welsh"}')
     '{"class_path": "nirgan.networks.welsh.Welsh"}'

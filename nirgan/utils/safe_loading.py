@@ -1,11 +1,11 @@
-"""What may be loaded of a checkpoint or a model folder, which anybody may have made.
+"""Loads checkpoints and models of unknown origin without running their code.
 
 A checkpoint is a pickle in an archive, and its hyperparameters name classes by their import path;
 importing a module, or calling what it holds, runs code. So every verb reads a checkpoint with
 torch's unpickler for weights, which calls nothing that a file names, and no path that a file gives
-is imported unless it is on the list: classes of networks, losses, metrics, tasks, optimizers and
-schedules, of this package and of torch. Other paths must be named by the person, in a
-configuration or as trusted. The list is consulted before anything is imported.
+is imported unless it is allowed: classes of networks, losses, metrics, tasks, optimizers and
+schedules, of this package and of torch. Other paths must be given by the user, in a configuration
+or as trusted. This is checked before anything is imported.
 """
 
 import inspect
@@ -25,7 +25,7 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.utils.renamed import current_path
 
 Trust = bool | Collection[str]
-"""Class paths that the person vouches for; True: whatever the file names."""
+"""Class paths that the user trusts; True: all that the file names."""
 
 NETWORK_PREFIXES = ("nirgan.networks.", "torch.nn.")
 METHOD_PREFIXES = (
@@ -37,9 +37,9 @@ METHOD_PREFIXES = (
 )
 ALLOWED_BASES = (nn.Module, Optimizer, LRScheduler)
 HYPERPARAMETERS = ("hyper_parameters", "hparams", "module_arguments", "datamodule_hyper_parameters")
-"""Where checkpoints of Lightning, old ones too, keep arguments of constructors."""
+"""Keys of constructor arguments in checkpoints of all versions of Lightning."""
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
-"""Stands in every checkpoint of Lightning's command line, under `_instantiator`."""
+"""Value of `_instantiator` in the checkpoints of Lightning's command line."""
 
 
 def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
         ) from error
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, which could "
-            "run any code when opened and so is not; give one that `fit` has written"
+            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, "
+            "which could run any code when opened and so is not; give one that `fit` has written"
         ) from error
-    if unpacked > size:  # torch packs nothing tightly; what is may fill the memory
+    if unpacked > size:  # torch does not compress; a compressed file may fill the memory
         raise NirganError(f"{printable_path(file)}: compressed, which no checkpoint of `fit` is")
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
@@ -75,12 +75,13 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
             f"{printable_path(file)}: cannot be read ({error.strerror or error})"
         ) from error
     except Exception as error:  # a damaged file raises anything
-        # Of torch's own message only a name is told: the rest advises to load without safety.
+        # Only a name is taken from torch's message, which recommends unsafe loading.
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds a pickled {wanted[1]}" if wanted else "damaged, or holds pickled objects"
         raise NirganError(
-            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; expected "
-            "tensors and plain values, as in every checkpoint that `fit` writes: give one of those"
+            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; "
+            "expected tensors and plain values, as in every checkpoint that `fit` writes: give one "
+            "of those"
         ) from error
     if type(checkpoint) is not dict:
         raise NirganError(f"{printable_path(file)}: not a checkpoint of `fit`: no generator in it")
@@ -90,20 +91,20 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
 def check_hyperparameters(
     checkpoint: dict[str, Any], file: Path, trust: Trust, remedy: str
 ) -> None:
-    """Look at all that a checkpoint would have imported.
+    """Check everything that parsing the hyperparameters of a checkpoint would import.
 
-    Parsers take paths of classes and functions, paths of further files and text that is YAML
-    wherever a string may stand. So each string must be a word that can be none of these, or a
-    class on the list, or one that the person has named.
+    Parsers accept paths of classes and functions, paths of files, and YAML in place of any string.
+    So each string must be a word that can be none of these, an allowed class, or a string that the
+    user has given.
 
     Args:
         checkpoint: From `load_checkpoint`.
-        file: Where it comes from, for messages.
-        trust: Strings that the person's own configuration holds; True: do not look.
-        remedy: How the person can vouch for a string, for messages.
+        file: The file, for messages.
+        trust: Strings in the user's own configuration; True: do not check.
+        remedy: How the user can trust a string, for messages.
 
     Raises:
-        NirganError: It names something else.
+        NirganError: A string is not allowed.
     """
     if trust is True:
         return
@@ -120,13 +121,13 @@ def check_hyperparameters(
 
 
 def find_class(path: object, prefixes: tuple[str, ...] = METHOD_PREFIXES) -> type | None:
-    """The class at an import path, or None if it is not on the list.
+    """The class at an import path, or None if it is not allowed.
 
-    Nothing is imported but modules of this package and of torch.
+    Only modules of this package and of torch are imported.
 
     Args:
-        path: Of a class, `torch.nn.HuberLoss` say, or one that it had in a former version.
-        prefixes: Of the modules that hold and define it.
+        path: Path of a class, `torch.nn.HuberLoss` for instance, or a former one.
+        prefixes: Prefixes of the modules that may contain and define it.
     """
     module, _, name = current_path(str(path)).rpartition(".")
     if not f"{module}.".startswith(prefixes) or not all(map(str.isidentifier, module.split("."))):
@@ -141,18 +142,18 @@ def find_class(path: object, prefixes: tuple[str, ...] = METHOD_PREFIXES) -> typ
 
 
 def is_trusted(value: str, trust: Trust) -> bool:
-    """Whether the person vouches for a class path, or for any other string."""
+    """Whether the user trusts a class path, or any other string."""
     if isinstance(trust, bool):
         return trust
     return value in ([trust] if isinstance(trust, str) else trust)
 
 
 class _UntrustedError(Exception):
-    """A value that may not be parsed: its key, and what it is."""
+    """A value that must not be parsed; the message gives its key."""
 
 
 def _check(value: Any, keys: list[str], trust: Trust) -> None:
-    # Exact types: from a pickle, the methods of a subclass may be hidden behind other values.
+    # Exact types: a subclass in a pickle may have other methods.
     if type(value) is dict:
         for key, inner in value.items():
             if type(key) not in (str, int):
@@ -174,7 +175,7 @@ def _check(value: Any, keys: list[str], trust: Trust) -> None:
 
 
 def _is_data(text: str) -> bool:
-    """Whether no parser can take it for a class, a function, a file, YAML or an interpolation."""
+    """Whether no parser takes it for a class, a function, a file, YAML or an interpolation."""
     if not re.fullmatch(r"(\w[\w./-]{,199})?", text, re.ASCII):
         return False
     parts = text.split(".")

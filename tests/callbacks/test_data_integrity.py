@@ -76,7 +76,9 @@ def test_a_store_that_is_cut_short_under_a_run_is_named_and_the_run_goes_on_late
 ):
     options = [*arguments(pair_folder, tmp_path), "--data.train_patches=40"]
     init = f"{{store: {tmp_path}/store, when: {when}}}"
-    meddling = f"--trainer.callbacks=[{{class_path: test_unchanged.Cutting, init_args: {init}}}]"
+    meddling = (
+        f"--trainer.callbacks=[{{class_path: test_data_integrity.Cutting, init_args: {init}}}]"
+    )
     assert main(["fit", *options, meddling, f"--data.num_workers={workers}"]) == 2
     (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("nirgan fit:")]
     assert f"nirgan fit: {tmp_path}/store/" in line
@@ -140,9 +142,9 @@ def test_a_checkpoint_from_before_contents_were_kept_goes_on(pair_folder, tmp_pa
 @pytest.mark.parametrize("own", [None, "a file has gone"])
 def test_all_processes_stop_where_one_cannot_go_on(own):
     asked = []
-    opened = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
+    snapshot = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
     strategy = SimpleNamespace(reduce_boolean_decision=asked.append)
-    trainer = SimpleNamespace(datamodule=SimpleNamespace(opened=opened), strategy=strategy)
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(snapshot=snapshot), strategy=strategy)
     with pytest.raises(NirganError, match=own or "another process cannot read its store"):
         DataIntegrity().on_train_epoch_start(trainer, None)
     assert asked == [own is None]

@@ -116,11 +116,11 @@ def test_other_errors_are_what_they_are():
 
 def test_cores_cover_a_picture_once():
     covered = torch.zeros(96, 160)
-    for place in tile_grid(96, 160, core=64, halo=16):
-        top, left, bottom, right = place.core
+    for tile in tile_grid(96, 160, core=64, halo=16):
+        top, left, bottom, right = tile.core
         covered[top:bottom, left:right] += 1
-        assert place.top <= top
-        assert place.right - right <= 16
+        assert tile.top <= top
+        assert tile.right - right <= 16
     assert (covered == 1).all()
 
 
@@ -133,7 +133,7 @@ def test_no_network_is_shown_a_sliver_of_a_picture():
 
 def test_a_table_looks_at_a_pixel_alone():
     assert (
-        measure_receptive_field(NirTable().eval()).halo,
+        measure_receptive_field(NirTable().eval()).radius,
         measure_receptive_field(NirTable().eval()).stride,
     ) == (0, 1)
 

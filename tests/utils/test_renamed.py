@@ -9,6 +9,7 @@ import yaml
 from conftest import ROOT
 
 import nirgan
+from nirgan.benchmark.runner import RunRecorder
 from nirgan.benchmark.suite import Run
 from nirgan.cli.main import main
 from nirgan.errors import NirganError
@@ -16,6 +17,7 @@ from nirgan.experiment.lightning_cli import configuration
 from nirgan.inference.models.pretrained import read_model, write_model
 from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.networks.generators.welsh import Welsh
+from nirgan.sweeps.trial import TrialReporter
 from nirgan.tasks.closed_form import ClosedFormTask
 from nirgan.utils import renamed, safe_loading
 from nirgan.utils.renamed import RENAMED
@@ -23,6 +25,15 @@ from nirgan.utils.renamed import RENAMED
 TASK = "nirgan.tasks.closed_form.ClosedFormTask"
 FORMER = "nirgan.networks.closed_form.GreyCopy"
 TODAY = "nirgan.networks.generators.baselines.GreyCopy"
+COLOR = (
+    "nirgan.networks.generators.baselines.MeanColor",
+    "nirgan.networks.generators.baselines.MeanColour",
+    "nirgan.networks.closed_form.MeanColour",
+)
+BEST = (  # as the first version wrote it
+    "Best{'monitor': 'val/angular_error', 'mode': 'min', 'every_n_train_steps': 0, "
+    "'every_n_epochs': 1, 'train_time_interval': None}"
+)
 DATA = (
     "--data.source=Synthetic",
     "--data.source.categories=[street]",
@@ -54,6 +65,25 @@ def test_configurations_and_command_lines(how, tmp_path):
     assert config["model"]["init_args"]["generator"]["class_path"] == TODAY
 
 
+@pytest.mark.parametrize("generator", ["MeanColour", *COLOR])
+def test_short_names_of_former_versions(generator):
+    config = configuration([f"--model={TASK}", f"--model.generator={generator}", *DATA])
+    assert config["model"]["init_args"]["generator"]["class_path"] == COLOR[0]
+
+
+def test_a_class_of_a_former_short_name_comes_first(monkeypatch):
+    monkeypatch.setitem(renamed.FORMER_NAMES, "GreyCopy", COLOR[0])
+    config = configuration([f"--model={TASK}", "--model.generator=GreyCopy", *DATA])
+    assert config["model"]["init_args"]["generator"]["class_path"] == TODAY
+
+
+@pytest.mark.parametrize("name", ["mean_colour", "mean_color"])
+def test_configurations_that_come_along(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configuration([f"--model=conf/model/{name}.yaml", *DATA])
+    assert config["model"]["init_args"]["generator"]["class_path"] == COLOR[0]
+
+
 def test_callbacks_and_optimizers_of_other_packages_are_as_they_were(tmp_path):
     model = f"--config={ROOT}/conf/triplet_urban_small.yaml"
     optimizer = "--model.generator_optimizer={class_path: torch.optim.SGD, init_args: {lr: 0.5}}"
@@ -75,6 +105,11 @@ def checkpoint(tmp_path_factory):
     content["hyper_parameters"]["generator"]["class_path"] = FORMER
     torch.save(content, root / "former.ckpt")
     return root / "former.ckpt"
+
+
+def test_states_of_callbacks_in_checkpoints(checkpoint):
+    assert BEST in torch.load(checkpoint, weights_only=True)["callbacks"]
+    assert RunRecorder(None).state_key == TrialReporter(None, "").state_key == "Watch"
 
 
 def test_checkpoints_in_python(checkpoint):
@@ -120,7 +155,8 @@ def test_a_class_that_moves_makes_no_other_run_of_a_benchmark(monkeypatch):
         return Run("grey", "urban", "within-images", 0, 0, (), config, True).key
 
     today = run(TODAY)
-    assert today != run("nirgan.networks.generators.baselines.MeanColour")
+    assert today != run(COLOR[0])
+    assert run(COLOR[0]) == run(COLOR[-1])
     assert json.loads(renamed.with_oldest_paths(json.dumps([TODAY]))) == [FORMER]
     monkeypatch.setattr(renamed, "RENAMED", {})
     assert today == run(FORMER)

@@ -120,8 +120,8 @@ def _decoded(
         meaning = RGB  # as it is expanded
     if wanted is None and (meaning in REFUSED_PHOTOMETRICS or meaning > PALETTE):
         raise DecodeError(
-            f"pixels that are {REFUSED_PHOTOMETRICS.get(meaning, f'of kind {meaning}')}, expected grey or "
-            "red, green, blue"
+            f"pixels that are {REFUSED_PHOTOMETRICS.get(meaning, f'of kind {meaning}')}, expected "
+            "grey or red, green, blue"
         )
     _check(data, page, size_limit)
     extra = page.extrasamples

@@ -1,4 +1,4 @@
-"""One data set a file."""
+"""Data sets, one per file."""
 
 from nirgan.utils.rooms import lazy_classes
 

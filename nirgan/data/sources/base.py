@@ -1,7 +1,7 @@
-"""What a data set offers: pairs of pictures of one scene, near-infrared and color.
+"""The base classes of data sets of registered pairs, near-infrared and color.
 
-A source is a class with typed constructor arguments and one method, `pairs`. It finds pairs and
-says where each belongs; it decodes nothing until `Pair.load` is called.
+A source is a class with typed constructor arguments and one method, `pairs`, which finds the pairs
+and their categories, scenes and folds. Nothing is decoded until `Pair.load` is called.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ class Pair(ABC):
     """One registered pair.
 
     Attributes:
-        category: The kind of scene, `urban` say; patches are counted a category.
+        category: The kind of scene, `urban` for instance; patches are counted per category.
         id: Unique within its category.
-        scene: Pairs that show the same place share it; a split never divides a scene.
-        fold: A published fold of the pair, where its data set has one.
+        scene: Equal for pairs that show the same place; `across-scenes` never divides a scene.
+        fold: The published fold of the pair, if its data set has one.
     """
 
     category: str
@@ -51,7 +51,7 @@ class Pair(ABC):
 
     @abstractmethod
     def content(self) -> str:
-        """A hash of all that decides what `load` returns."""
+        """A hash of everything that determines what `load` returns."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class FilePair(Pair):
     """A pair in two files.
 
     Attributes:
-        nir: One of them.
-        rgb: The other.
-        nir_scale: Which values of the one are black and white.
-        rgb_scale: Of the other.
+        nir: The near-infrared picture.
+        rgb: The color picture.
+        nir_scale: Which values of the near-infrared picture are black and white.
+        rgb_scale: The same of the color picture.
     """
 
     nir: Path = Path()
@@ -90,14 +90,14 @@ class FilePair(Pair):
             except OSError as error:
                 raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
         scales = f"{self.nir_scale} {self.rgb_scale}"
-        if scales != "dtype dtype":  # what was stored before there were any is as it was
+        if scales != "dtype dtype":  # keeps the hashes of the time before scales
             digest.update(scales.encode())
         return digest.hexdigest()
 
 
 @cache
 def _hash(path: Path, size: int, changed: int) -> bytes:
-    """Of a file's content; read once while neither its size nor its date changes."""
+    """Hash the content of a file; cached while its size and date do not change."""
     return hashlib.sha256(path.read_bytes()).digest()
 
 
@@ -106,8 +106,8 @@ class PairSource(ABC):
 
     Attributes:
         nir_scale: Which values of its near-infrared files are black and white, as `--scale` of
-            `colorize` has it; what is trained on it is used with the same.
-        rgb_scale: Of its color files.
+            `colorize`; models that are trained on it use the same.
+        rgb_scale: The same of its color files.
     """
 
     nir_scale: str = "dtype"
@@ -126,8 +126,8 @@ def data_root(root: Path | None, name: str) -> Path:
     """The folder of a data set.
 
     Args:
-        root: As configured; where it is None, the data set is looked for under the data root, the
-            folder in the environment variable `NIRGAN_DATA`, or `data` where that is not set.
+        root: The configured folder. None: the folder `name` in the data root, which is the
+            environment variable `NIRGAN_DATA`, or `data` if that is not set.
         name: The data set's folder under the data root.
 
     Raises:

@@ -28,17 +28,17 @@ EXTENSIONS = (".tiff", ".tif", ".png", ".jpg")
 
 
 class Epfl(PairSource):
-    """Pairs of some categories, all of those that are there.
+    """The pairs of some or all categories.
 
-    A `manifest.csv` beside the categories (columns category, id, scene, fold, registered) tells
-    which pairs show the same place, their published fold, and whether they are well registered.
+    A `manifest.csv` beside the categories (columns category, id, scene, fold, registered) gives
+    the scene, the published fold and the registration of each pair.
     Without one every pair counts as a scene of its own.
 
     Args:
         categories: Names as in `CATEGORIES`; None: all nine.
         root: The folder that holds the categories, or `nirscene1`; None: `epfl` under the data
             root, see `nirgan.data.sources.base.data_root`.
-        registered_only: Leave out the pairs that the manifest calls misregistered.
+        registered_only: Leave out pairs that are misregistered according to the manifest.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Epfl(PairSource):
         for category in self.categories:
             if category not in CATEGORIES:
                 raise NirganError(
-                    f"source.categories: no category {category!r}{did_you_mean(category, CATEGORIES)}"
+                    f"source.categories: no category "
+                    f"{category!r}{did_you_mean(category, CATEGORIES)}"
                 )
         self.root = root
         self.registered_only = registered_only

@@ -1,4 +1,4 @@
-"""Pairs of one's own."""
+"""A user's own pairs, in two folders or by two name patterns."""
 
 import re
 from glob import escape, glob
@@ -11,7 +11,7 @@ from nirgan.utils.paths import expand_home
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 WILDCARDS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
-"""What of a pattern stands for any text, as a regular expression; all else stands for itself."""
+"""Wildcards of a pattern as regular expressions."""
 SUFFIXES = {"nir": ("_nir", "-nir"), "rgb": ("_rgb", "-rgb")}
 
 
@@ -87,7 +87,7 @@ def _named(where: str, band: str) -> dict[str, Path]:
 
 
 def _matches(pattern: str) -> list[tuple[str, Path]]:
-    """The files of a pattern, sorted, each with what the stars stand for, joined by slashes."""
+    """The files that match a pattern, sorted, each with the text that its stars match."""
     parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)
     found = glob("".join(p if p in WILDCARDS else escape(p) for p in parts), recursive=True)  # noqa: PTH207
     stars = re.compile("".join(WILDCARDS.get(p) or re.escape(p) for p in parts), re.DOTALL)

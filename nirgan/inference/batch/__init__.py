@@ -1,1 +1,1 @@
-"""Many files: which becomes which, reading ahead, writing behind."""
+"""Colorizes many files, with prefetching."""

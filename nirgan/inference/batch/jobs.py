@@ -1,4 +1,4 @@
-"""Which files are to be made of which."""
+"""Finds the input files of `colorize`, and names their outputs."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ Kind = Literal["picture", "video", "geotiff"]
 
 @dataclass(frozen=True)
 class Job:
-    """A file to be made.
+    """A file to colorize.
 
     Attributes:
-        source: Is read.
-        target: Is written.
-        kind: Which reader and writer.
+        source: The input file.
+        target: The output file.
+        kind: Decides about reader and writer.
     """
 
     source: Path
@@ -32,22 +32,22 @@ class Job:
 
     @property
     def is_jpeg(self) -> bool:
-        """Whether a JPEG is made, which has 8 bits."""
+        """Whether the output is a JPEG, which has 8 bits."""
         return self.target.suffix.lower() in (".jpg", ".jpeg")
 
     @property
     def uncertainty(self) -> Path:
-        """Where the map goes: pictures of one stem have maps of their own."""
+        """The file of the uncertainty map, named after the target with its suffix."""
         return self.target.with_name(f"{self.target.name}.uncertainty.tif")
 
 
 @dataclass
 class JobPlan:
-    """What is to be done.
+    """The jobs of a command.
 
     Attributes:
         jobs: In the order of the inputs, sorted within folders.
-        there: Targets that exist and stay.
+        there: Outputs that exist already and are kept.
         problems: One line for every input that cannot be used.
     """
 
@@ -63,19 +63,19 @@ def plan_jobs(
     suffix: str | None = None,
     overwrite: bool = False,
 ) -> JobPlan:
-    """Find all inputs, and what each becomes.
+    """Find all inputs and their outputs.
 
-    A file becomes OUTPUT/NAME, a file in a folder OUTPUT/ its path within the folder.
+    A file is written to OUTPUT/NAME, a file in a folder to OUTPUT/PATH, its path in the folder.
 
     Args:
         inputs: Files, folders (with all within), and patterns.
-        output: The folder of what is made; what lies in it is no input of a folder around it.
-        suffix: Of pictures made, with its dot; None: their own.
-        overwrite: Whether what is there is made anew.
+        output: The folder of the outputs, which are not inputs of a folder around it.
+        suffix: Suffix of the output pictures, with its dot; None: that of the input.
+        overwrite: Whether existing outputs are replaced.
     """
     made = JobPlan()
     owners: dict[Path, Path] = {}
-    for text in (str(expand_home(given)) for given in inputs):  # quoted, `~` is left to us
+    for text in (str(expand_home(given)) for given in inputs):  # shells do not expand a quoted `~`
         found = False
         for source, within in _files(text, output, made.problems):
             found = True
@@ -86,12 +86,13 @@ def plan_jobs(
                 continue
             if other is not None:
                 made.problems.append(
-                    f"{printable_path(source)}: would become {printable_path(job.target)}, as {printable_path(other)} "
-                    "does; give them outputs of their own"
+                    f"{printable_path(source)}: would become {printable_path(job.target)}, as "
+                    f"{printable_path(other)} does; give them outputs of their own"
                 )
             elif _same(source, job.target):
                 made.problems.append(
-                    f"{printable_path(source)}: would be written over itself; choose another --output"
+                    f"{printable_path(source)}: would be written over itself; choose another "
+                    "--output"
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
                 made.there.append(job.target)
@@ -113,7 +114,7 @@ def _job(source: Path, target: Path, suffix: str | None) -> Job:
 
 
 def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Every file of an input, and its path below the output."""
+    """Every file of an input, and its path relative to the output folder."""
     path = Path(text)
     if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for names that are too long)
         yield from _inside(path, output, problems)
@@ -133,7 +134,7 @@ def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[P
     def refused(error: OSError) -> None:
         problems.append(f"{printable_path(error.filename)}: cannot be read ({error.strerror})")
 
-    # Links to folders are not followed: they may lead back.
+    # Links to folders are not followed, since they may form loops.
     for parent, folders, names in os.walk(folder, onerror=refused):
         folders[:] = sorted(f for f in folders if not _same(Path(parent, f), output))
         for name in sorted(names):
@@ -146,7 +147,7 @@ def _usable(path: Path) -> bool:
 
 
 def _fixed(pattern: str) -> Path:
-    """The folder that a pattern begins with."""
+    """The part of a pattern before the first component with a wildcard."""
     parts = Path(pattern).parts
     first = next(n for n, part in enumerate(parts) if has_magic(part))
     return Path(*parts[:first])

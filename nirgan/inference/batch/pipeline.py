@@ -1,4 +1,4 @@
-"""Doing a plan: reading ahead, colorizing, writing behind."""
+"""Runs jobs: reads ahead, colorizes, and writes in the background."""
 
 import os
 from collections import deque
@@ -22,20 +22,20 @@ from nirgan.inference.images.world_files import copy_georeference
 from nirgan.inference.video.colorize import colorize_video
 
 PREFETCHED_PICTURES = 3
-"""Pictures that are read before they are needed, and written after they are done."""
+"""Number of pictures that are read ahead, and that wait to be written."""
 
 LARGE_PIXELS_OR_BYTES = 16_000_000
-"""Pixels of a picture, or bytes of a file, from which on the memory counts and nothing waits."""
+"""Pixels of a picture, or bytes of a file, above which none is read ahead, to save memory."""
 
 
 class ProgressListener(Protocol):
-    """Is told how far it is."""
+    """Receives the progress of jobs."""
 
     def frames(self, job: Job, count: int) -> None:
-        """Some more frames of a video, or pixels of a raster, are done."""
+        """Called when `count` more frames of a video, or pixels of a raster, are done."""
 
     def finished(self, job: Job) -> None:
-        """A file is made, or cannot be."""
+        """Called when a job has succeeded or failed."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Options:
     """How files are read and written.
 
     Attributes:
-        scale: Of camera values.
-        depth: Bits of what is written; None: 8 for 8-bit input and for JPEG, else 16.
+        scale: Which camera values are black and white.
+        depth: Bits per channel of the output; None: 8 for 8-bit input and for JPEG, else 16.
         uncertainty: Whether maps are written too.
-        band: Which band, channel or page is near-infrared, from 1 on; None: not said.
+        band: Which band, channel or page is near-infrared, from 1 on; None: not given.
         largest: Megapixels of the largest picture that is decoded.
     """
 
@@ -59,12 +59,12 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What came of it.
+    """The result of running jobs.
 
     Attributes:
-        done: Files that were made.
-        problems: A line for every one that was not.
-        hints: A line for every one that may look wrong.
+        done: Files that were written.
+        problems: One line for every job that failed.
+        hints: One line for every output that may look wrong.
     """
 
     done: list[Path] = field(default_factory=list)
@@ -75,13 +75,13 @@ class Outcome:
 def run_jobs(
     colorizer: Colorizer, jobs: list[Job], options: Options, progress: ProgressListener
 ) -> Outcome:
-    """Do all jobs; one that fails is noted, and the others are done.
+    """Run all jobs; one that fails does not stop the others.
 
     Args:
         colorizer: The method.
-        jobs: What to do.
-        options: How.
-        progress: Is told.
+        jobs: The files to colorize.
+        options: How files are read and written.
+        progress: Receives the progress.
     """
     outcome = Outcome()
     threads = min(4, os.cpu_count() or 1)

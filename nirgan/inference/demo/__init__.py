@@ -1,1 +1,1 @@
-"""The page in the browser, with Gradio."""
+"""The demo: a page in the browser, with Gradio."""

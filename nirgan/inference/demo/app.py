@@ -1,7 +1,7 @@
-"""The page of `python -m nirgan demo`, in Gradio's words.
+"""The layout of the page of `python -m nirgan demo`.
 
-Gradio's own fields for pictures bring 16 bits down to 8, so a file is taken as a file here, and
-what can be downloaded is as deep as what was dropped.
+Gradio's picture inputs reduce 16 bits to 8, so the page takes files, and offers results of the same
+depth for download.
 """
 
 from html import escape
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 UPLOAD_LIFETIME_S = 86400
-"""Seconds until uploads and results are deleted; all of them are when the page ends."""
+"""Seconds until uploads and results are deleted, at the latest when the server stops."""
 SCALES = [
     ("as the model was trained", TRAINED_SCALE),
     ("range of the file's type", "dtype"),
@@ -33,10 +33,10 @@ INTRODUCTION = (
 
 
 def build_page(service: DemoService) -> "gr.Blocks":
-    """The page.
+    """Build the page.
 
     Args:
-        service: What does the work. One picture at a time goes over it.
+        service: Colorizes the pictures, one at a time.
     """
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
@@ -106,7 +106,7 @@ def build_page(service: DemoService) -> "gr.Blocks":
             try:
                 result = service.colorize(file, model, scale, uncertainty)
             except NirganError as error:
-                # The former picture must not stand beside it. Of the path, only the name is known.
+                # Without the former result, and without the path of the uploaded file.
                 line = str(error).replace(str(file), file.name).replace("--scale ", "")
                 return nothing(f"<b role='alert' style='color: #c22'>{escape(line)}</b>")
             shown: dict[Any, Any] = {
@@ -119,7 +119,7 @@ def build_page(service: DemoService) -> "gr.Blocks":
                 shown |= {picture: str(result.heat), key: legend(result.top)}
             return shown
 
-        # The file goes on at once, so that the next one can be dropped on the same place.
+        # The input is cleared at once, so that the next file can be dropped there.
         drop.upload(lambda path: (None, path), drop, [drop, given], api_visibility="private")
         gr.on(
             [given.change, model.input, scale.input, unsure.input],

@@ -1,4 +1,4 @@
-"""Gradio's server, for this machine alone."""
+"""Runs the demo's Gradio server, for this machine only."""
 
 import os
 import signal
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MAX_UPLOAD = "200mb"
-"""The largest file that the page takes."""
+"""The largest file that is accepted."""
 MAX_WAITING_PICTURES = 100
-"""Pictures that may wait for their turn; the page shows each person how many are before."""
+"""Length of the queue of pictures; the page shows the position in it."""
 QUEUE_FULL_MESSAGE = (
     f"{MAX_WAITING_PICTURES} pictures are waiting already: wait a minute, then try again"
 )
 MAX_SESSIONS = 256
-"""Visits that the page remembers; who is forgotten has to drop the picture anew."""
+"""Number of visits whose state is kept."""
 FONT = ["system-ui", "sans-serif"]
 MONO = ["ui-monospace", "monospace"]
 
 
 def run_demo(models: Sequence[str], port: int, trust: bool) -> int:
-    """Show the page, until it is interrupted.
+    """Serve the page until it is interrupted.
 
     Args:
-        models: Names or files.
-        port: Of this machine.
+        models: Names or files of models.
+        port: The port.
         trust: Whether models may name classes of other packages.
 
     Returns:
@@ -59,7 +59,7 @@ def _run_demo(models: Sequence[str], port: int, folder: Path, trust: bool) -> in
 
     loaded = [load(model, trust=trust) for model in models]
     page = build_page(DemoService({f"{one.name} ({one.digest})": one for one in loaded}, folder))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed
     try:
         print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)
         while True:
@@ -71,13 +71,13 @@ def _run_demo(models: Sequence[str], port: int, folder: Path, trust: bool) -> in
 
 
 def set_gradio_environment(folder: Path) -> None:
-    """Set what Gradio reads from the environment, when it is imported and later.
+    """Set the environment variables that Gradio reads.
 
     Args:
-        folder: Where it keeps uploads.
+        folder: For uploads.
     """
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
-        del os.environ[name]  # of other pages, which may be open to the world
+        del os.environ[name]  # settings of other pages, which may be public
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_RUN_HISTORY": "False",
@@ -88,7 +88,7 @@ def set_gradio_environment(folder: Path) -> None:
 
 
 def serve(page: "gr.Blocks", port: int) -> str:
-    """Open a page on this machine.
+    """Start the server of a page.
 
     Returns:
         Its address.

@@ -1,4 +1,4 @@
-"""The work behind the page of `python -m nirgan demo`, which knows nothing of the page."""
+"""Colorizes pictures for the demo, independent of its page."""
 
 import tempfile
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ from nirgan.inference.images.files import read, write
 from nirgan.inference.uncertainty import expected_error
 
 TRAINED_SCALE = "as trained"
-"""In place of a scale: the one that the model was trained with."""
+"""The choice of the scale that the model was trained with."""
 PREVIEW_SIDE_PX = 1600
-"""Pixels of the longer side of what the page shows; a download has all of them."""
+"""Longer side in pixels of the pictures on the page; downloads have full size."""
 HEAT_MAP_TOPS_DEG = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
-"""Degrees at which a heat map may end."""
+"""Upper ends of the range of a heat map, in degrees."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a picture.
+    """The result for a picture.
 
     Attributes:
-        nir: The band as the network saw it, a file for the screen.
-        rgb: Its colors, likewise.
-        file: The colors in full depth and size.
-        note: A line about it.
-        heat: A map of the uncertainty for the screen, if it was asked for.
-        top: Degrees from which on the map has its last color.
+        nir: File with a preview of the scaled band.
+        rgb: File with a preview of the colors.
+        file: File with the colors in full depth and size.
+        note: A line about the result.
+        heat: File with a preview of the uncertainty map, if requested.
+        top: Upper end of the range of the map, in degrees.
     """
 
     nir: Path
@@ -49,14 +49,13 @@ class Result:
 
 
 class DemoService:
-    """Colorizes what is put on it, one picture after another, in a thread of its own.
+    """Colorizes one picture after another, in a single thread.
 
-    Every thread that computes keeps memory of its own for good, and a page has a new one for each
-    person that it serves.
+    torch keeps memory for each thread that computes, and Gradio uses a thread per request.
 
     Args:
-        colorizers: By the name that the page shows.
-        folder: Where results are written.
+        colorizers: Colorizers by the name that the page shows.
+        folder: For the results.
     """
 
     def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
@@ -71,7 +70,7 @@ class DemoService:
             file: A picture of any depth.
             model: One of the names.
             scale: As the command line's `--scale`, or `TRAINED_SCALE`.
-            uncertainty: Whether a map of it is wanted.
+            uncertainty: Whether to make an uncertainty map.
 
         Raises:
             NirganError: The picture cannot be used.
@@ -85,8 +84,8 @@ class DemoService:
         limits = how.limits(given.band, printable_path(file.name))
         nir = limits.to_unit(given.band)
         colors = colorizer.colorize_bands(nir[None])[0]
-        # A folder of its own: Gradio would name files after what is in them, and write those that
-        # somebody else is shown at the moment anew.
+        # A folder for each result: Gradio would name files by their content, and rewrite files
+        # that others are just reading.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
@@ -115,13 +114,13 @@ class DemoService:
 
 
 def heat_map(degrees: Tensor) -> tuple[Tensor, int]:
-    """Draw a map of angles, black where they are small, yellow where they are large.
+    """Color a map of angles, from black for small ones to yellow for large ones.
 
     Args:
         degrees: H x W.
 
     Returns:
-        3 x H x W in [0, 1], and the degrees from which on it is yellow.
+        3 x H x W in [0, 1], and the upper end of the range in degrees.
     """
     most = np.percentile(degrees, 99)
     top = next((top for top in HEAT_MAP_TOPS_DEG if most <= top), HEAT_MAP_TOPS_DEG[-1])
@@ -148,7 +147,7 @@ def _colors(levels: Pixels) -> Pixels:
 
 
 def _preview(file: Path, picture: Tensor) -> Path:
-    """Write 1 or 3 x H x W in [0, 1], as small as a screen."""
+    """Write 1 or 3 x H x W in [0, 1], reduced to `PREVIEW_SIDE_PX`."""
     factor = min(1, PREVIEW_SIDE_PX / max(picture.shape[1:]))
     size = [max(1, round(side * factor)) for side in picture.shape[1:]]
     if factor < 1:

@@ -1,1 +1,1 @@
-"""Models for other programs."""
+"""Exports models as programs for ONNX Runtime and torch."""

@@ -1,4 +1,4 @@
-"""What an exported file says about itself, in words for any program that can show them."""
+"""The metadata of exported files, as pairs of strings that any program can show."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,15 @@ NOTE = (
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """About an exported model.
+    """The metadata of an exported model.
 
     Attributes:
-        name: What it is called.
-        digest: Of the weights that it was made of.
+        name: Name of the model.
+        digest: Hash of its weights.
         limits: The camera values of black and white.
-        receptive_field: How far it looks; a halo of None if it has to be given pictures as a whole.
+        receptive_field: Its receptive field; unlimited if it needs whole pictures.
         by_scene: See `nirgan.networks.global_layers.GlobalLayer`.
-        scale: With which it was trained, see `nirgan.data.scaling.Scale.parse`.
+        scale: The scale of its training, see `nirgan.data.scaling.Scale.parse`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class ExportMetadata:
     scale: str = "dtype"
 
     def written(self) -> dict[str, str]:
-        """As metadata."""
+        """Convert to strings. The keys are those of the first version."""
         metadata = {
             "name": self.name,
             "digest": self.digest,
@@ -51,10 +51,10 @@ class ExportMetadata:
 
     @classmethod
     def read(cls, written: dict[str, str]) -> "ExportMetadata":
-        """From metadata.
+        """Parse the strings.
 
         Raises:
-            KeyError, ValueError: They are another program's.
+            KeyError, ValueError: They are from another program.
         """
         halo = written["halo"]
         receptive_field = ReceptiveField(

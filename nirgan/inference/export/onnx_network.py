@@ -1,4 +1,4 @@
-"""A model from an ONNX file, as a network that the rest of the package runs like any other."""
+"""Runs a model from an ONNX file as a torch module, like any other generator."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ class OnnxNetwork(nn.Module):
         file: As `export` writes it.
 
     Raises:
-        NirganError: It cannot be read, or is not one of those.
+        NirganError: It cannot be read, or was not exported by nirgan.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,17 +31,17 @@ class OnnxNetwork(nn.Module):
             self.metadata = ExportMetadata.read(self.session.get_modelmeta().custom_metadata_map)
         except (KeyError, ValueError) as error:
             raise NirganError(
-                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its metadata "
-                f"lack {str(error)[:100]}"
+                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its "
+                f"metadata lack {str(error)[:100]}"
             ) from error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Itself: a session can neither be copied nor changed."""
+        """Return itself: a session cannot be copied, and has no state."""
         return self
 
     @property
     def receptive_field(self) -> ReceptiveField:
-        """How far it looks, as measured before it was exported."""
+        """The receptive field, which was measured before the export."""
         return self.metadata.receptive_field
 
     @property
@@ -58,7 +58,7 @@ class OnnxNetwork(nn.Module):
 
 
 def read_onnx(file: Path) -> PretrainedModel:
-    """Read a file that `export` has written; its configuration names no class of a network.
+    """Read a file that `export` has written; its configuration has no class of a generator.
 
     Raises:
         NirganError: See `OnnxNetwork`.
@@ -72,7 +72,7 @@ def read_onnx(file: Path) -> PretrainedModel:
 
 
 def session(file: Path) -> Any:
-    """ONNX Runtime's, with as many threads as torch has.
+    """Create a session of ONNX Runtime, with as many threads as torch has.
 
     Raises:
         NirganError: ONNX Runtime is not installed, or it cannot read the file.

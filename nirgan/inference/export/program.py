@@ -1,7 +1,7 @@
-"""A network as a program for other programs: camera values in, colors in [0, 1] out.
+"""Exports a generator as a program: camera values in, colors in [0, 1] out.
 
-The scaling, the networks' own range and the sizes that strided layers want are inside, so that who
-runs it needs to know none of them. It gives what `Colorizer` gives of a picture as a whole.
+The program contains the scaling, the conversion to the range of networks, and the padding to a
+multiple of the stride. Its output equals that of `Colorizer` for a picture in one piece.
 """
 
 import copy
@@ -27,7 +27,7 @@ DYNAMIC_SHAPES = {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")}
 
 
 class Program(nn.Module):
-    """What is exported.
+    """The module that is exported.
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
@@ -37,7 +37,7 @@ class Program(nn.Module):
 
     def __init__(self, generator: nn.Module, limits: Limits, stride: int) -> None:
         super().__init__()
-        # In another order of memory, sizes get conditions that export cannot prove.
+        # Channels-last tensors lead to conditions on sizes that export cannot prove.
         plain = copy.deepcopy(generator)
         plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.generator, self.limits, self.stride = plain, limits, stride
@@ -49,12 +49,12 @@ class Program(nn.Module):
         unit = torch.where(unit.isnan(), 0.0, unit).clamp(0, 1)
         unit = unit[:, :, self._places(height)][..., self._places(width)]
         colors = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
-        # Neither padding by nor slicing to a size that is not known in advance can be exported.
+        # Padding by and slicing to dynamic sizes cannot be exported.
         colors = colors[:, :, torch.arange(height)][..., torch.arange(width)]
         return signed_to_unit(colors).clamp(0, 1)
 
     def _places(self, size: int) -> Tensor:
-        """Where to look for the pixels of a picture padded at its end by its last pixel."""
+        """Indices that pad an axis by repeating its last pixel."""
         least = -(-MIN_SIDE_PX // self.stride) * self.stride
         periods = (size + self.stride - 1) // self.stride * self.stride
         padded = torch.sym_max(periods, least)  # type: ignore[no-untyped-call]
@@ -70,7 +70,7 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> None:
         metadata: About the model, kept in the file as its metadata.
 
     Raises:
-        NirganError: The network does what ONNX cannot say.
+        NirganError: The network cannot be expressed in ONNX.
     """
     with _quietly(program, "ONNX"):
         made = torch.onnx.export(
@@ -93,7 +93,7 @@ def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Modul
     """Write a program of `torch.export`, see `to_onnx`, and read it again.
 
     Raises:
-        NirganError: The network does what cannot be exported.
+        NirganError: The network cannot be exported.
     """
     with _quietly(program, "torch.export"):
         made = torch.export.export(program, (_example(),), dynamic_shapes=(DYNAMIC_SHAPES,))
@@ -107,12 +107,12 @@ def _example() -> Tensor:
 
 @contextmanager
 def _quietly(program: Program, what: str) -> Iterator[None]:
-    """One line for what cannot be exported, in place of the pages that torch writes."""
+    """Report export errors in one line, and suppress the output of torch."""
     log = logging.getLogger("torch")
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        # torch prints the whole graph there when a network cannot be exported.
+        # torch prints the whole graph if the export fails.
         with (
             redirect_stderr(io.StringIO()),
             warnings.catch_warnings(action="ignore"),

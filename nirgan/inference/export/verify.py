@@ -1,4 +1,4 @@
-"""Exported programs that give what torch gives, or are not kept."""
+"""Exports a model, and keeps the file only if its output equals that of torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -20,11 +20,11 @@ from nirgan.networks.global_layers import GlobalLayer
 from nirgan.utils.atomic_write import atomic_write
 
 TOLERANCE = 1e-4
-"""Greatest difference from torch, of a range of 1: a fortieth of a level of 8 bits."""
+"""Largest accepted difference from torch, in a range of 1: a fortieth of a level of 8 bits."""
 RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
 """Batch, height and width of random pictures."""
 SCENE_SIZE_PX = (150, 203)
-"""Height and width of procedural ones."""
+"""Height and width of procedural pictures."""
 
 RunProgram = Callable[[Tensor], Tensor]
 
@@ -32,20 +32,20 @@ RunProgram = Callable[[Tensor], Tensor]
 def export_verified(
     colorizer: Colorizer, limits: Limits, kind: str, out: Path, files: Sequence[Path]
 ) -> tuple[float, int]:
-    """Write a program, and keep it if it gives what torch gives.
+    """Export a model, and compare the program with torch.
 
     Args:
         colorizer: On the CPU, in float32.
         limits: The camera values of black and white.
         kind: `onnx` or `torch`.
         out: The file.
-        files: Near-infrared pictures to try it on, beside random and procedural ones.
+        files: Near-infrared pictures to compare on, beside random and procedural ones.
 
     Returns:
         The greatest difference, and the number of pictures.
 
     Raises:
-        NirganError: It cannot be written, or gives something else; nothing is kept.
+        NirganError: It cannot be written, or its output differs; no file is kept.
     """
     given = [torch.from_numpy(read_nir(f).astype(np.float32))[None, None] for f in files]
     program = Program(colorizer.generator, limits, colorizer.receptive_field.stride).eval()
@@ -67,8 +67,8 @@ def export_verified(
                 off = float((run(nir) - program(nir)).abs().max())
             if not off <= TOLERANCE:
                 raise NirganError(
-                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are off "
-                    f"torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
+                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are "
+                    f"off torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
                 )
             worst, count = max(worst, off), count + len(nir)
     return worst, count
@@ -98,7 +98,7 @@ def _size(nir: Tensor) -> str:
 
 
 def _receptive_field_of_program(colorizer: Colorizer) -> ReceptiveField:
-    """A program cannot be told of a whole picture a tile at a time, as torch's layers can."""
+    """Unlimited if there are global layers: a program cannot gather statistics from tiles."""
     receptive_field = colorizer.receptive_field
     if any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules()):
         return ReceptiveField(receptive_field.stride, None, receptive_field.activations_per_pixel)
@@ -106,7 +106,7 @@ def _receptive_field_of_program(colorizer: Colorizer) -> ReceptiveField:
 
 
 def _pictures(limits: Limits) -> Iterator[Tensor]:
-    """B x 1 x H x W in camera values, some beyond the limits, one of them not a number."""
+    """Test pictures, B x 1 x H x W in camera values, some outside of the limits, one with NaN."""
     generator = torch.Generator().manual_seed(0)
     span = limits.high - limits.low
     for shape in RANDOM_SHAPES:

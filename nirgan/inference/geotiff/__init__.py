@@ -1,1 +1,1 @@
-"""Rasters with a place on Earth, with rasterio."""
+"""Colorizes GeoTIFFs, with rasterio."""

@@ -1,8 +1,8 @@
-"""GeoTIFFs: one band of a raster into colors that lie where it lies, by windows.
+"""Colorizes one band of a GeoTIFF by windows, and keeps its georeference.
 
-Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `GDAL_CACHE_BYTES`, and
-those that are begun. rasterio reads and writes (`pip install 'nirgan[geo]'`); whether a file is for
-it is found out without.
+Whatever its size, only a few rows of blocks are in memory: GDAL's cache of at most
+`GDAL_CACHE_BYTES`, and incomplete blocks. rasterio (`pip install 'nirgan[geo]'`) is needed for
+reading and writing, but not for detecting GeoTIFFs.
 """
 
 import warnings
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from nirgan.inference.colorizer import Colorizer
 
 GDAL_CACHE_BYTES = 128 * 2**20
-"""Bytes of blocks that GDAL keeps."""
+"""Size of GDAL's cache of blocks in bytes."""
 WORLD_FILES = (".tfw", ".tifw", ".wld")
 
 
 def is_geotiff(path: Path) -> bool:
-    """Whether a file is a TIFF that says where on Earth it lies, or what in it is no data.
+    """Whether a file is a TIFF with a georeference, or with a value of no data.
 
-    Files beside it may say so too: rasterio knows which, and without it world files are known.
-    Damaged files are none.
+    Both may also be in files beside it, of which only world files are detected without rasterio.
+    Damaged files have neither.
     """
     tags = tags_of(path)
     if not tags or tags & GEO_TAGS:
@@ -61,24 +61,24 @@ def colorize_geotiff(
     uncertainty: Path | None = None,
     tick: Callable[[int], None] = lambda pixels: None,
 ) -> list[str]:
-    """Colorize a band of a raster; its place, blocks and compression are kept.
+    """Colorize a band of a raster; georeference, blocks and compression are kept.
 
-    What is no data stays so. A value that says so is kept if the target can hold it, and colors
-    that happen to equal it are one level beside it; in all other cases the target has a mask.
+    Pixels without data are kept. Their value is kept if the type of the target can represent it,
+    and equal colors are changed by one level; in all other cases the target has a mask.
 
     Args:
         colorizer: The method.
-        source: The raster; its values are taken as they are stored, without scale and offset.
-        target: Is written, or stays as it is where anything fails.
-        scale: Of camera values, the same for all windows; percentiles are those of a sample.
-        band: Which is near-infrared, from 1 on; None: see `nirgan.inference.geotiff.reader.RasterSource`.
+        source: The raster; scale and offset in its metadata are ignored.
+        target: The output, which is written atomically.
+        scale: Which values are black and white, for all windows; percentiles are those of a sample.
+        band: Which is near-infrared, from 1 on; None: see
+            `nirgan.inference.geotiff.reader.RasterSource`.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
-        uncertainty: Where to write the error that is to be expected, in degrees; not-a-number is
-            no data.
-        tick: Is told how many pixels have been written since it was told before.
+        uncertainty: File for the expected angular error in degrees, NaN for no data; None: none.
+        tick: Called with the number of further pixels that are written.
 
     Returns:
-        What its owner should know, a line each.
+        Hints for the user, one line each.
 
     Raises:
         NirganError: The source is damaged, has no such band or several and none is chosen, its
@@ -98,7 +98,7 @@ def colorize_geotiff(
         ) from error
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # need not be
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # allowed
         stack.enter_context(
             rasterio.Env(
                 GDAL_CACHEMAX=GDAL_CACHE_BYTES,
@@ -112,9 +112,9 @@ def colorize_geotiff(
         dtype = np.dtype(np.uint8 if (depth or 8 * raster.dtype.itemsize) == 8 else np.uint16)
         nodata = _fitting(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
-        # What a TIFF cannot hold would go into a file beside it, of which nobody knows.
+        # Do not write a file beside it for what a TIFF cannot contain.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
-        # Both files take their places when both are complete.
+        # Both files are renamed when both are complete.
         part = stack.enter_context(atomic_write(target))
         part_of_map = stack.enter_context(atomic_write(uncertainty)) if uncertainty else None
         tags = _tags(colorizer.title)
@@ -158,7 +158,7 @@ def colorize_geotiff(
 
 
 def _tags(title: str) -> dict[str, dict[str, str]]:
-    """What says that colors are synthetic, by namespace."""
+    """The tags that say that colors are synthetic, by namespace."""
     # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
     name, _, value = xmp(title).decode().partition("=")
     return {

@@ -220,8 +220,8 @@ class RasterSource:
             if 1 <= chosen <= len(bands):
                 return chosen - 1
             raise NirganError(
-                f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with --band, "
-                f"of the {len(bands)} that there are: {listed}"
+                f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with "
+                f"--band, of the {len(bands)} that there are: {listed}"
             )
         seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha] or [0]
         says = [n for n in seen if kinds[n] == ColorInterp.nir or SAYS_NIR.search(texts[n])]
@@ -231,8 +231,8 @@ class RasterSource:
             return says[0]
         if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
             raise NirganError(
-                f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one near-infrared "
-                f"band; choose it with --band: {listed}"
+                f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one "
+                f"near-infrared band; choose it with --band: {listed}"
             )
         return seen[0]
 
@@ -259,8 +259,8 @@ class RasterSource:
         """
         if self.dtype.kind == "c":
             raise NirganError(
-                f"{printable_path(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
-                "integers or floats; write its magnitude into a file first"
+                f"{printable_path(self.path)}: band {self.band} has complex values ({self.dtype}), "
+                "expected integers or floats; write its magnitude into a file first"
             )
         structure = {
             **self.dataset.tags(ns="IMAGE_STRUCTURE"),
@@ -279,8 +279,8 @@ class RasterSource:
             return np.arange(256).clip(max=most).astype(np.uint8) * np.uint8(255 // most)
         if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
             raise NirganError(
-                f"{printable_path(self.path)}: band {self.band} holds numbers of a palette or transparency, "
-                "expected a near-infrared measurement; choose it with --band"
+                f"{printable_path(self.path)}: band {self.band} holds numbers of a palette or "
+                "transparency, expected a near-infrared measurement; choose it with --band"
             )
         return None
 

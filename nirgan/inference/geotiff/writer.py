@@ -164,7 +164,8 @@ class RasterTarget:
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
                     raise NirganError(
-                        f"{printable_path(self._name)}: cannot be written; is the disk full, or damaged?"
+                        f"{printable_path(self._name)}: cannot be written; is the disk full, or "
+                        "damaged?"
                     )
 
     def _describe(

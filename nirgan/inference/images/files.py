@@ -80,8 +80,8 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
-            f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
-            "finite (nan or inf); replace them"
+            f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values "
+            "are not finite (nan or inf); replace them"
         )
     turned = decoded.turned_by != 1
     return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
@@ -96,8 +96,8 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
-            f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
-            f"{', '.join(PNG + JPEG + TIFF)}"
+            f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, "
+            f"expected {', '.join(PNG + JPEG + TIFF)}"
         )
     if suffix in JPEG and (depth != 8 or alpha is not None):
         what = "16 bits" if depth != 8 else "an alpha channel"
@@ -142,7 +142,8 @@ def write(
 
     Args:
         target: Its suffix says the format, see `check_target`; its folder is made if need be.
-        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `empty_picture`.
+        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or an `empty_picture` that
+            was filled.
         depth: Bits a channel, 8 or 16.
         title: The model that made the colors, `Colorizer.title`.
         alpha: H x W, see `empty_picture`, which may hold it already.
@@ -166,8 +167,8 @@ def write(
     else:
         if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
-                f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} pixels; write PNG or "
-                "TIFF (--format png)"
+                f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
+                "pixels; write PNG or TIFF (--format png)"
             )
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data

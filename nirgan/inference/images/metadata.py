@@ -89,7 +89,8 @@ def _own_xmp(title: str) -> bytes:
         '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        f' xmp:CreatorTool={quoteattr(title)} Iptc4xmpExt:DigitalSourceType="{SYNTHETIC_SOURCE_TYPE}">'
+        f" xmp:CreatorTool={quoteattr(title)}"
+        f' Iptc4xmpExt:DigitalSourceType="{SYNTHETIC_SOURCE_TYPE}">'
         '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">'
         f"{escape(description(title))}"
         "</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"

@@ -35,7 +35,8 @@ def copy_georeference(source: Path, target: Path) -> None:
                 part.write_bytes(BAND_ELEMENTS.sub(b"", content))  # statistics of other pixels
     except OSError as error:
         raise NirganError(
-            f"{printable_path(source)}: what says where it lies cannot be copied ({error.strerror or error})"
+            f"{printable_path(source)}: what says where it lies cannot be copied "
+            f"({error.strerror or error})"
         ) from error
 
 

@@ -74,8 +74,8 @@ def save(
     """
     if "generator" not in config:
         raise NirganError(
-            f"{printable_path(folder)}: cannot be written: the network does not say what it was built "
-            "with; derive its class from nirgan.networks.Recorded"
+            f"{printable_path(folder)}: cannot be written: the network does not say what it was "
+            "built with; derive its class from nirgan.networks.Recorded"
         )
     write_model(Path(folder), generator, config, card or card_of(config), half)
 
@@ -84,8 +84,8 @@ def card_of(config: Config) -> str:
     """A card in Markdown, with the head that the hub reads.
 
     Args:
-        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and facts in
-            `training` become tables.
+        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and
+            facts in `training` become tables.
     """
     tables = "".join(
         _table(title, config.get(key))

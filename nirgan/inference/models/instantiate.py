@@ -1,9 +1,8 @@
-"""Networks from what a configuration says of them: the path of a class, and its arguments.
+"""Builds networks from a class path and arguments in a configuration.
 
-A configuration comes with weights, from anywhere, and importing a module runs it. So a path alone
-imports nothing but this package's networks and torch's layers, see `nirgan.utils.safe_loading`; a
-class of one's own is imported where the person trusts the file or names the class. Whatever the
-path, only a torch module is called.
+Configurations come from anywhere, and importing a module runs it. So only this package's networks
+and torch's layers are imported, see `nirgan.utils.safe_loading`; other classes are imported if the
+user trusts the file or names the class. Only subclasses of `torch.nn.Module` are called.
 """
 
 import inspect
@@ -19,20 +18,20 @@ from nirgan.utils.safe_loading import NETWORK_PREFIXES, Trust, find_class, is_tr
 
 
 def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = False) -> nn.Module:
-    """Make a network, and load its weights.
+    """Build a network, and load its weights.
 
     Args:
         described: `class_path` and, if it has arguments, `init_args`.
-        weights: What its `state_dict` gave.
-        name: What messages call it.
-        trust: Class paths that may be imported although they are another package's; True: all.
+        weights: Its `state_dict`.
+        name: Its name, for messages.
+        trust: Class paths of other packages that may be imported; True: all.
 
     Raises:
-        NirganError: The class may not be imported or is no network, or the weights are another's.
+        NirganError: The class is not trusted or not a network, or the weights do not fit.
     """
     with skip_pretrained():
         if not trust:
-            # On no device, nothing is allocated: arguments may ask for more than the machine has.
+            # On the meta device, so that huge sizes in a file do not allocate memory.
             with torch.device("meta"):
                 _compare(build(described, name), weights, name)
         network = build(described, name, trust)
@@ -41,7 +40,7 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = F
         missing, unexpected = network.load_state_dict(weights, strict=False)
     except NirganError as error:
         raise NirganError(f"{name}: {error}") from error
-    except Exception as error:  # what a network keeps beside tensors may be of any shape
+    except Exception as error:  # set_extra_state raises anything
         raise NirganError(f"{name}: weights of another network ({_last_line(error)})") from error
     for keys, what in ((missing, "are not there"), (unexpected, "belong to no layer")):
         if keys:
@@ -51,7 +50,7 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = F
 
 
 def build(described: Any, name: Any, trust: Trust = False) -> nn.Module:
-    """Make a network, its weights as they begin, see `restore`."""
+    """Build a network with its initial weights, see `restore`."""
     cls = _class(_at(described, "class_path", name), name, trust)
     arguments = described.get("init_args") or {}
     if not isinstance(arguments, dict):
@@ -59,7 +58,7 @@ def build(described: Any, name: Any, trust: Trust = False) -> nn.Module:
     built = {key: _value(value, name, trust) for key, value in arguments.items()}
     try:
         return cls(**built)
-    except Exception as error:  # a constructor raises what it likes
+    except Exception as error:  # constructors raise anything
         raise NirganError(f"{name}: {cls.__name__} cannot be made ({_last_line(error)})") from error
 
 
@@ -85,7 +84,7 @@ def _class(path: Any, name: Any, trust: Trust) -> type[nn.Module]:
         module, _, cls = str(path).rpartition(".")
         try:
             found = getattr(import_module(module), cls)
-        except Exception as error:  # a module that is trusted raises what it likes
+        except Exception as error:  # modules raise anything
             raise NirganError(
                 f"{name}: its network {path!r} cannot be imported ({_last_line(error)})"
             ) from error

@@ -1,4 +1,4 @@
-"""The generator of a checkpoint that `fit` has written."""
+"""Reads the generator from a checkpoint of `fit`."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.utils.safe_loading import load_checkpoint
 
 GENERATOR_PREFIX = "generator."
-"""Of the coloring network's weights in every task; CycleGAN's other one is `inverse`."""
+"""Prefix of the weights of the generator in the state of every task."""
 
 
 def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what a checkpoint says of its generator, and its weights.
+    """Read the description of the generator, and its weights.
 
     Returns:
-        `name`, `generator`, `training` and `scale`, as in a configuration; and what the
-        generator's `state_dict` gave.
+        `name`, `generator`, `training` and `scale`, as in a configuration; and the `state_dict` of
+        the generator.
 
     Raises:
         NirganError: It cannot be read, is damaged, no checkpoint of `fit`, or would run code.
@@ -37,7 +37,7 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         ) from error
     size = file.stat().st_size
     for key, value in weights.items():
-        # One number may be viewed as a terabyte, which a copy of it would be.
+        # A view of one number may claim to be a terabyte, which a copy would allocate.
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
             raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
     training = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
@@ -49,7 +49,7 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _name(file: Path) -> str:
-    """Of the experiment, for runs/NAME/version_0/checkpoints/best.ckpt; else of the file."""
+    """The experiment's name, for runs/NAME/version_0/checkpoints/best.ckpt; else the file's."""
     if file.parent.name == "checkpoints" and (name := file.absolute().parents[2].name):
         return name
     return file.stem

@@ -1,11 +1,11 @@
-"""How a trained method lies on disk.
+"""Reads and writes trained models.
 
-A folder in the way of the Hugging Face hub: `model.safetensors`, the weights of the generator and
-nothing else; `config.json`, which network they belong to and where it comes from; `README.md`, a
-card for people. The weights carry a copy of the configuration, so that the one file is enough; in
-the folder `config.json` counts, since people edit that.
+A model is a folder as on the Hugging Face hub: `model.safetensors` has the weights of the
+generator; `config.json` describes the generator and its training; `README.md` is the model card.
+The file of weights has a copy of the configuration, so that it can be used alone; in a folder,
+`config.json` has precedence, since users edit it.
 
-Checkpoints of `fit` are read as well. Neither kind runs code of the file's choosing when read.
+Checkpoints of `fit` can be read too. Reading either does not run code from the file.
 """
 
 import hashlib
@@ -31,21 +31,21 @@ from nirgan.utils.safe_loading import Trust
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 HEADER_KEY = "nirgan"
-"""Under which the weights carry the configuration."""
+"""Key of the copy of the configuration in the file of weights."""
 
 Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """A trained method, read.
+    """A trained model that was read.
 
     Attributes:
         generator: In eval mode, on the CPU, in float32.
-        name: What it is called.
+        name: Its name.
         digest: The first 8 digits of the SHA-256 of the file of its weights.
-        config: `format`, `name`, `generator` (`class_path` and `init_args`), and what else there
-            is: `nirgan` (the version that wrote it), `training`, `measured`, `scale` (which camera
+        config: `format`, `name`, `generator` (`class_path` and `init_args`), and optionally
+            `nirgan` (the version that wrote it), `training`, `measured`, `scale` (which camera
             values were black and white in training, see `nirgan.data.scaling.Scale.parse`).
     """
 
@@ -60,18 +60,18 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
 
     Args:
         where: A folder as `write_model` leaves it, a `.safetensors` file, a `.ckpt` file.
-        trust: Class paths of other packages that may be imported, which runs them; True: whatever
-            the file names.
+        trust: Class paths of other packages that may be imported, which runs their code; True: all
+            that the file names.
 
     Raises:
-        NirganError: It cannot be read, or is not what it seems; or its network may not be imported.
+        NirganError: It cannot be read or is damaged, or its network is not trusted.
     """
     file = where / WEIGHTS if where.is_dir() else where
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
-            ".ckpt of `fit`"
+            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
+            "file, or a .ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
@@ -97,14 +97,14 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
 def write_model(
     folder: Path, generator: nn.Module, config: Config, card: str | None, half: bool = False
 ) -> None:
-    """Write a folder that `read_model` reads. Its files are there whole, all of them, or not.
+    """Write a folder that `read_model` reads; all of its files are written, or none.
 
     Args:
-        folder: Made if need be; a model in it is replaced.
+        folder: Created if needed; a model in it is replaced.
         generator: The network.
         config: As in `PretrainedModel`; at least `name` and `generator`.
-        card: For people, in Markdown; None leaves that as it is.
-        half: Keep the weights of layers as float16; what batch norm counted stays.
+        card: The model card, in Markdown; None keeps the existing one.
+        half: Store the weights of layers, but not of norms, as float16.
 
     Raises:
         NirganError: It cannot be written.
@@ -118,7 +118,7 @@ def write_model(
         config["state"] = plain
     text = json.dumps(config, indent=2, ensure_ascii=False)
     with ExitStack() as files:
-        # The last to be opened is the first to be renamed: the weights come last.
+        # They are renamed in reverse order: the weights come last.
         weights = files.enter_context(atomic_write(folder / WEIGHTS))
         about = files.enter_context(atomic_write(folder / CONFIG))
         about.write_text(text + "\n", encoding="utf-8")
@@ -126,7 +126,7 @@ def write_model(
             files.enter_context(atomic_write(folder / CARD)).write_text(card, encoding="utf-8")
         try:
             save_file(kept, weights, {"format": "pt", HEADER_KEY: text})
-            shutil.copymode(about, weights)  # it was for its owner's eyes alone
+            shutil.copymode(about, weights)  # safetensors makes it readable by its owner only
         except SafetensorError as error:
             raise NirganError(
                 f"{printable_path(folder / WEIGHTS)}: cannot be written ({error})"
@@ -137,7 +137,7 @@ def _kept(value: Tensor, half: bool) -> Tensor:
     value = value.detach().cpu()
     if half and (short := value.half()).isfinite().all():
         value = short
-    # A copy: layers may share a tensor, or lie in another order than their shape's.
+    # Cloned, since layers may share a tensor, or have another memory format.
     return value.clone(memory_format=torch.contiguous_format)
 
 
@@ -148,7 +148,7 @@ def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
             weights = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except OSError:
         raise
-    except Exception as error:  # types that torch lacks raise what they like
+    except Exception as error:  # unknown types raise anything
         raise NirganError(
             f"{printable_path(file)}: no safetensors file, or a damaged one ({error})"
         ) from error
@@ -176,8 +176,8 @@ def _config(text: bytes | str, file: Path) -> Config:
         )
     if config["format"] != FORMAT_VERSION:
         raise NirganError(
-            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT_VERSION}; a newer "
-            "nirgan may read it"
+            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected "
+            f"{FORMAT_VERSION}; a newer nirgan may read it"
         )
     return config
 
@@ -188,7 +188,7 @@ def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
 
 
 def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
-    """The same with all that is narrower than float32 widened.
+    """Convert narrower floats to float32.
 
     Raises:
         NirganError: A value is not finite, or not a plain tensor.

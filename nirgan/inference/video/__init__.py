@@ -1,1 +1,1 @@
-"""Videos, with PyAV."""
+"""Colorizes videos, with PyAV."""

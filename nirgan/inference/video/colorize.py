@@ -1,7 +1,7 @@
-"""Videos: their frames in color, all else as it was.
+"""Colorizes the frames of a video, and keeps everything else.
 
-Streamed: decoding, colorizing and encoding overlap, and hold no more than a few batches of frames.
-PyAV is imported when a video is there.
+Decoding, colorizing and encoding overlap, with a few batches of frames in memory. PyAV is imported
+when a video is colorized.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file's name is that of a video."""
+    """Whether a file has the suffix of a video."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -50,19 +50,19 @@ def colorize_video(
     Args:
         colorizer: Makes the colors.
         source: A video of one band: grey, YUV without color, or equal channels.
-        target: Its suffix, one of `SUFFIXES`, says the container.
-        scale: What becomes [0, 1], the same of all frames: percentiles are those of the whole
-            video, which is read twice for them. Values of limited range are taken as those of
-            full range that they stand for.
-        tick: Is told how many more frames are done.
-        batch: Frames that the colorizer is given at once.
+        target: The output; its suffix, one of `SUFFIXES`, determines the container.
+        scale: Which values are black and white, for all frames; percentiles are those of the whole
+            video, which is read twice for them. Values of limited range are converted to full
+            range first.
+        tick: Called with the number of further frames that are done.
+        batch: Frames per batch.
         largest: Megapixels; larger frames are refused.
         band: The channel that is near-infrared, from 1 on; None: all hold it.
 
     Raises:
         NirganError: PyAV is not installed; the source is no video, damaged, cut off, in color, or
             its frames are too large or change size; the target cannot be written. The target is
-            there whole or not at all.
+            written atomically.
     """
     try:
         from nirgan.inference.video import reader as reading  # noqa: PLC0415 (an extra)

@@ -1,7 +1,7 @@
-"""From what a video decoder gives to a near-infrared band, as it is shown.
+"""Converts decoded video frames to upright near-infrared bands.
 
-The numbers are kept as they are: codes of 8 to 16 bits, of which black and white are 16 and 235 in
-limited range. They become [0, 1] in one step, with the limits that the user chose.
+The codes of 8 to 16 bits are unchanged; in limited range, 16 is black and 235 is white. They are
+scaled to [0, 1] in one step, with the limits that the user chose.
 """
 
 import re
@@ -21,14 +21,14 @@ PLANAR = re.compile(r"(gray|yuvj?a?4\d\dp)(\d+)?(le|be)?")
 """Pixel formats whose first plane is the luma, in the low bits of each number."""
 
 CHROMA_STEP_PX = 4
-"""Every so many rows and columns of chroma are looked at, of a frame that is large."""
+"""Step in pixels at which the chroma of large frames is checked."""
 
 Matrix = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class PixelCodes:
-    """What the numbers of a band mean.
+    """The meaning of the codes of a band.
 
     Attributes:
         bits: 8 to 16.
@@ -73,13 +73,13 @@ def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixe
     planar = PLANAR.fullmatch(frame.format.name)
     grey = planar is not None and planar[1] == "gray"
     if planar is None or frame.planes[0].line_size < 0 or (band is not None and not grey):
-        return _of_colors(frame, name, band)  # that, or stored from the bottom up
+        return _of_colors(frame, name, band)  # RGB, or stored from the bottom up
     bits = int(planar[2] or 8)
     order = ">" if planar[3] == "be" else "<"
     luma, *chroma = (_numbers(plane, bits, order) for plane in frame.planes[:3])
     full = frame.color_range == ColorRange.JPEG.value
     unsaid = frame.color_range == ColorRange.UNSPECIFIED.value
-    # Where a file does not say, YUV is limited and grey is full: so do FFmpeg's own conversions.
+    # Unspecified, YUV is limited and grey is full, as in FFmpeg's own conversions.
     codes = PixelCodes(bits, not (full or (grey and unsaid)))
     luma = luma.astype(luma.dtype.newbyteorder("="))
     if band is not None:
@@ -118,7 +118,7 @@ def _refuse_color(luma: Pixels, blue: Pixels, red: Pixels, codes: PixelCodes, na
 def display_matrix(frame: VideoFrame) -> Matrix | None:
     """How a player turns frames: a, b, c, d of FFmpeg's display matrix; None if it does not.
 
-    PyAV keeps a frame that was asked until Python collects cycles, so ask one of each video.
+    PyAV leaks such a frame until Python collects cycles, so call it once for each video.
     """
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:

@@ -1,4 +1,4 @@
-"""A video's frames with their times, and the packets of its sound and subtitles."""
+"""Reads the frames of a video with their times, and the packets of sound and subtitles."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,18 +20,17 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.video.frames import Matrix, PixelCodes, band_of, display_matrix, upright
 
-# FFmpeg looks at what a file holds, not at its name. Among its formats are pictures, and playlists
-# that open further files and addresses.
+# FFmpeg detects formats by content. Some of them are playlists, which open further files and URLs.
 DEMUXER_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
     "protocol_whitelist": "file",
 }
 
 SAMPLED_PIXELS, SAMPLED_VALUES = 2**16, 900_000
-"""Of a frame, about, that are looked at for its values; and values that stand for a video's."""
+"""About how many pixels of a frame, and values of a video, percentiles are computed from."""
 
 DURATION_TOLERANCE_S = 0.5
-"""Seconds by which a file may end earlier than it says; the coding of sound leaves fractions."""
+"""Seconds by which a file may be shorter than its header says, because of sound packets."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,10 @@ class Frame:
 
     Attributes:
         band: H x W as it is shown; uint8 or uint16.
-        codes: What its numbers mean.
+        codes: The meaning of its values.
         pts: When it is shown, in the stream's time base.
-        duration: How long, likewise; 0 where the file does not say.
-        turned: Height and width changed places to bring it upright.
+        duration: Its duration, likewise; 0 if it is not known.
+        turned: Whether height and width were swapped to make it upright.
     """
 
     band: Pixels
@@ -58,16 +57,16 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     """Open a video.
 
     Raises:
-        NirganError: It cannot be read, or it is no video.
+        NirganError: It cannot be read, or is not a video.
     """
     try:
-        with path.open("rb"):  # FFmpeg's own words for what the system says are less plain
+        with path.open("rb"):  # for the error message of the system
             pass
         container = av.open(f"file:{path}", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         raise NirganError(
-            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
-            "WebM or AVI, neither damaged nor cut off"
+            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, "
+            "MKV, WebM or AVI, neither damaged nor cut off"
         ) from error
     except OSError as error:
         raise NirganError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
@@ -76,7 +75,7 @@ def open_video(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
-    """The stream of frames, ready to be decoded.
+    """The video stream, ready to be decoded.
 
     Raises:
         NirganError: There is none, it cannot be decoded, or its frames are larger than allowed.
@@ -85,7 +84,8 @@ def video_stream_of(path: Path, container: InputContainer, largest: float) -> Vi
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
         raise NirganError(
-            f"{printable_path(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
+            f"{printable_path(path)}: no video in it, only "
+            f"{' and '.join(sorted(kinds)) or 'a header'}"
         )
     stream = streams[0]
     if stream.codec_context is None:
@@ -93,20 +93,20 @@ def video_stream_of(path: Path, container: InputContainer, largest: float) -> Vi
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > largest * 1e6:
         raise NirganError(
-            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
-            "--largest allows more"
+            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} "
+            "megapixels; --largest allows more"
         )
     stream.thread_type = "AUTO"
     return stream
 
 
 class VideoReader:
-    """Goes through a video once.
+    """Reads a video once, from begin to end.
 
     Args:
-        path: What messages call it.
-        container: It, opened.
-        stream: Its frames.
+        path: The file, for messages.
+        container: The opened file.
+        stream: Its video stream.
         band: The channel that is near-infrared, from 1 on; None: all hold it.
     """
 
@@ -184,7 +184,7 @@ class VideoReader:
         return frame
 
     def _pts(self, picture: VideoFrame, former: Frame | None) -> int:
-        """When it is shown; after the former one, whatever the file says, or if it does not say."""
+        """The time of a frame; made later than the one before if it is missing or wrong."""
         if former is None:
             return picture.pts or 0
         if picture.pts is None:
@@ -204,7 +204,7 @@ def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[
 
 
 def sample(frames: Iterable[Frame]) -> Pixels:
-    """Codes that are as frequent as they are in all of a video, `SAMPLED_VALUES` of them about."""
+    """Sample about `SAMPLED_VALUES` codes, with the distribution of the whole video."""
     counts = np.zeros(2**16, np.int64)
     for frame in frames:
         step = 1 + isqrt(frame.band.size // SAMPLED_PIXELS)

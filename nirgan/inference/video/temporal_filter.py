@@ -1,10 +1,9 @@
-"""Frames of a video, colorized so that colors flicker no more than the band does.
+"""Smooths frames of a video over time, so that colors flicker no more than the band does.
 
-A network raises contrast, and a camera's noise with it: on a scene in which nothing moves, colors
-change by up to a quarter more from frame to frame than the band. Mixing a little of the former
-frame into each, where the two hardly differ, takes that away. A network that sees the whole scene
-sees each frame anew, and what it makes of it moves as the scene does: its field of color, which is
-coarse, follows slowly (`benchmarks/flicker.py` measures both).
+A network amplifies the camera's noise: in a static scene, colors change by up to a quarter more
+from frame to frame than the band. So each frame is mixed with a little of the former one, where the
+two hardly differ. The statistics of layers with `by_scene`, a coarse field of color, change with
+every frame, and are smoothed by a running mean (`benchmarks/flicker.py` measures both).
 """
 
 from collections.abc import Iterator
@@ -18,21 +17,21 @@ from torch.nn.functional import adaptive_avg_pool2d
 from nirgan.networks.global_layers import GlobalLayer
 
 NEW_FRAME_WEIGHT = 0.7
-"""Part of the new frame: change from frame to frame falls to NEW / sqrt(2 - NEW), 0.61 of it."""
+"""Weight w of the new frame, which reduces noise from frame to frame to w / sqrt(2 - w), 61%."""
 NEW_FIELD_WEIGHT = 0.25
-"""Part of the new frame's field of color."""
+"""Weight of the field of color of the new frame."""
 MAX_NOISE_DIFFERENCE = 16 / 255
-"""Greatest difference, of a range of 1, that is taken for noise; what moves is left alone."""
+"""Largest difference, in a range of 1, that counts as noise; moving pixels are not smoothed."""
 SCENE_CUT_DIFFERENCE = 0.1
-"""Mean difference of two frames, at 16 x 16 pixels, above which they show different scenes."""
+"""Mean difference of frames reduced to 16 x 16 pixels that counts as a cut."""
 
 
 class ColorizerLike(Protocol):
-    """What of a `Colorizer` is needed here."""
+    """The part of `Colorizer` that is needed here."""
 
     @property
     def title(self) -> str:
-        """What made the colors."""
+        """Name and version of the model."""
 
     @property
     def generator(self) -> nn.Module:
@@ -40,17 +39,17 @@ class ColorizerLike(Protocol):
 
     @property
     def receptive_field(self) -> Any:
-        """How far it looks, measured when it is first asked for."""
+        """The receptive field, measured on first access."""
 
     def colorize_bands(self, nir: Tensor) -> Tensor:
         """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
 
 
 class TemporalSmoother:
-    """Colorizes frames in their order.
+    """Colorizes consecutive frames of a video.
 
     Args:
-        colorizer: Makes the colors.
+        colorizer: Colorizes the smoothed frames.
     """
 
     def __init__(self, colorizer: ColorizerLike) -> None:
@@ -64,7 +63,7 @@ class TemporalSmoother:
             )  # measured now, not with a field that follows
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Colorize some more frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
+        """Colorize further frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
         if not self._fields:
             return self.colorizer.colorize_bands(
                 torch.stack([self._steadied(frame) for frame in frames])
@@ -98,7 +97,7 @@ class TemporalSmoother:
 
 
 class _SmoothedStatistics:
-    """What a network knows of a frame, mixed with what it knew of those before."""
+    """The running mean of the statistics of a layer."""
 
     def __init__(self) -> None:
         self.former: Tensor | None = None

@@ -1,4 +1,4 @@
-"""Color frames into a video of the same kind as the one that they were made from."""
+"""Writes color frames to a video with the sound, subtitles and times of the source."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,12 +24,12 @@ from nirgan.inference.video.reader import Frame
 
 @dataclass(frozen=True)
 class VideoEncoding:
-    """How colors are coded, at a quality at which the coding is not seen.
+    """How colors are encoded, at a quality without visible losses.
 
     Attributes:
         encoder: FFmpeg's name.
         options: Its options.
-        pixels: Of even and of odd size: the pixel format.
+        pixels: The pixel formats for even and for odd sizes.
         matrix: From RGB to luma and chroma.
         levels: Of luma and chroma.
     """
@@ -41,15 +41,15 @@ class VideoEncoding:
     levels: ColorRange = ColorRange.MPEG
 
 
-# H.264 has even sizes only if it has half as many colors as pixels. Everyday players know no other
-# H.264; odd sizes come from instruments, where a pixel more or less is worse than another player.
-# Without B-frames, as MP4 tells for how long a frame is shown in the order of decoding.
+# With 4:2:0 colors, which common players need, H.264 has only even sizes. Odd ones get 4:4:4, since
+# they come from instruments, where the size matters more than the player. Without B-frames, as MP4
+# stores durations in the order of decoding.
 H264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0"}
 H264 = VideoEncoding("libx264", H264_OPTIONS, ("yuv420p", "yuv444p"))
 VP9_OPTIONS = {"crf": "20", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
 VP9 = VideoEncoding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
-# AVI knows an order and no times, so frames of H.264 would be shown late; and what still reads AVI
-# reads Motion JPEG, whose matrix and range are JPEG's.
+# AVI has no time stamps, so frames of H.264 would be shown late; programs that read AVI read Motion
+# JPEG too, whose matrix and range are JPEG's.
 MJPEG = VideoEncoding(
     "mjpeg",
     {"flags": "+qscale", "global_quality": "118", "qmin": "1"},  # the finest; 2 adds flicker
@@ -59,19 +59,19 @@ MJPEG = VideoEncoding(
 )
 ENCODING_OF_CONTAINER = {"webm": VP9, "avi": MJPEG}
 BT709 = 1
-"""Of primaries and transfer functions; that of the matrix is the same."""
+"""FFmpeg's number of the primaries and the transfer function of BT.709."""
 
 
 class VideoWriter:
-    """Encodes frames and copies what goes with them.
+    """Encodes frames, and copies sound and subtitles.
 
     Args:
-        name: What messages call the file.
-        container: To write to.
+        name: Name of the file, for messages.
+        container: The output.
         source: The container that the frames come from, open.
         pictures: Its stream of frames.
         first: The first frame.
-        description: What the file says of its colors.
+        description: Text in the metadata.
 
     Raises:
         NirganError: The container does not take the sound.
@@ -131,7 +131,7 @@ class VideoWriter:
         return copy
 
     def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:
-        """A packet of what is copied, or a frame with its colors, 3 x H x W in [0, 1]."""
+        """Write a copied packet, or a frame with its colors, 3 x H x W in [0, 1]."""
         if isinstance(item, tuple):
             self._write_frame(*item)
         elif item.stream.index in self._copies:
@@ -170,7 +170,7 @@ def video_writer(
     first: Frame,
     description: str,
 ) -> Iterator[VideoWriter]:
-    """A writer, see there, whose file is complete when the block ends well.
+    """A `VideoWriter` whose file is complete at the end of the block.
 
     Raises:
         NirganError: The file cannot be written.
@@ -192,7 +192,7 @@ def video_writer(
             raise
         container.close()
     except FFmpegError as error:
-        if isinstance(error, OSError):  # as a full disk, of which `whole` tells
+        if isinstance(error, OSError):  # reported by `atomic_write`
             raise
         raise NirganError(f"{name}: cannot be written ({error.strerror})") from error
 

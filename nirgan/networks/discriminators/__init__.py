@@ -1,4 +1,4 @@
-"""One discriminator a file."""
+"""Discriminators, one per file."""
 
 from nirgan.utils.rooms import lazy_classes
 

@@ -1,4 +1,4 @@
-"""The paper's discriminator: convolutions, leaky ReLU 0.2, batch norm, a dense end.
+"""The paper's discriminator: convolutions, leaky ReLU 0.2, batch norm, a dense layer.
 
 Suárez, Sappa and Vintimilla 2017, section 3 and eq. 2: the NIR band is the condition and is given
 to both networks. Two choices where the paper is silent or cannot be taken literally:
@@ -21,13 +21,13 @@ from nirgan.utils.recording import Recorded
 
 
 class Conditional(Recorded, nn.Module):
-    """How real a color picture of a NIR picture looks.
+    """Predicts whether a color picture of a NIR picture is real.
 
     Args:
         widths: Channels of every convolution; each halves the size.
         kernel: Kernel size, odd.
-        patch: Height and width in pixels that the dense end is made for.
-        condition: Whether the NIR band is seen beside the colors.
+        patch: Height and width in pixels of its input, which the dense layer depends on.
+        condition: Whether the NIR band is an input beside the colors.
         std: Standard deviation of the initial weights.
     """
 
@@ -55,7 +55,7 @@ class Conditional(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
-        """Judge pictures.
+        """Classify pictures.
 
         Args:
             rgb: B x 3 x `patch` x `patch` in [-1, 1].

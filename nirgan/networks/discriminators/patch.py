@@ -19,11 +19,11 @@ NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.Ins
 
 
 class PatchGAN(Recorded, nn.Module):
-    """How real each place of a color picture of a NIR picture looks, at any height and width.
+    """Predicts whether each part of a color picture of a NIR picture is real, at any size.
 
     Args:
         widths: Channels of every layer before the last; all but the last of these halve the size.
-        condition: Whether the NIR band is seen beside the colors.
+        condition: Whether the NIR band is an input beside the colors.
         norm: `instance` is CycleGAN's.
         std: Standard deviation of the initial weights.
     """
@@ -51,14 +51,14 @@ class PatchGAN(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
-        """Judge pictures.
+        """Classify the parts of pictures.
 
         Args:
             rgb: B x 3 x H x W in [-1, 1].
             nir: B x 1 x H x W in [-1, 1].
 
         Returns:
-            B x 1 x h x w logits: log odds that a place is real.
+            B x 1 x h x w logits: log odds that a part is real.
         """
         pixels = torch.cat([rgb, nir], 1) if self.condition else rgb
         return cast(Tensor, self.layers(pixels))

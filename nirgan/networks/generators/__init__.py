@@ -1,4 +1,4 @@
-"""One published generator a file."""
+"""Generators, one per file."""
 
 from nirgan.utils.rooms import lazy_classes
 

@@ -1,9 +1,9 @@
-"""A convolutional auto-encoder, the first of the paper's plans for future work (section 5).
+"""A convolutional auto-encoder, which the paper names as future work (section 5).
 
-The paper names it and no more. Here: 3x3 convolutions of stride 2 down to a bottleneck, and up
-again by nearest-neighbour upsampling and 3x3 convolutions, which leaves no checkerboard (Odena,
-Dumoulin and Olah, "Deconvolution and checkerboard artifacts", Distill 2016). All that comes out
-passed through the bottleneck: there are no skip connections, which sets it apart from a U-Net.
+The paper gives no details. Here: 3x3 convolutions of stride 2 down to a bottleneck, and
+nearest-neighbour upsampling with 3x3 convolutions, which avoids checkerboard artifacts (Odena,
+Dumoulin and Olah, "Deconvolution and checkerboard artifacts", Distill 2016). Unlike a U-Net, it has
+no skip connections.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class AutoEncoder(Recorded, nn.Module):
     """Encoder, bottleneck, decoder.
 
     Args:
-        widths: Channels after every halving of the size, from the outermost to the bottleneck.
+        widths: Channels after every halving of the size, down to the bottleneck.
     """
 
     def __init__(self, widths: Sequence[int] = (64, 128, 256)) -> None:

@@ -1,8 +1,8 @@
-"""What a method that knows nothing of pictures scores: generators fitted in one pass, not trained.
+"""Baselines: generators that map single pixels, and are fitted in one pass over the data.
 
 Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colors, like any generator,
-and has `update(nir, rgb)`, which learns from pictures, shown once each: NIR B x 1 x H x W and
-color B x 3 x H x W, both in [-1, 1]. It can be used after any update.
+and has `update(nir, rgb)`, which is called once for each picture: NIR B x 1 x H x W and color
+B x 3 x H x W, both in [-1, 1]. It can be used after any update.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from nirgan.utils.recording import Recorded
 
 LEVELS = 256
-"""Entries of the table: one for every level of an 8-bit picture."""
+"""Entries of the table, one for every level of an 8-bit picture."""
 
 
 class GreyCopy(Recorded, nn.Module):
     """The NIR band copied to red, green and blue."""
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """There is nothing to learn."""
+        """Do nothing: there are no parameters."""
 
     def forward(self, triplet: Tensor) -> Tensor:
         """B x 3 x H x W to the same, one band in all channels."""
@@ -38,7 +38,7 @@ class MeanColor(Recorded, nn.Module):
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Add pictures."""
+        """Add the pixels of pictures."""
         self.total += rgb.sum((0, 2, 3), dtype=torch.float64)
         self.count += rgb[:, 0].numel()
 
@@ -51,7 +51,7 @@ class MeanColor(Recorded, nn.Module):
 class NirTable(Recorded, nn.Module):
     """The mean training color of each of 256 levels of NIR.
 
-    Between levels that were seen, one that was not is interpolated.
+    Levels without training pixels are interpolated.
     """
 
     total: Tensor
@@ -65,7 +65,7 @@ class NirTable(Recorded, nn.Module):
         self.register_buffer("table", torch.linspace(-1, 1, LEVELS).repeat(3, 1))
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Add pictures."""
+        """Add the pixels of pictures."""
         level = _level(nir).flatten()
         self.count += torch.bincount(level, minlength=LEVELS)
         for index, channel in enumerate(rgb.unbind(1)):
@@ -84,7 +84,7 @@ class NirTable(Recorded, nn.Module):
 
 
 def _level(nir: Tensor) -> Tensor:
-    level = ((nir + 1) * ((LEVELS - 1) / 2)).round().nan_to_num()  # what is no number is no index
+    level = ((nir + 1) * ((LEVELS - 1) / 2)).round().nan_to_num()  # nan is no index
     return level.clamp(0, LEVELS - 1).long()
 
 
@@ -93,4 +93,4 @@ BASELINES = {
     "mean colour": MeanColor,
     "NIR to RGB table": NirTable,
 }
-"""What every table carries: the names of the rows, and the generators."""
+"""The baselines of every table, by the name of their row. The names are kept in results."""

@@ -1,4 +1,4 @@
-"""The stack of layers that both generators are made of.
+"""The stack of layers that the triplet and the flat generator consist of.
 
 The paper (section 3) lists convolution, deconvolution, ReLU, leaky ReLU 0.2 and tanh, batch norm on
 every layer, stride 1, no pooling, no dropout; it gives no table of layers. Here the first half of
@@ -27,13 +27,13 @@ class Branch(Recorded, nn.Module):
     """From `inputs` channels to `outputs` channels in [-1, 1], at any height and width.
 
     Args:
-        inputs: Channels that go in.
-        outputs: Channels that come out.
+        inputs: Channels of the input.
+        outputs: Channels of the output.
         widths: Channels of every hidden layer.
         kernels: Kernel size of every hidden layer, odd.
         last_kernel: Kernel size of the last layer, odd.
-        nir: How the NIR band enters again at the last layer: beside its input (`concat`), added to
-            its output before batch norm and tanh (`add`), or not (`none`).
+        nir: How the NIR band enters again at the last layer: concatenated to its input (`concat`),
+            added to its output before batch norm and tanh (`add`), or not (`none`).
     """
 
     def __init__(

@@ -1,13 +1,13 @@
-"""A small U-Net at half size, made for use on ordinary machines: the default of `colorize`.
+"""A small U-Net at half size, for machines without a GPU.
 
 After Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, with these differences:
 
-- A full-size layer is what costs most. Here the band is rearranged, every 2x2 pixels into four
-  channels of half the size, and the colors are rearranged back (Shi et al., "Real-time single
-  image and video super-resolution", CVPR 2016). Nothing is lost, and no pixel is interpolated.
-- The network adds color to the band: what it makes is added to NIR before the last tanh, so that
-  detail is the band's, and one that has learned nothing gives the grey picture.
-- Up by nearest-neighbour and convolution, which leaves no checkerboard.
+- Full-size layers cost most. So 2x2 pixels of the band become four channels of half the size, and
+  the colors are rearranged back (Shi et al., "Real-time single image and video super-resolution",
+  CVPR 2016), without loss or interpolation.
+- The output is added to NIR before the last tanh, so that detail comes from the band, and an
+  untrained network gives a grey picture.
+- Nearest-neighbour upsampling and convolution, which avoids checkerboard artifacts.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from nirgan.networks.layers import convolution
 from nirgan.utils.recording import Recorded
 
 TANH_MARGIN = 0.98
-"""NIR is scaled by this before it is taken through the inverse of tanh, which has no ends."""
+"""NIR is scaled by this before the inverse of tanh, which is infinite at -1 and 1."""
 
 
 class Compact(Recorded, nn.Module):
@@ -45,7 +45,7 @@ class Compact(Recorded, nn.Module):
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         height, width = triplet.shape[-2:]
-        # The trunk sees the mean of the copies; it has sizes that all levels divide.
+        # The mean of the copies, padded to a size that all levels divide.
         band = triplet.mean(1, keepdim=True)
         band = _at(band, *(_places(size, self.period) for size in (height, width)))
         hidden, skips = pixel_unshuffle(band, 2), list[Tensor]()

@@ -1,7 +1,8 @@
-"""The flat DCGAN generator that the paper compares itself with: all channels learned at once.
+"""The flat DCGAN generator, the paper's baseline: one branch for all channels.
 
 Suárez, Sappa and Vintimilla, "Learning to colorize infrared images", PAAMS 2017 (reference [14] of
-the triplet paper). Layers as in a branch of the triplet, so that the two differ in structure alone.
+the triplet paper). The layers are those of a branch of the triplet, so that the two
+differ only in structure.
 """
 
 from collections.abc import Sequence

@@ -1,19 +1,18 @@
 """Local and global features, fused.
 
 Iizuka, Simo-Serra and Ishikawa, "Let there be color!", SIGGRAPH 2016: six low-level convolutions,
-shared by a branch that keeps places (mid-level, two convolutions) and one that forgets them
-(global, four convolutions and three dense layers, on the picture scaled to 224x224); a fusion layer
-joins the global vector to every place, a decoder of convolutions and nearest-neighbour
-upsampling makes color at half the size. In training the category of the scene is guessed from the
-512 numbers of the global branch (`nirgan.tasks.scene_classes`). Pictures may have any size. Where
-it departs, for near-infrared:
+shared by a mid-level branch (two convolutions) and a global one (four convolutions and three dense
+layers, on the picture scaled to 224x224); a fusion layer joins the global vector to every position,
+a decoder of convolutions and nearest-neighbour upsampling makes color at half the size. In training
+the category of the scene is predicted from the 512 features of the global branch
+(`nirgan.tasks.scene_classes`). Pictures may have any size. Departures for near-infrared:
 
 - Theirs predicts a and b of CIELAB and copies the lightness. Here the decoder gives a third number,
   which is added to the brightness of NIR: detail comes from NIR, its level is predicted.
 - The first layer takes the three copies of the band.
-- Trained on patches, the global features see a patch; of a whole picture they see all of it, scaled
-  down, which is another thing. Theirs were trained on pictures.
-- Colors are a hyperbolic tangent's instead of a sigmoid's, so that grey is in the middle of both.
+- Trained on patches, the global features see patches, but whole pictures when it is used. Theirs
+  are trained on pictures.
+- Colors are the output of a tanh instead of a sigmoid, so that grey is 0.
 """
 
 import torch
@@ -25,7 +24,7 @@ from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.utils.recording import Recorded
 
 LAB_SPAN = (50.0, 110.0, 110.0)
-"""Of L around 50, and of a and b around 0: what [-1, 1] stands for."""
+"""Half the range of L around 50, and of a and b around 0, that [-1, 1] stands for."""
 
 
 class Iizuka(Recorded, nn.Module):
@@ -80,13 +79,13 @@ class Iizuka(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness, scaled[:, 1:]], 1)).to(triplet.dtype)
 
     def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """What is trained.
+        """The outputs that are trained.
 
         Args:
             triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
 
         Returns:
-            CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and what is known of the
+            CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and the features of the
             whole picture, B x `known`.
         """
         levels = [triplet]
@@ -101,7 +100,7 @@ class Iizuka(Recorded, nn.Module):
         return lab, known
 
     def fuse(self, mid: Tensor, whole: Tensor) -> Tensor:
-        """Join a picture's vector to each of its places (section 3.1).
+        """Join the global vector of a picture to each of its positions (section 3.1).
 
         Args:
             mid: B x C x h x w.

@@ -1,13 +1,13 @@
-"""Color by example: texture says what a place shows, the confident places spread their color.
+"""Colorization by example: pixels are classified by texture, and confident ones spread color.
 
 Irony, Cohen-Or and Lischinski, "Colorization by example", Eurographics Symposium on Rendering 2005:
 pixels of a segmented reference are described by the DCT coefficients of their 7x7 neighbourhood, in
-a subspace where pixels of one segment lie close and those of two apart; the target's pixels are
+a subspace that separates the segments; the target's pixels are
 classified by their nearest neighbours there, then by a vote of their neighbourhood in the picture;
-those whose vote is clear become scribbles, from which color spreads by optimization
-(`nirgan.networks.spreading`). Chosen here:
+confident pixels become scribbles, from which color is spread by optimization
+(`nirgan.networks.spreading`). Choices and departures:
 
-- The reference is chosen and compared by NIR, as in `nirgan.networks.generators.welsh`.
+- The reference is selected and compared by NIR, as in `nirgan.networks.generators.welsh`.
 - A person segments their reference; here k-means does, on its colors in CIELAB.
 - The subspace is that of Fisher's discriminant, where theirs takes two principal component
   analyses in turn, of differences within segments and between them.
@@ -31,20 +31,20 @@ from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 from nirgan.utils.recording import Recorded
 
 CHUNK_PIXELS = 2**15
-"""Pixels that are compared with all samples at a time."""
+"""Pixels that are compared with all samples at the same time."""
 MAX_PIXELS = 2**20
-"""Pixels of a picture that is looked at as it is. Of a larger one the colors, not the lightness,
-are made at this size: the sparse system takes tens of gigabytes for tens of megapixels."""
+"""Of a picture with more pixels, the colors, but not the lightness, are computed at a smaller size:
+the sparse system takes tens of gigabytes for tens of megapixels."""
 
 
 class Irony(Recorded, nn.Module):
-    """Classifies by texture, and spreads color from where that is clear.
+    """Classifies pixels by texture, and spreads color from confident ones.
 
     Args:
-        samples: Of a reference.
-        segments: That its colors are divided into.
-        window: Height and width of the neighbourhood that describes a pixel and that votes, odd.
-        neighbours: Samples that classify a pixel.
+        samples: Samples of a reference.
+        segments: Segments of a reference.
+        window: Height and width of the neighbourhood for the DCT and for the vote, odd.
+        neighbours: Nearest samples that classify a pixel.
         confidence: Share of the vote above which a pixel is a scribble.
     """
 
@@ -71,7 +71,7 @@ class Irony(Recorded, nn.Module):
         self.register_buffer("texture", cosines(window), persistent=False)
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        """Store pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
         for band, lab, described in zip(nir, rgb_to_lab(rgb), self._described(nir), strict=True):
             row, column = jittered(band[0], self.samples, seed=len(self.examples))
             colors = lab[:, row, column].T
@@ -95,25 +95,24 @@ class Irony(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness, colors], 1))
 
     def classify(self, nir: Tensor, described: Tensor) -> tuple[Tensor, Tensor]:
-        """What every pixel most likely is, by a vote of its neighbourhood.
+        """Classify every pixel, by a vote of its neighbourhood.
 
         Args:
             nir: 1 x H x W in [-1, 1].
-            described: Its textures, C x H x W.
+            described: DCT coefficients of its pixels, C x H x W.
 
         Returns:
-            Colors (a and b), 2 x H x W, and the share of the vote that they have, H x W.
+            Colors (a and b), 2 x H x W, and their share of the vote, H x W.
         """
         _, pixels = self.examples.closest(nir[0])
         texture, (segment, colors) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
         subspace = separating_directions(texture, segment)
         known, given = texture @ subspace, described.flatten(1).T @ subspace
-        near = [
-            _nearest(part, known, segment, self.neighbours) for part in given.split(CHUNK_PIXELS)
-        ]  # type: ignore[no-untyped-call]
+        parts = given.split(CHUNK_PIXELS)  # type: ignore[no-untyped-call]
+        near = [_nearest(part, known, segment, self.neighbours) for part in parts]
         distance, match = (torch.cat(column) for column in zip(*near, strict=True))
         height, width = nir.shape[-2:]
-        # Relative, by the typical one: exp(-distance) would be 0 for all where units are large.
+        # Relative to the mean distance, or exp(-distance) might be 0 for all.
         weight = torch.exp(-distance / distance.mean().clamp(min=1e-6))
         votes = one_hot(segment[match], self.segments).T * weight
         shares = self._summed(votes.view(-1, height, width))
@@ -137,7 +136,7 @@ class Irony(Recorded, nn.Module):
         return conv2d(whole, self.texture)
 
     def _summed(self, maps: Tensor) -> Tensor:
-        """Of C x H x W, over every pixel's neighbourhood inside of the picture."""
+        """Sum C x H x W over every pixel's neighbourhood inside of the picture."""
         side = self.window // 2
         return avg_pool2d(maps[None], self.window, 1, side)[0]
 
@@ -150,17 +149,17 @@ def cosines(window: int) -> Tensor:
 
 
 def segments(colors: Tensor, segments: int) -> Tensor:
-    """Which of the segments each of N colors (N x 3) is in, by k-means on standardized numbers."""
+    """The segment of each of N colors (N x 3), by k-means on standardized values."""
     numbers = colors.double().cpu().numpy()
     numbers = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), 1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a segment may stay empty: a picture of fewer colors
+        warnings.simplefilter("ignore")  # a segment is empty if there are fewer colors
         _, label = kmeans2(numbers, segments, minit="++", seed=0)
     return torch.from_numpy(label).to(colors)
 
 
 def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
-    """Axes along which textures of one segment are alike and those of two are not.
+    """Fisher's discriminant: directions that separate the textures of segments.
 
     Args:
         texture: N x C.
@@ -174,7 +173,7 @@ def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
     count = int(label.max()) + 1
     means = np.stack([x[label == one].mean(0) for one in range(count)])
     within = np.cov((x - means[label]).T)
-    # Against axes along which the few samples happen not to differ.
+    # Regularized, as a few samples may have no variance along a direction.
     within += np.eye(len(within)) * (1e-3 * np.trace(within) / len(within) + 1e-9)
     _, axes = eigh(np.cov(x.T), within)
     return torch.from_numpy(axes[:, : -max(2, count) : -1].copy()).to(texture)
@@ -183,7 +182,7 @@ def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
 def _nearest(
     given: Tensor, known: Tensor, segment: Tensor, neighbours: int
 ) -> tuple[Tensor, Tensor]:
-    """Of the samples of the segment that most of the nearest ones are in, the nearest.
+    """The nearest sample of the segment that most of the nearest samples are in.
 
     Returns:
         Distances and numbers of the samples, one for each of `given`.

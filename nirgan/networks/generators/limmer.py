@@ -1,14 +1,14 @@
-"""Color from a pyramid of NIR pictures, and the detail from NIR itself.
+"""Colorization by a CNN on an image pyramid, with the detail of NIR.
 
 Limmer and Lensch, "Infrared colorization using deep convolutional neural networks", ICMLA 2016
-(arXiv 1604.02245): the NIR picture is normalized locally and scaled down to a pyramid; one CNN, its
-weights shared, looks at every level; what it finds is brought to full size and joined, and predicts
-the low frequencies of red, green and blue directly. A joint bilateral filter guided by NIR sharpens
-the result, and the high frequencies of NIR are added to it. Chosen here, where details are open:
+(arXiv 1604.02245): the NIR picture is normalized locally and scaled down to a pyramid; a CNN with
+shared weights is applied to every level; its features are upsampled and joined, and predict the low
+frequencies of red, green and blue. A joint bilateral filter guided by NIR sharpens
+the result, and the high frequencies of NIR are added to it. Choices where details are open:
 
 - Three levels, each half the former one; widths and kernels are parameters; batch norm is added.
 - The detail is NIR minus NIR under the same bilateral filter, added alike to all three channels.
-- In training the raw output is compared with the truth, since the filter has nothing to learn.
+- The loss compares the raw output with the truth, since the filter has no parameters.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from nirgan.utils.recording import Recorded
 
 
 class MultiScale(Recorded, nn.Module):
-    """The multi-scale network, and the filter behind it.
+    """The multi-scale network, and the filter after it.
 
     Args:
         widths: Channels of every layer of the shared CNN.
         kernel: Its kernel size, odd.
-        levels: Of the pyramid.
+        levels: Levels of the pyramid.
         joined: Channels of the layer that joins the levels.
         normalization: Radius of the local normalization, in pixels.
-        filtered: Filter and add detail when not training; otherwise the raw output is given.
+        filtered: Whether to filter and add detail outside of training.
         radius: Of the bilateral filter, in pixels.
         sigma_space: Of the bilateral filter, in pixels.
         sigma_range: Of the bilateral filter, on NIR in [-1, 1].
@@ -71,13 +71,13 @@ class MultiScale(Recorded, nn.Module):
                 filter's radius each way.
 
         Returns:
-            B x 3 x H x W in [-1, 1]: raw in training, else filtered where that is asked for.
+            B x 3 x H x W in [-1, 1]: raw in training, else filtered if `filtered` is set.
         """
         raw = self.raw(triplet)
         return raw if self.training or not self.filtered else self.restore(raw, triplet)
 
     def raw(self, triplet: Tensor) -> Tensor:
-        """What the network predicts: low frequencies, blurred edges."""
+        """The network's prediction: low frequencies, with blurred edges."""
         nir = triplet.mean(1, keepdim=True)
         normalized = locally_normalized(nir, self.normalization)
         level, found = torch.cat([nir, normalized], 1), []
@@ -87,7 +87,7 @@ class MultiScale(Recorded, nn.Module):
         return torch.tanh(self.color(self.join(torch.cat(found, 1))))
 
     def restore(self, raw: Tensor, triplet: Tensor) -> Tensor:
-        """Sharpen a raw output by NIR, and add NIR's own detail."""
+        """Sharpen a raw output guided by NIR, and add the detail of NIR."""
         nir = triplet.mean(1, keepdim=True)
         both = joint_bilateral(torch.cat([raw, nir], 1), nir, *self.filter)
         return (both[:, :3] + nir - both[:, 3:]).clamp(-1, 1)

@@ -17,7 +17,7 @@ from nirgan.utils.recording import Recorded
 
 
 class ResNet(Recorded, nn.Module):
-    """Down by four, residual blocks, up by four.
+    """Downsampling by four, residual blocks, upsampling by four.
 
     Args:
         width: Channels at full size; four times as many in the blocks.

@@ -1,14 +1,14 @@
-"""A U-Net that sees the whole scene, with an encoder that ImageNet has taught what things are.
+"""A U-Net on a reduced view of the whole scene, with an encoder pretrained on ImageNet.
 
-What a sky or a lawn is cannot be learned from a few hundred pairs. Here a small view of the
-picture, of the same size however large the picture is, goes through an EfficientNet-Lite0 and a
-U-Net decoder (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015). They give a field of color: for
-each channel a gain and an offset, by which the band becomes that channel, both on the logit scale.
-The band is at full size, so detail is its own.
+A few hundred pairs do not teach what a sky or a lawn is. Here a small view of the picture, whose
+size does not depend on that of the picture, goes through an EfficientNet-Lite0 and a
+U-Net decoder (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015). They give a field of color: a
+gain and an offset for each channel, which are applied to the band on the logit scale. The band has
+full size, so detail is kept.
 
-The field is brought to full size along the edges of the band by a guided filter (He and Sun, "Fast
+The field is upsampled along the edges of the band by a guided filter (He and Sun, "Fast
 guided filter", 2015): at the decoder's size, every offset is fitted as a line over the band in a
-small window, and the slopes and intercepts are what is enlarged.
+small window, and the slopes and intercepts are upsampled.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ from nirgan.networks.layers import convolution
 from nirgan.utils.recording import Recorded
 
 MIN_SIDE_PX = 2 * STRIDE
-"""Least height and width of a view: a layer of one pixel is a case of its own for exports."""
+"""Least height and width of a view in pixels: exports treat layers of one pixel differently."""
 
 LOGIT_MARGIN = 0.98
-"""The band is scaled by this before its logit is taken, which has no ends."""
+"""The band is scaled by this before the logit, which is infinite at 0 and 1."""
 
 
 class SceneUNet(Recorded, GlobalLayer):
     """Encoder, decoder and guided filter.
 
     Args:
-        weights: What the encoder begins with: `imagenet`, which the extra `pretrained` brings, or
+        weights: Initial weights of the encoder: `imagenet`, from the extra `pretrained`, or
             `random`.
-        view: Long side of what the encoder sees, in pixels. Smaller pictures are not enlarged, but
-            for those below 64 pixels.
+        view: Long side of the encoder's input in pixels. Smaller pictures are not enlarged, except
+            those below 64 pixels.
         widths: Channels of the decoder at 1/16, 1/8, ... of the view; the last is the finest.
         frozen: How many of the encoder's first blocks are not trained; 0 trains the stem too.
         dropout: Probability that a channel of the coarsest features is left out in training.
@@ -113,7 +113,7 @@ class SceneUNet(Recorded, GlobalLayer):
         return torch.cat((1 + gain + slope, 0.5 * intercept), 1)  # tanh(x / 2) undoes the logit
 
     def features(self, view: Tensor) -> Tensor:
-        """What the decoder gives, B x C x h/s x w/s, of B x 3 x h x w in [-1, 1]."""
+        """The output of the decoder, B x C x h/s x w/s, for B x 3 x h x w in [-1, 1]."""
         *skips, deepest = self.encoder(view)
         deepest = self.dropout(deepest)
         hidden: Tensor = self.bottom(deepest) + self.context(deepest.mean((2, 3)))[..., None, None]
@@ -129,22 +129,22 @@ class SceneUNet(Recorded, GlobalLayer):
         view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
         return self.field(view[:, None])
 
-    def add(self, x: Tensor, place: Tile) -> None:
-        """What a tile's core adds to the view."""
-        high, wide = self._size(place.height, place.width)
-        top, left, bottom, right = place.core
-        down = _axis(place.height, high, x)[:, top:bottom]
-        across = _axis(place.width, wide, x)[:, left:right]
-        part = _resampled(down, place.core_of(x)[:, 0], across)[:, None]
+    def add(self, x: Tensor, tile: Tile) -> None:
+        """Add a tile's core to the view."""
+        high, wide = self._size(tile.height, tile.width)
+        top, left, bottom, right = tile.core
+        down = _axis(tile.height, high, x)[:, top:bottom]
+        across = _axis(tile.width, wide, x)[:, left:right]
+        part = _resampled(down, tile.core_of(x)[:, 0], across)[:, None]
         self._seen = part if self._seen is None else self._seen + part
 
     def finish(self) -> Tensor:
-        """The field of all that was added."""
+        """The field of the view that all tiles have been added to."""
         view, self._seen = cast(Tensor, self._seen), None
         return self.field(view)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
-        """Of the view: its sides are multiples of 32."""
+        """The size of the view, multiples of 32."""
         longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
         sides = (side * self.view // longest for side in (height, width))
         high, wide = (
@@ -154,14 +154,14 @@ class SceneUNet(Recorded, GlobalLayer):
         return high, wide
 
     def _axes(self, field: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights that bring the field to a picture's size, or to that of a tile of one."""
+        """Weights of upsampling the field to the size of a picture, or of a tile of it."""
         (high, wide), (height, width) = field.shape[-2:], band.shape[-2:]
-        if self.place is None:
+        if self.tile is None:
             return _axis(high, height, band), _axis(wide, width, band)
-        place = self.place
+        tile = self.tile
         return (
-            _axis(high, place.height, band)[place.top : place.top + height],
-            _axis(wide, place.width, band)[place.left : place.left + width],
+            _axis(high, tile.height, band)[tile.top : tile.top + height],
+            _axis(wide, tile.width, band)[tile.left : tile.left + width],
         )
 
 
@@ -183,9 +183,9 @@ def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tupl
 
 
 def _axis(length: int, size: int, like: Tensor) -> Tensor:
-    """Weights, size x length, by which an axis of `length` pixels becomes one of `size`.
+    """Weights, size x length, of resampling an axis of `length` pixels to `size`.
 
-    Linear interpolation; where pixels become fewer, over all of them, so that none is skipped.
+    Linear interpolation, with antialiasing if the size is reduced.
     """
     scale = length / size
     centres = (torch.arange(size, device=like.device) + 0.5) * scale
@@ -196,12 +196,11 @@ def _axis(length: int, size: int, like: Tensor) -> Tensor:
 
 
 def _resampled(down: Tensor, pictures: Tensor, across: Tensor) -> Tensor:
-    """B x h x w with other axes, see `_axis`, in full precision.
+    """Resample B x h x w by the weights of both axes, see `_axis`, in full precision.
 
-    Products of batches: `@` flattens some of its axes, which torch.export takes only where it can
-    prove how large they are.
+    Uses `bmm`: `@` flattens axes, which torch.export accepts only if it can prove their sizes.
     """
-    batch = pictures.shape[0]  # `len` makes it a constant of exports
+    batch = pictures.shape[0]  # `len` would be a constant in exports
     with torch.autocast(pictures.device.type, enabled=False):
         halfway = torch.bmm(down.expand(batch, -1, -1), pictures.float())
         return torch.bmm(halfway, across.mT.expand(batch, -1, -1))

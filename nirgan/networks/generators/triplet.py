@@ -1,4 +1,4 @@
-"""The paper's generator: one branch for each of red, green and blue.
+"""The paper's generator, the triplet: one branch for each of red, green and blue.
 
 Suárez, Sappa and Vintimilla, "Colorizing Infrared Images Through a Triplet Conditional DCGAN
 Architecture", ICIAP 2017, section 3 and figure 1. The NIR band enters again at the final layer of

@@ -1,16 +1,16 @@
-"""Color from a reference picture, pixel by pixel.
+"""Color transfer from a reference picture, pixel by pixel.
 
 Welsh, Ashikhmin and Mueller, "Transferring color to greyscale images", SIGGRAPH 2002: some 200
 pixels of a reference are sampled on a jittered grid, and its luminance is brought to the mean and
 the standard deviation of the target's; every target pixel takes the two colors of the sample that
-is nearest in luminance and in the standard deviation of its 5x5 neighbourhood, both weighing alike,
-and keeps its own luminance, all in l-alpha-beta. Chosen here:
+is nearest in luminance and in the standard deviation of its 5x5 neighbourhood, with equal
+weights, and keeps its own luminance, all in l-alpha-beta. Choices and departures:
 
-- The luminance of a picture is its NIR band, of the target and of the references, so that like is
-  compared with like. A reference of which there is only color gives its own luminance for it.
-- Every picture that is shown is a reference; a target takes the one whose luminance has the most
-  similar deciles. Theirs are chosen by a person.
-- CoLIP's antagonist space can take the place of l-alpha-beta.
+- The NIR band is used as luminance, of the target and of the references. For a reference without
+  NIR, it is the luminance.
+- Every training picture is a reference; for a target, the one with the most similar deciles of
+  luminance is selected. Theirs are chosen by a person.
+- CoLIP's antagonist space can be used instead of l-alpha-beta.
 """
 
 import torch
@@ -22,16 +22,16 @@ from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
 from nirgan.utils.recording import Recorded
 
 CHUNK_PIXELS = 2**16
-"""Pixels that are compared with all samples at a time."""
+"""Pixels that are compared with all samples at the same time."""
 
 
 class Welsh(Recorded, nn.Module):
-    """Transfers color from the most similar picture that it was shown.
+    """Transfers color from the most similar reference.
 
     Args:
-        samples: Of a reference.
-        neighbourhood: Its height and width in pixels, odd.
-        space: In which color is transferred.
+        samples: Samples of a reference.
+        neighbourhood: Height and width of the neighbourhood in pixels, odd.
+        space: Color space of the transfer.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Welsh(Recorded, nn.Module):
         self.examples = Examples(samples, 4, neighbourhood=neighbourhood, space=space)
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        """Store pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
         luminance, deviation = self._described(nir)
         colors = rgb_to_opponent(rgb, self.space)[:, 1:]
         numbers = torch.cat([luminance, deviation, colors], 1)
@@ -76,7 +76,7 @@ class Welsh(Recorded, nn.Module):
         """Colors, 2 x H x W, for a luminance and a deviation of 1 x H x W each."""
         (mean, spread), pixels = self.examples.closest(luminance[0])
         stretch = luminance.std(correction=0) / spread.clamp(min=1e-6)
-        known = pixels[:, :2] * stretch  # remapped: luminance, and so its deviation
+        known = pixels[:, :2] * stretch  # remaps luminance and its deviation
         known[:, 0] += luminance.mean() - mean * stretch
         given = torch.stack([luminance, deviation], -1).view(-1, 2)
         nearest = [

@@ -1,14 +1,14 @@
-"""Color as a classification.
+"""Colorization as a classification over color bins.
 
 Zhang, Isola and Efros, "Colorful image colorization", ECCV 2016: a network gives every pixel a
 distribution over 313 bins of CIELAB's a and b, trained by cross-entropy against softly encoded
 truth, rare colors weighing more (`nirgan.tasks.color_classes`); its color is the annealed mean
 of the distribution (eq. 5). The layers are theirs: eight blocks of 3x3 convolutions, 64-128-256-512
 channels, an eighth of the size with dilation 2 in the fifth and sixth, a quarter for the bins.
-Where it departs, for near-infrared:
+Departures for near-infrared:
 
-- Theirs copies the lightness of the picture, which here is not known: a head of its own predicts
-  it, at full size, from NIR, the first layer's features and the last block's.
+- Theirs copies the lightness of the picture. Here it is predicted at full size by a further head,
+  from NIR and the features of the first layer and the last block.
 - The first layer takes the three copies of the band.
 - Sizes that 8 does not divide are kept.
 """
@@ -65,8 +65,8 @@ def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float 
     Args:
         ab: N x 2.
         points: Q x 2.
-        neighbours: That share the weight.
-        sigma: Of the Gaussian, in units of a and b.
+        neighbours: Number of nearest bins.
+        sigma: Standard deviation of the Gaussian, in units of a and b.
 
     Returns:
         N x Q, rows sum to 1.
@@ -77,7 +77,7 @@ def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float 
 
 
 def annealed_mean(logits: Tensor, points: Tensor, temperature: float) -> Tensor:
-    """The mean of a distribution made sharper (eq. 5).
+    """The mean of a sharpened distribution (eq. 5).
 
     Args:
         logits: B x Q x H x W.
@@ -97,7 +97,7 @@ class Zhang(Recorded, nn.Module):
 
     Args:
         width: Channels of the first block; theirs is 64. The last blocks have 8 times as many.
-        temperature: Of the annealed mean.
+        temperature: Temperature of the annealed mean.
     """
 
     points: Tensor
@@ -139,7 +139,7 @@ class Zhang(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness.float().clamp(0, 100), ab], 1)).to(triplet.dtype)
 
     def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """What is trained.
+        """The outputs that are trained.
 
         Args:
             triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
@@ -152,7 +152,7 @@ class Zhang(Recorded, nn.Module):
         hidden = self.last(self.up(self.trunk(near)))
         nir = triplet.mean(1, keepdim=True)
         far = fit_size(self.far(hidden), triplet)
-        # NIR's own brightness, and what is added to it: it is right to begin with.
+        # The head predicts the difference from the brightness of NIR.
         lightness = (nir + 1 + self.lightness(torch.cat([far, near, nir], 1))) * 50
         return self.bins(hidden), lightness
 

@@ -138,7 +138,7 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
     # Tile by tile only where no layer looks at the whole.
     expected = None if isinstance(network, ResNet) else colorizer.receptive_field.radius
     assert colorizer.receptive_field.radius
-    assert verify._receptive_field_of_program(colorizer).halo == expected
+    assert verify._receptive_field_of_program(colorizer).radius == expected
 
 
 def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monkeypatch, capsys):

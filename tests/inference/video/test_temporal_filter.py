@@ -32,14 +32,14 @@ class Brightness(GlobalLayer):
     def compute_statistics(self, x):
         return x.mean((1, 2, 3))[:, None, None]
 
-    def add(self, x, place):
+    def add(self, x, tile):
         self.seen = self.compute_statistics(x)
 
     def finish(self):
         return self.seen
 
     def forward(self, triplet):
-        red = self.known(triplet).expand_as(triplet[:, 0])
+        red = self.statistics(triplet).expand_as(triplet[:, 0])
         return torch.stack([red, triplet[:, 1], triplet[:, 2]], 1)
 
 

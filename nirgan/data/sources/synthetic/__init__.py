@@ -1,9 +1,9 @@
-"""Procedural scenes, made by the project: no download, any number of them.
+"""Procedural scenes: any number of pairs, without a download.
 
 Streets, old buildings, gardens, lakes and skies, put together from materials whose reflectance in
 red, green, blue and NIR follows published spectra (`materials`), with texture, shading, cast
-shadows, haze, mirror images and sensor noise. As in the world, a material shows in how bright it is
-in NIR and in its texture, and its color must be learned from that; paint stays a guess.
+shadows, haze, mirror images and sensor noise. As in reality, the color of a material can be learned
+from its brightness in NIR and its texture, except that of paint.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ MIN_SIDE_PX = 64
 
 @dataclass(frozen=True)
 class SyntheticPair(Pair):
-    """A scene, drawn when it is loaded.
+    """A scene, which is drawn when it is loaded.
 
     Attributes:
         size: Height and width in pixels.
-        seed: Of the data set.
+        seed: Seed of the data set.
     """
 
     size: tuple[int, int] = (256, 256)
@@ -50,13 +50,13 @@ class SyntheticPair(Pair):
 
 
 class Synthetic(PairSource):
-    """Scenes, as many as are asked for.
+    """A data set of procedural scenes.
 
     Args:
-        count: Scenes in all, dealt over the categories in turn.
+        count: Number of scenes; categories take turns.
         size: Height and width in pixels, at least 64 each.
         categories: Some of street, oldbuilding, garden, water, sky; None: all.
-        seed: Another one gives other scenes.
+        seed: Determines the scenes.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Synthetic(PairSource):
         self.count, self.size, self.seed = count, size, seed
 
     def pairs(self) -> list[Pair]:
-        """See `PairSource.pairs`; every picture is a scene of its own, the folds take turns."""
+        """See `PairSource.pairs`; every picture is a scene of its own, and folds take turns."""
         kinds = len(self.categories)
         return [
             SyntheticPair(
