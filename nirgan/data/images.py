@@ -19,7 +19,7 @@ from nirgan.data.decoding.front_door import decode
 from nirgan.data.decoding.picture import Room
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""
@@ -151,5 +151,5 @@ def write_png(path: Path, picture: Tensor) -> None:
         picture: 3 x H x W in [0, 1]; values outside are clipped.
     """
     pixels = (picture.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(part, format="PNG")

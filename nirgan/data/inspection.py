@@ -14,7 +14,7 @@ from nirgan.data.registration import REGISTERED, Registration, measure
 from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 WORST = 10
 """Misregistered pairs that are named."""
@@ -96,7 +96,7 @@ def hints(findings: Sequence[Finding], source: PairSource) -> list[str]:
 
 def write_csv(file: Path, findings: Sequence[Finding]) -> None:
     """A row a pair: category, id, shift_px, spread_px, registered, problem."""
-    with whole(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
+    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["category", "id", "shift_px", "spread_px", "registered", "problem"])
         for f in findings:

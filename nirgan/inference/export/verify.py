@@ -17,7 +17,7 @@ from nirgan.inference.export.metadata import Facts
 from nirgan.inference.export.program import INPUT, OUTPUT, Program, to_onnx, to_torch
 from nirgan.inference.tiling import Reach
 from nirgan.networks.whole import LooksAtWhole
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 TOLERANCE = 1e-4
 """Greatest difference from torch, of a range of 1: a fortieth of a level of 8 bits."""
@@ -57,7 +57,7 @@ def checked(
         colorizer.by_scene,
         str(colorizer.scale),
     ).written()
-    with whole(out) as part:
+    with atomic_write(out) as part:
         run = _onnx(program, part, facts) if kind == "onnx" else to_torch(program, part, facts)
         worst, count = 0.0, 0
         for nir in (*_pictures(limits), *given):

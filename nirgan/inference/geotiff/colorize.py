@@ -23,7 +23,7 @@ from nirgan.inference.geotiff.tags import GEO_TAGS, tags_of
 from nirgan.inference.images.metadata import description, xmp
 from nirgan.inference.tiling import Window
 from nirgan.inference.uncertainty import expected_error
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from nirgan.inference.colorizer import Colorizer
@@ -113,8 +113,8 @@ def colorize_geotiff(
         # What a TIFF cannot hold would go into a file beside it, of which nobody knows.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
         # Both files take their places when both are complete.
-        part = stack.enter_context(whole(target))
-        part_of_map = stack.enter_context(whole(uncertainty)) if uncertainty else None
+        part = stack.enter_context(atomic_write(target))
+        part_of_map = stack.enter_context(atomic_write(uncertainty)) if uncertainty else None
         tags = _tags(colorizer.title)
         names = ("red", "green", "blue")
         colours = stack.enter_context(

@@ -28,7 +28,7 @@ from nirgan.inference.images.metadata import (
     tags_of,
     xmp,
 )
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
 PICTURES = (*PNG, *JPEG, *TIFF)
@@ -273,6 +273,6 @@ def _write_tiff(
 
 
 def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    with whole(target) as part, part.open("wb") as file:
+    with atomic_write(target) as part, part.open("wb") as file:
         for piece in pieces:
             file.write(piece)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nirgan.errors import NirganError, named
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 GDAL = ".aux.xml"
 PLACED = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")
@@ -25,11 +25,11 @@ def copy_place(source: Path, target: Path) -> None:
     try:
         world = next((file for file in _world_files(source) if file.is_file()), None)
         if world:
-            with whole(target.with_suffix(_suffixes(target)[0])) as part:
+            with atomic_write(target.with_suffix(_suffixes(target)[0])) as part:
                 part.write_bytes(world.read_bytes())
         of_gdal = source.with_name(source.name + GDAL)
         if of_gdal.is_file() and PLACED.search(content := of_gdal.read_bytes()):
-            with whole(target.with_name(target.name + GDAL)) as part:
+            with atomic_write(target.with_name(target.name + GDAL)) as part:
                 part.write_bytes(BANDS.sub(b"", content))  # statistics of other pixels
     except OSError as error:
         raise NirganError(

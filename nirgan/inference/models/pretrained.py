@@ -25,7 +25,7 @@ from nirgan import __version__
 from nirgan.errors import NirganError, named
 from nirgan.inference.models.instantiate import restore
 from nirgan.inference.models.lightning_checkpoint import read_checkpoint
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import Trust
 
 FORMAT = 1
@@ -111,11 +111,11 @@ def write_model(
     text = json.dumps(config, indent=2, ensure_ascii=False)
     with ExitStack() as files:
         # The last to be opened is the first to be renamed: the weights come last.
-        weights = files.enter_context(whole(folder / WEIGHTS))
-        about = files.enter_context(whole(folder / CONFIG))
+        weights = files.enter_context(atomic_write(folder / WEIGHTS))
+        about = files.enter_context(atomic_write(folder / CONFIG))
         about.write_text(text + "\n", encoding="utf-8")
         if card is not None:
-            files.enter_context(whole(folder / CARD)).write_text(card, encoding="utf-8")
+            files.enter_context(atomic_write(folder / CARD)).write_text(card, encoding="utf-8")
         try:
             save_file(kept, weights, {"format": "pt", HEADER: text})
             shutil.copymode(about, weights)  # it was for its owner's eyes alone

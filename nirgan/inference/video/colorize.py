@@ -16,7 +16,7 @@ from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError, named
 from nirgan.inference.images.metadata import description
 from nirgan.inference.video.temporal_filter import Colorizes, Steady
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.prefetch import ahead, behind
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def colorize_video(
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else None
     limits = first.codes.limits(scale, first.band if every is None else every, named(source))
-    with reading.opened(source) as container, whole(target) as part:
+    with reading.opened(source) as container, atomic_write(target) as part:
         pictures = reading.pictures_of(source, container, largest)
         reader = reading.Reader(source, container, pictures, band)
         text = description(colorizer.title)
