@@ -107,7 +107,7 @@ def _put_down(sweep: Sweep, study: Study, out: Path) -> bool:
     results = collect(sweep, study)
     write_json(out / "results.json", results)
     write_text(out / "table.md", markdown(results))
-    draw(results, out)
+    draw(study, results, out)
     write_best(sweep, results, out / "best.yaml")
     print(f"\n{markdown(results)}\nIn {out}: sweep.html, table.md, results.json, figures/, trials/")
     if results["best"] is not None:
