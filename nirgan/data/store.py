@@ -17,7 +17,7 @@ from tqdm import tqdm
 from nirgan.data.images import Pixels, as_depth
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
-from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expanded
 
 LAYOUT = 1
@@ -52,13 +52,7 @@ class PairStore:
 
     def build(self, pairs: Sequence[Pair]) -> None:
         """Decode and store every pair that is not there whole, but for those that cannot be."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NirganError(
-                f"{self.folder}: the store cannot be made there ({error.strerror}); "
-                "set data.store or NIRGAN_CACHE"
-            ) from error
+        make_folder(self.folder, "set data.store or NIRGAN_CACHE")
         self._sweep()
         missing = [(pair, file) for pair in pairs if _mapped(file := self._place(pair)) is None]
         for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):

@@ -56,8 +56,12 @@ def _sync(path: Path, how: int) -> None:
         os.close(handle)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for results, where there is none.
+def make_folder(folder: Path, remedy: str = "name another") -> None:
+    """Make a folder, where there is none.
+
+    Args:
+        folder: It.
+        remedy: What to do where it cannot be made, for messages.
 
     Raises:
         NirganError: It cannot be made.
@@ -66,7 +70,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NirganError(
-            f"{named(folder)}: the folder cannot be made ({error.strerror or error}); name another"
+            f"{named(folder)}: the folder cannot be made ({error.strerror or error}); {remedy}"
         ) from error
 
 

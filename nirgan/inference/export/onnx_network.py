@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, named, needs_extra
 from nirgan.inference.export.metadata import Facts
 from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import Saved
@@ -75,12 +75,8 @@ def session(file: Path) -> Any:
     Raises:
         NirganError: ONNX Runtime is not installed, or it cannot read the file.
     """
-    try:
-        import onnxruntime  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            "onnxruntime is not installed, and .onnx files need it: pip install 'nirgan[onnx]'"
-        ) from error
+    with needs_extra("onnx", named(file)):
+        import onnxruntime  # noqa: PLC0415
     if not file.is_file():
         raise NirganError(f"{named(file)}: no such file")
     options = onnxruntime.SessionOptions()

@@ -11,7 +11,7 @@ from torch import Tensor
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, named, needs_extra
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.export.metadata import Facts
 from nirgan.inference.export.program import INPUT, OUTPUT, Program, to_onnx, to_torch
@@ -73,13 +73,9 @@ def checked(
 
 
 def _onnx(program: Program, file: Path, facts: dict[str, str]) -> Run:
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        try:
+    with needs_extra("onnx", "--format onnx"):
+        for library in ("onnx", "onnxscript", "onnxruntime"):
             import_module(library)
-        except ModuleNotFoundError as error:
-            raise NirganError(
-                f"{library} is not installed, and ONNX needs it: pip install 'nirgan[onnx]'"
-            ) from error
     from nirgan.inference.export.onnx_network import session  # noqa: PLC0415 (an extra)
 
     to_onnx(program, file, facts)
