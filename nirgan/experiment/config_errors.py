@@ -27,12 +27,13 @@ use_former_paths()
 EXAMPLE = (
     "; give a configuration with --config; conf/ holds some, conf/quickstart.yaml for instance"
 )
-NO_KEY = "{at}no key {0!r}{hint}"
+NO_KEY = "{at}no key {wrong!r}{hint}"
 WRONG_TYPE = "{at}expected {kinds}, got {got}"
 REASONS = (
     (r"unrecognized arguments: ([^-\s]\S*)", "{0!r} is no option; options begin with --"),
     (r"unrecognized arguments: --?([^=\s]+)", NO_KEY),
-    (r"(?:Subcommand|Group) '[^']+' does not accept (?:option|nested key) '([^']+)'", NO_KEY),
+    (r"Subcommand '[^']+' does not accept option '([^']+)'", NO_KEY),
+    (r"Group '([^']+)' does not accept (?:option|nested key) '([^']+)'", NO_KEY),
     (r"(?:Option|Key) '([^']+)' is not (?:expected|accepted)", NO_KEY),
     (r"module '([^']+)' has no attribute '([^']+)'", "{at}no class or module '{0}.{1}'{hint}"),
     (r"No module named '([^']+)'", "{at}no module {0!r}; is it spelt right, and installed?"),
@@ -54,8 +55,10 @@ REASONS = (
 """What to look for in a message, most telling first, and what to say of it."""
 
 VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
-GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
+"""Before a key that is required, which a person writes without it."""
 
+GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
+"""What was given; the innermost comes first."""
 
 CONFIGURED = (
     *("nirgan.data.datamodule.", "nirgan.data.sources.", "nirgan.losses.", "nirgan.tasks."),
@@ -74,9 +77,12 @@ def explain(message: str, parser: ArgumentParser) -> str:
     for pattern, reason in REASONS:
         if found := re.search(pattern, message):
             words = [re.sub(VERB, "", word) for word in found.groups()]
+            wrong = ".".join(words if reason is NO_KEY else words[-1:])
+            key = _key(message).removesuffix(f".{wrong}")
             parts = {
-                "at": f"{key}: " if (key := _key(message, words)) else "",
-                "hint": nearest(words[-1], _names(message, words, parser)) if words else "",
+                "at": f"{key}: " if key else "",
+                "wrong": wrong,
+                "hint": nearest(wrong, _names(message, words, parser)) if wrong else "",
                 "kinds": " or ".join(_kinds(message)) or "another type",
                 "got": got[1] if (got := re.search(GOT, message, re.MULTILINE)) else "another",
                 "remedy": "" if key else EXAMPLE if "config" in _keys(parser) else ", see --help",
@@ -150,12 +156,12 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
                 )
 
 
-def _key(message: str, words: Sequence[str]) -> str:
-    """Where a mistake is: the keys of nested parsers joined, up to what is no key."""
+def _key(message: str) -> str:
+    """Where a mistake is: the keys of nested parsers joined."""
     keys = list(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
     if keys and (nested := re.findall(r"NestedArg\(key='([^']+)'", message)):
         keys[1:] = [nested[-1]]
-    return ".".join(keys).removesuffix(f".{words[-1]}" if words else "")
+    return ".".join(keys)
 
 
 def _kinds(message: str) -> Iterable[str]:
@@ -171,7 +177,7 @@ def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[st
     """What may have been meant."""
     if words[-1].endswith((".yaml", ".yml")):
         return _files(Path(words[0]))
-    if len(words) > 1:  # a module, and what it lacks
+    if "has no attribute" in message:
         module = sys.modules.get(words[0])
         own = (
             {n for n, value in vars(module).items() if inspect.isclass(value)} if module else set()
@@ -187,7 +193,7 @@ def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[st
         if f"{cls.__module__}.".startswith(CONFIGURED):
             with suppress(ValueError):  # a dictionary's, say, has no signature
                 names.update(inspect.signature(cls).parameters)
-    return names | {"class_path", "init_args"}
+    return names | {*_keys(parser), "class_path", "init_args"}
 
 
 def _files(path: Path) -> set[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import optuna
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -16,7 +15,7 @@ from optuna.visualization import matplotlib as plots
 
 from nirgan.evaluation import page
 from nirgan.sweeps.results import Results, cells, sentence
-from nirgan.sweeps.study import slots_of
+from nirgan.sweeps.study import numbered_by_slot
 from nirgan.utils.atomic_write import make_folder, write_text
 
 CAPTIONS = {
@@ -36,8 +35,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
     """Draw what the trials allow into `figures/`, and all of it into `sweep.html`."""
     folder = out / "figures"
     make_folder(folder)
-    by_slot = optuna.create_study(direction=study.direction)
-    by_slot.add_trials(slots_of(study).values())
+    by_slot = numbered_by_slot(study)
     plt.switch_backend("agg")
     pictures = {}
     for name, drawing in _drawings(results).items():

@@ -39,6 +39,7 @@ def atomic_write(file: Path, *, sync: bool = False, size: int | None = None) -> 
     except OSError as error:
         why = str(error.strerror or error)
         if error.errno == errno.ENOSPC and size is not None:
+            part.unlink(missing_ok=True)
             missing = max(0, size - shutil.disk_usage(file.parent).free) / 1e6
             why = f"no space left: it has {size / 1e6:.1f} MB, and {missing:.1f} MB more are needed"
         kept = "; the former one is whole" if os.path.isfile(file) else ""  # noqa: PTH113 (never raises)

@@ -105,7 +105,7 @@ def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(sweep_file, tmp_path, 
 
 
 def test_all_figures_are_drawn_of_enough_trials(sweep_file, tmp_path):
-    space = {"a": NOISE, "b": {"values": ["x", "y", None]}}
+    space = {"a": NOISE, "b": {"values": ["x", "y", None]}, "c": {"values": [[0.5, 0.9], [0.9]]}}
     sweep = read(sweep_file(parameters=space))
     study = open_study(sweep, f"sqlite:///{tmp_path}/study.db", 9)
     for slot in range(8):
