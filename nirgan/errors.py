@@ -46,7 +46,7 @@ def needs_extra(extra: str, what: object) -> Iterator[None]:
         ) from error
 
 
-def named(path: object) -> str:
+def printable_path(path: object) -> str:
     """A path as messages show it: in one line, whatever its name holds."""
     text = str(path)
     return text if text.isprintable() else repr(text)

@@ -14,7 +14,7 @@ from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import load_checkpoint
 
 
-class WholeCheckpointIO(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the checkpoint's place, syncs, renames: the former one stays until then."""
 
     def save_checkpoint(
@@ -44,6 +44,6 @@ class WholeCheckpointIO(TorchCheckpointIO):
         return load_checkpoint(Path(path))
 
 
-def newest_whole(files: Iterable[Path]) -> Path | None:
+def newest_complete(files: Iterable[Path]) -> Path | None:
     """The checkpoint written last of those that are not cut short, or None."""
     return max(filter(is_zipfile, files), key=lambda file: file.stat().st_mtime, default=None)

@@ -18,8 +18,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
 from nirgan.utils.config_files import read_utf8, use_former_paths, use_utf8
-from nirgan.utils.nearest_name import nearest
-from nirgan.utils.paths import SHIPPED, shipped
+from nirgan.utils.nearest_name import did_you_mean
+from nirgan.utils.paths import SHIPPED, resolve_shipped
 
 use_utf8()
 use_former_paths()
@@ -82,7 +82,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
             parts = {
                 "at": f"{key}: " if key else "",
                 "wrong": wrong,
-                "hint": nearest(wrong, _names(message, words, parser)) if wrong else "",
+                "hint": did_you_mean(wrong, _names(message, words, parser)) if wrong else "",
                 "kinds": " or ".join(_kinds(message)) or "another type",
                 "got": got[1] if (got := re.search(GOT, message, re.MULTILINE)) else "another",
                 "remedy": "" if key else EXAMPLE if "config" in _keys(parser) else ", see --help",
@@ -104,7 +104,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         NirganError: They cannot be used.
     """
-    arguments = [shipped(word) for word in arguments]
+    arguments = [resolve_shipped(word) for word in arguments]
     check_files(arguments)
     try:
         options: Namespace = parser.instantiate(parser.parse_args(arguments))
@@ -138,7 +138,7 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
             if path.is_dir():
                 raise NirganError(f"{path}: a folder; give a file, {path}/NAME.yaml")
             if not path.is_file():
-                raise NirganError(f"{path}: no such file{nearest(path.name, _files(path))}")
+                raise NirganError(f"{path}: no such file{did_you_mean(path.name, _files(path))}")
             try:
                 content = yaml.safe_load(read_utf8(path))
             except yaml.YAMLError as error:

@@ -13,7 +13,7 @@ from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
 
-class Best(ModelCheckpoint):
+class BestCheckpoint(ModelCheckpoint):
     """Keeps the best checkpoint; a resumed run begins with what the former one found.
 
     Lightning forgets it where the folder is another, as it is here. The files are copied, so that
