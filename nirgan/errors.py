@@ -1,5 +1,8 @@
 """Errors that a command reports in one line, without a traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class NirganError(Exception):
     """Invalid input, described in one line: what, where, what was expected, what to do.
@@ -21,6 +24,26 @@ class StoppedError(NirganError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+@contextmanager
+def needs_extra(extra: str, what: object) -> Iterator[None]:
+    """Around the imports of what an extra of this package brings.
+
+    Args:
+        extra: Its name.
+        what: That needs it; the message begins with it.
+
+    Raises:
+        NirganError: A module is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise NirganError(
+            f"{what}: {error.name} is not installed, and this needs it: "
+            f"pip install 'nirgan[{extra}]'"
+        ) from error
 
 
 def printable_path(path: object) -> str:

@@ -55,28 +55,28 @@ OPTIONS = {
     "--trainer.max_epoch=3": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
     "--data.noise.rd=2": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
     "--checkpoint.save_top=1": "did you mean 'checkpoint.save_top_k'?",
-    "--model.generator.widhts=[3]": "no key 'model.generator.widhts'; did you mean 'widths'?",
-    "--model.generator_optimizer.lrr=1": "no key 'model.generator_optimizer.lrr'; did you mean 'lr'?",
-    "--model.reconstruction.l1.wight=1": "no key 'model.reconstruction.l1.wight'; did you mean 'weight'?",
+    "--model.generator.widhts=[3]": "model.generator: no key 'widhts'; did you mean 'widths'?",
+    "--model.generator_optimizer.lrr=1": "model.generator_optimizer: no key 'lrr'; did you mean 'lr'?",
+    "--model.reconstruction.l1.wight=1": "model.reconstruction.l1: no key 'wight'; did you mean 'weight'?",
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
     "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
     "--data.fold=9": "data.fold is 9, expected 0 to 4",
     "--data.noise.green=-1": "data.noise.green is -1.0, expected 0 or more",
     "--data.patch=abc": "data.patch: expected int, got abc",
     "--data.noise.red=abc": "data.noise.red: expected float, got abc",
-    "--model.generator.widths=abc": "model.generator.widths: expected a list, got 'abc'",
+    "--model.generator.widths=abc": "model.generator.widths: expected a list, got abc",
     "--data.on_bad_pair=skp": "data.on_bad_pair: expected one of 'error', 'skip', got skp",
     "--trainer.precision=bf17": "trainer.precision: expected int or one of",
     "--data.source=Epfll": "data.source: no class 'Epfll'; did you mean 'Epfl'?",
     "--model=AdversarialTsk": "model: no class 'AdversarialTsk'; did you mean 'AdversarialTask'?",
     "--trainer.logger=Wandblogger": "trainer.logger: no class 'Wandblogger'; did you mean 'WandbLogger'?",
-    "--model.generator=nirgan.networks.generators.tripelt.Triplet": "did you mean 'triplet'?",
+    "--model.generator=nirgan.networks.generators.tripelt.Triplet": "model.generator: no class or module 'nirgan.networks.generators.tripelt'; did you mean 'triplet'?",
     "--model.generator=nirgan.networks.generators.triplet.Tripelt": "did you mean 'Triplet'?",
     "--data.geometry=[{class_path: albumentations.HorizontalFlipp}]": "did you mean 'HorizontalFlip'?",
     "--data.batch_size": "--data.batch_size needs a value",
     "--model=conf/model/tripelt.yaml": "; did you mean 'triplet.yaml'?",
     "--model.scheduler=to-zer": "model.scheduler: no class 'to-zer'; did you mean 'to-zero'?",
-    "--model.generator_optimizer=Adm": "did you mean 'Adam'?",
+    "--model.generator_optimizer=Adm": "model.generator_optimizer: no class 'Adm'; did you mean 'Adam'?",
     "--model.generator_optimizer.lr=fast": "model.generator_optimizer.lr: expected float",
     "--model.reconstruction.huber.weight=1": "model.reconstruction: loss missing",
     "bogus": "'bogus' is no option",
@@ -97,17 +97,17 @@ FILES = {
     "data: {pach: 3}": "no key 'data.pach'; did you mean 'data.patch'?",
     "data: {noise: {rd: 3}}": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
     "trainer: {max_epoch: 1}": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
-    "modle: {a: 1}": "no key 'modle",
-    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "no key 'model.generator.widht'",
-    "model: {init_args: {l1: {wight: 3}}}": "no key 'model.l1.wight'; did you mean 'weight'?",
+    "modle: {a: 1}": "no key 'modle.a'; did you mean 'model'?",
+    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'widths'?",
+    "model: {init_args: {l1: {wight: 3}}}": "model.l1: no key 'wight'; did you mean 'weight'?",
     "data: {patch: abc}": "data.patch: expected int, got abc",
-    "data: data/urbn.yaml": "data/urbn.yaml: no such part; in a file, paths are relative to it",
+    "data: data/urbn.yaml": "data/urbn.yaml: not there, or no part; in a file, paths are relative to it",
     "class_path: Triplet": "mine.yaml: a part of an experiment; give it as --model ",
     "source: Epfl": "mine.yaml: a part of an experiment; give it as --data ",
     "data: [1,2": "mine.yaml, line 2, column 1: not YAML",
     "- a list": "mine.yaml: expected keys such as model:, data: and trainer:",
     "data: {val_patches: '${data.nope}'}": "${...}: Interpolation key",
-    "model: {init_args: {generator: {class_path: nirgan.networks.generators.flt.Flat}}}": "no class",
+    "model: {init_args: {generator: {class_path: nirgan.networks.generators.flt.Flat}}}": "generators.flt'; did you mean 'flat'?",
 }
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_act_names_what_does(option, instead, capsys, tmp_path):
 
 def test_without_a_configuration_one_is_suggested(capsys):
     error = mistake(capsys, "fit")
-    assert "data.source, model not configured; give one with --config" in error
+    assert "data.source, model missing; give a configuration with --config" in error
     assert "model: generator, discriminator missing" in mistake(
         capsys, "fit", "--model=nirgan.tasks.adversarial.AdversarialTask", "--data.source=Synthetic"
     )

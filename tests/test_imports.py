@@ -83,7 +83,7 @@ LIBRARIES = {
         "callbacks evaluation inference experiment benchmark"
     ),
     "torchmetrics": "losses metrics tasks evaluation",
-    "tqdm": "cli data benchmark.progress",
+    "tqdm": "cli data benchmark.progress sweeps.run",
     "wandb": "experiment.wandb_logger",
     "yaml": "utils.config_files experiment sweeps",
 }

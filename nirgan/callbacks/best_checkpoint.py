@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_warn
 
 from nirgan.errors import NirganError
+from nirgan.utils.atomic_write import atomic_write
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -88,8 +89,6 @@ class BestCheckpoint(ModelCheckpoint):
             return ""
         file = Path(str(self.dirpath)) / name
         if trainer.is_global_zero and file != found:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_name(f"{file.name}.part")
-            shutil.copy2(found, part)  # keeps the time: `--ckpt_path last` takes the newest file
-            part.replace(file)
+            with atomic_write(file) as part:
+                shutil.copy2(found, part)  # its age too: `--ckpt_path last` takes the newest
         return str(file)

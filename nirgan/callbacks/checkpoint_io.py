@@ -1,11 +1,8 @@
 """Checkpoint files that are written atomically, and read without running code."""
 
-import errno
 import io
 import os
-import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -13,7 +10,7 @@ from zipfile import is_zipfile
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from nirgan.errors import NirganError
+from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import load_checkpoint
 
 
@@ -28,28 +25,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Raises:
             NirganError: It cannot be written; an older file of the same name is unchanged.
         """
-        file = Path(path)
-        part = file.with_name(f"{file.name}.part")
-        buffer = io.BytesIO()  # torch's own writer hides the system's error
+        buffer = io.BytesIO()  # torch's own writer hides what the disk said
         torch.save(checkpoint, buffer)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:
-                stream.write(buffer.getbuffer())
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(file)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink()
-            why = error.strerror
-            if error.errno == errno.ENOSPC:
-                size = buffer.getbuffer().nbytes
-                missing = max(0, size - shutil.disk_usage(file.parent).free)
-                why = f"no space left: it has {_mega(size)}, and {_mega(missing)} more are needed"
-            kept = "; the former one is whole" if file.exists() else ""
-            raise NirganError(f"{file}: cannot be written ({why}){kept}") from error
-        _sync_folder(file.parent)
+        with atomic_write(Path(path), sync=True, size=buffer.getbuffer().nbytes) as part:
+            part.write_bytes(buffer.getbuffer())
 
     def load_checkpoint(
         self,
@@ -68,19 +47,3 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def newest_complete(files: Iterable[Path]) -> Path | None:
     """The newest checkpoint that is complete, or None."""
     return max(filter(is_zipfile, files), key=lambda file: file.stat().st_mtime, default=None)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a folder, so that a rename in it survives a power cut, if the system can do that."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _mega(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

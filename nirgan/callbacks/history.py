@@ -14,6 +14,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
 from nirgan.errors import NirganError, printable_path
+from nirgan.utils.atomic_write import atomic_write
 
 
 class AtomicCsvWriter(ExperimentWriter):
@@ -21,12 +22,14 @@ class AtomicCsvWriter(ExperimentWriter):
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         file = Path(self.metrics_file_path)
-        part = file.with_name(f"{file.name}.part")
-        with file.open(newline="") as lines, part.open("w", newline="") as out:
+        with (
+            atomic_write(file) as part,
+            file.open(newline="") as lines,
+            part.open("w", newline="") as out,
+        ):
             writer = csv.DictWriter(out, fieldnames)
             writer.writeheader()
             writer.writerows(csv.DictReader(lines))
-        part.replace(file)
 
 
 class HistoryLogger(CSVLogger):

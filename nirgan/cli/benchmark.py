@@ -7,7 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from nirgan.benchmark.suite import Suite
-from nirgan.errors import NirganError
+from nirgan.errors import needs_extra
 from nirgan.experiment.config_errors import parse
 
 
@@ -35,12 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     costs = options.pop("costs")
     suite = Suite(**options.as_dict())
 
-    try:
+    with needs_extra("benchmark", "figures"):
         from nirgan.benchmark.figures import draw  # noqa: PLC0415 (help comes at once)
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            f"{error.name} is not installed, and figures need it: pip install 'nirgan[benchmark]'"
-        ) from error
     from nirgan.benchmark.collect import COSTS_FILE, collect  # noqa: PLC0415
     from nirgan.benchmark.costs import measure  # noqa: PLC0415
     from nirgan.benchmark.progress import SuiteProgress  # noqa: PLC0415

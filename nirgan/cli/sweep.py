@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, needs_extra
 from nirgan.experiment.config_errors import parse
 from nirgan.sweeps.file import Sweep, read
 
@@ -40,12 +40,9 @@ def main(arguments: Sequence[str]) -> int:
             raise NirganError(f"--{name}: expected 1 or more, got {getattr(options, name)}")
     sweep = read(options.file)
     out = options.out or Path("runs/sweeps") / sweep.file.stem
-    try:
+    with needs_extra("sweep", options.file):
         from nirgan.sweeps.run import run  # noqa: PLC0415 (help comes at once)
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            f"{error.name} is not installed, and sweeps need it: pip install 'nirgan[sweep]'"
-        ) from error
+
     return int(
         not run(
             sweep,

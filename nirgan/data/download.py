@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from nirgan.data.sources.epfl import CATEGORIES, EXTENSIONS
 from nirgan.errors import NirganError
+from nirgan.utils.atomic_write import make_folder
 
 ARCHIVE_URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
 ARCHIVE_BYTES = 952_431_486
@@ -40,10 +41,7 @@ def fetch(file: Path, url: str = ARCHIVE_URL, size: int = ARCHIVE_BYTES, wait: f
     """
     if file.is_file() and file.stat().st_size == size:
         return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NirganError(f"{file.parent}: cannot be made ({error.strerror})") from error
+    make_folder(file.parent)
     part = file.with_name(file.name + ".part")
     broken: Exception | None = None
     for attempt in range(MAX_TRIES):

@@ -7,7 +7,6 @@ be killed, and several can run at once.
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from nirgan.data.images import Pixels, as_depth
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
+from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expand_home
 
 FORMAT_VERSION = 1
@@ -52,13 +52,7 @@ class PairStore:
 
     def build(self, pairs: Sequence[Pair]) -> None:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NirganError(
-                f"{self.folder}: the store cannot be made there ({error.strerror}); "
-                "set data.store or NIRGAN_CACHE"
-            ) from error
+        make_folder(self.folder, "set data.store or NIRGAN_CACHE")
         self._sweep()
         missing = [(pair, file) for pair in pairs if _mapped(file := self._place(pair)) is None]
         for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
@@ -116,24 +110,16 @@ class PairStore:
             return self.folder / "unreadable"
 
     def _write(self, file: Path, pixels: Pixels) -> None:
-        beside: Path | None = None
         try:
-            with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as part:
-                beside = Path(part.name)
+            with atomic_write(file, sync=True, size=pixels.nbytes) as part:
                 np.save(part, pixels)
-                part.flush()
-                os.fsync(part.fileno())
-            beside.replace(file)
-        except OSError as error:
-            if beside is not None:
-                beside.unlink(missing_ok=True)
+        except NirganError as error:
             raise NirganError(
-                f"{file}: {pixels.nbytes / 1e6:.1f} MB could not be written ({error.strerror}); "
-                "make room, or set data.store or NIRGAN_CACHE to another disk"
+                f"{error}; make room, or set data.store or NIRGAN_CACHE to another disk"
             ) from error
 
     def _sweep(self) -> None:
-        for part in self.folder.glob("*.part"):
+        for part in self.folder.glob("*.part*"):
             try:
                 if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:
                     part.unlink()

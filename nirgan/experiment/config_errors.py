@@ -1,18 +1,17 @@
 """One line for what a person got wrong on the command line or in a configuration.
 
-The parser's own messages name everything that it tried. Here the one reason is picked out, with the
-whole key as a person would write it, and the nearest right name for a wrong one.
+The parser's own messages name everything that it tried. Here the innermost reason is picked out,
+with the key as a person would write it, and the nearest right name for a wrong one.
 """
 
-import ast
-import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -25,7 +24,47 @@ from nirgan.utils.paths import SHIPPED, resolve_shipped
 use_utf8()
 use_other_names()
 
-EXAMPLE = "give one with --config; conf/ holds some, conf/quickstart.yaml for instance"
+EXAMPLE = (
+    "; give a configuration with --config; conf/ holds some, conf/quickstart.yaml for instance"
+)
+NO_KEY = "{at}no key {wrong!r}{hint}"
+WRONG_TYPE = "{at}expected {kinds}, got {got}"
+REASONS = (
+    (r"unrecognized arguments: ([^-\s]\S*)", "{0!r} is no option; options begin with --"),
+    (r"unrecognized arguments: --?([^=\s]+)", NO_KEY),
+    (r"Subcommand '[^']+' does not accept option '([^']+)'", NO_KEY),
+    (r"Group '([^']+)' does not accept (?:option|nested key) '([^']+)'", NO_KEY),
+    (r"(?:Option|Key) '([^']+)' is not (?:expected|accepted)", NO_KEY),
+    (r"module '([^']+)' has no attribute '([^']+)'", "{at}no class or module '{0}.{1}'{hint}"),
+    (r"No module named '([^']+)'", "{at}no module {0!r}; is it spelt right, and installed?"),
+    (
+        r"(?:Expected a path but|Unable to load config) ['\"]?((?:[^'\"\s]*/)?([^'\"\s/]+\.ya?ml))",
+        "{0}: not there, or no part; in a file, paths are relative to it{hint}",
+    ),
+    (r"Expected a <class '(?:int|float)'>", WRONG_TYPE),
+    (
+        r"Expected a dot import path string: (\S+)",
+        "{at}no class {0!r}{hint}; or give its import path",
+    ),
+    (r"argument (--?[\w.-]+): expected one argument", "{0} needs a value"),
+    (r"arguments are required: (.+)", "{at}{0} missing{remedy}"),
+    (r"surrogates not allowed", "{at}a name that is not UTF-8; give another, or rename it"),
+    (r"Errors:\n\s+- ((?!Expected|Parser key|Problem|Does not).+)", "{0}"),
+    (r"Expected an? ", WRONG_TYPE),
+)
+"""What to look for in a message, most telling first, and what to say of it."""
+
+VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
+"""Before a key that is required, which a person writes without it."""
+
+GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
+"""What was given; the innermost comes first."""
+
+CONFIGURED = (
+    *("nirgan.data.datamodule.", "nirgan.data.sources.", "nirgan.losses.", "nirgan.tasks."),
+    *("nirgan.networks.generators.", "nirgan.networks.discriminators.", "torch.optim."),
+)
+"""Modules whose classes stand in configurations."""
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
@@ -37,7 +76,18 @@ def explain(message: str, parser: ArgumentParser) -> str:
     """
     for pattern, reason in REASONS:
         if found := re.search(pattern, message):
-            return " ".join(reason(found, message, parser).split())
+            words = [re.sub(VERB, "", word) for word in found.groups()]
+            wrong = ".".join(words if reason is NO_KEY else words[-1:])
+            key = _key(message).removesuffix(f".{wrong}")
+            parts = {
+                "at": f"{key}: " if key else "",
+                "wrong": wrong,
+                "hint": did_you_mean(wrong, _names(message, words, parser)) if wrong else "",
+                "kinds": " or ".join(_kinds(message)) or "another type",
+                "got": got[1] if (got := re.search(GOT, message, re.MULTILINE)) else "another",
+                "remedy": "" if key else EXAMPLE if "config" in _keys(parser) else ", see --help",
+            }
+            return " ".join(reason.format(*words, **parts).split())
     lines = [line for text in message.splitlines() if (line := text.strip(" -"))]
     # One that ends in a colon only says where: the reason is in the next.
     most = next((n for n, line in enumerate(lines) if not line.endswith(":")), 0)
@@ -88,7 +138,7 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
             if path.is_dir():
                 raise NirganError(f"{path}: a folder; give a file, {path}/NAME.yaml")
             if not path.is_file():
-                raise NirganError(f"{path}: no such file{_nearest_file(path)}")
+                raise NirganError(f"{path}: no such file{did_you_mean(path.name, _files(path))}")
             try:
                 content = yaml.safe_load(read_utf8(path))
             except yaml.YAMLError as error:
@@ -106,139 +156,49 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
                 )
 
 
-def _unknown_options(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    words = found[1].split()
-    word = next((w for w in words if w.startswith("-")), words[0])
-    if not word.startswith("-"):
-        return f"{word!r} is no option; options begin with --"
-    return _unknown(word.lstrip("-").partition("=")[0], parser)
+def _key(message: str) -> str:
+    """Where a mistake is: the keys of nested parsers joined."""
+    keys = list(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
+    if keys and (nested := re.findall(r"NestedArg\(key='([^']+)'", message)):
+        keys[1:] = [nested[-1]]
+    return ".".join(keys)
 
 
-def _unknown_in_group(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    return _unknown(f"{found[1]}.{found[2]}", parser)
+def _kinds(message: str) -> Iterable[str]:
+    """Types and values that would have been right."""
+    kinds = re.findall(r"Expected an? (?!path but|dot import)(.+?)(?:\. Got|$)", message, re.M)
+    kinds = [re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", kind) for kind in kinds]
+    kinds = [re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", kind) for kind in kinds]
+    kinds = [re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", kind) for kind in kinds]
+    return dict.fromkeys(k.replace("Sequence", "a list") for k in kinds if k != "NoneType")
 
 
-def _unknown_in_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    name = found[1]
-    key = _path_to(name, message)
-    return f"no key {key!r}{did_you_mean(name, _parameters())}"
+def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[str]:
+    """What may have been meant."""
+    if words[-1].endswith((".yaml", ".yml")):
+        return _files(Path(words[0]))
+    if "has no attribute" in message:
+        module = sys.modules.get(words[0])
+        own = (
+            {n for n, value in vars(module).items() if inspect.isclass(value)} if module else set()
+        )
+        return own | {info.name for info in pkgutil.iter_modules(getattr(module, "__path__", []))}
+    if "Option" not in message and "dot import" not in message:
+        return set(_keys(parser))
+    choices = re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message)))
+    modules = [m for name, m in sys.modules.items() if name.startswith(("nirgan.", "torch.optim."))]
+    classes = {v for m in modules for v in vars(m).values() if inspect.isclass(v)}
+    names = {*choices, *(cls.__name__ for cls in classes)}
+    for cls in classes:
+        if f"{cls.__module__}.".startswith(CONFIGURED):
+            with suppress(ValueError):  # a dictionary's, say, has no signature
+                names.update(inspect.signature(cls).parameters)
+    return names | {*_keys(parser), "class_path", "init_args"}
 
 
-def _unknown(key: str, parser: ArgumentParser) -> str:
-    known = set(_keys(parser))
-    ends = {k.rpartition(".")[2]: k for k in known}
-    hint = did_you_mean(key, known)
-    if not hint.startswith("; did") and (close := ends.get(key.rpartition(".")[2])):
-        hint = f"; did you mean {close!r}?"
-    return f"no key {key!r}{hint if hint.startswith('; did') else ''}"
-
-
-def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    module, name = found[1], found[2]
-    given = re.search(r"class_path '([^']+)'", message)
-    path = given[1] if given else f"{module}.{name}"
-    return f"no class {path!r}{did_you_mean(name, _names_in(module))}"
-
-
-def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    if re.search(r"Expected a <class '(?:int|float)'>", message):
-        return _wrong_type(found, message, parser)
-    words = set(re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message))))
-    hint = did_you_mean(found[1], words | _classes())
-    return f"{_given_key(message)}: no class {found[1]!r}{hint}; or give its import path"
-
-
-def _no_module(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    return f"no module {found[1]!r}; is it spelt right, and installed?"
-
-
-def _wrong_type(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    key = _given_key(message)
-    kinds = dict.fromkeys(
-        _plain(kind)
-        for kind in re.findall(r"Expected an? (.+?)(?:\. Got|\n|$)", message)
-        if not kind.startswith(("path but", "dot import path"))
-    )
-    kinds.pop("nothing", None)
-    got = re.search(r"Given value: NestedArg\(key='[^']*', val=(.*)\)", message)
-    got = got or re.search(r"Got value: (.*)", message) or re.search(r"Given value: (.*)", message)
-    if not kinds:
-        return f"{key}: incomplete or of the wrong type; {EXAMPLE}"
-    return f"{key}: expected {' or '.join(kinds)}, got {got[1] if got else 'something else'}"
-
-
-def _plain(kind: str) -> str:
-    kind = re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", kind)
-    kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", kind)
-    kind = re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", kind)
-    return {"NoneType": "nothing", "Sequence": "a list"}.get(kind, kind)
-
-
-def _given_key(message: str) -> str:
-    """The whole key: those of nested parsers joined, without what a person doesn't write."""
-    keys = re.findall(r'Parser key "([^"]+)"', message)
-    nested = re.findall(r"NestedArg\(key='([^']+)'", message)
-    if keys and nested:
-        return f"{keys[0]}.{nested[-1]}"
-    return ".".join(dict.fromkeys(keys)) or "configuration"
-
-
-def _path_to(name: str, message: str) -> str:
-    keys = re.findall(r'Parser key "([^"]+)"', message)
-    nested = re.findall(r"NestedArg\(key='([^']+)'", message)
-    if nested:
-        return f"{keys[0]}.{nested[-1]}" if keys else nested[-1]
-    for given in reversed(re.findall(r"Given value: ([{\[].*)", message)):
-        try:
-            path = next(_paths(ast.literal_eval(given), name), None)
-        except (ValueError, SyntaxError):
-            continue
-        if path and keys:
-            return ".".join([keys[0], *(step for step in path if step != "init_args")])
-    return name
-
-
-def _paths(value: Any, name: str) -> Iterator[list[str]]:
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, inner in items:
-        if key == name:
-            yield [name]
-        yield from ([str(key), *path] for path in _paths(inner, name))
-
-
-def _no_part(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    path = Path(found[1])
-    why = "not a part" if path.is_file() else "no such part; in a file, paths are relative to it"
-    return f"{path}: {why}{_nearest_file(path)}"
-
-
-def _nearest_file(path: Path) -> str:
+def _files(path: Path) -> set[str]:
     folders = [path.parent, Path("conf", path.parent), *(root / path.parent for root in SHIPPED)]
-    return did_you_mean(
-        path.name, [file.name for f in folders if f.is_dir() for file in f.iterdir()]
-    )
-
-
-def _missing(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    names = re.sub(r"\b(?:fit|validate|test|predict)\.", "", found[1])
-    if key := re.search(r'Parser key "', message) and _given_key(message):
-        return f"{key}: {names} missing"
-    takes_files = any("--config" in action.option_strings for action in parser._actions)
-    return f"{names} not configured; {EXAMPLE}" if takes_files else f"{names} missing, see --help"
-
-
-def _no_value(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    return f"{found[1]} needs a value"
-
-
-def _not_utf8(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
-    return f"{_given_key(message)}: a name that is not UTF-8; give another, or rename it"
+    return {file.name for folder in folders if folder.is_dir() for file in folder.iterdir()}
 
 
 def _keys(parser: ArgumentParser) -> Iterator[str]:
@@ -248,69 +208,3 @@ def _keys(parser: ArgumentParser) -> Iterator[str]:
         for option in action.option_strings:
             if option.startswith("--"):
                 yield option.removeprefix("--")
-
-
-def _subclasses(base: type) -> Iterator[type]:
-    classes: list[type] = base.__subclasses__()
-    for cls in classes:
-        yield cls
-        yield from _subclasses(cls)
-
-
-def _classes() -> set[str]:
-    from lightning.pytorch import Callback, LightningModule  # noqa: PLC0415 (only after a mistake)
-    from lightning.pytorch.loggers import Logger, WandbLogger  # noqa: F401, PLC0415
-    from torch import optim  # noqa: PLC0415
-
-    from nirgan.data.sources.base import PairSource  # noqa: PLC0415
-
-    bases: tuple[type, ...] = (PairSource, LightningModule, Logger, Callback)
-    bases += (optim.Optimizer, optim.lr_scheduler.LRScheduler)
-    return {cls.__name__ for base in bases for cls in _subclasses(base)}
-
-
-def _parameters() -> set[str]:
-    """Names of constructor arguments: nirgan's own classes, and torch's optimizers."""
-    from torch import nn, optim  # noqa: PLC0415 (only after a mistake)
-
-    from nirgan.data import datamodule  # noqa: PLC0415
-    from nirgan.data.sources.base import PairSource  # noqa: PLC0415
-    from nirgan.tasks import adversarial, training  # noqa: PLC0415
-
-    classes: list[type] = [datamodule.Noise, training.WeightedLoss, adversarial.WeightRegularizer]
-    classes += _subclasses(PairSource)
-    classes += [c for c in _subclasses(nn.Module) if c.__module__.startswith("nirgan")]
-    classes += [optim.Adam, optim.SGD]
-    names = {name for cls in classes for name in inspect.signature(cls).parameters}
-    return names | {"class_path", "init_args"}
-
-
-def _names_in(module: str) -> set[str]:
-    try:
-        found = importlib.import_module(module)
-    except ImportError:
-        return set()
-    inner = {info.name for info in pkgutil.iter_modules(getattr(found, "__path__", []))}
-    own = {n for n, v in vars(found).items() if inspect.isclass(v)}
-    return inner | own
-
-
-REASONS = (
-    (r"unrecognized arguments: (.+)", _unknown_options),
-    (r"Subcommand '\w+' does not accept option '([^']+)'", lambda f, m, p: _unknown(f[1], p)),
-    (r"Group '([^']+)' does not accept option '([^']+)'", _unknown_in_group),
-    (r"Group '([^']+)' does not accept nested key '([^']+)'", _unknown_in_group),
-    (r"Option '([^']+)' is not accepted", _unknown_in_class),
-    (r"Key '([^']+)' is not (?:expected|accepted)", lambda f, m, p: _unknown(f[1], p)),
-    (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
-    (r"Expected a dot import path string: (\S+)", _no_class),
-    (r"No module named '([^']+)'", _no_module),
-    (r"Expected a path but (\S+\.ya?ml) either not accessible", _no_part),
-    (r"Unable to load config ['\"]([^'\"]+)['\"]", _no_part),
-    (r"argument (--?[\w.-]+): expected one argument", _no_value),
-    (r"arguments are required: (.+)", _missing),
-    (r"surrogates not allowed", _not_utf8),
-    (r"Errors:\n\s+- ((?!Expected|Parser key|Problem|Does not).+)", lambda f, m, p: f[1]),
-    (r"Expected an? ", _wrong_type),
-)
-"""What to look for in a message, most telling first, and what to make of it."""

@@ -412,7 +412,7 @@ def _method(model: Namespace | None) -> str:
 def _last(config: Namespace) -> str:
     """The newest complete checkpoint of an experiment's runs."""
     runs = Path(config.trainer.default_root_dir) / config.name
-    newest = newest_complete(runs.glob("version_*/checkpoints/*.ckpt"))
+    newest = newest_complete(runs.glob("version_*/checkpoints/[!.]*.ckpt"))
     if newest is None:
         raise NirganError(
             f"--ckpt_path last: no whole checkpoint in {runs}/version_N/checkpoints; "

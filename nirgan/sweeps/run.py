@@ -3,8 +3,10 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from optuna.study import Study
+from tqdm import tqdm
 
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import configuration, silence_lightning
@@ -43,55 +45,31 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     study = open_study(sweep, url, slots)
     try_again(study)
     plan = WorkerPlan(str(sweep.file), url, slots, str(out), seed)
-    say = Say(study)
+    ended = {slot for slot, trial in slots_of(study).items() if trial.state in DONE}
+    total = len(slots_of(study))
     try:
-        if say.open:
-            with Workers(plan, min(workers, say.open), out / "workers") as started:
+        if left := total - len(ended):
+            with (
+                tqdm(total=total, initial=len(ended), unit="trial", smoothing=0) as bar,
+                Workers(plan, min(workers, left), out / "workers") as started,
+            ):
                 while started.busy():
-                    say.news()
+                    _tell(study, ended, bar)
                     time.sleep(1)
-            say.news()
+                _tell(study, ended, bar)
     finally:
         complete = _put_down(sweep, study, out)
     return complete
 
 
-class Say:
-    """A line for every trial that has ended.
-
-    Args:
-        study: The sweep's.
-
-    Attributes:
-        open: How many trials were still to be done at the beginning.
-    """
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.since = time.monotonic()
-        slots = slots_of(study)
-        self.ended = {slot for slot, trial in slots.items() if trial.state in DONE}
-        self.before = len(self.ended)
-        self.open = len(slots) - self.before
-        self._line(f"{len(slots)} trials, {self.before} of them done")
-
-    def news(self) -> None:
-        """Tell of those that have ended since the last time."""
-        slots = slots_of(self.study)
-        for slot, trial in slots.items():
-            if trial.state in DONE and slot not in self.ended:
-                self.ended.add(slot)
-                value = "" if trial.value is None else f" at {trial.value:.3f}"
-                what = f"trial {slot}: {trial.state.name.lower()}{value}"
-                self._line(f"{len(self.ended)}/{len(slots)} {what}{self._left(len(slots))}")
-
-    def _left(self, total: int) -> str:
-        spent = time.monotonic() - self.since
-        minutes = spent / (len(self.ended) - self.before) * (total - len(self.ended)) / 60
-        return f", {minutes:.0f} min to go" if minutes else ""
-
-    def _line(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+def _tell(study: Study, ended: set[int], bar: Any) -> None:
+    """A line for every trial that has ended since the last time."""
+    for slot, trial in slots_of(study).items():
+        if trial.state in DONE and slot not in ended:
+            ended.add(slot)
+            value = "" if trial.value is None else f" at {trial.value:.3f}"
+            bar.write(f"trial {slot}: {trial.state.name.lower()}{value}", sys.stderr)
+            bar.update()
 
 
 def _check(sweep: Sweep) -> None:
@@ -107,7 +85,7 @@ def _put_down(sweep: Sweep, study: Study, out: Path) -> bool:
     results = collect(sweep, study)
     write_json(out / "results.json", results)
     write_text(out / "table.md", markdown(results))
-    draw(results, out)
+    draw(study, results, out)
     write_best(sweep, results, out / "best.yaml")
     print(f"\n{markdown(results)}\nIn {out}: sweep.html, table.md, results.json, figures/, trials/")
     if results["best"] is not None:

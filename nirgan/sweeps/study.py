@@ -5,6 +5,7 @@ interrupted or has failed leaves its slot to another one with the same values. O
 values, keeps the trials and decides which are not worth going on with.
 """
 
+import copy
 import json
 import time
 import warnings
@@ -13,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -96,6 +98,23 @@ def slots_of(study: Study) -> dict[int, FrozenTrial]:
         if slot not in best or ORDER.index(trial.state) >= ORDER.index(best[slot].state):
             best[slot] = trial
     return dict(sorted(best.items()))
+
+
+def numbered_by_slot(study: Study) -> Study:
+    """The trials of `slots_of` alone, in memory, as Optuna's pictures and statistics take them.
+
+    A trial's number is its slot; lists among the values, which they do not take, are text.
+    """
+    trials = [copy.deepcopy(trial) for trial in slots_of(study).values()]
+    for trial in trials:
+        for name, space in trial.distributions.items():
+            choices = getattr(space, "choices", ())
+            if any(isinstance(choice, list) for choice in choices):
+                trial.distributions[name] = CategoricalDistribution([str(c) for c in choices])
+                trial.params[name] = str(trial.params[name])
+    found = optuna.create_study(direction=study.direction)
+    found.add_trials(trials)
+    return found
 
 
 def claim(study: Study, trial: Trial) -> int | None:

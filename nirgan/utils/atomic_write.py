@@ -1,7 +1,10 @@
 """Files that are there whole or not at all."""
 
+import errno
 import json
 import math
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,8 +15,13 @@ from nirgan.errors import NirganError, printable_path
 
 
 @contextmanager
-def atomic_write(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path, *, sync: bool = False, size: int | None = None) -> Iterator[Path]:
     """A path to write to, of the same suffix, that takes the file's place when all went well.
+
+    Args:
+        file: Where the file is to be; missing folders are made.
+        sync: Whether it is on the disk for good when the block ends, even through a power cut.
+        size: Bytes that are written, where they are known: a full disk is then told by how much.
 
     Raises:
         NirganError: The disk is full, or the folder may not be written; a former file is as it was.
@@ -23,18 +31,38 @@ def atomic_write(file: Path) -> Iterator[Path]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield part
+        if sync:
+            _sync(part, os.O_RDWR)
         part.replace(file)
+        if sync and os.name == "posix":  # no folder is opened on Windows
+            _sync(file.parent, os.O_RDONLY)
     except OSError as error:
-        raise NirganError(
-            f"{printable_path(file)}: cannot be written ({error.strerror or error})"
-        ) from error
+        why = str(error.strerror or error)
+        if error.errno == errno.ENOSPC and size is not None:
+            part.unlink(missing_ok=True)
+            missing = max(0, size - shutil.disk_usage(file.parent).free) / 1e6
+            why = f"no space left: it has {size / 1e6:.1f} MB, and {missing:.1f} MB more are needed"
+        kept = "; the former one is whole" if os.path.isfile(file) else ""  # noqa: PTH113 (never raises)
+        raise NirganError(f"{printable_path(file)}: cannot be written ({why}){kept}") from error
     finally:
         with suppress(OSError):
             part.unlink()
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for results, where there is none.
+def _sync(path: Path, how: int) -> None:
+    handle = os.open(path, how)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path, remedy: str = "name another") -> None:
+    """Make a folder, where there is none.
+
+    Args:
+        folder: It.
+        remedy: What to do where it cannot be made, for messages.
 
     Raises:
         NirganError: It cannot be made.
@@ -43,8 +71,8 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NirganError(
-            f"{printable_path(folder)}: the folder cannot be made ({error.strerror or error}); "
-            "name another"
+            f"{printable_path(folder)}: the folder cannot be made "
+            f"({error.strerror or error}); {remedy}"
         ) from error
 
 

@@ -4,11 +4,11 @@ Both end with the block that they belong to, however it ends, and an exception i
 in the block. What waits between them is bounded.
 """
 
-import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
-from queue import Empty, Queue
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -18,43 +18,22 @@ def ahead(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
     """Let a thread go through a generator.
 
     Args:
-        items: Belongs to the thread from now on, which closes it.
+        items: Belongs to the thread until the block ends, which closes it.
         most: How many items may wait.
 
     Yields:
         The same items, in their order; what the generator raises is raised here.
     """
-    line: Queue[tuple[T] | BaseException | None] = Queue(most)
-    stop = threading.Event()
-
-    def read() -> None:
-        end = None
-        try:
-            with closing(items):
-                for item in items:
-                    if stop.is_set():
-                        break
-                    line.put((item,))
-        except BaseException as error:  # whatever it is, the block has to hear of it
-            end = error
-        line.put(end)
+    end: Any = object()
 
     def taken() -> Iterator[T]:
-        while isinstance(got := line.get(), tuple):
-            yield got[0]
-        if got is not None:
-            raise got
+        waiting = deque(thread.submit(next, items, end) for _ in range(most))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item
 
-    thread = threading.Thread(target=read, name="nirgan-ahead", daemon=True)
-    thread.start()
-    try:
+    with closing(items), _thread("nirgan-ahead") as thread:
         yield taken()
-    finally:
-        stop.set()
-        while thread.is_alive():  # it may wait for room in the queue
-            with suppress(Empty):
-                line.get_nowait()
-            thread.join(0.01)
 
 
 @contextmanager
@@ -69,32 +48,26 @@ def behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None
         A function that hands over an item. The end of the block waits until all are written; where
         the block ends with an exception, those that still wait are dropped.
     """
-    line: Queue[tuple[T] | None] = Queue(most)
-    failed: list[BaseException] = []
+    waiting: deque[Future[None]] = deque()
 
-    def run() -> None:
-        while (got := line.get()) is not None:
-            if failed:
-                continue  # emptied, so that `put` never waits for a thread that does nothing
-            try:
-                write(got[0])
-            except BaseException as error:  # likewise
-                failed.append(error)
+    def settle(left: int) -> None:
+        while len(waiting) > left:
+            waiting.popleft().result()
 
     def put(item: T) -> None:
-        if failed:
-            raise failed[0]
-        line.put((item,))
+        settle(most)
+        waiting.append(thread.submit(write, item))
 
-    thread = threading.Thread(target=run, name="nirgan-behind", daemon=True)
-    thread.start()
-    try:
+    with _thread("nirgan-behind") as thread:
         yield put
-    except BaseException as error:
-        failed.append(error)
-        raise
+        settle(0)
+
+
+@contextmanager
+def _thread(name: str) -> Iterator[ThreadPoolExecutor]:
+    """One thread, which does no more than it is at when the block ends."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+    try:
+        yield thread
     finally:
-        line.put(None)
-        thread.join()
-    if failed:
-        raise failed[0]
+        thread.shutdown(cancel_futures=True)

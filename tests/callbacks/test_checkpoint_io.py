@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import torch
@@ -37,7 +38,9 @@ def test_a_checkpoint_is_there_and_nothing_beside_it(tmp_path):
 
 def test_a_full_disk_leaves_the_former_one_and_says_what_is_missing(tmp_path, monkeypatch):
     file = saved(tmp_path / "last.ckpt")
-    (tmp_path / "last.ckpt.part").symlink_to("/dev/full")
+    full = UUID(int=0)
+    monkeypatch.setattr("nirgan.utils.atomic_write.uuid4", lambda: full)
+    (tmp_path / f".{full.hex[:12]}.part.ckpt").symlink_to("/dev/full")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(0, 0, 1_000_000))
     large = {"weights": torch.zeros(1_000_000)}
@@ -84,6 +87,9 @@ def test_last_is_the_newest_whole_one_and_its_name_is_said(pair_folder, tmp_path
     short = folder / "version_0/checkpoints/short.ckpt"
     short.write_bytes(newest.read_bytes()[:-500])
     os.utime(short, (3e9, 3e9))
+    killed = short.with_name(".0.part.ckpt")  # whole, but not in its place yet
+    shutil.copy(newest, killed)
+    os.utime(killed, (3e9, 3e9))
     with caplog.at_level("INFO", "lightning.pytorch"):  # the verb `benchmark` keeps it quieter
         assert main(["fit", *common, "--ckpt_path=last", "--trainer.max_epochs=2"]) == 0
     assert f"--ckpt_path last is {newest}" in caplog.text
@@ -102,4 +108,4 @@ def test_a_run_on_a_full_disk_ends_in_one_line(pair_folder, tmp_path, capsys, mo
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("nirgan fit: ")
     assert ".ckpt: cannot be written (no space left: " in last
-    assert not list(tmp_path.glob("runs/**/*.part"))
+    assert not list(tmp_path.glob("runs/**/*.part*"))

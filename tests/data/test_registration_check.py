@@ -88,7 +88,7 @@ def test_the_verb_names_bad_files_and_says_so_by_its_status(pair_folder, tmp_pat
 
 def test_the_verbs_mistakes_are_one_line(capsys):
     for arguments, message in (
-        ([], "source not configured"),
+        ([], "source missing; give a configuration"),
         (["--source", "Epfll"], "no class 'Epfll'; did you mean 'Epfl'"),
         (["--source", "Synthetic", "--source.cout", "3"], "did you mean 'count'"),
         (["--source", "Synthetic", "--patch", "x"], "patch: expected int"),

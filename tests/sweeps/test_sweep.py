@@ -94,7 +94,7 @@ def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(sweep_file, tmp_path, 
     best = min(results["trials"][:2], key=lambda t: t["value"])
     assert results["best"] == best["number"]
     page = (out / "sweep.html").read_text()
-    assert page.count("data:image/png;base64,") == len(list((out / "figures").iterdir())) == 3
+    assert page.count("data:image/png;base64,") == len(list((out / "figures").iterdir())) == 4
     # The best configuration is one that `fit` takes, with the same values.
     with pytest.raises(SystemExit) as end:
         main(["fit", f"--config={out}/best.yaml", "--print_config"])
@@ -105,7 +105,7 @@ def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(sweep_file, tmp_path, 
 
 
 def test_all_figures_are_drawn_of_enough_trials(sweep_file, tmp_path):
-    space = {"a": NOISE, "b": {"values": ["x", "y", None]}}
+    space = {"a": NOISE, "b": {"values": ["x", "y", None]}, "c": {"values": [[0.5, 0.9], [0.9]]}}
     sweep = read(sweep_file(parameters=space))
     study = open_study(sweep, f"sqlite:///{tmp_path}/study.db", 9)
     for slot in range(8):
@@ -118,11 +118,11 @@ def test_all_figures_are_drawn_of_enough_trials(sweep_file, tmp_path):
         "waiting"
     ]
     assert results["importance"]["a"] > results["importance"]["b"]
-    draw(results, tmp_path)
+    draw(study, results, tmp_path)
     drawn = {file.stem: np.asarray(Image.open(file)) for file in (tmp_path / "figures").iterdir()}
-    assert set(drawn) == {"history", "slices", "parallel", "importance"}
+    assert set(drawn) == {"history", "curves", "slices", "parallel", "importance"}
     assert all(picture.std() > 10 for picture in drawn.values())
-    assert (tmp_path / "sweep.html").read_text().count("data:image/png") == 4
+    assert (tmp_path / "sweep.html").read_text().count("data:image/png") == 5
     lines = cells(results)
     assert [line[0] for line in lines] == ["trial", *(str(n) for n in ordered(results)), "0", "8"]
 

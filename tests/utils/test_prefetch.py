@@ -33,9 +33,9 @@ def test_reads_ahead_in_order_and_not_without_bound():
     taken, closed = [], []
     with ahead(counting(100, taken, closed), 3) as items:
         assert next(items) == 0
-        assert settled(taken) == 5  # one taken, three waiting, one in hand
+        assert settled(taken) == 4  # one taken, three waiting
         assert list(items) == list(range(1, 100))
-    assert closed == ["nirgan-ahead"]
+    assert len(closed) == 1
 
 
 def test_an_error_of_the_generator_is_raised_after_what_came_before_it():
@@ -58,7 +58,7 @@ def test_a_block_that_fails_leaves_no_thread(kind):
         put(next(items))
         raise kind
     assert alive() == []
-    assert closed == ["nirgan-ahead"]
+    assert len(closed) == 1
 
 
 def test_writes_all_in_order_before_the_block_ends():

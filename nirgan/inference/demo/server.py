@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, needs_extra
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -43,12 +43,8 @@ def run_demo(models: Sequence[str], port: int, trust: bool) -> int:
     """
     with tempfile.TemporaryDirectory(prefix="nirgan-demo-", ignore_cleanup_errors=True) as folder:
         set_gradio_environment(Path(folder))
-        try:
-            import gradio  # noqa: F401, PLC0415 (an extra, and the environment is settled now)
-        except ModuleNotFoundError as error:
-            raise NirganError(
-                f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
-            ) from error
+        with needs_extra("demo", "the page"):
+            import gradio  # noqa: F401, PLC0415 (the environment is settled now)
         return _run_demo(models, port, Path(folder), trust)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError, needs_extra, printable_path
 from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import PretrainedModel
@@ -77,12 +77,8 @@ def session(file: Path) -> Any:
     Raises:
         NirganError: ONNX Runtime is not installed, or it cannot read the file.
     """
-    try:
-        import onnxruntime  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            "onnxruntime is not installed, and .onnx files need it: pip install 'nirgan[onnx]'"
-        ) from error
+    with needs_extra("onnx", printable_path(file)):
+        import onnxruntime  # noqa: PLC0415
     if not file.is_file():
         raise NirganError(f"{printable_path(file)}: no such file")
     options = onnxruntime.SessionOptions()

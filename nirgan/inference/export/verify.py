@@ -11,7 +11,7 @@ from torch import Tensor
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError, needs_extra, printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT, Program, to_onnx, to_torch
@@ -75,13 +75,9 @@ def export_verified(
 
 
 def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> RunProgram:
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        try:
+    with needs_extra("onnx", "--format onnx"):
+        for library in ("onnx", "onnxscript", "onnxruntime"):
             import_module(library)
-        except ModuleNotFoundError as error:
-            raise NirganError(
-                f"{library} is not installed, and ONNX needs it: pip install 'nirgan[onnx]'"
-            ) from error
     from nirgan.inference.export.onnx_network import session  # noqa: PLC0415 (an extra)
 
     to_onnx(program, file, metadata)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError, needs_extra, printable_path
 from nirgan.inference.models.pretrained import CARD, CONFIG, WEIGHTS, Config, write_model
 
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -33,13 +33,8 @@ def fetch(where: str | Path, revision: str | None = None) -> Path:
     if path.exists() or path.suffix in MODEL_SUFFIXES or not REPOSITORY.fullmatch(str(where)):
         return path
     name = str(where)
-    try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            f"{name}: no such folder; and to look for it on the Hugging Face hub, huggingface_hub "
-            "is needed: pip install 'nirgan[hub]'"
-        ) from error
+    with needs_extra("hub", f"{name}: no such folder; on the Hugging Face hub"):
+        from huggingface_hub import snapshot_download  # noqa: PLC0415
     try:
         folder = snapshot_download(
             name, revision=revision, allow_patterns=[WEIGHTS, CONFIG, CARD], library_name="nirgan"

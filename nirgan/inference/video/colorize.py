@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nirgan.data.scaling import Scale
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.images.metadata import description
 from nirgan.inference.video.temporal_filter import ColorizerLike, TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
@@ -64,14 +64,9 @@ def colorize_video(
             its frames are too large or change size; the target cannot be written. The target is
             written atomically.
     """
-    try:
-        from nirgan.inference.video import reader as reading  # noqa: PLC0415 (an extra)
+    with needs_extra("video", printable_path(source)):
+        from nirgan.inference.video import reader as reading  # noqa: PLC0415
         from nirgan.inference.video import writer as writing  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            f"{printable_path(source)}: {error.name} is not installed, and videos need it: "
-            "pip install 'nirgan[video]'"
-        ) from error
     with closing(reading.frames_of(source, largest, band)) as frames:
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else None
