@@ -9,7 +9,7 @@ from conftest import ROOT
 from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.evaluation.evaluate import judge, pool
+from nirgan.evaluation.evaluate import aggregate, judge
 from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.networks.generators.irony import Irony
 from nirgan.networks.generators.welsh import Welsh
@@ -80,8 +80,9 @@ def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(
         batch = data.on_after_batch_transfer(stored, 0)
         network.update(batch["nir"], batch["rgb"])
     error = {
-        type(colorize).__name__: pool(
-            list(judge(colorize, data.validation_regions(), data, torch.device("cpu")))
+        type(colorize).__name__: aggregate(
+            score.sums
+            for score in judge(colorize, data.validation_regions(), data, torch.device("cpu"))
         )["angular_error"]
         for colorize in (network, GreyCopy())
     }

@@ -44,9 +44,10 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.collect import COSTS, collect  # noqa: PLC0415
     from nirgan.benchmark.costs import measure  # noqa: PLC0415
     from nirgan.benchmark.progress import Progress  # noqa: PLC0415
+    from nirgan.benchmark.report import summary  # noqa: PLC0415
     from nirgan.benchmark.runner import do, finished  # noqa: PLC0415
-    from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
-    from nirgan.evaluation.markdown import table  # noqa: PLC0415
+    from nirgan.benchmark.tables import as_csv, blocks  # noqa: PLC0415
+    from nirgan.evaluation import markdown  # noqa: PLC0415
     from nirgan.experiment.lightning_cli import quieter  # noqa: PLC0415
     from nirgan.utils.atomic_write import write_json, write_text  # noqa: PLC0415
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     def put_down() -> dict[str, Any]:
         results = collect(suite, runs, out)
         write_json(out / "results.json", results)
-        write_text(out / "table.md", markdown(results))
+        write_text(out / "table.md", markdown.page(blocks({"": results})))
         write_text(out / "table.csv", as_csv(results))
         return results
 
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     elif costs:
         write_json(out / COSTS, measure(runs, print))
     results = put_down()
-    print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
+    print(f"\n{summary({'': results})}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")
     print(f"One page of all: python -m nirgan report {out}")
     for run in failed:

@@ -13,8 +13,8 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
-from nirgan.evaluation.markdown import table
+from nirgan.evaluation.evaluate import Row, aggregate, cells, judge
+from nirgan.evaluation.markdown import lines, table
 from nirgan.networks.generators.baselines import KNOW_NOTHING
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_json, write_text
@@ -65,10 +65,7 @@ def summarize(
 
 def markdown(rows: dict[str, Row]) -> str:
     """A table with a row a method."""
-    cells = [["method", *(heading for heading, _ in COLUMNS.values())]]
-    for name, row in rows.items():
-        cells.append([name, *(f"{row[key]:.{digits}f}" for key, (_, digits) in COLUMNS.items())])
-    return table(cells)
+    return table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
 
 
 def _rows(
@@ -82,7 +79,7 @@ def _rows(
             baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
     methods = {name: task} | baselines
     return {
-        name: pool(list(judge(method, loader, data, task.device)))
+        name: aggregate(score.sums for score in judge(method, loader, data, task.device))
         for name, method in methods.items()
     }
 

@@ -11,6 +11,7 @@ from conftest import ROOT
 from nirgan.benchmark import tables
 from nirgan.benchmark.report import BEGIN, END
 from nirgan.cli.main import main
+from nirgan.evaluation import markdown
 
 pytestmark = pytest.mark.xdist_group("benchmark")
 
@@ -105,15 +106,17 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
     assert copy.read_text() == (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("folder", [TABLE1, TABLE1.parent / "ablation"], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder", [TABLE1, *(TABLE1.parent / n for n in ("ablation", "folds"))], ids=lambda f: f.name
+)
 def test_the_committed_tables_are_those_of_the_committed_results(folder):
     results = json.loads((folder / "results.json").read_text())
-    assert (folder / "table.md").read_text() == tables.markdown(results)
+    assert (folder / "table.md").read_text() == markdown.page(tables.blocks({"": results}))
     assert (folder / "table.csv").read_text() == tables.as_csv(results)
 
 
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold():
-    known = figures(tables.markdown(json.loads((TABLE1 / "results.json").read_text())))
+    known = figures((TABLE1 / "table.md").read_text())
     quoted = figures((TABLE1 / "README.md").read_text())
     assert len(quoted) > 20
     assert quoted <= known
