@@ -39,36 +39,28 @@ class HistoryLogger(CSVLogger):
     rows = 0
     """Logged so far, on rank 0."""
 
-    @property
-    def version(self) -> int | str:
+    def _get_next_version(self) -> int:
         """The number of the run's folder `version_N`, which the first rank makes to claim it.
 
         Raises:
             NirganError: It cannot be made.
         """
-        if self._version is None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            self._version = self._claim()
-        return super().version
-
-    @version.setter
-    def version(self, version: int | str) -> None:
-        self._version = version
-
-    def _claim(self) -> int:
         runs = Path(self.root_dir)
         try:
-            runs.mkdir(parents=True, exist_ok=True)
-            version: int = self._get_next_version()
-            while True:
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                runs.mkdir(parents=True, exist_ok=True)
+            version: int = super()._get_next_version()
+            while rank_zero_only.rank == 0:  # type: ignore[attr-defined]
                 with suppress(FileExistsError):  # another run was faster
                     (runs / f"version_{version}").mkdir()
-                    return version
+                    break
                 version += 1
         except OSError as error:
             raise NirganError(
                 f"{named(runs)}: the folder of results cannot be made "
                 f"({error.strerror or error}); set trainer.default_root_dir to another"
             ) from error
+        return version
 
     @property
     @rank_zero_experiment
@@ -117,7 +109,7 @@ class History(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Tell all ranks which folder the first one has claimed."""
         for logger in _histories(trainer):
-            logger.version = trainer.strategy.broadcast(logger.version)
+            logger._version = trainer.strategy.broadcast(logger.version)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -1,7 +1,5 @@
 """What a run ends with: a table, beside methods that know nothing, and a picture."""
 
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from nirgan.data.datasets import Stored
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.evaluation.evaluate import Row, aggregate, cells, judge
 from nirgan.evaluation.markdown import lines, table
+from nirgan.evaluation.provenance import provenance
 from nirgan.networks.generators.baselines import KNOW_NOTHING
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_json, write_text
@@ -99,8 +98,6 @@ def _record(
     trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
 ) -> dict[str, Any]:
     patches = next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]
-    accelerator = type(trainer.accelerator).__name__
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, {accelerator}"
     return {
         "heading": heading,
         "protocol": data.protocol,
@@ -110,8 +107,7 @@ def _record(
         "patches_seen": patches,
         "rows": rows,
         "seed": data.seed,
-        "machine": machine,
-        "versions": {p: version(p) for p in ("nirgan", "torch", "lightning", "torchmetrics")},
+        **provenance(trainer.strategy.root_device),
     }
 
 
