@@ -82,7 +82,7 @@ LIBRARIES = {
         "utils.safe_loading utils.image_grid utils.color_spaces networks losses metrics data tasks "
         "callbacks evaluation inference experiment benchmark"
     ),
-    "torchmetrics": "losses metrics tasks evaluation",
+    "torchmetrics": "losses metrics tasks",
     "tqdm": "cli data benchmark.progress",
     "wandb": "experiment.wandb_logger",
     "yaml": "utils.config_files experiment sweeps",

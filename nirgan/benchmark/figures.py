@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from nirgan.benchmark.runner import shown_file
+from nirgan.benchmark.runner import samples_file
 from nirgan.benchmark.suite import GREY, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import Protocol
-from nirgan.evaluation.shown import Shown
+from nirgan.evaluation.figure_samples import FigureSamples
 from nirgan.utils.atomic_write import make_folder, whole, write_text
 
 WORST = 20.0
@@ -54,18 +54,18 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
             old.unlink(missing_ok=True)
 
 
-Of = dict[str, dict[str, list[Shown]]]
+Of = dict[str, dict[str, list[FigureSamples]]]
 """By category and method: what is shown of each split that all methods have, of the first seed."""
 
 
 def _shown(suite: Suite, runs: Sequence[Run], protocol: Protocol, out: Path) -> Of:
-    found: dict[str, dict[str, dict[int, Shown]]] = {}
+    found: dict[str, dict[str, dict[int, FigureSamples]]] = {}
     first = suite.seeds_of(protocol)[0]
     for run in runs:
-        file = shown_file(out, run)
+        file = samples_file(out, run)
         if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
             of_category = found.setdefault(run.category, {})
-            of_category.setdefault(run.method, {})[run.fold] = Shown.load(file)
+            of_category.setdefault(run.method, {})[run.fold] = FigureSamples.load(file)
     shown: Of = {}
     for category, methods in found.items():
         names = [GREY, *suite.trained]

@@ -29,8 +29,8 @@ from nirgan.callbacks.checkpoint_io import newest_whole
 from nirgan.callbacks.throughput import Throughput
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
+from nirgan.evaluation.figure_samples import draw_samples
 from nirgan.evaluation.provenance import commit, provenance
-from nirgan.evaluation.shown import show
 from nirgan.experiment.lightning_cli import fit
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
@@ -96,7 +96,7 @@ def finished(suite: Suite, out: Path, run: Run) -> bool:
     return outputs and (folder / "result.json").exists()
 
 
-def shown_file(out: Path, run: Run) -> Path:
+def samples_file(out: Path, run: Run) -> Path:
     """What a finished run leaves for figures."""
     return out / "runs" / run.key / "shown.npz"
 
@@ -185,7 +185,7 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
     data.opened.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
     patches = math.ceil(PATCHES / len(suite.folds_of(run.protocol)))
-    show(task, data, patches, device).save(folder / "shown.npz")
+    draw_samples(task, data, patches, device).save(folder / "shown.npz")
     scenes = {pair.name: pair.scene for pair in data.pairs}
     result = {
         "method": run.method,

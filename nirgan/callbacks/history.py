@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from nirgan.errors import NirganError, named
 
 
-class Writer(ExperimentWriter):
+class AtomicCSVWriter(ExperimentWriter):
     """Lightning's, but a file that gets a new column is replaced as a whole or not at all."""
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
@@ -67,8 +67,8 @@ class HistoryLogger(CSVLogger):
     def experiment(self) -> ExperimentWriter:
         """What writes."""
         if self._experiment is None:
-            self._experiment = Writer(self.log_dir)
-        return cast(Writer, self._experiment)
+            self._experiment = AtomicCSVWriter(self.log_dir)
+        return cast(AtomicCSVWriter, self._experiment)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
@@ -126,7 +126,7 @@ class History(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the rows over, where the checkpoint still lies in its run's folder."""
         if self._rows:
-            former = Path(str(trainer.ckpt_path)).parent.parent / Writer.NAME_METRICS_FILE
+            former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCSVWriter.NAME_METRICS_FILE
             for logger in _histories(trainer):
                 logger.begin_with(former, self._rows)
 

@@ -133,11 +133,11 @@ def test_tables_and_figures_are_written(finished, results):
 
 
 def test_all_methods_are_shown_the_same_patches(finished):
-    from nirgan.evaluation.shown import Shown
+    from nirgan.evaluation.figure_samples import FigureSamples
 
     for split in ("within-images", "across-scenes-fold0", "across-scenes-fold1"):
         files = list(finished.glob(f"runs/street/{split}/*/seed0-*/shown.npz"))
-        shown = [Shown.load(file) for file in files]
+        shown = [FigureSamples.load(file) for file in files]
         assert len(shown) == len(METHODS)
         assert all(s.places == shown[0].places and s.whole == shown[0].whole for s in shown)
         assert all(np.array_equal(s.truth, shown[0].truth) for s in shown)

@@ -20,12 +20,12 @@ from nirgan.evaluation.evaluate import Colorize
 from nirgan.metrics.functional import angular_error
 from nirgan.utils.atomic_write import whole
 
-FAR = 1_000_000
-"""Number of the first patch shown; those that are judged have smaller ones."""
+FIRST_PATCH = 1_000_000
+"""Number of the first patch that may be shown; those that are judged have smaller ones."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class FigureSamples:
     """Pictures as H x W x C, uint8.
 
     Attributes:
@@ -34,7 +34,7 @@ class Shown:
         whole: Category and id of the whole picture.
         band: First and last column of the whole picture that are judged.
         whole_nir, whole_output, whole_truth: The whole picture.
-        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without colour.
+        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without color.
     """
 
     places: list[str]
@@ -54,13 +54,15 @@ class Shown:
             np.savez_compressed(part, **vars(self))
 
     @classmethod
-    def load(cls, file: Path) -> "Shown":
+    def load(cls, file: Path) -> "FigureSamples":
         """Read what `save` wrote."""
         with np.load(file) as arrays:
             return cls(**{name: a if a.ndim > 1 else a.tolist() for name, a in arrays.items()})
 
 
-def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device) -> Shown:
+def draw_samples(
+    colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
+) -> FigureSamples:
     """Choose what is shown of a split, and colorize it.
 
     Args:
@@ -70,7 +72,7 @@ def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.dev
         device: Where `colorize` computes.
     """
     patches: Any = data.validation_patches().dataset
-    numbers = range(FAR, FAR + 50 * rows)
+    numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)
     draw = patches.table.draw(patches.seed, numbers)
     _, first = np.unique(draw.pair, return_index=True)
     chosen = sorted(first)[:rows]
@@ -83,7 +85,7 @@ def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.dev
     large = data.on_after_batch_transfer(pictures[index], 0)
     output, picture = _output(colorize, small, device), _output(colorize, large, device)
     angles, counted = angular_error(picture, signed_to_unit(large["rgb"]))
-    return Shown(
+    return FigureSamples(
         places,
         _bytes(signed_to_unit(small["nir"])),
         _bytes(output),
