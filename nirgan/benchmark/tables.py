@@ -98,7 +98,8 @@ def intervals(found: Results | None) -> dict[str, Interval]:
     """Differences by metric; results of before have that of the angular error alone."""
     by_metric = {MAIN: found} if found and "value" in found else found or {}
     bounds = ("value", "low", "high", "scenes")
-    return {name: Interval(*(one[b] for b in bounds)) for name, one in by_metric.items()}
+    known = [name for name in METRICS if name in by_metric]  # a file may hold one that is gone
+    return {name: Interval(*(by_metric[name][b] for b in bounds)) for name in known}
 
 
 def as_csv(results: Results) -> str:

@@ -63,14 +63,11 @@ def judge(
 
 def score_images(names: Sequence[str], output: Tensor, truth: Tensor) -> list[ImageScore]:
     """Judge pictures, B x 3 x H x W in [0, 1], against the truth."""
-    sums: list[dict[str, tuple[float, float]]] = [{} for _ in names]
+    scores = {}
     for metric, reported in METRICS.items():
-        pairs = torch.stack(
-            [x.double() for x in reported.make().to(output.device).score(output, truth)], 1
-        )
-        for of_picture, (numerator, denominator) in zip(sums, pairs.tolist(), strict=True):
-            of_picture[metric] = (numerator, denominator)
-    return [ImageScore(*score) for score in zip(names, sums, strict=True)]
+        both = reported.make().to(output.device).score(output, truth)
+        scores[metric] = list(zip(*(x.tolist() for x in both), strict=True))
+    return [ImageScore(n, {m: scores[m][i] for m in scores}) for i, n in enumerate(names)]
 
 
 def add(pictures: Iterable[Sums]) -> Sums:
