@@ -5,15 +5,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nirgan.data.datamodule import PatchDataModule as PatchDataModule
     from nirgan.inference.colorizer import Colorizer as Colorizer
     from nirgan.inference.load import load as load
+    from nirgan.metrics.angular_error import AngularError as AngularError
+    from nirgan.tasks.adversarial import AdversarialTask as AdversarialTask
+    from nirgan.tasks.supervised import SupervisedTask as SupervisedTask
 
 # albumentations asks the network for a newer release of itself on import unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 __version__ = "0.1.0"
 
-LAZY = {"Colorizer": "nirgan.inference.colorizer", "load": "nirgan.inference.load"}
+LAZY = {
+    "AdversarialTask": "nirgan.tasks.adversarial",
+    "AngularError": "nirgan.metrics.angular_error",
+    "Colorizer": "nirgan.inference.colorizer",
+    "PatchDataModule": "nirgan.data.datamodule",
+    "SupervisedTask": "nirgan.tasks.supervised",
+    "load": "nirgan.inference.load",
+}
 """What is imported when it is first asked for, which takes seconds."""
 
 

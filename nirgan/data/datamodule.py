@@ -1,7 +1,7 @@
 """From a data set to batches on the device."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
@@ -150,7 +150,6 @@ class PatchDataModule(lightning.LightningDataModule):
         self.on_bad_pair = on_bad_pair
         self.store = PairStore(store)
         self.num_workers = num_workers
-        self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
         self.opened = Opened(self.store, [])
         self.nir_scale = source.nir_scale
@@ -199,10 +198,11 @@ class PatchDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Stored]:
         """Batches of patches, new ones every epoch; or the training regions.
 
-        A method that is fitted in one pass says so by setting `trains_on` in its own `setup`. A run
-        that goes on from a checkpoint begins where that was written.
+        A method that is fitted in one pass has `trains_on = "regions"`. A run that goes on from a
+        checkpoint begins where that was written.
         """
-        if self.trains_on == "regions":
+        method = self.trainer and self.trainer.lightning_module
+        if getattr(method, "trains_on", "patches") == "regions":
             regions = self.training_regions()
             return self._loader(regions.dataset, self._gone_on(range(len(regions))))
         table = self._table(self.training)
@@ -235,6 +235,10 @@ class PatchDataModule(lightning.LightningDataModule):
     def training_regions(self) -> DataLoader[Stored]:
         """Every training region as a whole, one a batch; all of them on each rank."""
         return self._regions(self.training, 0, 1)
+
+    def training_pictures(self) -> Iterator[Batch]:
+        """Every training region as a whole, a batch of one each, on the CPU."""
+        return (self.on_after_batch_transfer(region, 0) for region in self.training_regions())
 
     def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
         """Every validation region as a whole, one a batch: all, or one rank's share."""

@@ -18,12 +18,12 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
-from nirgan.utils.config_files import read_utf8, use_former_paths, use_utf8
+from nirgan.utils.config_files import read_utf8, use_other_names, use_utf8
 from nirgan.utils.nearest_name import nearest
 from nirgan.utils.paths import SHIPPED, shipped
 
 use_utf8()
-use_former_paths()
+use_other_names()
 
 EXAMPLE = "give one with --config; conf/ holds some, conf/quickstart.yaml for instance"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
@@ -38,7 +39,6 @@ from nirgan.callbacks.ranks import Ranks
 from nirgan.callbacks.throughput import Throughput
 from nirgan.callbacks.unchanged import Unchanged
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.errors import NirganError, named
 from nirgan.evaluation.summary import NEXT, summarize
 from nirgan.experiment.checkpoint_options import REMEDY, name_overridden, strings_of
@@ -60,6 +60,14 @@ INSTEAD = {
     "use data.batch_size",
 }
 """What to say where Lightning advises what cannot be done here."""
+
+WATCHING: dict[str, tuple[Any, str]] = {
+    "data_integrity": (Unchanged, "stops a run whose data change under it"),
+    "finite": (Finite, "stops a run whose losses or weights are no longer numbers"),
+    "collapse": (Collapse, "tells of a discriminator or generator that has collapsed"),
+    "last": (Last, "keeps last.ckpt, from which a run goes on"),
+}
+"""Callbacks that every run has unless a person sets their key to null, and what they are for."""
 
 NONE = re.compile(r"(?<=\w)=None$")
 """How W&B's agent writes `null` of a sweep file behind an option's name."""
@@ -203,10 +211,19 @@ class Parser(LightningArgumentParser):
 class SaveConfig(SaveConfigCallback):
     """Keeps the whole configuration beside the results, and hands it to every logger."""
 
-    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Called once, on one rank, before the first batch."""
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Called before the first batch; as Lightning's, which takes as long as parsing anew."""
+        folder = Path(trainer.log_dir or ".")  # this asks all ranks
+        if self.already_saved or not trainer.is_global_zero:
+            return
+        self.already_saved = True
+        config = plain(self.config.as_dict())
+        folder.mkdir(parents=True, exist_ok=True)
+        said = {key: value for key, value in config.items() if key != "config"}  # the files' names
+        text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+        (folder / self.config_filename).write_text(text, encoding="utf-8")
         for logger in trainer.loggers:
-            logger.log_hyperparams(plain(self.config.as_dict()))
+            logger.log_hyperparams(config)
 
 
 class ExperimentCLI(LightningCLI):
@@ -241,8 +258,11 @@ class ExperimentCLI(LightningCLI):
             help="let --ckpt_path name classes of other packages, which runs their code",
         )
         parser.add_lightning_class_args(Best, "checkpoint")
-        parser.add_lightning_class_args(Last, "last")  # after the best, so that it knows of it
         parser.add_lightning_class_args(Pictures, "pictures")
+        for key, (kind, purpose) in WATCHING.items():
+            default = jsonargparse.lazy_instance(kind)  # type: ignore[attr-defined]
+            about = f"{purpose}; null leaves it out"
+            parser.add_argument(f"--{key}", type=kind | None, default=default, help=about)
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val/angular_error",
@@ -307,7 +327,9 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a constructor refuses is one line."""
-        resumed = self.config[self.subcommand].ckpt_path is not None
+        config = self.config[self.subcommand]
+        resumed = config.ckpt_path is not None
+        self.config_dump = plain(config.as_dict())  # Lightning's takes as long as parsing anew
         try:
             with weights_follow() if resumed else nullcontext():
                 super().instantiate_classes()
@@ -316,7 +338,9 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with what counts, watches, writes and lets a run go on."""
-        watching: list[Callback] = [Ranks(), Unchanged(), Finite(), Collapse()]
+        chosen = {key: self._get(self.config_init, key) for key in WATCHING}
+        last = chosen.pop("last")
+        watching: list[Callback] = [Ranks(), *filter(None, chosen.values())]
         counting: list[Callback] = [Throughput(), Predictions()]
         going_on: list[Callback] = [Draws(), SameBuffers(), History(), Preemption()]
         # Those handed over stand in place of the configuration's, which Lightning leaves out.
@@ -324,6 +348,9 @@ class ExperimentCLI(LightningCLI):
         given = given if isinstance(given, list) else [given]
         own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
+        if last is not None:
+            # After the best, so that it knows of it.
+            trainer.callbacks.append(last)  # type: ignore[attr-defined]
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
         for logger in trainer.loggers:
             _ = logger.version  # claims the run's folder, before pictures are decoded

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from nirgan.inference.models.hub import save
 from nirgan.inference.tiling import Blending, Reach, Window, padded, places, reach_of
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
+from nirgan.utils.recording import UnknownArgumentsError, describe
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Window], Tensor]
@@ -87,7 +88,10 @@ class Colorizer:
         self.generator.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name, self.digest = name or type(generator).__name__, digest
         self.precision, self.tile = precision, tile
-        self.config = config or {}
+        self.config = dict(config or {"name": self.name})
+        if config is None:
+            with suppress(UnknownArgumentsError):  # which is told where the model is to be saved
+                self.config["generator"] = describe(generator)
         trained = str(self.config.get("scale", "dtype"))
         of_model = f"the scale of the model {self.name} (--scale)"
         self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)

@@ -5,9 +5,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from nirgan.utils.color_spaces import is_colored
+from nirgan.utils.recording import Recorded
 
 
-class AngularLoss(nn.Module):
+class AngularLoss(Recorded, nn.Module):
     """Mean of 1 - cos(angle) between predicted and true RGB vectors, from 0 to 1.
 
     The angle itself has a kink at 0, where its gradient jumps; 1 - cos is smooth there, and counts
@@ -19,7 +20,7 @@ class AngularLoss(nn.Module):
         return (1 - cosine_similarity(prediction.float(), target.float(), dim=1, eps=1e-4)).mean()
 
 
-class AngleLoss(nn.Module):
+class AngleLoss(Recorded, nn.Module):
     """Mean angle between predicted and true RGB vectors, in radians: what eq. 5 measures."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ class AngleLoss(nn.Module):
         return _angles(prediction, target).mean()
 
 
-class ColoredAngleLoss(nn.Module):
+class ColoredAngleLoss(Recorded, nn.Module):
     """As `AngleLoss`, over those pixels alone where the truth's CIELAB chroma exceeds 15.
 
     What has color is rare, and a network that is unsure gives it up first.

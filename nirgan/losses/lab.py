@@ -3,9 +3,10 @@
 from torch import Tensor, nn
 
 from nirgan.utils.color_spaces import rgb_to_lab
+from nirgan.utils.recording import Recorded
 
 
-class LabLoss(nn.Module):
+class LabLoss(Recorded, nn.Module):
     """Mean absolute difference of L, a and b of CIELAB, as a part of 100."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

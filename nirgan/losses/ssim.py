@@ -5,8 +5,10 @@ from typing import cast
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from nirgan.utils.recording import Recorded
 
-class SSIMLoss(nn.Module):
+
+class SSIMLoss(Recorded, nn.Module):
     """1 - SSIM (Wang et al. 2004; Gaussian window of 11 pixels, sigma 1.5), from 0 to 2."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.whole import Moments
+from nirgan.utils.recording import Recorded
 
 
 class VirtualBatchNorm(Moments):
@@ -52,7 +53,7 @@ class VirtualBatchNorm(Moments):
         return ((wide - mean) * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
 
-class VirtualBatchNormalized(nn.Module):
+class VirtualBatchNormalized(Recorded, nn.Module):
     """A network with virtual batch norm wherever it had batch norm.
 
     The first batch of training, of several ranks that of the first, becomes the reference, and is

@@ -1,1 +1,5 @@
 """Methods: how each is trained and judged."""
+
+from nirgan.utils.rooms import lazy_classes
+
+__getattr__ = lazy_classes(__name__)

@@ -77,7 +77,6 @@ class AdversarialTask(ColorizationTask):
     ) -> None:
         super().__init__(generator)
         self.lr_factors = lr_factors or {}
-        self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         self.discriminator = discriminator
         self.adversarial_weight, self.saturating = adversarial_weight, saturating

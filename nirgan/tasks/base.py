@@ -1,11 +1,14 @@
 """What every method is, however it is trained: a task that colorizes and is judged."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Timer
+from lightning.pytorch.core.mixins import hparams_mixin
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -13,25 +16,67 @@ from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
-from nirgan.utils.config_files import use_former_paths
-from nirgan.utils.safe_loading import Trust, check_hyperparameters, load_checkpoint
+from nirgan.utils.config_files import use_other_names
+from nirgan.utils.recording import Recorded, UnknownArgumentsError
+from nirgan.utils.safe_loading import (
+    INSTANTIATOR,
+    Trust,
+    check_hyperparameters,
+    load_checkpoint,
+)
 
 
-class ColorizationTask(lightning.LightningModule):
+class TrainingData(Protocol):
+    """What a method may ask of the data module that it is trained with.
+
+    Attributes:
+        batch_size: Patches a batch.
+    """
+
+    batch_size: int
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """Names of the categories, in the order of the numbers in a batch."""
+
+    def training_pictures(self) -> Iterator[Batch]:
+        """Every training region as a whole, each a batch of one on the CPU."""
+
+
+class ColorizationTask(Recorded, lightning.LightningModule):
     """A method with a generator: validation, test and prediction.
 
-    A task of its own kind adds `training_step` and `configure_optimizers`.
+    A task of its own kind adds `training_step` and `configure_optimizers`. Its checkpoints say how
+    to build it, networks and losses too, whether a configuration or a program has built it.
 
     Args:
         generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colours,
             B x 3 x H x W in [-1, 1], at any H and W.
     """
 
+    trains_on: ClassVar[Literal["patches", "regions"]] = "patches"
+    """What a training batch holds: patches, or one training region as a whole, each once."""
+
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
+        self.save_hyperparameters()
         self.generator = generator
         self.val_metrics = colorization_metrics("val/")
         self.test_metrics = colorization_metrics("test/")
+
+    def save_hyperparameters(self, *args: Any, **options: Any) -> None:
+        """Keep what the task was built with in every checkpoint, in a configuration's words."""
+        options |= {"logger": False}
+        if hparams_mixin._given_hyperparameters.get() is not None:  # by Lightning's command line
+            super().save_hyperparameters(*args, **options)
+            return
+        unknown = {k: v for k, v in self.arguments.items() if isinstance(v, UnknownArgumentsError)}
+        for name, reason in unknown.items():
+            rank_zero_warn(f"checkpoints will not hold {name!r} of {type(self).__name__}: {reason}")
+        given = {k: v for k, v in self.arguments.items() if k not in unknown}
+        given["_class_path"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        with hparams_mixin._given_hyperparameters_context(given, INSTANTIATOR):
+            super().save_hyperparameters(*args, **options)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -60,7 +105,7 @@ class ColorizationTask(lightning.LightningModule):
             named = [own, *([named] if isinstance(named, str) else named)]
         remedy = "if you know it, pass trust=[it]"
         check_hyperparameters(load_checkpoint(file, mmap=True), file, named, remedy)
-        use_former_paths()  # Lightning parses with a parser of its own
+        use_other_names()  # Lightning parses with a parser of its own
         return super().load_from_checkpoint(file, map_location, **options | {"weights_only": True})
 
     def forward(self, triplet: Tensor) -> Tensor:
@@ -78,6 +123,21 @@ class ColorizationTask(lightning.LightningModule):
                 f"model.generator: {type(self.generator).__name__} has no {missing[0]!r}, which "
                 f"{type(self).__name__} needs; give it a generator made for it, as in conf/model"
             )
+
+    @property
+    def training_data(self) -> TrainingData:
+        """The trainer's data module.
+
+        Raises:
+            NirganError: The trainer has loaders alone.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise NirganError(
+                f"{type(self).__name__} looks at all training pictures before it learns: pass "
+                "trainer.fit a PatchDataModule instead of loaders"
+            )
+        return cast(TrainingData, data)
 
     def run_fraction(self) -> float:
         """How much of the run is done, 0 to 1: of its epochs, steps or time, whichever ends it.

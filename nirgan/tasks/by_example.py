@@ -29,13 +29,12 @@ class ByExampleTask(ClosedFormTask):
 
     def __init__(self, generator: nn.Module, references: list[Path] | None = None) -> None:
         super().__init__(generator)
-        self.save_hyperparameters(logger=False)
         if references == []:
             raise NirganError("model.references is empty: name colour pictures, or set it to null")
         self.references = references
 
     def setup(self, stage: str) -> None:
-        """Ask for the training regions, or read the references in their place.
+        """Read the references that take the place of the training regions.
 
         Raises:
             NirganError: A reference cannot be read.
@@ -43,7 +42,6 @@ class ByExampleTask(ClosedFormTask):
         super().setup(stage)
         if stage == "fit" and self.references is not None:
             self.pictures = [read(path) for path in self.references]
-            self.trainer.limit_train_batches = 1
 
     def show(self, batch: Batch) -> None:
         """Show a training region, or all references."""
@@ -52,6 +50,7 @@ class ByExampleTask(ClosedFormTask):
             return
         for rgb in self.pictures:
             self.learn(luma(rgb).to(self.device), rgb.to(self.device))
+        self.trainer.should_stop = True
 
 
 def read(path: Path) -> Tensor:

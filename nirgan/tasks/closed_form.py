@@ -31,23 +31,25 @@ class ClosedFormTask(ColorizationTask):
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__(generator)
-        self.save_hyperparameters(logger=False)
         self.needs("update")
         self.automatic_optimization = False
 
+    trains_on = "regions"
+
     def setup(self, stage: str) -> None:
-        """Ask for whole training regions instead of patches, once.
+        """Look whether one process sees all.
 
         Raises:
-            NirganError: There are several processes, which would each see a part.
+            NirganError: There are several, which would each see a part.
         """
-        if stage == "fit":
-            if self.trainer.world_size > 1:
-                raise NirganError(
-                    "a method that is fitted in one pass takes one process: set trainer.devices=1"
-                )
-            self.trainer.datamodule.trains_on = "regions"  # type: ignore[attr-defined]
-            self.trainer.fit_loop.max_epochs = 1
+        if stage == "fit" and self.trainer.world_size > 1:
+            raise NirganError(
+                "a method that is fitted in one pass takes one process: set trainer.devices=1"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """End the run: there is no more to see."""
+        self.trainer.should_stop = True
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize, in full precision."""

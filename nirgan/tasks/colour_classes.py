@@ -59,7 +59,6 @@ class ColourClassesTask(DescendingTask):
         channels_last: bool = False,
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
-        self.save_hyperparameters(logger=False)
         self.needs("points", "classify")
         for name, value in {"uniform": uniform, "sigma": sigma}.items():
             if value <= 0 or (name == "uniform" and value > 1):
@@ -81,11 +80,9 @@ class ColourClassesTask(DescendingTask):
         """Count the colours of the training regions, unless a checkpoint holds the weights."""
         if self.weights.any():
             return
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
         count = torch.zeros_like(self.weights)
-        for stored in data.training_regions():
-            moved = stored | {"pixels": stored["pixels"].to(self.device)}
-            count += self.count(data.on_after_batch_transfer(moved, 0)["rgb"])
+        for picture in self.training_data.training_pictures():
+            count += self.count(picture["rgb"].to(self.device))
         self.weights.copy_(rebalancing(count, self.classifier.points, self.sigma, self.uniform))
 
     def count(self, rgb: Tensor) -> Tensor:

@@ -86,7 +86,6 @@ class CycleTask(ColorizationTask):
         channels_last: bool = False,
     ) -> None:
         super().__init__(generator)
-        self.save_hyperparameters(logger=False)
         self.automatic_optimization = False
         self.inverse = inverse
         self.discriminator = discriminator

@@ -52,7 +52,6 @@ class SceneClassesTask(DescendingTask):
         channels_last: bool = False,
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
-        self.save_hyperparameters(logger=False)
         self.needs("known", "features")
         self.category_weight, self.teaches = category_weight, True
         known = cast(Knowing, generator).known
@@ -66,7 +65,7 @@ class SceneClassesTask(DescendingTask):
         Raises:
             NirganError: There are more than are told apart, or batches of a single patch.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.training_data
         there = data.categories
         if data.batch_size < 2:
             raise NirganError("data.batch_size is 1: batch norm of whole pictures needs 2 or more")

@@ -33,7 +33,6 @@ class SupervisedTask(DescendingTask):
         lr_factors: dict[str, float] | None = None,
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last, lr_factors)
-        self.save_hyperparameters(logger=False)
         self.losses = Terms(losses)
         if not self.losses:
             raise NirganError("model.losses: none has a weight; the generator has nothing to learn")

@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, named
 from nirgan.utils.renamed import current
+from nirgan.utils.rooms import full_path
 
 
 def read_utf8(file: str | Path) -> str:
@@ -47,8 +48,8 @@ def use_utf8() -> None:
 
 
 @cache
-def use_former_paths() -> None:
-    """Let jsonargparse find classes by paths that they had in former versions, wherever it parses.
+def use_other_names() -> None:
+    """Let jsonargparse find classes by former paths and by short names, wherever it parses.
 
     Configurations, command lines and the hyperparameters of checkpoints all come by these two.
     """
@@ -59,7 +60,8 @@ def use_former_paths() -> None:
         return find(_current(name), *args, **options)
 
     def resolve_class_path_by_name(cls: Any, name: Any) -> Any:
-        return resolve(cls, _current(name))
+        # jsonargparse knows the classes that have been imported, and those by a path of its own.
+        return resolve(cls, full_path(_current(name)) if isinstance(name, str) else name)
 
     typehints.import_object = import_object
     typehints.resolve_class_path_by_name = resolve_class_path_by_name

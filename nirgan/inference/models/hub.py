@@ -74,8 +74,8 @@ def save(
     """
     if "generator" not in config:
         raise NirganError(
-            f"{named(folder)}: cannot be written: the model does not say which class its network "
-            "is of, as one from a checkpoint or a folder does"
+            f"{named(folder)}: cannot be written: the network does not say what it was built "
+            "with; derive its class from nirgan.networks.Recorded"
         )
     write_model(Path(folder), generator, config, card or card_of(config), half)
 

@@ -1,1 +1,5 @@
 """One discriminator a file."""
+
+from nirgan.utils.rooms import lazy_classes
+
+__getattr__ = lazy_classes(__name__)

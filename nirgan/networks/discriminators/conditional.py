@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import LEAK
+from nirgan.utils.recording import Recorded
 
 
-class Conditional(nn.Module):
+class Conditional(Recorded, nn.Module):
     """How real a colour picture of a NIR picture looks.
 
     Args:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import LEAK
+from nirgan.utils.recording import Recorded
 
 NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
 
-class PatchGAN(nn.Module):
+class PatchGAN(Recorded, nn.Module):
     """How real each place of a colour picture of a NIR picture looks, at any height and width.
 
     Args:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.layers import LEAK, fit_size
+from nirgan.utils.recording import Recorded
 
 
-class AutoEncoder(nn.Module):
+class AutoEncoder(Recorded, nn.Module):
     """Encoder, bottleneck, decoder.
 
     Args:

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nirgan.utils.recording import Recorded
+
 LEVELS = 256
 """Entries of the table: one for every level of an 8-bit picture."""
 
 
-class GreyCopy(nn.Module):
+class GreyCopy(Recorded, nn.Module):
     """The NIR band copied to red, green and blue."""
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
@@ -24,7 +26,7 @@ class GreyCopy(nn.Module):
         return triplet[:, :1].clamp(-1, 1).expand_as(triplet)
 
 
-class MeanColour(nn.Module):
+class MeanColour(Recorded, nn.Module):
     """The mean colour of all training pixels, everywhere."""
 
     total: Tensor
@@ -46,7 +48,7 @@ class MeanColour(nn.Module):
         return mean.to(triplet.dtype).view(3, 1, 1).expand_as(triplet)
 
 
-class NirTable(nn.Module):
+class NirTable(Recorded, nn.Module):
     """The mean training colour of each of 256 levels of NIR.
 
     Between levels that were seen, one that was not is interpolated.

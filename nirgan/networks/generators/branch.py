@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.layers import convolution, deconvolution
+from nirgan.utils.recording import Recorded
 
 WIDTHS = (128, 64, 64, 64, 32)
 KERNELS = (7, 5, 5, 5, 5)
@@ -22,7 +23,7 @@ LAST_KERNEL = 5
 NirInput = Literal["concat", "add", "none"]
 
 
-class Branch(nn.Module):
+class Branch(Recorded, nn.Module):
     """From `inputs` channels to `outputs` channels in [-1, 1], at any height and width.
 
     Args:

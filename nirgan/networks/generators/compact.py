@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from nirgan.networks.layers import convolution
+from nirgan.utils.recording import Recorded
 
 INSIDE = 0.98
 """NIR is scaled by this before it is taken through the inverse of tanh, which has no ends."""
 
 
-class Compact(nn.Module):
+class Compact(Recorded, nn.Module):
     """Encoder and decoder with skip connections, the first level at half the size.
 
     Args:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from nirgan.networks.generators.branch import KERNELS, LAST_KERNEL, WIDTHS, Branch
 from nirgan.networks.initialization import initialize
+from nirgan.utils.recording import Recorded
 
 
-class Flat(nn.Module):
+class Flat(Recorded, nn.Module):
     """One branch from the three noisy copies of the NIR band to red, green and blue.
 
     Args:

@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from nirgan.networks.layers import fit_size
 from nirgan.networks.whole import Thumbnail
 from nirgan.utils.color_spaces import lab_to_rgb
+from nirgan.utils.recording import Recorded
 
 SPAN = (50.0, 110.0, 110.0)
 """Of L around 50, and of a and b around 0: what [-1, 1] stands for."""
 
 
-class Iizuka(nn.Module):
+class Iizuka(Recorded, nn.Module):
     """The network.
 
     Args:

@@ -28,6 +28,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, one_hot, pad
 from nirgan.networks.examples import Examples, jittered
 from nirgan.networks.spreading import spread
 from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
+from nirgan.utils.recording import Recorded
 
 CHUNK = 2**15
 """Pixels that are compared with all samples at a time."""
@@ -36,7 +37,7 @@ LARGEST = 2**20
 are made at this size: the sparse system takes tens of gigabytes for tens of megapixels."""
 
 
-class Irony(nn.Module):
+class Irony(Recorded, nn.Module):
     """Classifies by texture, and spreads colour from where that is clear.
 
     Args:

@@ -19,9 +19,10 @@ from torch.nn.functional import avg_pool2d
 
 from nirgan.networks.filters import joint_bilateral, locally_normalised
 from nirgan.networks.layers import convolution, fit_size
+from nirgan.utils.recording import Recorded
 
 
-class MultiScale(nn.Module):
+class MultiScale(Recorded, nn.Module):
     """The multi-scale network, and the filter behind it.
 
     Args:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import Residual, fit_size, reflected
 from nirgan.networks.whole import InstanceNorm
+from nirgan.utils.recording import Recorded
 
 
-class ResNet(nn.Module):
+class ResNet(Recorded, nn.Module):
     """Down by four, residual blocks, up by four.
 
     Args:

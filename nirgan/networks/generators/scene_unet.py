@@ -22,6 +22,7 @@ from nirgan.networks.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
 from nirgan.networks.initialization import pretrained
 from nirgan.networks.layers import convolution
 from nirgan.networks.whole import LooksAtWhole, Place
+from nirgan.utils.recording import Recorded
 
 LEAST = 2 * STRIDE
 """Least height and width of a view: a layer of one pixel is a case of its own for exports."""
@@ -30,7 +31,7 @@ INSIDE = 0.98
 """The band is scaled by this before its logit is taken, which has no ends."""
 
 
-class SceneUNet(LooksAtWhole):
+class SceneUNet(Recorded, LooksAtWhole):
     """Encoder, decoder and guided filter.
 
     Args:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from nirgan.networks.generators.branch import KERNELS, LAST_KERNEL, WIDTHS, Branch, NirInput
 from nirgan.networks.initialization import initialize
+from nirgan.utils.recording import Recorded
 
 
-class Triplet(nn.Module):
+class Triplet(Recorded, nn.Module):
     """Three independent branches, recombined into a colour picture.
 
     Args:

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import LEAK, fit_size
+from nirgan.utils.recording import Recorded
 
 
-class UNet(nn.Module):
+class UNet(Recorded, nn.Module):
     """Encoder and decoder with skip connections.
 
     Args:

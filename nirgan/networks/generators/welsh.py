@@ -19,12 +19,13 @@ from torch.nn.functional import avg_pool2d, pad
 
 from nirgan.networks.examples import Examples, jittered
 from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
+from nirgan.utils.recording import Recorded
 
 CHUNK = 2**16
 """Pixels that are compared with all samples at a time."""
 
 
-class Welsh(nn.Module):
+class Welsh(Recorded, nn.Module):
     """Transfers colour from the most similar picture that it was shown.
 
     Args:

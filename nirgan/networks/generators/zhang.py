@@ -22,6 +22,7 @@ from torch.nn.functional import interpolate
 
 from nirgan.networks.layers import convolution, fit_size
 from nirgan.utils.color_spaces import lab_to_rgb
+from nirgan.utils.recording import Recorded
 
 GRID = 10
 """Distance between neighbouring bins, in units of a and b."""
@@ -89,7 +90,7 @@ def annealed_mean(logits: Tensor, points: Tensor, temperature: float) -> Tensor:
         return torch.einsum("qc,bqhw->bchw", points, sharp)
 
 
-class Zhang(nn.Module):
+class Zhang(Recorded, nn.Module):
     """The network.
 
     Args:

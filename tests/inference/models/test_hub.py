@@ -105,6 +105,6 @@ def test_the_card_is_what_the_hub_reads(model):
 
 
 def test_a_network_without_a_description_is_not_written(tmp_path):
-    with pytest.raises(NirganError, match="does not say which class"):
+    with pytest.raises(NirganError, match="derive its class from nirgan.networks.Recorded"):
         save(tmp_path / "x", Compact([4, 6]), {"name": "x"})
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,52 @@
+"""Classes by their names alone, found in the modules of a package."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+SHORT = (
+    "nirgan.networks.generators",
+    "nirgan.networks.discriminators",
+    "nirgan.networks",
+    "nirgan.losses",
+    "nirgan.tasks",
+    "nirgan.data.sources",
+)
+"""Packages whose classes a configuration may name without their path."""
+
+
+@cache
+def find(name: str, packages: tuple[str, ...] = SHORT) -> Any | None:
+    """The class that a module of a package defines, or None; imports the modules."""
+    for package in packages:
+        for info in iter_modules(import_module(package).__path__, f"{package}."):
+            found = vars(import_module(info.name)).get(name)
+            if getattr(found, "__module__", "").startswith(info.name):
+                return found
+    return None
+
+
+def full_path(name: str) -> str:
+    """The import path of a class that is named without one; any other text stays as it is.
+
+    >>> full_path("Triplet")
+    'nirgan.networks.generators.triplet.Triplet'
+    >>> full_path("L1Loss")
+    'L1Loss'
+    """
+    found = find(name) if name.isidentifier() else None
+    return name if found is None else f"{found.__module__}.{found.__qualname__}"
+
+
+def lazy_classes(package: str) -> Callable[[str], Any]:
+    """A `__getattr__` for a package: its modules are imported when a class is first asked for."""
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        # No module begins like a class.
+        if name[:1].isupper() and (found := find(name, (package,))) is not None:
+            return found
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return __getattr__
