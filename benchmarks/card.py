@@ -33,7 +33,7 @@ from nirgan.inference.models.pretrained import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
 from nirgan.utils.atomic_write import write_json, write_text
-from nirgan.utils.image_grid import panel
+from nirgan.utils.image_grid import image_grid
 
 BLOCK = 16
 GAMMAS = (0.8, 1.25)
@@ -50,7 +50,7 @@ TEMPLATE = Path(__file__).with_name("card.md")
 
 
 def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
-    """Name, NIR (H x W) and colours (3 x H x W) in [0, 1] of every picture of a fold."""
+    """Name, NIR (H x W) and colors (3 x H x W) in [0, 1] of every picture of a fold."""
     data = PatchDataModule(Epfl(), protocol="across-scenes", fold=fold)
     data.prepare_data()
     data.setup()
@@ -64,8 +64,8 @@ def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
 
 def moved(colorizer: Colorizer, nir: Tensor, output: Tensor) -> Tensor:
     """Mean angle by which colors move with mirrors and exposure, H x W in degrees."""
-    others = [colorizer.band(nir.flip(axes)[None])[0].flip(axes) for axes in MIRRORS]
-    others += [colorizer.band(nir[None] ** gamma)[0] for gamma in GAMMAS]
+    others = [colorizer.colorize_bands(nir.flip(axes)[None])[0].flip(axes) for axes in MIRRORS]
+    others += [colorizer.colorize_bands(nir[None] ** gamma)[0] for gamma in GAMMAS]
     return angular_error(torch.stack(others), output.expand(len(others), -1, -1, -1))[0].mean(0)
 
 
@@ -117,7 +117,7 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     shown: dict[str, list[Tensor]] = {}
     everything: list[list[Tensor]] = []
     for name, nir, truth in pictures(fold):
-        (output,) = colorizer.band(nir[None])
+        (output,) = colorizer.colorize_bands(nir[None])
         (degrees,) = expected_error(output[None])
         judged["model"] += score_images([name], output[None], truth[None])
         judged[GREY] += score_images([name], nir.expand(1, 3, -1, -1), truth[None])
@@ -133,9 +133,9 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     drawn = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:DRAWN]
     some = [everything[number] for number in drawn]
     figures = {
-        "comparison": panel(list(shown.values()), 280),
-        "pictures": panel(some, 240),
-        "strip": panel(some[:5], 300),
+        "comparison": image_grid(list(shown.values()), 280),
+        "pictures": image_grid(some, 240),
+        "strip": image_grid(some[:5], 300),
     }
     for figure, picture in figures.items():
         write(results / f"{figure}.jpg", picture, depth=8, title=colorizer.title)

@@ -71,7 +71,7 @@ def test_a_system_learns(system, tmp_path):
 
 
 @pytest.mark.parametrize("method", [Welsh, Irony])
-def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(method):
+def test_color_by_example_is_better_than_grey_where_the_example_shows_the_same(method):
     data = PatchDataModule(Synthetic(count=20, categories=["oldbuilding"]), patch=32)
     data.prepare_data()
     data.setup()

@@ -7,15 +7,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from nirgan.benchmark.runner import load
-from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.benchmark.runner import load_result
+from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
-from nirgan.data.protocols import Protocol
+from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.evaluate import aggregate
 from nirgan.evaluation.statistics import differences
 from nirgan.metrics import MAIN
 
-COSTS = "costs.json"
+COSTS_FILE = "costs.json"
 """In a benchmark's folder: what its methods cost, where that was measured."""
 
 
@@ -34,13 +34,13 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         command, commit, versions, machine, learning curve and judged pictures of each; `costs`,
         see `nirgan.benchmark.costs`, or None.
     """
-    done = [_of(run, result) for run in runs if (result := load(out, run)) is not None]
+    done = [_of(run, result) for run in runs if (result := load_result(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
     categories = [category or "all" for category in suite.categories]
     tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
-    costs = out / COSTS
+    costs = out / COSTS_FILE
     return {
         "budget": str(suite.budget),
         "methods": list(suite.methods),
@@ -64,7 +64,7 @@ def _shared(configuration: Results) -> Results:
     return {k: v for k, v in configuration.items() if k != "seed_everything"} | {"data": data}
 
 
-def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol) -> Results:
+def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProtocol) -> Results:
     folds, seeds = suite.folds_of(protocol), suite.seeds_of(protocol)
     found: dict[str, list[Results]] = {}
     for name, method in suite.methods.items():
@@ -76,7 +76,7 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol)
         name: {
             "method": name,
             **_row(runs),
-            "against_grey": _differences(found, name, GREY) if name != GREY else None,
+            "against_grey": _differences(found, name, GREY_ROW) if name != GREY_ROW else None,
             "published": suite.methods[name].published.get(category),
             "patches_seen": round(fmean(run["patches_seen"] for run in runs)),
             "parameters": runs[0]["parameters"],

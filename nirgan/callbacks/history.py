@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 
 
 class AtomicCSVWriter(ExperimentWriter):
@@ -57,7 +57,7 @@ class HistoryLogger(CSVLogger):
                 version += 1
         except OSError as error:
             raise NirganError(
-                f"{named(runs)}: the folder of results cannot be made "
+                f"{printable_path(runs)}: the folder of results cannot be made "
                 f"({error.strerror or error}); set trainer.default_root_dir to another"
             ) from error
         return version

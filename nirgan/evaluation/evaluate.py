@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.datasets import Stored
+from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit
 from nirgan.metrics import METRICS
 
@@ -35,7 +35,7 @@ class ImageScore:
 
 def judge(
     colorize: Colorize,
-    loader: DataLoader[Stored],
+    loader: DataLoader[StoredBatch],
     data: PatchDataModule,
     device: torch.device,
     keep: Callable[[str, Tensor], None] | None = None,

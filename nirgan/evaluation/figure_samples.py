@@ -15,10 +15,10 @@ from torch import Tensor
 
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit
-from nirgan.data.patches import words
+from nirgan.data.patches import hash_counter
 from nirgan.evaluation.evaluate import Colorize
 from nirgan.metrics.functional import angular_error
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 FIRST_PATCH = 1_000_000
 """Number of the first patch that may be shown; those that are judged have smaller ones."""
@@ -50,7 +50,7 @@ class FigureSamples:
 
     def save(self, file: Path) -> None:
         """Write all of it, whole or not at all."""
-        with whole(file) as part:
+        with atomic_write(file) as part:
             np.savez_compressed(part, **vars(self))
 
     @classmethod
@@ -78,7 +78,7 @@ def draw_samples(
     chosen = sorted(first)[:rows]
     small = data.on_after_batch_transfer(patches[[numbers[i] for i in chosen]], 0)
     places = [f"{data.pairs[draw.pair[i]].name} at {draw.top[i]}, {draw.left[i]}" for i in chosen]
-    number = int(words(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
+    number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
     region = data.validation[number]
     pictures = data.predict_dataloader().dataset
     index = sorted({r.pair for r in data.validation}).index(region.pair)

@@ -20,7 +20,7 @@ from nirgan.metrics import METRICS
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-FEWEST = 5
+MIN_SCENES = 5
 """Scenes; with four the interval covers the truth in 84 to 88% of cases."""
 
 Images = Sequence[Mapping[str, Any]]
@@ -93,7 +93,7 @@ def difference(sums: npt.NDArray[np.float64], seed: int = 0) -> Interval:
     """
     n = sums.shape[1]
     value = float(_difference(sums.sum(1)))
-    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= FEWEST else np.nan
+    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= MIN_SCENES else np.nan
     if not np.isfinite(spread):
         return Interval(value, None, None, n)
     if spread < 1e-9 * max(1.0, abs(value)):

@@ -13,7 +13,7 @@ from nirgan.metrics.angular_error import AngularError, UndefinedPixels
 from nirgan.metrics.color_difference import CIEDE2000
 from nirgan.metrics.colorfulness import ColorfulnessRatio
 from nirgan.metrics.per_image import MeanOfImages, PerImageMetric
-from nirgan.utils.color_spaces import COLORED
+from nirgan.utils.color_spaces import COLORED_MIN_CHROMA
 
 __all__ = [
     "CIEDE2000",
@@ -69,7 +69,7 @@ METRICS = {
     "angular_error": ReportedMetric(AngularError(), "angular error", "deg"),
     "angular_error_images": ReportedMetric(AngularError("images"), "mean of images", "deg"),
     "angular_error_colored": ReportedMetric(
-        AngularError("images", least_chroma=COLORED), "where colored", "deg"
+        AngularError("images", least_chroma=COLORED_MIN_CHROMA), "where colored", "deg"
     ),
     "ciede2000": ReportedMetric(CIEDE2000(), "CIEDE2000"),
     "colorfulness": ReportedMetric(ColorfulnessRatio(), "colorfulness / truth"),

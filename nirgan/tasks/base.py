@@ -50,7 +50,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
     to build it, networks and losses too, whether a configuration or a program has built it.
 
     Args:
-        generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colours,
+        generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colors,
             B x 3 x H x W in [-1, 1], at any H and W.
     """
 

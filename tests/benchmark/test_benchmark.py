@@ -16,7 +16,7 @@ import torch
 from conftest import ROOT, SUITE
 from PIL import Image
 
-from nirgan.benchmark.costs import Clock
+from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
@@ -350,6 +350,6 @@ def test_costs_are_measured_when_asked_for(finished, tmp_path, capsys):
 
 
 def test_a_step_is_the_median_of_those_after_the_first():
-    clock = Clock()
+    clock = StepTimer()
     clock.times = [0.0, 9.0, 18.0, 20.0, 21.0, 24.0]
     assert clock.step() == 2.0

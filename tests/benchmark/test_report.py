@@ -12,8 +12,8 @@ from conftest import ROOT
 
 from nirgan.benchmark import collect, tables
 from nirgan.benchmark.report import BEGIN, END
-from nirgan.benchmark.runner import load
-from nirgan.benchmark.suite import GREY
+from nirgan.benchmark.runner import load_result
+from nirgan.benchmark.suite import GREY_ROW
 from nirgan.cli.main import main
 from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import aggregate
@@ -132,7 +132,7 @@ def test_a_benchmark_of_a_former_version_goes_on_with_the_same_figures(name, tmp
         if (run["category"], run["protocol"]) == (one["category"], one["protocol"]):
             assert not any("sums" in image for image in run["images"])
             write_json(tmp_path / f"runs/{number}/result.json", run)
-            loaded = load(tmp_path, SimpleNamespace(key=str(number)))
+            loaded = load_result(tmp_path, SimpleNamespace(key=str(number)))
             found.setdefault(run["method"], []).append(loaded)
     for row in one["rows"]:
         again = collect._row(found[row["method"]])
@@ -141,7 +141,7 @@ def test_a_benchmark_of_a_former_version_goes_on_with_the_same_figures(name, tmp
         assert again.keys() == row.keys() & METRICS.keys()
         assert again == pytest.approx({key: row[key] for key in again}, rel=1e-12)
         if row["against_grey"]:
-            differences = collect._differences(found, row["method"], GREY)
+            differences = collect._differences(found, row["method"], GREY_ROW)
             assert differences["angular_error"] == pytest.approx(row["against_grey"], rel=1e-9)
 
 
@@ -149,7 +149,7 @@ def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
     old = {"angles": math.nan, "pixels": 4, "undefined": 0, "psnr": math.nan, "ssim": 0.5}
     new = {"sums": {"angular_error": (math.nan, 4), "psnr": (math.nan, 1)}}
     write_json(tmp_path / "runs/x/result.json", {"images": [old, new]})
-    for image in load(tmp_path, SimpleNamespace(key="x"))["images"]:
+    for image in load_result(tmp_path, SimpleNamespace(key="x"))["images"]:
         row = aggregate([image["sums"]])
         assert math.isnan(row["angular_error"])
         assert math.isnan(row["psnr"])

@@ -1,4 +1,4 @@
-"""What tables say is what the metrics of training say, and skips what has no colour."""
+"""What tables say is what the metrics of training say, and skips what has no color."""
 
 import math
 
@@ -33,7 +33,7 @@ def test_pooled_judgements_equal_the_metrics():
     assert row["undefined_pixels"] == 45
 
 
-def test_a_picture_without_colour_counts_in_no_mean():
+def test_a_picture_without_color_counts_in_no_mean():
     black = torch.zeros(3, 16, 16)
     (output, truth), *_ = pairs()
     (seen,) = score_images(["seen"], output[None], truth[None])

@@ -1,7 +1,7 @@
 """Which way up a camera was held."""
 
 from nirgan.data.decoding.ifd import directory
-from nirgan.data.decoding.picture import Unusable
+from nirgan.data.decoding.picture import DecodeError
 
 ORIENTATION = 274
 
@@ -15,5 +15,5 @@ def orientation(exif: bytes) -> int:
     try:
         values = directory(exif).tags.get(ORIENTATION)
         return values.one() if values else 1
-    except Unusable:  # the picture is not the worse for it
+    except DecodeError:  # the picture is not the worse for it
         return 1

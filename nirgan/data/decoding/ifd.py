@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nirgan.data.decoding.picture import Pixels, Unusable
+from nirgan.data.decoding.picture import DecodeError, Pixels
 
-WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+INTEGER_TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """The types of field that hold whole numbers, as numpy and struct call them."""
 
-SIZES = {
+TYPE_BYTES = {
     **dict.fromkeys((1, 2, 6, 7), (1, 1)),
     **dict.fromkeys((3, 8), (2, 2)),
     **dict.fromkeys((4, 9, 11, 13), (4, 4)),
@@ -19,12 +19,12 @@ SIZES = {
 }
 """Bytes of a value of each type, and of the numbers that it consists of."""
 
-MOST = 4096
+MAX_TAGS = 4096
 """Tags of a directory that is believed."""
 
 
 @dataclass(frozen=True)
-class Values:
+class TagValues:
     """What a tag says; read when it is asked for.
 
     Attributes:
@@ -48,11 +48,11 @@ class Values:
     @property
     def nbytes(self) -> int:
         """How many bytes they take; 0 of a type that is not known."""
-        return self.count * SIZES.get(self.code, (0, 1))[0]
+        return self.count * TYPE_BYTES.get(self.code, (0, 1))[0]
 
     def raw(self) -> bytes:
         """Those bytes, little-endian; empty where they lie beyond the end of the file."""
-        unit = SIZES.get(self.code, (0, 1))[1]
+        unit = TYPE_BYTES.get(self.code, (0, 1))[1]
         found = self.data[self.place : self.place + self.nbytes]
         if len(found) < self.nbytes:
             return b""
@@ -65,10 +65,10 @@ class Values:
             Unusable: They lie beyond the end of the file, or are no whole numbers.
         """
         if not self.kind:
-            raise Unusable(f"a damaged TIFF: tag {self.tag} holds no whole numbers")
+            raise DecodeError(f"a damaged TIFF: tag {self.tag} holds no whole numbers")
         kind = np.dtype(self.kind)
         if self.place + self.count * kind.itemsize > len(self.data):
-            raise Unusable(f"a TIFF that is cut off: tag {self.tag} lies beyond its end")
+            raise DecodeError(f"a TIFF that is cut off: tag {self.tag} lies beyond its end")
         return np.frombuffer(self.data, kind, self.count, self.place)
 
     def one(self) -> int:
@@ -78,7 +78,7 @@ class Values:
             Unusable: There is none.
         """
         if not self.count:
-            raise Unusable(f"a damaged TIFF: tag {self.tag} is empty")
+            raise DecodeError(f"a damaged TIFF: tag {self.tag} is empty")
         return int(self.all()[0])
 
 
@@ -93,7 +93,7 @@ class Directory:
     """
 
     order: str
-    tags: dict[int, Values]
+    tags: dict[int, TagValues]
     next: int
 
 
@@ -111,28 +111,28 @@ def directory(data: bytes, place: int = 0) -> Directory:
     try:
         (version,) = struct.unpack_from(order + "H", data, 2)
         if not order or version not in (42, 43):  # 43: BigTIFF
-            raise Unusable("a damaged TIFF: no such version")
+            raise DecodeError("a damaged TIFF: no such version")
         big = version == 43
         number, pointer, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
         (place,) = (place,) if place else struct.unpack_from(order + pointer, data, 8 if big else 4)
         (count,) = struct.unpack_from(order + number, data, place)
         first = place + struct.calcsize(number)
-        if count > MOST:
-            raise Unusable(f"a damaged TIFF: a directory of {count} tags")
+        if count > MAX_TAGS:
+            raise DecodeError(f"a damaged TIFF: a directory of {count} tags")
         tags = [_values(data, order, first + n * entry, pointer) for n in range(count)]
         last = first + count * entry
         ended = last + struct.calcsize(pointer) > len(data)  # as that of some EXIF does
         (after,) = (0,) if ended else struct.unpack_from(order + pointer, data, last)
     except (struct.error, OverflowError) as error:
-        raise Unusable("a TIFF that is cut off: a directory lies beyond its end") from error
+        raise DecodeError("a TIFF that is cut off: a directory lies beyond its end") from error
     return Directory(order, {values.tag: values for values in reversed(tags)}, after)
 
 
-def _values(data: bytes, order: str, place: int, pointer: str) -> Values:
+def _values(data: bytes, order: str, place: int, pointer: str) -> TagValues:
     tag, kind, count = struct.unpack_from(order + "HH" + pointer, data, place)
     place += 4 + struct.calcsize(pointer)
-    letter = WHOLE.get(kind, "")
-    values = Values(tag, data, place, count, letter and order + letter, kind, order)
+    letter = INTEGER_TYPES.get(kind, "")
+    values = TagValues(tag, data, place, count, letter and order + letter, kind, order)
     if values.nbytes <= struct.calcsize(pointer):
         return values
     return replace(values, place=struct.unpack_from(order + pointer, data, place)[0])

@@ -10,21 +10,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from nirgan.data.decoding.ifd import Directory, Values, directory
+from nirgan.data.decoding.ifd import Directory, TagValues, directory
 from nirgan.data.decoding.jpeg import segments
-from nirgan.data.decoding.picture import Metadata, Tag, Unusable
+from nirgan.data.decoding.picture import DecodeError, Metadata, Tag
 from nirgan.data.decoding.png import SIGNATURE
 
 EXIF, GPS, XMP, ICC = 34665, 34853, 700, 34675
-X_PER_UNIT, Y_PER_UNIT, UNIT = 282, 283, 296
-KEPT = {271, 272, 306, 315, 316, 33432, *range(40091, 40096)}
+X_PER_UNIT, Y_PER_UNIT, RESOLUTION_UNIT = 282, 283, 296
+KEPT_TAGS = {271, 272, 306, 315, 316, 33432, *range(40091, 40096)}
 """Maker, model, date, artist, computer, copyright, and title to subject. What else stands in a
 picture's directory is of its pixels or its bands, or gone with them."""
-OF_PIXELS = {40962, 40963, 40965}
+PIXEL_TAGS = {40962, 40963, 40965}
 """In EXIF's: width and height, which may have changed places, and a directory of its own."""
-MOST = 48 * 1024
+MAX_TAG_BYTES = 48 * 1024
 """Bytes of all tags; small ones are kept before large ones."""
-MOST_XMP, MOST_ICC = 2**16, 2**22
+MAX_XMP_BYTES, MAX_ICC_BYTES = 2**16, 2**22
 """Bytes."""
 
 
@@ -40,7 +40,7 @@ def metadata(data: bytes) -> Metadata:
         if data.startswith(b"\xff\xd8"):
             return _of_jpeg(data)
         return _of_tiff(data, Metadata())
-    except (Unusable, struct.error, zlib.error, ValueError):
+    except (DecodeError, struct.error, zlib.error, ValueError):
         return Metadata()
 
 
@@ -72,10 +72,10 @@ def _of_png(data: bytes) -> Metadata:
             found = replace(found, dpi=_dpi(across, down, 0.0254 if unit == 1 else None))
         elif kind == b"iCCP":
             packed = body.partition(b"\0")[2][1:]
-            found = replace(found, icc=zlib.decompressobj().decompress(packed, MOST_ICC))
+            found = replace(found, icc=zlib.decompressobj().decompress(packed, MAX_ICC_BYTES))
         elif kind == b"iTXt" and body.startswith(b"XML:com.adobe.xmp\0"):
             text = body[20:].split(b"\0", 2)[-1]  # behind language and translated keyword
-            packed = zlib.decompressobj().decompress(text, MOST_XMP) if body[18] else text
+            packed = zlib.decompressobj().decompress(text, MAX_XMP_BYTES) if body[18] else text
             found = replace(found, xmp=packed)
     return found
 
@@ -99,14 +99,14 @@ def _of_tiff(data: bytes, found: Metadata) -> Metadata:
     """
     try:
         main = directory(data)
-    except Unusable:
+    except DecodeError:
         return found
-    fields = [(0, tag, main.tags[tag]) for tag in KEPT & main.tags.keys()]
+    fields = [(0, tag, main.tags[tag]) for tag in KEPT_TAGS & main.tags.keys()]
     for pointer in (EXIF, GPS):
         inner = _inner(data, main, pointer)
-        fields += [(pointer, tag, value) for tag, value in inner.items() if tag not in OF_PIXELS]
+        fields += [(pointer, tag, value) for tag, value in inner.items() if tag not in PIXEL_TAGS]
     kept: dict[int, dict[int, Tag]] = {0: {}, EXIF: {}, GPS: {}}
-    left = MOST
+    left = MAX_TAG_BYTES
     for where, tag, value in sorted(fields, key=lambda field: field[2].nbytes):
         left -= 12 + value.nbytes
         if left < 0:
@@ -114,21 +114,21 @@ def _of_tiff(data: bytes, found: Metadata) -> Metadata:
         if raw := value.raw():
             kept[where][tag] = Tag(value.code, value.count, raw)
     across, down = (_ratio(main, tag) for tag in (X_PER_UNIT, Y_PER_UNIT))
-    unit = main.tags[UNIT].one() if UNIT in main.tags else 2
+    unit = main.tags[RESOLUTION_UNIT].one() if RESOLUTION_UNIT in main.tags else 2
     return Metadata(
         tags=kept[0],
         exif=kept[EXIF],
         gps=kept[GPS],
         dpi=_dpi(across, down, {2: 1.0, 3: 2.54}.get(unit)) or found.dpi,
-        icc=_bytes(main, ICC, MOST_ICC) or found.icc,
-        xmp=_bytes(main, XMP, MOST_XMP) or found.xmp,
+        icc=_bytes(main, ICC, MAX_ICC_BYTES) or found.icc,
+        xmp=_bytes(main, XMP, MAX_XMP_BYTES) or found.xmp,
     )
 
 
-def _inner(data: bytes, main: Directory, pointer: int) -> Mapping[int, Values]:
+def _inner(data: bytes, main: Directory, pointer: int) -> Mapping[int, TagValues]:
     try:
         return directory(data, main.tags[pointer].one()).tags if pointer in main.tags else {}
-    except Unusable:
+    except DecodeError:
         return {}
 
 

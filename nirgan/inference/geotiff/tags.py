@@ -16,7 +16,7 @@ GEO_TAGS = frozenset(
         50844,  # RPCCoefficient
     }
 )
-MOST = 4096
+MAX_TAGS = 4096
 """Tags that are looked at; a directory has a few dozen, and a damaged one says anything."""
 
 
@@ -44,6 +44,6 @@ def _tags(file: BinaryIO) -> Iterator[int]:
     file.seek(offset)
     number, size = ("Q", 20) if big else ("H", 12)
     (count,) = struct.unpack(order + number, file.read(struct.calcsize(number)))
-    entries = file.read(min(count, MOST) * size)
+    entries = file.read(min(count, MAX_TAGS) * size)
     for place in range(0, len(entries), size):
         yield struct.unpack_from(order + "H", entries, place)[0]

@@ -1,4 +1,4 @@
-"""One picture from a file, and one into a file that says that its colours are synthetic."""
+"""One picture from a file, and one into a file that says that its colors are synthetic."""
 
 import struct
 import zlib
@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from nirgan.data.channels import remark
-from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Metadata, Room, Tag
+from nirgan.data.channels import cast_remark
+from nirgan.data.decoding.decode import decode
+from nirgan.data.decoding.picture import Metadata, SizeLimit, Tag
 from nirgan.data.decoding.png import SIGNATURE, chunk
 from nirgan.data.images import Pixels, one_band
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.metadata import (
     DESCRIPTION,
     ICC,
     XMP,
-    Field,
+    MetadataValue,
     description,
     jpeg_start,
     png_chunks,
@@ -28,16 +28,16 @@ from nirgan.inference.images.metadata import (
     tags_of,
     xmp,
 )
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
 PICTURES = (*PNG, *JPEG, *TIFF)
-NOTHING = Metadata()
+NO_METADATA = Metadata()
 JPEG_QUALITY = 95
-JPEG_SIDE = 65_500
+JPEG_MAX_SIDE_PX = 65_500
 """Pixels; the most that the encoder takes."""
 
-STRIP = 2**20
+STRIP_BYTES = 2**20
 """Bytes of a strip of a TIFF, about, and of the rows of a PNG that are compressed at once."""
 
 
@@ -57,7 +57,7 @@ class NirPicture:
     alpha: Pixels | None = None
     turned: bool = False
     remark: str = ""
-    metadata: Metadata = NOTHING
+    metadata: Metadata = NO_METADATA
 
 
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
@@ -73,16 +73,18 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
-    room = Room(largest, "--largest allows more", "--band N chooses the near-infrared one")
-    decoded = decode(path, room, band)
+    size_limit = SizeLimit(
+        largest, "--largest allows more", "--band N chooses the near-infrared one"
+    )
+    decoded = decode(path, size_limit, band)
     pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
-            f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
+            f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
     turned = decoded.turned_by != 1
-    return NirPicture(pixels, decoded.alpha, turned, remark(levels), decoded.metadata)
+    return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
@@ -94,17 +96,17 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
-            f"{named(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
+            f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
             f"{', '.join(PNG + JPEG + TIFF)}"
         )
     if suffix in JPEG and (depth != 8 or alpha is not None):
         what = "16 bits" if depth != 8 else "an alpha channel"
         raise NirganError(
-            f"{named(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
+            f"{printable_path(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
         )
 
 
-def canvas(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
+def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
     """What a picture's colors are put into, its alpha there already.
 
     Args:
@@ -134,16 +136,16 @@ def write(
     depth: int,
     title: str,
     alpha: Pixels | None = None,
-    metadata: Metadata = NOTHING,
+    metadata: Metadata = NO_METADATA,
 ) -> None:
     """Write a picture, whole or not at all.
 
     Args:
         target: Its suffix says the format, see `check_target`; its folder is made if need be.
-        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `canvas`.
+        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `empty_picture`.
         depth: Bits a channel, 8 or 16.
-        title: The model that made the colours, `Colorizer.title`.
-        alpha: H x W, see `canvas`, which may hold it already.
+        title: The model that made the colors, `Colorizer.title`.
+        alpha: H x W, see `empty_picture`, which may hold it already.
         metadata: The camera's, which is kept beside what says that the colors are synthetic.
 
     Raises:
@@ -151,7 +153,7 @@ def write(
     """
     if isinstance(rgb, Tensor):
         check_target(target, depth, alpha)
-        pixels = canvas(rgb.shape[1], rgb.shape[2], depth, alpha)
+        pixels = empty_picture(rgb.shape[1], rgb.shape[2], depth, alpha)
         pixels[..., :3] = to_levels(rgb, depth)
     else:
         check_target(target, depth, rgb[..., 3] if rgb.shape[2] > 3 else None)
@@ -162,9 +164,9 @@ def write(
     elif suffix in PNG:
         _write(target, _png(pixels, title, metadata))
     else:
-        if max(pixels.shape) > JPEG_SIDE:
+        if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
-                f"{named(target)}: a JPEG cannot be longer than {JPEG_SIDE} pixels; write PNG or "
+                f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} pixels; write PNG or "
                 "TIFF (--format png)"
             )
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
@@ -182,12 +184,12 @@ def _png(pixels: Pixels, title: str, metadata: Metadata) -> Iterator[bytes]:
     """
     height, width, channels = pixels.shape
     size = channels * pixels.itemsize  # of a pixel
-    colour = 6 if channels == 4 else 2
-    header = struct.pack(">2I5B", width, height, 8 * pixels.itemsize, colour, 0, 0, 0)
+    color = 6 if channels == 4 else 2
+    header = struct.pack(">2I5B", width, height, 8 * pixels.itemsize, color, 0, 0, 0)
     yield SIGNATURE + chunk(b"IHDR", header)
     yield png_chunks(title, metadata, (width, height))
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    step = max(1, STRIP // (width * size))
+    step = max(1, STRIP_BYTES // (width * size))
     for top in range(0, height, step):
         part = pixels[top : top + step]
         raw = np.ascontiguousarray(part, part.dtype.newbyteorder(">")).view(np.uint8)
@@ -207,12 +209,12 @@ def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
     Args:
         target: The file; its folder is made if need be.
         degrees: H x W of float32.
-        title: The model that made the colours, `Colorizer.title`.
+        title: The model that made the colors, `Colorizer.title`.
 
     Raises:
         NirganError: It cannot be written.
     """
-    text = f"Expected angular error of the colours, in degrees. {description(title)}"
+    text = f"Expected angular error of the colors, in degrees. {description(title)}"
     _write_tiff(target, degrees[..., None], title, text)
 
 
@@ -229,7 +231,7 @@ def _unit(alpha: Pixels) -> Pixels:
 
 
 def _write_tiff(
-    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NOTHING
+    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NO_METADATA
 ) -> None:
     """Uncompressed, in strips.
 
@@ -242,11 +244,11 @@ def _write_tiff(
     """
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
-        raise NirganError(f"{named(target)}: a TIFF holds less than 4 GB; write PNG")
+        raise NirganError(f"{printable_path(target)}: a TIFF holds less than 4 GB; write PNG")
     row = pixels.nbytes // height
-    rows = max(1, STRIP // row)
+    rows = max(1, STRIP_BYTES // row)
     tops = range(0, height, rows)
-    tags: dict[int, Field] = {
+    tags: dict[int, MetadataValue] = {
         256: [width],
         257: [height],
         258: [pixels.itemsize * 8] * channels,
@@ -262,7 +264,7 @@ def _write_tiff(
         XMP: xmp(title, metadata.xmp),
     }
     if channels == 4:
-        tags[338] = [2]  # alpha, by which colours are not multiplied
+        tags[338] = [2]  # alpha, by which colors are not multiplied
     end = 8 + pixels.nbytes
     odd = end % 2
     directories, main = tags_of(title, metadata, (width, height), tags, end + odd)
@@ -273,6 +275,6 @@ def _write_tiff(
 
 
 def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    with whole(target) as part, part.open("wb") as file:
+    with atomic_write(target) as part, part.open("wb") as file:
         for piece in pieces:
             file.write(piece)

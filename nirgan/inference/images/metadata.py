@@ -1,4 +1,4 @@
-"""What a file says about its colours: that no camera saw them, and which model made them.
+"""What a file says about its colors: that no camera saw them, and which model made them.
 
 In words, and for programs in IPTC's vocabulary of digital sources
 (https://cv.iptc.org/newscodes/digitalsourcetype/). Its term for what a trained model made of a
@@ -18,15 +18,17 @@ from nirgan.data.decoding.metadata import EXIF, GPS
 from nirgan.data.decoding.picture import Metadata, Tag
 from nirgan.data.decoding.png import chunk
 
-SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SYNTHETIC_SOURCE_TYPE = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+)
 DESCRIPTION, SOFTWARE, XMP, ICC = 270, 305, 700, 34675
-END = b'<?xpacket end="w"?>'
+XMP_TRAILER = b'<?xpacket end="w"?>'
 X_PER_UNIT, Y_PER_UNIT, UNIT = 282, 283, 296
 WIDTH, HEIGHT = 40962, 40963
 """In EXIF's directory."""
-Field = str | bytes | Sequence[int] | Tag
+MetadataValue = str | bytes | Sequence[int] | Tag
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-MOST = 65_000
+MAX_SEGMENT_BYTES = 65_000
 """Bytes of XMP, of EXIF or of a part of a profile that a segment of a JPEG takes, about."""
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 REPLACED = (
@@ -44,7 +46,7 @@ def description(title: str) -> str:
     Args:
         title: The model with its version, `Colorizer.title`.
     """
-    return f"Synthetic colours, made from near-infrared by {title}"
+    return f"Synthetic colors, made from near-infrared by {title}"
 
 
 def xmp(title: str, former: bytes = b"") -> bytes:
@@ -74,8 +76,8 @@ def xmp(title: str, former: bytes = b"") -> bytes:
     ours.setAttribute("xmlns:rdf", RDF)
     properties.appendChild(tree.importNode(ours, True))
     root = "".join(n.toxml() for n in tree.childNodes if n.nodeType == n.ELEMENT_NODE)
-    packet = own[: own.index(b"?>") + 2] + root.encode() + END
-    return packet if len(packet) <= MOST else own
+    packet = own[: own.index(b"?>") + 2] + root.encode() + XMP_TRAILER
+    return packet if len(packet) <= MAX_SEGMENT_BYTES else own
 
 
 def _own_xmp(title: str) -> bytes:
@@ -87,11 +89,11 @@ def _own_xmp(title: str) -> bytes:
         '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        f' xmp:CreatorTool={quoteattr(title)} Iptc4xmpExt:DigitalSourceType="{SOURCE}">'
+        f' xmp:CreatorTool={quoteattr(title)} Iptc4xmpExt:DigitalSourceType="{SYNTHETIC_SOURCE_TYPE}">'
         '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">'
         f"{escape(description(title))}"
         "</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
-    ).encode() + END
+    ).encode() + XMP_TRAILER
 
 
 def png_chunks(title: str, of_camera: Metadata, size: tuple[int, int]) -> bytes:
@@ -132,7 +134,10 @@ def jpeg_start(start: bytes, title: str, of_camera: Metadata, size: tuple[int, i
         dpi = (min(round(dpi), 65535) for dpi in of_camera.dpi)
         start = start[:13] + struct.pack(">BHH", 1, *dpi) + start[18:]
     profile = profile_of(of_camera)
-    parts = [profile[place : place + MOST] for place in range(0, len(profile), MOST)]
+    parts = [
+        profile[place : place + MAX_SEGMENT_BYTES]
+        for place in range(0, len(profile), MAX_SEGMENT_BYTES)
+    ]
     packets = [
         (0xFFE1, b"Exif\0\0" + exif(title, of_camera, size)),
         (0xFFE1, JPEG_XMP + xmp(title, of_camera.xmp)),
@@ -166,7 +171,7 @@ def tags_of(
     title: str,
     of_camera: Metadata,
     size: tuple[int, int],
-    tags: Mapping[int, Field],
+    tags: Mapping[int, MetadataValue],
     place: int,
 ) -> tuple[bytes, int]:
     """The directories of a TIFF file or of EXIF, the main one last.
@@ -181,13 +186,17 @@ def tags_of(
     Returns:
         They, and the place of the main one.
     """
-    main: dict[int, Field] = {**of_camera.tags, DESCRIPTION: description(title), SOFTWARE: title}
+    main: dict[int, MetadataValue] = {
+        **of_camera.tags,
+        DESCRIPTION: description(title),
+        SOFTWARE: title,
+    }
     if of_camera.dpi:
         for tag, dpi in zip((X_PER_UNIT, Y_PER_UNIT), of_camera.dpi, strict=True):
             ratio = Fraction(min(dpi, 1e6)).limit_denominator(1000)
             main[tag] = Tag(5, 1, struct.pack("<II", *ratio.as_integer_ratio()))
         main[UNIT] = [2]
-    inner: dict[int, Mapping[int, Field]] = {EXIF: of_camera.exif, GPS: of_camera.gps}
+    inner: dict[int, Mapping[int, MetadataValue]] = {EXIF: of_camera.exif, GPS: of_camera.gps}
     if of_camera.exif:
         inner[EXIF] = {**of_camera.exif, WIDTH: [size[0]], HEIGHT: [size[1]]}
     made = b""
@@ -198,7 +207,7 @@ def tags_of(
     return made + directory({**main, **tags}, place + len(made)), place + len(made)
 
 
-def directory(tags: Mapping[int, Field], place: int) -> bytes:
+def directory(tags: Mapping[int, MetadataValue], place: int) -> bytes:
     """A TIFF directory, little-endian, as the last of its file.
 
     Args:
@@ -217,7 +226,7 @@ def directory(tags: Mapping[int, Field], place: int) -> bytes:
     return struct.pack("<H", len(tags)) + entries + bytes(4) + beyond
 
 
-def _field(value: Field) -> tuple[int, int, bytes]:
+def _field(value: MetadataValue) -> tuple[int, int, bytes]:
     """Type, count and bytes."""
     if isinstance(value, Tag):
         return value.code, value.count, value.raw

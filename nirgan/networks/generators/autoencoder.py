@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.layers import LEAK, fit_size
+from nirgan.networks.layers import LEAKY_SLOPE, fit_size
 from nirgan.utils.recording import Recorded
 
 
@@ -51,5 +51,5 @@ def _layer(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(LEAK, inplace=True),
+        nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
     )
