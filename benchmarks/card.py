@@ -25,7 +25,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation import markdown
-from nirgan.evaluation.evaluate import COLUMNS, ImageScore, aggregate, score_image
+from nirgan.evaluation.evaluate import ImageScore, aggregate, cells, score_images
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import write
@@ -78,11 +78,11 @@ def foretold(degrees: Tensor, truth: Tensor, output: Tensor) -> tuple[float, flo
 
 
 def rows(judged: dict[str, list[ImageScore]]) -> dict[str, dict[str, dict[str, float]]]:
-    """What `aggregate` says of all pictures and of every category, by method."""
-    categories = sorted({j.name.partition("/")[0] for j in next(iter(judged.values()))})
+    """The figures of all pictures and of every category, by method."""
+    categories = sorted({s.name.partition("/")[0] for s in next(iter(judged.values()))})
     return {
         part: {
-            method: aggregate([j for j in all_ if part in ("all", j.name.partition("/")[0])])
+            method: aggregate(s.sums for s in all_ if part in ("all", s.name.partition("/")[0]))
             for method, all_ in judged.items()
         }
         for part in ["all", *categories]
@@ -91,13 +91,13 @@ def rows(judged: dict[str, list[ImageScore]]) -> dict[str, dict[str, dict[str, f
 
 def table(measured: dict[str, Any]) -> str:
     """The rows in Markdown: of every figure that of the model, and below it that of grey."""
-    shown = {name: column for name, column in COLUMNS.items() if name not in LEFT_OUT}
-    lines = [["scenes", "pictures", "", *(heading for heading, _ in shown.values())]]
+    lines = []
     for part, methods in measured["rows"].items():
         for method, what in (("model", "model"), (GREY, "grey")):
-            figures = (f"{methods[method][n]:.{digits}f}" for n, (_, digits) in shown.items())
-            lines.append([part, str(measured["pictures"][part]), what, *figures])
-    return markdown.table(lines)
+            row = {"scenes": part, "pictures": str(measured["pictures"][part]), "": what}
+            told = {n: value for n, value in methods[method].items() if n not in LEFT_OUT}
+            lines.append(row | cells(told))
+    return markdown.table(markdown.lines(lines))
 
 
 def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, float]:
@@ -119,8 +119,8 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     for name, nir, truth in pictures(fold):
         (output,) = colorizer.colorize_bands(nir[None])
         (degrees,) = expected_error(output[None])
-        judged["model"].append(score_image(name, output, truth))
-        judged[GREY].append(score_image(name, nir.expand(3, -1, -1), truth))
+        judged["model"] += score_images([name], output[None], truth[None])
+        judged[GREY] += score_images([name], nir.expand(1, 3, -1, -1), truth[None])
         by_map.append(foretold(degrees, truth, output))
         from_grey = angular_error(output[None], torch.ones_like(output[None]))[0][0]
         by_color.append(foretold(from_grey, truth, output))
@@ -129,7 +129,7 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
         row = [nir[None], output, truth, degrees[None] / SHOWN[0], angle[None] / SHOWN[1]]
         shown.setdefault(name.partition("/")[0], row)
         everything.append(row[:3])
-        print(name, f"{judged['model'][-1].angles / judged['model'][-1].pixels:.2f}", flush=True)
+        print(name, cells(aggregate([judged["model"][-1].sums])), flush=True)
     drawn = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:DRAWN]
     some = [everything[number] for number in drawn]
     figures = {
@@ -140,7 +140,7 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     for figure, picture in figures.items():
         write(results / f"{figure}.jpg", picture, depth=8, title=colorizer.title)
     methods = rows(judged)
-    names = [j.name.partition("/")[0] for j in judged["model"]]
+    names = [score.name.partition("/")[0] for score in judged["model"]]
     return {
         "fold": fold,
         "rows": methods,

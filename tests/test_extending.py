@@ -1,11 +1,13 @@
 """What docs/architecture.md says of adding things: each is one file, named by its path."""
 
+import csv
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, SUITE
 
 from nirgan.cli.main import main
 from nirgan.experiment.lightning_cli import configuration
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import mse_loss
+from torchmetrics import Metric
 
 from nirgan.data.images import signed_to_unit
 from nirgan.data.sources.base import Pair, PairSource
@@ -56,6 +59,20 @@ class MySource(PairSource):
 
     def pairs(self):
         return [MyPair("mine", str(i), str(i)) for i in range(self.count)]
+
+
+class Contrast(Metric):
+    higher_is_better = True
+
+    def __init__(self):
+        super().__init__()
+        self.add_state("seen", [])
+
+    def update(self, prediction, target):
+        self.seen.append(255 * prediction.std() / target.std())
+
+    def compute(self):
+        return sum(self.seen) / len(self.seen)
 
 
 class Method(ColorizationTask):
@@ -160,28 +177,77 @@ def test_a_generator_of_ones_own_takes_the_place_of_the_quickstarts(fit, tmp_pat
     assert "generator.layers.1.weight" in torch.load(best, weights_only=True)["state_dict"]
 
 
-def test_a_discriminator_and_a_metric(fit, tmp_path, monkeypatch):
-    from torchmetrics import MeanSquaredError
-
-    from nirgan.tasks import base
-
-    own = base.colorization_metrics
-
-    def with_mine(prefix):
-        metrics = own(prefix)
-        metrics.add_metrics({"mse": MeanSquaredError()})
-        return metrics
-
-    monkeypatch.setattr(base, "colorization_metrics", with_mine)
-    fit(
+def test_a_discriminator(fit):
+    result = fit(
         f"--config={ROOT}/conf/triplet_urban_small.yaml",
         *SMALL,
         "--model.discriminator=mine.Discriminator",
         "--model.discriminator.width=3",
         "--trainer.max_epochs=1",
     )
-    header = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text().splitlines()[0]
-    assert "val/mse" in header.split(",")
+    assert result["patches_seen"] == 8
+
+
+@pytest.fixture
+def contrast(fit, monkeypatch):
+    """A metric in one file and one line."""
+    import mine
+
+    from nirgan.metrics import METRICS, ReportedMetric
+
+    line = ReportedMetric(mine.Contrast(), "contrast", "levels", digits=1)
+    monkeypatch.setitem(METRICS, "contrast", line)
+
+
+def test_a_metric_is_in_the_log_and_the_table(fit, contrast, tmp_path):
+    method = ("--model=mine.Method", "--model.generator=mine.Generator", *SMALL)
+    result = fit(*method, "--trainer.max_epochs=1")
+    (run,) = (tmp_path / "runs").glob("*/version_0")
+    with (run / "metrics.csv").open() as lines:
+        logged = [row["val/contrast"] for row in csv.DictReader(lines) if row["val/contrast"]]
+    rows = {name: row["contrast"] for name, row in result["rows"].items()}
+    assert float(logged[-1]) == pytest.approx(rows["experiment"], rel=1e-5)
+    table = [line for line in (run / "table.md").read_text().splitlines() if "|" in line]
+    head, _, *cells = [line.split(" | ")[-1].strip(" |") for line in table]
+    assert head == "contrast (levels)"
+    assert cells == [f"{value:.1f}" for value in rows.values()]
+
+
+def test_a_metric_is_in_the_benchmark_its_intervals_and_the_report(contrast, tmp_path):
+    options = ["--protocols=[within-images]", "--methods={}"]
+    options += ["--compare=[[mean color, NIR to RGB table]]"]
+    assert main(["benchmark", f"--config={SUITE}", "--out=benchmark", *options]) == 0
+    assert main(["report", "benchmark", "--out=report"]) == 0
+    (table,) = json.loads(Path("benchmark/results.json").read_text())["tables"]
+    grey, mean, _ = table["rows"]
+    against = mean["against_grey"]["contrast"]
+    assert against["value"] == pytest.approx(mean["contrast"] - grey["contrast"])
+    assert against["low"] < against["value"] < against["high"] < 0
+    assert table["comparisons"][0]["differences"]["contrast"]["low"] is not None
+    for page in ("benchmark/table.md", "report/report.md", "report/report.html"):
+        text = Path(page).read_text()
+        assert "contrast (levels)" in text
+        assert f"{grey['contrast']:.1f}" in text
+    with Path("benchmark/table.csv").open() as lines:
+        first, second, _ = csv.DictReader(lines)
+    assert float(first["contrast"]) == grey["contrast"]
+    assert float(second["contrast_against_grey_low"]) == against["low"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "more"), [("contrast", True), ("ssim", True), ("ciede2000", False)]
+)
+def test_a_sweep_goes_the_way_in_which_a_metric_is_better(metric, more, contrast, tmp_path):
+    from nirgan.sweeps.file import read
+
+    text = (ROOT / "sweeps/noise.yaml").read_text()
+    goal = "{name: val/angular_error, goal: minimize}"
+    assert goal in text
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(text.replace(goal, f"{{name: val/{metric}}}"))
+    assert read(sweep).maximize is more
+    sweep.write_text(text.replace(goal, f"{{name: val/{metric}, goal: minimize}}"))
+    assert read(sweep).maximize is False
 
 
 def test_a_method_with_lightnings_own_optimization(fit, tmp_path):

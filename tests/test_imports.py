@@ -32,7 +32,7 @@ RULE = {
     "benchmark": TRAINING,
     "sweeps": TRAINING,
     "cli": TRAINING | {"inference", "benchmark", "sweeps"},
-    "__init__": {"inference"},
+    "__init__": {"inference", "tasks", "data", "metrics"},
     "__main__": {"cli"},
 }
 """By room, from below: those that it may import, beside itself."""
@@ -79,10 +79,10 @@ LIBRARIES = {
     "sqlalchemy": "sweeps.study",
     "tifffile": "data.decoding",
     "torch": (
-        "utils.safe_loading utils.image_grid utils.color_spaces networks losses metrics data tasks "
-        "callbacks evaluation inference experiment benchmark"
+        "utils.safe_loading utils.image_grid utils.color_spaces utils.recording networks losses "
+        "metrics data tasks callbacks evaluation inference experiment benchmark"
     ),
-    "torchmetrics": "losses metrics tasks evaluation",
+    "torchmetrics": "losses metrics tasks",
     "tqdm": "cli data benchmark.progress sweeps.run",
     "wandb": "experiment.wandb_logger",
     "yaml": "utils.config_files experiment sweeps",

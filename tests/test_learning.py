@@ -81,7 +81,8 @@ def test_color_by_example_is_better_than_grey_where_the_example_shows_the_same(m
         network.update(batch["nir"], batch["rgb"])
     error = {
         type(colorize).__name__: aggregate(
-            list(judge(colorize, data.validation_regions(), data, torch.device("cpu")))
+            score.sums
+            for score in judge(colorize, data.validation_regions(), data, torch.device("cpu"))
         )["angular_error"]
         for colorize in (network, GreyCopy())
     }

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, draw_pairs
 
 from nirgan.cli.main import main
-from nirgan.evaluation.evaluate import COLUMNS
+from nirgan.metrics import METRICS
 
 pytestmark = pytest.mark.xdist_group("ranks")
 NAME = "triplet_urban_small"
@@ -136,7 +136,7 @@ def test_two_ranks_of_four_equal_one_of_eight(runs):
 @pytest.mark.parametrize("stage", ["val", "test"])
 def test_metrics_over_two_ranks_count_every_picture_once(stage, runs):
     alone = json.loads((runs.alone / f"{stage}-0.json").read_text())
-    assert {f"{stage}/{name}" for name in COLUMNS} <= set(alone)
+    assert {f"{stage}/{name}" for name in METRICS} <= set(alone)
     for rank in (0, 1):
         both = json.loads((runs.both / f"{stage}-{rank}.json").read_text())
         assert both == pytest.approx(alone, rel=1e-6)

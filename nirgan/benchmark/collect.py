@@ -1,7 +1,7 @@
 """From finished runs to everything that tables, figures and texts may say."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -11,8 +11,9 @@ from nirgan.benchmark.runner import load_result
 from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
-from nirgan.evaluation.evaluate import ImageScore, Row, aggregate
-from nirgan.evaluation.statistics import by_scene, difference
+from nirgan.evaluation.evaluate import aggregate
+from nirgan.evaluation.statistics import differences
+from nirgan.metrics import MAIN
 
 COSTS_FILE = "costs.json"
 """In a benchmark's folder: what its methods cost, where that was measured."""
@@ -54,8 +55,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
 
 def _of(run: Run, result: Results) -> Results:
     """A result under the name that its row has now."""
-    error = aggregate(list(_scores([result])))["angular_error"]
-    own = {"method": run.method, "one_pass": run.one_pass, "angular_error": error}
+    own = {"method": run.method, "one_pass": run.one_pass, MAIN: _row([result])[MAIN]}
     return {k: v for k, v in (result | own).items() if k != "configuration"}
 
 
@@ -68,16 +68,30 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
     folds, seeds = suite.folds_of(protocol), suite.seeds_of(protocol)
     found: dict[str, list[Results]] = {}
     for name, method in suite.methods.items():
-        expected = len(folds) * (1 if method.one_pass else len(seeds))
-        of_method = [
-            run
-            for run in done
-            if (run["method"], run["category"], run["protocol"]) == (name, category, protocol)
-        ]
-        if len(of_method) == expected:
-            found[name] = of_method
-    rows = [_row(suite, name, category, found) for name in found]
-    judged = [image for runs in list(found.values())[:1] for run in runs for image in run["images"]]
+        what = (name, category, protocol)
+        runs = [run for run in done if (run["method"], run["category"], run["protocol"]) == what]
+        if len(runs) == len(folds) * (1 if method.one_pass else len(seeds)):
+            found[name] = runs
+    rows = {
+        name: {
+            "method": name,
+            **_row(runs),
+            "against_grey": _differences(found, name, GREY_ROW) if name != GREY_ROW else None,
+            "published": suite.methods[name].published.get(category),
+            "patches_seen": round(fmean(run["patches_seen"] for run in runs)),
+            "parameters": runs[0]["parameters"],
+            "minutes": sum(run["seconds"] for run in runs) / 60,
+        }
+        for name, runs in found.items()
+    }
+    comparisons = []
+    for first, second in suite.compare:
+        if between := _differences(found, first, second):
+            a, b = (rows[name][f"{MAIN}_of_seeds"] for name in (first, second))
+            of_seeds = {seed: a[seed] - b[seed] for seed in a if seed in b}
+            names = {"first": first, "second": second}
+            comparisons.append(names | {"differences": between, "of_seeds": of_seeds})
+    judged = _images(next(iter(found.values()), []))
     return {
         "category": category,
         "protocol": protocol,
@@ -85,61 +99,28 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
         "budget": str(suite.budget),
         "pictures": len(judged),
         "scenes": len({image["scene"] for image in judged}),
-        "rows": rows,
-        "comparisons": list(_comparisons(suite, found)),
+        "rows": list(rows.values()),
+        "comparisons": comparisons,
     }
 
 
-def _row(suite: Suite, name: str, category: str, found: dict[str, list[Results]]) -> Results:
-    runs = found[name]
-    rows = {seed: aggregate(list(_scores(of_seed))) for seed, of_seed in _by_seed(runs).items()}
-    grey = None
-    if name != GREY_ROW and GREY_ROW in found:
-        grey = asdict(difference(_scenes(runs), _scenes(found[GREY_ROW])))
-    return {
-        "method": name,
-        **_mean(list(rows.values())),
-        "angular_error_of_seeds": {str(seed): row["angular_error"] for seed, row in rows.items()},
-        "against_grey": grey,
-        "published": suite.methods[name].published.get(category),
-        "patches_seen": round(fmean(run["patches_seen"] for run in runs)),
-        "parameters": runs[0]["parameters"],
-        "minutes": sum(run["seconds"] for run in runs) / 60,
-    }
+def _row(runs: Sequence[Results]) -> Results:
+    """The means over seeds, and the main figure of each."""
+    seeds = dict.fromkeys(run["seed"] for run in runs)
+    rows = [aggregate(i["sums"] for i in _images(runs) if i["seed"] == seed) for seed in seeds]
+    of_seeds = {str(seed): row[MAIN] for seed, row in zip(seeds, rows, strict=True)}
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    means = {name: fmean(row[name] for row in rows) for name in names}
+    return means | {f"{MAIN}_of_seeds": of_seeds}
 
 
-def _comparisons(suite: Suite, found: dict[str, list[Results]]) -> Iterator[Results]:
-    for first, second in suite.compare:
-        if first not in found or second not in found:
-            continue
-        a, b = _by_seed(found[first]), _by_seed(found[second])
-        yield {
-            "first": first,
-            "second": second,
-            **asdict(difference(_scenes(found[first]), _scenes(found[second]))),
-            "of_seeds": {
-                str(seed): difference(_scenes(a[seed]), _scenes(b[seed])).value
-                for seed in a.keys() & b.keys()
-            },
-        }
+def _differences(found: dict[str, list[Results]], first: str, second: str) -> Results | None:
+    """By metric; None where one of the methods is not there yet."""
+    if first not in found or second not in found:
+        return None
+    between = differences(*(_images(found[name]) for name in (first, second)))
+    return {name: asdict(interval) for name, interval in between.items()}
 
 
-def _by_seed(runs: Sequence[Results]) -> dict[int, list[Results]]:
-    groups: dict[int, list[Results]] = {}
-    for run in runs:
-        groups.setdefault(run["seed"], []).append(run)
-    return groups
-
-
-def _scenes(runs: Sequence[Results]) -> dict[str, tuple[float, float]]:
-    return by_scene([image for run in runs for image in run["images"]])
-
-
-def _scores(runs: Sequence[Results]) -> Iterator[ImageScore]:
-    for run in runs:
-        for image in run["images"]:
-            yield ImageScore(**{k: v for k, v in image.items() if k != "scene"})
-
-
-def _mean(rows: Sequence[Row]) -> Row:
-    return {key: fmean(row[key] for row in rows) for key in rows[0]}
+def _images(runs: Sequence[Results]) -> list[Results]:
+    return [image | {"seed": run["seed"]} for run in runs for image in run["images"]]

@@ -4,7 +4,6 @@ Everything is drawn from what the runs have left; no network is needed. Each fig
 PNG and as PDF. What is shown was chosen by the split's seed, the same for every method.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.figure_samples import FigureSamples
-from nirgan.utils.atomic_write import make_folder, write_text
+from nirgan.utils.atomic_write import atomic_write, make_folder, write_text
 
 MAX_ERROR_DEG = 20.0
 """Degrees at the end of the error maps' colors; a larger error has the last color."""
@@ -173,7 +172,6 @@ def _picture(axis: Axes, picture: Any) -> None:
 def _save(figure: Figure, place: Path) -> list[str]:
     files = [place.with_suffix(kind) for kind in (".png", ".pdf")]
     for file in files:
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        figure.savefig(part, format=file.suffix.removeprefix("."))
-        part.replace(file)
+        with atomic_write(file) as part:
+            figure.savefig(part)
     return [file.name for file in files]

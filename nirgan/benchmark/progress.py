@@ -1,5 +1,6 @@
 """Which run, how far, how long still: a bar on a terminal, lines elsewhere."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from nirgan.benchmark.suite import Run
 
 ONE_PASS_WEIGHT = 0.05
 """What a method fitted in closed form costs, in trained runs; only the estimate depends on it."""
+
+BAR = "{percentage:3.0f}%|{bar:20}| {elapsed} so far, {remaining} to go | {desc}"
 
 
 class SuiteProgress:
@@ -23,53 +26,41 @@ class SuiteProgress:
     def __init__(self, runs: Sequence[Run], done: Callable[[Run], bool]) -> None:
         self.runs, self.done = runs, done
         self.terminal = sys.stderr.isatty()
-        self.start_time = time.monotonic()
-        self.before = self._finished()
-        self.total = sum(map(_weight, runs))
         self.bar = tqdm(
-            total=self.total,
-            initial=self.before,
-            disable=not self.terminal,
-            bar_format="{percentage:3.0f}%|{bar:20}| {elapsed} so far, {remaining} to go | {desc}",
+            total=sum(map(_cost, runs)),
+            initial=self._finished(),
+            file=sys.stderr if self.terminal else io.StringIO(),
+            bar_format=BAR,
+            smoothing=0,  # the mean rate
         )
         count = sum(map(done, runs))
         self._say(f"{len(runs)} runs, {count} of them finished, {len(runs) - count} to do")
 
     def start(self, run: Run) -> None:
         """A run begins."""
-        self.base, self.weight = self._finished(), _weight(run)
-        self.bar.set_description_str(f"run {self._number(run)} {run}")
+        self.before, self.cost = self._finished(), _cost(run)
+        self.name = f"run {self.runs.index(run) + 1}/{len(self.runs)} {run}"
+        self.bar.set_description_str(self.name)
         self.advance(0.0)
         if not self.terminal:
-            self._say(f"run {self._number(run)} {run}: started")
+            self._say(f"{self.name}: started")
 
     def advance(self, fraction: float) -> None:
         """The run is that far, 0 to 1."""
-        self.bar.update(self.base + self.weight * fraction - self.bar.n)
+        self.bar.update(self.before + self.cost * fraction - self.bar.n)
 
-    def finish(self, run: Run, *, failed: bool) -> None:
-        """A run is over."""
+    def finish(self, *, failed: bool) -> None:
+        """The run is over."""
         self.advance(1.0)
-        ended = "failed" if failed else "done"
-        self._say(f"run {self._number(run)} {run}: {ended}{self._left()}")
+        left = tqdm.format_meter(**self.bar.format_dict | {"bar_format": "{remaining} to go"})
+        self._say(f"{self.name}: {'failed' if failed else 'done'}, {left}")
 
     def close(self) -> None:
         """Leave the terminal tidy."""
         self.bar.close()
 
-    def _left(self) -> str:
-        done = self._finished()
-        spent = time.monotonic() - self.start_time
-        if done <= self.before:
-            return ""
-        seconds = spent / (done - self.before) * (self.total - done)
-        return f", {tqdm.format_interval(seconds)} to go"
-
-    def _number(self, run: Run) -> str:
-        return f"{self.runs.index(run) + 1}/{len(self.runs)}"
-
     def _finished(self) -> float:
-        return sum(_weight(run) for run in self.runs if self.done(run))
+        return sum(_cost(run) for run in self.runs if self.done(run))
 
     def _say(self, line: str) -> None:
         if self.terminal:
@@ -78,5 +69,5 @@ class SuiteProgress:
             print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def _weight(run: Run) -> float:
+def _cost(run: Run) -> float:
     return ONE_PASS_WEIGHT if run.one_pass else 1.0

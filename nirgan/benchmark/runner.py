@@ -29,7 +29,7 @@ from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.callbacks.throughput import Throughput
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
-from nirgan.evaluation.figure_samples import sample_figures
+from nirgan.evaluation.figure_samples import draw_samples
 from nirgan.evaluation.provenance import commit, provenance
 from nirgan.experiment.lightning_cli import fit
 from nirgan.tasks.base import ColorizationTask
@@ -83,7 +83,7 @@ def run_all(
                     except Exception:
                         write_text(folder / "failed.txt", traceback.format_exc())
                         failed.append(run)
-                    progress.finish(run, failed=run in failed)
+                    progress.finish(failed=run in failed)
                     done += 1
                     after()
             except Timeout:
@@ -106,17 +106,30 @@ def samples_file(out: Path, run: Run) -> Path:
 
 
 def load_result(out: Path, run: Run) -> dict[str, Any] | None:
-    """What came out of a run, or None if it is not finished; figures that are null are nan."""
+    """What came out of a run, or None if it is not finished; sums that are null are nan."""
     file = out / "runs" / run.key / "result.json"
     if not file.exists():
         return None
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    loaded["history"] = [[math.nan if n is None else n for n in p] for p in loaded["history"]]
-    loaded["images"] = [
-        {key: math.nan if value is None else value for key, value in image.items()}
-        for image in loaded["images"]
-    ]
+    for image in loaded["images"]:
+        sums = image["sums"] if "sums" in image else _former_sums(image)
+        image["sums"] = {name: np.array(pair, float).tolist() for name, pair in sums.items()}
     return loaded
+
+
+def _former_sums(scored: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """The sums of a picture that was judged before there were any."""
+    image = {key: math.nan if value is None else value for key, value in scored.items()}
+    means = [name for name in ("psnr", "ssim", "ciede2000") if name in image]
+    sums: dict[str, tuple[float, float]] = {name: (image[name], 1) for name in means}
+    sums["angular_error"] = image["angles"], image["pixels"]
+    sums["undefined_pixels"] = image["undefined"], 0
+    if "true_colorfulness" in image:
+        sums["colorfulness"] = image["colorfulness"], image["true_colorfulness"]
+    for metric, kind in (("angular_error_images", ""), ("angular_error_colored", "colored_")):
+        if (pixels := image.get(f"{kind}pixels")) is not None:
+            sums[metric] = image[f"{kind}angles"] / max(pixels, 1), min(pixels, 1)
+    return sums
 
 
 class RunRecorder(Callback):
@@ -179,7 +192,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     data.snapshot.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
     patches = math.ceil(FIGURE_PATCHES / len(suite.folds_of(run.protocol)))
-    sample_figures(task, data, patches, device).save(folder / "shown.npz")
+    draw_samples(task, data, patches, device).save(folder / "shown.npz")
     scenes = {pair.name: pair.scene for pair in data.pairs}
     result = {
         "method": run.method,
@@ -193,7 +206,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
         "parameters": sum(p.numel() for p in task.generator.parameters()),
         "seconds": round(seconds, 3),
         "history": watch.history,
-        "images": [asdict(j) | {"scene": scenes[j.name]} for j in images],
+        "images": [asdict(score) | {"scene": scenes[score.name]} for score in images],
         **provenance(device),
     }
     write_json(folder / "result.json", result)

@@ -17,7 +17,7 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.utils.atomic_write import atomic_write
 
 
-class AtomicCsvWriter(ExperimentWriter):
+class AtomicCSVWriter(ExperimentWriter):
     """Lightning's, but a file that gets a new column is replaced as a whole or not at all."""
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
@@ -42,44 +42,36 @@ class HistoryLogger(CSVLogger):
     rows = 0
     """Logged so far, on rank 0."""
 
-    @property
-    def version(self) -> int | str:
+    def _get_next_version(self) -> int:
         """The number of the run's folder `version_N`, which the first rank makes to claim it.
 
         Raises:
             NirganError: It cannot be made.
         """
-        if self._version is None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            self._version = self._claim()
-        return super().version
-
-    @version.setter
-    def version(self, version: int | str) -> None:
-        self._version = version
-
-    def _claim(self) -> int:
         runs = Path(self.root_dir)
         try:
-            runs.mkdir(parents=True, exist_ok=True)
-            version: int = self._get_next_version()
-            while True:
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                runs.mkdir(parents=True, exist_ok=True)
+            version: int = super()._get_next_version()
+            while rank_zero_only.rank == 0:  # type: ignore[attr-defined]
                 with suppress(FileExistsError):  # another run was faster
                     (runs / f"version_{version}").mkdir()
-                    return version
+                    break
                 version += 1
         except OSError as error:
             raise NirganError(
                 f"{printable_path(runs)}: the folder of results cannot be made "
                 f"({error.strerror or error}); set trainer.default_root_dir to another"
             ) from error
+        return version
 
     @property
     @rank_zero_experiment
     def experiment(self) -> ExperimentWriter:
         """What writes."""
         if self._experiment is None:
-            self._experiment = AtomicCsvWriter(self.log_dir)
-        return cast(AtomicCsvWriter, self._experiment)
+            self._experiment = AtomicCSVWriter(self.log_dir)
+        return cast(AtomicCSVWriter, self._experiment)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
@@ -120,7 +112,7 @@ class History(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Tell all ranks which folder the first one has claimed."""
         for logger in _histories(trainer):
-            logger.version = trainer.strategy.broadcast(logger.version)
+            logger._version = trainer.strategy.broadcast(logger.version)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -137,7 +129,7 @@ class History(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the rows over, where the checkpoint still lies in its run's folder."""
         if self._rows:
-            former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCsvWriter.NAME_METRICS_FILE
+            former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCSVWriter.NAME_METRICS_FILE
             for logger in _histories(trainer):
                 logger.begin_with(former, self._rows)
 

@@ -40,9 +40,10 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.benchmark.collect import COSTS_FILE, collect  # noqa: PLC0415
     from nirgan.benchmark.costs import measure  # noqa: PLC0415
     from nirgan.benchmark.progress import SuiteProgress  # noqa: PLC0415
+    from nirgan.benchmark.report import summary  # noqa: PLC0415
     from nirgan.benchmark.runner import finished, run_all  # noqa: PLC0415
-    from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
-    from nirgan.evaluation.markdown import table  # noqa: PLC0415
+    from nirgan.benchmark.tables import as_csv, blocks  # noqa: PLC0415
+    from nirgan.evaluation import markdown  # noqa: PLC0415
     from nirgan.experiment.lightning_cli import silence_lightning  # noqa: PLC0415
     from nirgan.utils.atomic_write import write_json, write_text  # noqa: PLC0415
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     def put_down() -> dict[str, Any]:
         results = collect(suite, runs, out)
         write_json(out / "results.json", results)
-        write_text(out / "table.md", markdown(results))
+        write_text(out / "table.md", markdown.page(blocks({"": results})))
         write_text(out / "table.csv", as_csv(results))
         return results
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     elif costs:
         write_json(out / COSTS_FILE, measure(runs, print))
     results = put_down()
-    print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
+    print(f"\n{summary({'': results})}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")
     print(f"One page of all: python -m nirgan report {out}")
     for run in failed:

@@ -3,6 +3,7 @@
 They are chosen by the split's seed alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from nirgan.data.images import signed_to_unit
 from nirgan.data.patches import hash_counter
 from nirgan.evaluation.evaluate import Colorize
 from nirgan.metrics.functional import angular_error
+from nirgan.utils.atomic_write import atomic_write
 
-FIRST_FIGURE_PATCH = 1_000_000
-"""Number of the first patch shown; those that are judged have smaller ones."""
+FIRST_PATCH = 1_000_000
+"""Number of the first patch that may be shown; those that are judged have smaller ones."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class FigureSamples:
     output: npt.NDArray[Any]
     truth: npt.NDArray[Any]
     whole: str
-    band: tuple[int, int]
+    band: Sequence[int]
     whole_nir: npt.NDArray[Any]
     whole_output: npt.NDArray[Any]
     whole_truth: npt.NDArray[Any]
@@ -48,23 +50,17 @@ class FigureSamples:
 
     def save(self, file: Path) -> None:
         """Write all of it, whole or not at all."""
-        part = file.with_suffix(".part.npz")
-        arrays: dict[str, Any] = {name: np.asarray(v) for name, v in vars(self).items()}
-        np.savez_compressed(part, **arrays)
-        part.replace(file)
+        with atomic_write(file) as part:
+            np.savez_compressed(part, **vars(self))
 
     @classmethod
     def load(cls, file: Path) -> "FigureSamples":
         """Read what `save` wrote."""
         with np.load(file) as arrays:
-            values = dict(arrays)
-        values["places"] = values["places"].tolist()
-        values["whole"] = values["whole"].item()
-        values["band"] = tuple(values["band"].tolist())
-        return cls(**values)
+            return cls(**{name: a if a.ndim > 1 else a.tolist() for name, a in arrays.items()})
 
 
-def sample_figures(
+def draw_samples(
     colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
 ) -> FigureSamples:
     """Choose what is shown of a split, and colorize it.
@@ -76,7 +72,7 @@ def sample_figures(
         device: Where `colorize` computes.
     """
     patches: Any = data.validation_patches().dataset
-    numbers = range(FIRST_FIGURE_PATCH, FIRST_FIGURE_PATCH + 50 * rows)
+    numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)
     draw = patches.table.draw(patches.seed, numbers)
     _, first = np.unique(draw.pair, return_index=True)
     chosen = sorted(first)[:rows]
@@ -87,8 +83,8 @@ def sample_figures(
     pictures = data.predict_dataloader().dataset
     index = sorted({r.pair for r in data.validation}).index(region.pair)
     large = data.on_after_batch_transfer(pictures[index], 0)
-    output, whole = _output(colorize, small, device), _output(colorize, large, device)
-    angles, counted = angular_error(whole, signed_to_unit(large["rgb"]))
+    output, picture = _output(colorize, small, device), _output(colorize, large, device)
+    angles, counted = angular_error(picture, signed_to_unit(large["rgb"]))
     return FigureSamples(
         places,
         _bytes(signed_to_unit(small["nir"])),
@@ -97,7 +93,7 @@ def sample_figures(
         data.pairs[region.pair].name,
         (region.left, region.left + region.width),
         _bytes(signed_to_unit(large["nir"]))[0],
-        _bytes(whole)[0],
+        _bytes(picture)[0],
         _bytes(signed_to_unit(large["rgb"]))[0],
         torch.where(counted, angles, torch.nan)[0].half().numpy(),
     )

@@ -1,6 +1,22 @@
-"""Tables for Markdown that line up in a terminal too."""
+"""Pages in Markdown, with tables that line up in a terminal too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from nirgan.evaluation.page import Block
+
+MARKS = {"h1": "# ", "h2": "## "}
+
+
+def page(blocks: Iterable[Block]) -> str:
+    """Blocks from above."""
+    parts = (table(c) if kind == "table" else MARKS.get(kind, "") + c for kind, c in blocks)
+    return "\n\n".join(parts) + "\n"
+
+
+def lines(rows: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    """Rows by heading as a head and lines; what a row lacks is empty."""
+    head = list(dict.fromkeys(heading for row in rows for heading in row))
+    return [head, *([row.get(heading, "") for heading in head] for row in rows)]
 
 
 def table(cells: Sequence[Sequence[str]]) -> str:

@@ -4,6 +4,11 @@ import base64
 import html
 import re
 from collections.abc import Sequence
+from typing import Any
+
+Block = tuple[str, Any]
+"""A part of a page: `h1`, `h2`, `p` or `notes` and its text, `table` and its lines, or `figure` and
+its name, PNG and caption."""
 
 STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
@@ -48,6 +53,17 @@ def page(title: str, parts: Sequence[str]) -> str:
         f"<title>{text(title)}</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
         f"<script>\n{SCRIPT}\n</script>\n</body></html>\n"
     )
+
+
+def block(kind: str, content: Any) -> str:
+    """A block as HTML."""
+    if kind == "table":
+        return table(content)
+    if kind == "figure":
+        return figure(*content)
+    if kind == "notes":
+        return f"<p class=notes>{text(content)}</p>"
+    return f"<{kind}>{text(content)}</{kind}>"
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

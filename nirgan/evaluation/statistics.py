@@ -9,26 +9,30 @@ cases, this one in 94 to 97% (tests/evaluation/test_statistics.py).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from nirgan.evaluation.evaluate import Sums, add
+from nirgan.metrics import METRICS
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 MIN_SCENES = 5
 """Scenes; with four the interval covers the truth in 84 to 88% of cases."""
 
-Scenes = Mapping[str, tuple[float, float]]
-"""By scene: the sum of the angular errors of its pixels in degrees, and their number."""
+Images = Sequence[Mapping[str, Any]]
+"""Judged pictures, each with its `scene` and its `sums`, by metric."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference in degrees, between `low` and `high` with 95% confidence.
+    """A difference between two methods in one metric, between `low` and `high` with 95% confidence.
 
     Attributes:
-        value: The first method's pooled angular error minus the second's; below 0 it is better.
+        value: The first method's figure minus the second's.
         low, high: The interval; None where there are fewer than five scenes, or no figures.
         scenes: How many there are.
     """
@@ -38,50 +42,75 @@ class Interval:
     high: float | None
     scenes: int
 
+    def better(self, metric: str) -> int:
+        """Which method is better: 1 the first, -1 the second, 0 if the interval shows neither."""
+        upwards = METRICS[metric].metric.higher_is_better
+        if upwards is None or self.low is None or self.high is None:
+            return 0
+        return ((self.low > 0) - (self.high < 0)) * (1 if upwards else -1)
 
-def by_scene(images: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
-    """Sum up judged pictures of one method: those of a scene, and of several seeds, together.
+    def __str__(self) -> str:
+        if self.low is None:
+            return f"{self.value:+.2f}"
+        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+def differences(first: Images, second: Images) -> dict[str, Interval]:
+    """How much two methods differ in every metric that is a ratio, by its name.
 
     Args:
-        images: With `scene`, `angles` and `pixels`.
-    """
-    sums: dict[str, tuple[float, float]] = {}
-    for image in images:
-        angles, pixels = sums.get(image["scene"], (0.0, 0.0))
-        sums[image["scene"]] = (angles + image["angles"], pixels + image["pixels"])
-    return sums
-
-
-def difference(first: Scenes, second: Scenes, seed: int = 0) -> Interval:
-    """How much two methods differ on the same scenes.
-
-    Args:
-        first: A method's sums.
+        first: A method's pictures; those of a scene, and of several seeds, are summed up.
         second: Another's.
-        seed: Of the bootstrap.
 
     Raises:
         ValueError: The two were not judged on the same scenes.
     """
-    if first.keys() != second.keys():
+    one, other = _by_scene(first), _by_scene(second)
+    if one.keys() != other.keys():
         raise ValueError("the two methods were judged on different scenes")
-    names = sorted(first)
-    sums = np.array([[*first[name], *second[name]] for name in names], np.float64).T
-    n = len(names)
-    with np.errstate(invalid="ignore"):  # of a method without color no pixel counts
-        value = float(_difference(sums.sum(1)))
+    found = {}
+    for name in METRICS:
+        if all(name in sums for sums in (*one.values(), *other.values())):
+            pairs = [[*one[scene][name], *other[scene][name]] for scene in sorted(one)]
+            found[name] = difference(np.array(pairs, np.float64).T)
+    return {name: interval for name, interval in found.items() if np.isfinite(interval.value)}
+
+
+def _by_scene(images: Images) -> dict[str, Sums]:
+    scenes: dict[str, list[Sums]] = {}
+    for image in images:
+        scenes.setdefault(image["scene"], []).append(image["sums"])
+    return {scene: add(sums) for scene, sums in scenes.items()}
+
+
+@np.errstate(invalid="ignore", divide="ignore")  # of a method without color no pixel counts
+def difference(sums: npt.NDArray[np.float64], seed: int = 0) -> Interval:
+    """How much two methods differ in one metric.
+
+    Args:
+        sums: 4 x scenes: numerator and denominator of the first method, then of the second.
+        seed: Of the bootstrap.
+    """
+    n = sums.shape[1]
+    value = float(_difference(sums.sum(1)))
     spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= MIN_SCENES else np.nan
     if not np.isfinite(spread):
         return Interval(value, None, None, n)
     if spread < 1e-9 * max(1.0, abs(value)):
         return Interval(value, value, value, n)
-    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    drawn = draws[(draws > 0).sum(1) > 2].astype(np.float64)
+    drawn = _draws(n, RESAMPLES, seed)
     errors = _standard_error(sums, drawn)
     kept = errors > spread * 1e-6  # the others drew scenes without any spread
     t = np.abs(_difference(sums @ drawn[kept].T) - value) / errors[kept]
     margin = float(np.quantile(t, CONFIDENCE)) * spread
     return Interval(value, value - margin, value + margin, n)
+
+
+@lru_cache(maxsize=4)
+def _draws(n: int, resamples: int, seed: int) -> npt.NDArray[np.float64]:
+    """How often each of n scenes is drawn, a line a resample; at least three of them are."""
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), resamples)
+    return np.asarray(draws[(draws > 0).sum(1) > 2], np.float64)
 
 
 def _difference(sums: npt.NDArray[np.float64]) -> Any:

@@ -1,7 +1,5 @@
 """What a run ends with: a table, beside methods that know nothing, and a picture."""
 
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,9 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.evaluate import COLUMNS, Row, aggregate, judge
-from nirgan.evaluation.markdown import table
+from nirgan.evaluation.evaluate import Row, aggregate, cells, judge
+from nirgan.evaluation.markdown import lines, table
+from nirgan.evaluation.provenance import provenance
 from nirgan.networks.generators.baselines import BASELINES
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_json, write_text
@@ -65,10 +64,7 @@ def summarize(
 
 def markdown(rows: dict[str, Row]) -> str:
     """A table with a row a method."""
-    cells = [["method", *(heading for heading, _ in COLUMNS.values())]]
-    for name, row in rows.items():
-        cells.append([name, *(f"{row[key]:.{digits}f}" for key, (_, digits) in COLUMNS.items())])
-    return table(cells)
+    return table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
 
 
 def _rows(
@@ -82,7 +78,7 @@ def _rows(
             baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
     methods = {name: task} | baselines
     return {
-        name: aggregate(list(judge(method, loader, data, task.device)))
+        name: aggregate(score.sums for score in judge(method, loader, data, task.device))
         for name, method in methods.items()
     }
 
@@ -102,8 +98,6 @@ def _record(
     trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
 ) -> dict[str, Any]:
     patches = next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]
-    accelerator = type(trainer.accelerator).__name__
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, {accelerator}"
     return {
         "heading": heading,
         "protocol": data.protocol,
@@ -113,8 +107,7 @@ def _record(
         "patches_seen": patches,
         "rows": rows,
         "seed": data.seed,
-        "machine": machine,
-        "versions": {p: version(p) for p in ("nirgan", "torch", "lightning", "torchmetrics")},
+        **provenance(trainer.strategy.root_device),
     }
 
 

@@ -1,55 +1,96 @@
-"""How color pictures are judged. All metrics take B x 3 x H x W in [0, 1]."""
+"""How color pictures are judged. All metrics take B x 3 x H x W in [0, 1].
 
-from typing import Any
+A metric has one line, in `METRICS`. From there it is in the log, in every table, in `results.json`,
+in a benchmark and its intervals, and a sweep knows its direction.
+"""
 
-from torchmetrics import MetricCollection
+from dataclasses import dataclass
+
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
 from nirgan.metrics.angular_error import AngularError, UndefinedPixels
 from nirgan.metrics.color_difference import CIEDE2000
 from nirgan.metrics.colorfulness import ColorfulnessRatio
+from nirgan.metrics.per_image import MeanOfImages, PerImageMetric
 from nirgan.utils.color_spaces import COLORED_MIN_CHROMA
 
 __all__ = [
     "CIEDE2000",
+    "MAIN",
+    "METRICS",
     "AngularError",
     "ColorfulnessRatio",
+    "MeanOfImages",
+    "PerImageMetric",
+    "ReportedMetric",
     "UndefinedPixels",
     "colorization_metrics",
 ]
 
 
-def colorization_metrics(
-    prefix: str, *, least_chroma: float = COLORED_MIN_CHROMA, sync_on_compute: bool = True
-) -> MetricCollection:
-    """What every method is judged by.
+@dataclass(frozen=True)
+class ReportedMetric:
+    """A metric, and how its figures are written.
 
-    PSNR and SSIM are means over pictures, with a data range fixed at 1: taken from the prediction,
-    as some code does, it changes SSIM by several hundredths.
+    Attributes:
+        metric: A `PerImageMetric`, or any other of torchmetrics, of which the mean over pictures
+            is taken. Its `higher_is_better` is the direction; None: neither way is better.
+        label: Of its column.
+        unit: Of its figures.
+        digits: After the decimal point.
+    """
+
+    metric: Metric
+    label: str
+    unit: str = ""
+    digits: int = 2
+
+    @property
+    def heading(self) -> str:
+        """Label and unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def text(self, value: float | None) -> str:
+        """A figure as tables show it; of none, nothing."""
+        return "" if value is None else f"{value:.{self.digits}f}"
+
+    def make(self) -> PerImageMetric:
+        """A new metric, that has seen nothing."""
+        new = self.metric.clone()
+        return new if isinstance(new, PerImageMetric) else MeanOfImages(new)
+
+
+# With a data range taken from the prediction, as some code has it, SSIM differs by hundredths.
+_PSNR = PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3), reduction="none")
+_SSIM = StructuralSimilarityIndexMeasure(data_range=1.0, reduction="none")
+
+METRICS = {
+    "angular_error": ReportedMetric(AngularError(), "angular error", "deg"),
+    "angular_error_images": ReportedMetric(AngularError("images"), "mean of images", "deg"),
+    "angular_error_colored": ReportedMetric(
+        AngularError("images", least_chroma=COLORED_MIN_CHROMA), "where colored", "deg"
+    ),
+    "ciede2000": ReportedMetric(CIEDE2000(), "CIEDE2000"),
+    "colorfulness": ReportedMetric(ColorfulnessRatio(), "colorfulness / truth"),
+    "psnr": ReportedMetric(_PSNR, "PSNR", "dB"),
+    "ssim": ReportedMetric(_SSIM, "SSIM", digits=3),
+    "undefined_pixels": ReportedMetric(UndefinedPixels(), "pixels left out", digits=0),
+}
+"""What every method is judged by, in the order of a table's columns."""
+
+MAIN = "angular_error"
+"""What a benchmark's overview, learning curves and sentences are about."""
+
+
+def colorization_metrics(prefix: str) -> MetricCollection:
+    """All of `METRICS`, as a task logs them.
 
     Args:
         prefix: Put before each name, `val/` say.
-        least_chroma: CIELAB chroma of the truth above which a pixel counts as colored.
-        sync_on_compute: Gather from all ranks; otherwise each computes what it has seen itself.
-
-    Returns:
-        angular_error and angular_error_images (degrees), undefined_pixels; what grey pictures are
-        not forgiven by: angular_error_colored (degrees, mean of pictures, where the truth has
-        color), ciede2000, colorfulness (over that of the truth); psnr (dB), ssim.
     """
-    sync: dict[str, Any] = {"sync_on_compute": sync_on_compute}
-    return MetricCollection(
-        {
-            "angular_error": AngularError(**sync),
-            "angular_error_images": AngularError(reduction="images", **sync),
-            "undefined_pixels": UndefinedPixels(**sync),
-            "angular_error_colored": AngularError(
-                reduction="images", least_chroma=least_chroma, **sync
-            ),
-            "ciede2000": CIEDE2000(**sync),
-            "colorfulness": ColorfulnessRatio(**sync),
-            "psnr": PeakSignalNoiseRatio(data_range=1.0, dim=(1, 2, 3), **sync),
-            "ssim": StructuralSimilarityIndexMeasure(data_range=1.0, **sync),
-        },
-        prefix=prefix,
-    )
+    # No groups: torchmetrics would take metrics for one whose first batches add up to the same.
+    metrics: dict[str, Metric | MetricCollection] = {
+        name: metric.make() for name, metric in METRICS.items()
+    }
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)

@@ -1,12 +1,10 @@
 """The CIEDE2000 color difference."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from nirgan.metrics.functional import check_pictures
+from nirgan.metrics.per_image import PerImageMetric
 from nirgan.utils.color_spaces import rgb_to_lab
 
 
@@ -74,7 +72,7 @@ def _cos(degrees: Tensor) -> Tensor:
     return torch.cos(torch.deg2rad(degrees))
 
 
-class CIEDE2000(Metric):
+class CIEDE2000(PerImageMetric):
     """Mean CIEDE2000 color difference, of each picture first, then over pictures.
 
     Args:
@@ -88,24 +86,10 @@ class CIEDE2000(Metric):
         tensor(100.)
     """
 
-    is_differentiable = False
     higher_is_better = False
-    full_state_update = False
     plot_lower_bound = 0.0
 
-    total: Tensor
-    pictures: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for name in ("total", "pictures"):
-            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add pictures, both B x 3 x H x W, sRGB in [0, 1]; see `ciede2000`."""
-        self.total += ciede2000(prediction, target).double().mean((1, 2)).sum()
-        self.pictures += len(prediction)
-
-    def compute(self) -> Tensor:
-        """The mean, float32; nan of no pictures."""
-        return (self.total / self.pictures).float()
+    def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean difference of each picture, and 1."""
+        means = ciede2000(prediction, target).double().mean((1, 2))
+        return means, torch.ones_like(means)

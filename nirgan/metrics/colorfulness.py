@@ -1,12 +1,10 @@
 """How much color there is in pictures: Hasler and Suesstrunk 2003."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from nirgan.metrics.functional import check_pictures
+from nirgan.metrics.per_image import PerImageMetric
 
 
 def colorfulness(pictures: Tensor) -> Tensor:
@@ -29,7 +27,7 @@ def colorfulness(pictures: Tensor) -> Tensor:
     return (torch.hypot(*spread) + 0.3 * torch.hypot(*centre)).float()
 
 
-class ColorfulnessRatio(Metric):
+class ColorfulnessRatio(PerImageMetric):
     """Colorfulness of predicted pictures over that of the true ones, both means over pictures.
 
     1 is as colorful as the truth, 0 is grey.
@@ -46,25 +44,14 @@ class ColorfulnessRatio(Metric):
         tensor(0.5000)
     """
 
-    is_differentiable = False
-    higher_is_better = None
-    full_state_update = False
     plot_lower_bound = 0.0
 
-    predicted: Tensor
-    true: Tensor
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for name in ("predicted", "true"):
-            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add pictures, both B x 3 x H x W in [0, 1]."""
+    def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Colorfulness of each predicted and of each true picture."""
         check_pictures(prediction, target)
-        self.predicted += colorfulness(prediction).double().sum()
-        self.true += colorfulness(target).double().sum()
+        return colorfulness(prediction), colorfulness(target)
 
-    def compute(self) -> Tensor:
-        """The ratio, float32; nan where the true pictures are grey."""
-        return torch.where(self.true > 0, self.predicted / self.true, torch.nan).float()
+    @staticmethod
+    def of_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
+        """The ratio; nan where the true pictures are grey."""
+        return torch.where(denominator > 0, numerator / denominator, torch.nan)

@@ -162,7 +162,7 @@ def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
     metric = content.get("metric")
     if not isinstance(metric, dict) or "name" not in metric:
         raise _RefusedError("metric: expected {name: val/angular_error, goal: minimize}")
-    goal = metric.get("goal", "minimize")
+    goal = metric.get("goal", _goal(str(metric["name"])))
     if goal not in ("minimize", "maximize"):
         raise _RefusedError(f"metric.goal: expected minimize or maximize, got {goal}")
     cap = content.get("run_cap")
@@ -178,6 +178,14 @@ def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
         run_cap=cap,
         command=_fit_arguments(content.get("command")),
     )
+
+
+def _goal(metric: str) -> str:
+    """Which way a logged metric is better; losses, and what neither way is, are minimized."""
+    from nirgan.metrics import METRICS  # noqa: PLC0415 (help comes at once)
+
+    reported = METRICS.get(metric.partition("/")[2])
+    return "maximize" if reported and reported.metric.higher_is_better else "minimize"
 
 
 def _fit_arguments(command: Any) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
+from nirgan.metrics import METRICS
 
 pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`
 
 METHODS = ["NIR copied to grey", "mean colour", "NIR to RGB table", "flat", "triplet"]
+RATIOS = [name for name in METRICS if name != "undefined_pixels"]
 RUNS = 3 * 3 + 2 * (2 + 2)
 """Three baselines on three splits; two methods with two seeds on one, and with one on two folds."""
 
@@ -89,18 +91,21 @@ def test_differences_are_those_of_the_rows_and_have_an_interval_over_scenes(resu
     for one in results["tables"]:
         rows = {row["method"]: row for row in one["rows"]}
         (comparison,) = one["comparisons"]
-        assert comparison["value"] == pytest.approx(
-            rows["triplet"]["angular_error"] - rows["flat"]["angular_error"], abs=1e-6
-        )
-        assert comparison["scenes"] == one["scenes"]
-        if one["protocol"] == "within-images":  # of ten scenes; the two folds have four
-            assert comparison["low"] < comparison["value"] < comparison["high"]
+        assert list(comparison["differences"]) == RATIOS
+        for name, between in comparison["differences"].items():
+            assert between["value"] == pytest.approx(
+                rows["triplet"][name] - rows["flat"][name], abs=1e-6
+            )
+            assert between["scenes"] == one["scenes"]
+            if one["protocol"] == "within-images":  # of ten scenes; the two folds have four
+                assert between["low"] < between["value"] < between["high"]
         grey = rows["NIR copied to grey"]
         assert grey["against_grey"] is None
         for name in METHODS[1:]:
-            assert rows[name]["against_grey"]["value"] == pytest.approx(
-                rows[name]["angular_error"] - grey["angular_error"], abs=1e-6
-            )
+            for metric in RATIOS:
+                assert rows[name]["against_grey"][metric]["value"] == pytest.approx(
+                    rows[name][metric] - grey[metric], abs=1e-6
+                )
 
 
 def test_the_budget_of_all_categories_is_one_of_each(results):
@@ -283,7 +288,8 @@ def test_a_method_that_equals_another_is_no_accident(tmp_path, capsys):
     assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     mine = table(results, "within-images")["rows"][-1]
-    assert mine["against_grey"] == {"value": 0, "low": 0, "high": 0, "scenes": 10}
+    same = {"value": 0, "low": 0, "high": 0, "scenes": 10}
+    assert mine["against_grey"] == dict.fromkeys(RATIOS, same)
 
 
 def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):

@@ -1,16 +1,24 @@
 """Finished benchmarks side by side, and the overview in the README."""
 
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
 
-from nirgan.benchmark import tables
+from nirgan.benchmark import collect, tables
 from nirgan.benchmark.report import BEGIN, END
+from nirgan.benchmark.runner import load_result
+from nirgan.benchmark.suite import GREY_ROW
 from nirgan.cli.main import main
+from nirgan.evaluation import markdown
+from nirgan.evaluation.evaluate import aggregate
+from nirgan.metrics import METRICS
+from nirgan.utils.atomic_write import write_json
 
 pytestmark = pytest.mark.xdist_group("benchmark")
 
@@ -105,15 +113,51 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
     assert copy.read_text() == (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("folder", [TABLE1, TABLE1.parent / "ablation"], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "folder", [TABLE1, *(TABLE1.parent / n for n in ("ablation", "folds"))], ids=lambda f: f.name
+)
 def test_the_committed_tables_are_those_of_the_committed_results(folder):
     results = json.loads((folder / "results.json").read_text())
-    assert (folder / "table.md").read_text() == tables.markdown(results)
+    assert (folder / "table.md").read_text() == markdown.page(tables.blocks({"": results}))
     assert (folder / "table.csv").read_text() == tables.as_csv(results)
 
 
+@pytest.mark.parametrize("name", ["table1", "folds"])
+def test_a_benchmark_of_a_former_version_goes_on_with_the_same_figures(name, tmp_path):
+    """Its pictures have no sums, and those of the first lack half of the metrics."""
+    results = json.loads((ROOT / f"results/{name}/results.json").read_text())
+    one = results["tables"][-1]
+    found = {}
+    for number, run in enumerate(results["runs"]):
+        if (run["category"], run["protocol"]) == (one["category"], one["protocol"]):
+            assert not any("sums" in image for image in run["images"])
+            write_json(tmp_path / f"runs/{number}/result.json", run)
+            loaded = load_result(tmp_path, SimpleNamespace(key=str(number)))
+            found.setdefault(run["method"], []).append(loaded)
+    for row in one["rows"]:
+        again = collect._row(found[row["method"]])
+        seeds = again.pop("angular_error_of_seeds")
+        assert seeds == pytest.approx(row["angular_error_of_seeds"], rel=1e-12)
+        assert again.keys() == row.keys() & METRICS.keys()
+        assert again == pytest.approx({key: row[key] for key in again}, rel=1e-12)
+        if row["against_grey"]:
+            differences = collect._differences(found, row["method"], GREY_ROW)
+            assert differences["angular_error"] == pytest.approx(row["against_grey"], rel=1e-9)
+
+
+def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
+    old = {"angles": math.nan, "pixels": 4, "undefined": 0, "psnr": math.nan, "ssim": 0.5}
+    new = {"sums": {"angular_error": (math.nan, 4), "psnr": (math.nan, 1)}}
+    write_json(tmp_path / "runs/x/result.json", {"images": [old, new]})
+    for image in load_result(tmp_path, SimpleNamespace(key="x"))["images"]:
+        row = aggregate([image["sums"]])
+        assert math.isnan(row["angular_error"])
+        assert math.isnan(row["psnr"])
+        assert row.get("ssim", 0.5) == 0.5
+
+
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold():
-    known = figures(tables.markdown(json.loads((TABLE1 / "results.json").read_text())))
+    known = figures((TABLE1 / "table.md").read_text())
     quoted = figures((TABLE1 / "README.md").read_text())
     assert len(quoted) > 20
     assert quoted <= known

@@ -2,51 +2,86 @@ import numpy as np
 import pytest
 
 from nirgan.evaluation import statistics
-from nirgan.evaluation.statistics import by_scene, difference
+from nirgan.evaluation.statistics import Interval, difference, differences
+from nirgan.metrics import METRICS
 
 
-def scenes(errors, pixels):
-    return {str(i): (e * p, p) for i, (e, p) in enumerate(zip(errors, pixels, strict=True))}
+def sums(errors, pixels):
+    return np.array([np.multiply(errors, pixels), pixels], float)
+
+
+def against(first, second, seed=0):
+    return difference(np.concatenate([first, second]), seed)
+
+
+def image(scene, **pairs):
+    return {"scene": scene, "sums": {name: (*pair,) for name, pair in pairs.items()}}
 
 
 def test_pictures_of_a_scene_and_seeds_of_a_method_are_summed():
-    images = [
-        {"scene": "a", "angles": 2.0, "pixels": 1},
-        {"scene": "b", "angles": 3.0, "pixels": 2},
-        {"scene": "a", "angles": 4.0, "pixels": 5},
+    first = [
+        image("a", angular_error=(2, 1), ssim=(0.9, 1)),
+        image("b", angular_error=(3, 2), ssim=(0.6, 1)),
+        image("a", angular_error=(4, 5), ssim=(0.3, 1)),
     ]
-    assert by_scene(images) == {"a": (6.0, 6), "b": (3.0, 2)}
+    second = [image(scene, angular_error=(1, 1), ssim=(0.5, 1)) for scene in "ba"]
+    found = differences(first, second)
+    assert list(found) == ["angular_error", "ssim"]
+    assert found["angular_error"] == Interval(pytest.approx(9 / 8 - 1), None, None, 2)
+    assert found["ssim"].value == pytest.approx(0.6 - 0.5)
+
+
+def test_a_metric_that_is_no_ratio_or_that_one_method_lacks_has_no_against():
+    first = [image("a", psnr=(20, 1), undefined_pixels=(3, 0), ssim=(1, 1))]
+    second = [image("a", psnr=(30, 1), undefined_pixels=(1, 0))]
+    assert differences(first, second) == {"psnr": Interval(-10, None, None, 1)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "better"),
+    [
+        ("angular_error", -2, -1, 1),
+        ("angular_error", 1, 2, -1),
+        ("angular_error", -1, 1, 0),
+        ("ssim", 0.1, 0.2, 1),
+        ("ssim", -0.2, -0.1, -1),
+        ("colorfulness", 0.1, 0.2, 0),  # neither way is better
+        ("ssim", None, None, 0),
+    ],
+)
+def test_which_is_better_is_the_metrics_direction(metric, low, high, better):
+    assert Interval(0, low, high, 9).better(metric) == better
+    assert METRICS["ssim"].metric.higher_is_better
 
 
 def test_the_value_is_the_difference_of_the_pooled_errors():
-    first = scenes([1, 3, 5, 2], [10, 10, 20, 40])
-    second = scenes([2, 2, 2, 2], [10, 10, 20, 40])
-    assert difference(first, second).value == pytest.approx(220 / 80 - 2)
+    first = sums([1, 3, 5, 2], [10, 10, 20, 40])
+    second = sums([2, 2, 2, 2], [10, 10, 20, 40])
+    assert against(first, second).value == pytest.approx(220 / 80 - 2)
     # Several seeds of one method on the same scenes count as one.
-    thrice = {name: (3 * a, 3 * p) for name, (a, p) in first.items()}
-    assert difference(thrice, second) == difference(first, second)
+    assert against(3 * first, second) == against(first, second)
 
 
 def test_a_constant_difference_is_certain_and_four_scenes_are_too_few():
     errors, pixels = np.array([1.0, 5, 3, 8, 2]), [10, 30, 20, 40, 10]
-    same = difference(scenes(errors + 1, pixels), scenes(errors, pixels))
+    same = against(sums(errors + 1, pixels), sums(errors, pixels))
     assert (same.value, same.low, same.high) == pytest.approx((1, 1, 1))
-    few = difference(scenes([1, 2, 3, 4], [1] * 4), scenes([2, 2, 2, 2], [1] * 4))
+    few = against(sums([1, 2, 3, 4], [1] * 4), sums([2, 2, 2, 2], [1] * 4))
     assert few.value == pytest.approx(0.5)
     assert (few.low, few.high) == (None, None)
 
 
 def test_equal_methods_do_not_differ_and_diverged_ones_cannot_be_compared():
     errors, pixels = [1.0, 5, 3, 8, 2, 4], [10, 30, 20, 40, 10, 10]
-    alike = difference(scenes(errors, pixels), scenes(errors, pixels))
+    alike = against(sums(errors, pixels), sums(errors, pixels))
     assert (alike.value, alike.low, alike.high) == (0, 0, 0)
-    nothing = difference(scenes(errors, [0] * 6), scenes(errors, pixels))
+    nothing = against(sums(errors, [0] * 6), sums(errors, pixels))
     assert (nothing.low, nothing.high) == (None, None)
 
 
 def test_different_scenes_are_no_pair():
     with pytest.raises(ValueError, match="different scenes"):
-        difference(scenes([1, 2, 3], [1, 1, 1]), {"x": (1.0, 1)})
+        differences([image("a", psnr=(1, 1))], [image("b", psnr=(1, 1))])
 
 
 @pytest.mark.parametrize(("skewed", "count"), [(False, 20), (True, 20), (False, 5)])
@@ -59,7 +94,7 @@ def test_the_interval_covers_the_truth_at_its_rate(skewed, count, monkeypatch):
         pixels = random.integers(200_000, 600_000, count).astype(float)
         hard = random.gamma(4, 1.5, count) if skewed else random.normal(6, 1, count)
         effect = random.normal(-0.5, 1, count) * (hard / 6 if skewed else 1)
-        found = difference(scenes(hard + effect, pixels), scenes(hard, pixels), seed=trial)
+        found = against(sums(hard + effect, pixels), sums(hard, pixels), seed=trial)
         covered += found.low <= -0.5 <= found.high
         middle, third = (found.low + found.high) / 2, (found.high - found.low) / 6
         narrow += middle - third <= -0.5 <= middle + third
@@ -80,7 +115,7 @@ def test_why_this_interval_and_five_scenes(monkeypatch):
         low, high = np.quantile(draws @ (effect * pixels) / (draws @ pixels), [0.025, 0.975])
         percentile += low <= -0.5 <= high
         found, few = (
-            difference(scenes((hard + effect)[:n], pixels[:n]), scenes(hard[:n], pixels[:n]), trial)
+            against(sums((hard + effect)[:n], pixels[:n]), sums(hard[:n], pixels[:n]), trial)
             for n in (20, 4)
         )
         ours += found.low <= -0.5 <= found.high

@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import DataLoader
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 
-from nirgan.evaluation.evaluate import COLUMNS
+from nirgan.metrics import METRICS
 from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.tasks import base
 from nirgan.tasks.base import ColorizationTask
@@ -30,7 +30,7 @@ def test_metrics_do_not_depend_on_the_precision_of_training(loop):
         run = getattr(trainer(precision=precision), loop)
         results.append(run(ColorizationTask(GreyCopy()), DataLoader(batches(), batch_size=None))[0])
     prefix = {"validate": "val", "test": "test"}[loop]
-    assert set(results[0]) == {f"{prefix}/{name}" for name in COLUMNS}
+    assert set(results[0]) == {f"{prefix}/{name}" for name in METRICS}
     assert results[1] == pytest.approx(results[0], rel=1e-5)
 
 

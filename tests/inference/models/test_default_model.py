@@ -8,7 +8,7 @@ from conftest import ROOT
 from torch.nn.functional import avg_pool2d, interpolate
 
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.evaluation.evaluate import COLUMNS
+from nirgan.metrics import METRICS
 from nirgan.metrics.functional import angular_error
 
 WEIGHTS = ROOT / "nirgan/inference/weights/default"
@@ -50,27 +50,25 @@ def test_it_needs_no_weights_of_others(monkeypatch):
 
 
 def test_the_card_says_what_was_measured():
-    columns = [c for n, c in COLUMNS.items() if n not in ("angular_error", "undefined_pixels")]
-    names = [n for n in COLUMNS if n not in ("angular_error", "undefined_pixels")]
+    told = {n: m for n, m in METRICS.items() if n not in ("angular_error", "undefined_pixels")}
     rows = list(table(WEIGHTS / "README.md", "scenes"))
     assert [row[0] for row in rows[::2]] == list(MEASURED["rows"])
     for part, pictures, what, *figures in rows:
         row = MEASURED["rows"][part]["model" if what == "model" else GREY]
-        expected = [f"{row[n]:.{digits}f}" for n, (_, digits) in zip(names, columns, strict=True)]
-        assert figures == expected
+        assert figures == [metric.text(row[name]) for name, metric in told.items()]
         assert int(pictures) == MEASURED["pictures"][part]
 
 
 def test_the_results_say_what_was_measured():
     rows = {row[0]: row[1:] for row in table(RESULTS / "README.md", "fold 0, 46 pictures")}
     model, grey = (MEASURED["rows"]["all"][m] for m in ("model", GREY))
-    for name, (heading, digits) in COLUMNS.items():
-        if heading in rows:
-            told = [f"{row[name]:.{digits}f}" for row in (model, grey)]
+    for name, metric in METRICS.items():
+        if metric.heading in rows:
+            told = [metric.text(row[name]) for row in (model, grey)]
             former = json.loads((RESULTS / "former.json").read_text())["rows"]["all"]["model"]
-            now, of_grey, _, before = rows.pop(heading)
+            now, of_grey, _, before = rows.pop(metric.heading)
             assert [now, of_grey] == told
-            assert float(before) == pytest.approx(former[name], abs=0.51 * 10**-digits)
+            assert float(before) == pytest.approx(former[name], abs=0.51 * 10**-metric.digits)
     assert rows == {}
     text = " ".join((RESULTS / "README.md").read_text().split())
     the_map, *_ = MEASURED["uncertainty"].values()

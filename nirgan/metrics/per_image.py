@@ -1,0 +1,94 @@
+"""Metrics that score each picture, so that log, tables and intervals add up the same scores."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class PerImageMetric(Metric):
+    """The ratio of two sums over pictures.
+
+    A mean of pictures has 1 in the denominator, a mean of pixels their number. A metric of this
+    kind says in `score` what each picture adds to the sums.
+
+    Args:
+        kwargs: Of `torchmetrics.Metric`.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+
+    numerator: Tensor
+    denominator: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in ("numerator", "denominator"):
+            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What pictures, both B x 3 x H x W in [0, 1], add to the sums: two times B numbers."""
+        raise NotImplementedError(f"{type(self).__name__} has no score(prediction, target)")
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Add pictures.
+
+        Args:
+            prediction: B x 3 x H x W in [0, 1].
+            target: The same.
+
+        Raises:
+            ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
+        """
+        numerator, denominator = self.score(prediction, target)
+        self.numerator += numerator.double().sum()
+        self.denominator += denominator.double().sum()
+
+    def compute(self) -> Tensor:
+        """The figure, float32; nan where nothing counts."""
+        return self.of_sums(self.numerator, self.denominator).float()
+
+    @staticmethod
+    def of_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
+        """The figure that two sums give."""
+        return numerator / denominator
+
+
+class MeanOfImages(PerImageMetric):
+    """Mean over pictures of what any other metric says of each.
+
+    Args:
+        metric: Takes prediction and target and gives a number for each picture, or one for all:
+            then it is asked about one at a time.
+        kwargs: Of `torchmetrics.Metric`.
+
+    Example:
+        >>> import torch
+        >>> from torchmetrics import MeanSquaredError
+        >>> metric = MeanOfImages(MeanSquaredError())
+        >>> metric.update(torch.tensor([0.0, 0.5]).expand(3, 1, 2).mT[None], torch.ones(1, 3, 2, 1))
+        >>> metric.compute()
+        tensor(0.6250)
+    """
+
+    def __init__(self, metric: Callable[[Tensor, Tensor], Tensor], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metric = metric
+
+    def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What the metric says, and ones."""
+        pair = prediction.contiguous(), target.contiguous()  # some look at no other layout
+        values = self._asked(*pair)
+        if values.numel() != len(prediction):
+            singles = zip(*(x[:, None] for x in pair), strict=True)
+            values = torch.stack([self._asked(*single) for single in singles])
+        return values.flatten(), torch.ones(len(prediction), device=prediction.device)
+
+    def _asked(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value = self.metric(prediction, target)
+        if isinstance(self.metric, Metric):
+            self.metric.reset()
+        return value
