@@ -1,35 +1,20 @@
 """One file into pixels, whatever somebody has put into it.
 
-A format is known by its first bytes, never by its name. Each decoder reads the structure of a file
-itself, before a library sees it, and hands the library that alone which makes pixels: thus no size
-is believed before it is checked, no missing part is filled up with grey, and no complaint of a C
-library is printed.
+A format is known by its first bytes, never by its name. Libraries make the pixels; what they do not
+look at is looked at first: how large a picture is, and whether all of it is there.
 """
 
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
-from nirgan.data.decoding.metadata import metadata
 from nirgan.data.decoding.picture import Decoded, Room, Unusable
 from nirgan.errors import NirganError, named
 
-Decoder = Callable[[bytes, Room, int | None], Decoded]
-
-
-def _channel_of(decoder: Callable[[bytes, Room], Decoded]) -> Decoder:
-    def decode(data: bytes, room: Room, band: int | None) -> Decoded:
-        decoded = decoder(data, room)
-        return decoded if band is None else decoded.channel(band)
-
-    return decode
-
-
-DECODERS: dict[bytes, Decoder] = {
-    b"\x89PNG\r\n\x1a\n": _channel_of(png.decode),
-    b"\xff\xd8\xff": _channel_of(jpeg.decode),
+DECODERS: dict[bytes, Callable[[bytes, Room, int | None], Decoded]] = {
+    png.SIGNATURE: png.decode,
+    b"\xff\xd8\xff": jpeg.decode,
     b"II\x2a\x00": tiff.decode,
     b"MM\x00\x2a": tiff.decode,
     b"II\x2b\x00": tiff.decode,
@@ -68,7 +53,7 @@ def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return replace(decoder(data, room, band), metadata=metadata(data))
+        return decoder(data, room, band)
     except Unusable as error:
         raise NirganError(f"{named(path)}: {error}") from error
     except MemoryError as error:

@@ -6,6 +6,8 @@ blocks are expanded one by one.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from typing import cast
@@ -13,12 +15,12 @@ from typing import cast
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from nirgan.data.decoding.ifd import directory
+from nirgan.data.decoding.metadata import metadata
 from nirgan.data.decoding.picture import Decoded, Pixels, Room, Unusable
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs is an error here
 
-KIND, ORIENTATION, PHOTOMETRIC, COLOURS, INNER, RAW_CAMERA = 254, 274, 262, 320, 330, 50706
+ORIENTATION, PHOTOMETRIC, INNER, RAW_CAMERA = 274, 262, 330, 50706
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 REFUSED = {
     4: "a mask",
@@ -52,14 +54,14 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
         Unusable: It is damaged, too large, of several pages or of channels that are no picture, and
             no band is chosen.
     """
-    numbers = _pages(data)
-    if band is None and len(numbers) > 1:
-        raise Unusable(f"a TIFF of several pages, expected one picture; {room.band_advice}")
     try:
         # Without what it does about formats that are no more than TIFFs here.
         with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
-            pages = [cast(TiffPage, file.pages[number]) for number in numbers]
-            return _decoded(data, *_chosen(pages, band), room)
+            pages = _pages(file, data)
+            if band is None and len(pages) > 1:
+                raise Unusable(f"a TIFF of several pages, expected one picture; {room.band_advice}")
+            decoded = _decoded(data, *_chosen(pages, band), room)
+        return replace(decoded, metadata=metadata(data))
     except (Unusable, MemoryError):
         raise
     except Exception as error:  # a damaged tag raises anything
@@ -67,27 +69,21 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
         raise Unusable(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
 
 
-def _pages(data: bytes) -> list[int]:
-    """Which directories hold pictures, and no smaller copy or mask of one."""
-    place, places, pictures = 0, set[int](), list[int]()
-    while place not in places:
-        page = directory(data, place)
-        places.add(place)
-        kind = page.tags[KIND].one() if KIND in page.tags else 0
-        if len(places) == 1 and (
-            (kind & 1 and (page.next or INNER in page.tags))
-            or RAW_CAMERA in page.tags
-            or data[8:10] == b"CR"
-        ):
-            raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
-        if not kind & 0b101 or len(places) == 1:
-            pictures.append(len(places) - 1)
-        place = page.next
-        if not place:
-            return pictures
-        if len(places) == MOST_PAGES:
-            break
-    raise Unusable("a damaged TIFF: its directories form a loop, or are without end")
+def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
+    """The pages that are pictures, and no smaller copy or mask of one."""
+    pages: list[TiffPage] = []
+    for page in map(partial(cast, TiffPage), file.pages):
+        if len(pages) == MOST_PAGES or any(page.offset == other.offset for other in pages):
+            raise Unusable("a damaged TIFF: its directories form a loop, or are without end")
+        pages.append(page)
+    after = file.pages.next_page_offset or 0
+    if any(data[after : after + file.tiff.offsetsize]):  # tags are missing or moved, as a rule
+        raise Unusable("a TIFF that is cut off: a directory lies beyond its end")
+    first, *others = pages
+    raw = first.is_reduced and (INNER in first.tags or others)
+    if raw or RAW_CAMERA in first.tags or data[8:10] == b"CR":
+        raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
+    return [first, *(page for page in others if not (page.is_reduced or page.is_mask))]
 
 
 def _chosen(pages: Sequence[TiffPage], band: int | None) -> tuple[TiffPage, int | None]:
@@ -141,7 +137,7 @@ def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Dec
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
             colours = np.ascontiguousarray(looked_up[..., 0])
     return Decoded(colours, opacity, lossy=page.compression in LOSSY).turned(
-        turn if isinstance(turn, int) else 1
+        int(turn) if isinstance(turn, int) else 1
     )
 
 
