@@ -38,7 +38,7 @@ OTHERS = {
 
 
 def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
-    """Decode a picture.
+    """Decode a picture, upright.
 
     Args:
         path: A PNG, JPEG or TIFF file.
@@ -53,7 +53,7 @@ def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return decoder(data, room, band)
+        return decoder(data, room, band).upright()
     except Unusable as error:
         raise NirganError(f"{named(path)}: {error}") from error
     except MemoryError as error:
@@ -77,7 +77,8 @@ def _read(path: Path, room: Room) -> bytes:
                     f"{size / 1e6:.0f} MB, more than {room.megapixels:g} megapixels take; "
                     f"{room.advice}"
                 )
-            return head + file.read(int(room.most_bytes))
+            file.seek(0)
+            return file.read(size)
     except OSError as error:
         raise Unusable(f"cannot be read ({error.strerror or error})") from error
     except ValueError as error:  # a zero byte in a name

@@ -55,8 +55,7 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise Unusable(f"not a readable JPEG ({error})") from error
-    said = _metadata(segments)
-    return Decoded(pixels, lossy=True, metadata=said).channel(band).turned(said.orientation)
+    return Decoded(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -58,20 +58,18 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as its camera wrote it, upright.
+    """A picture as its camera wrote it.
 
     Attributes:
         pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
-        turned_by: EXIF's orientation of the file; 1 where it was upright.
         metadata: What else its file says.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
-    turned_by: int = 1
     metadata: Metadata = field(default_factory=Metadata)
 
     def channel(self, band: int | None) -> "Decoded":
@@ -94,17 +92,11 @@ class Decoded:
             return replace(self, pixels=self.alpha, alpha=None)
         return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
 
-    def turned(self, orientation: int) -> "Decoded":
-        """The same picture, upright.
-
-        Args:
-            orientation: As EXIF has it, 1 to 8; others mean nothing and change nothing.
-        """
-        if not 2 <= orientation <= 8:
-            return self
-        alpha = None if self.alpha is None else _turned(self.alpha, orientation)
-        pixels = _turned(self.pixels, orientation)
-        return replace(self, pixels=pixels, alpha=alpha, turned_by=orientation)
+    def upright(self) -> "Decoded":
+        """The same picture as its camera was held."""
+        turn = self.metadata.orientation
+        alpha = None if self.alpha is None else _turned(self.alpha, turn)
+        return replace(self, pixels=_turned(self.pixels, turn), alpha=alpha)
 
 
 @dataclass(frozen=True)

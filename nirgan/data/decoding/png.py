@@ -51,8 +51,7 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(pixels[..., -1])
         pixels = np.ascontiguousarray(pixels[..., 0 if pixels.shape[2] == 2 else slice(3)])
-    said = _metadata(beside)
-    return Decoded(pixels, alpha, metadata=said).channel(band).turned(said.orientation)
+    return Decoded(pixels, alpha, metadata=_metadata(beside)).channel(band)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from itertools import islice
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -60,13 +61,27 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
             pages = _pages(file, data)
             if band is None and len(pages) > 1:
                 raise Unusable(f"a TIFF of several pages, expected one picture; {room.band_advice}")
-            decoded = _decoded(data, *_chosen(pages, band), room)
-        return replace(decoded, metadata=metadata(data))
+            page, channel = _chosen(pages, band)
+            decoded = _decoded(data, page, channel, room)
+            turn = page.tags.valueof(ORIENTATION)
+        turn = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+        return replace(decoded, metadata=replace(metadata(data), orientation=int(turn)))
     except (Unusable, MemoryError):
         raise
     except Exception as error:  # a damaged tag raises anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Unusable(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
+
+
+def tags_of(path: Path) -> set[int]:
+    """Numbers of the tags of a TIFF's first page; none if it is no TIFF, or damaged."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for somebody to write into it
+            return set()
+        with TiffFile(path) as file:
+            return {tag.code for tag in file.pages.first.tags}
+    except Exception:  # a damaged tag raises anything
+        return set()
 
 
 def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
@@ -122,7 +137,6 @@ def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Dec
                 f"{samples} channels, expected 1 or 3, and alpha at most; {room.band_advice}"
             )
     pixels = _read(data, page, first if alpha is None else [*first, alpha])
-    turn = page.tags.valueof(ORIENTATION, 1)
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
     colours = pixels[..., : len(first)]
     if len(first) == 1:
@@ -136,9 +150,7 @@ def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Dec
             colours = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
             colours = np.ascontiguousarray(looked_up[..., 0])
-    return Decoded(colours, opacity, lossy=page.compression in LOSSY).turned(
-        int(turn) if isinstance(turn, int) else 1
-    )
+    return Decoded(colours, opacity, lossy=page.compression in LOSSY)
 
 
 def _check(data: bytes, page: TiffPage, room: Room) -> None:

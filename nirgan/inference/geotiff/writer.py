@@ -16,7 +16,6 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, named
 from nirgan.inference.geotiff.block_buffer import Blocks
 from nirgan.inference.geotiff.reader import Source, explained
-from nirgan.inference.geotiff.tags import TILE_WIDTH, tags_of
 from nirgan.inference.tiling import Window
 
 KEPT = {"DEFLATE", "LZW", "ZSTD"}
@@ -45,7 +44,7 @@ class Layout:
     def of(cls, source: Source) -> "Layout":
         """The layout of a source, as far as colours can have it."""
         high, wide = source.dataset.block_shapes[source.band - 1]
-        if TILE_WIDTH in tags_of(source.path):
+        if wide != source.width or high > source.height:  # no strip is
             options = {"tiled": True, "blockysize": high, "blockxsize": wide}
         else:
             options = {"blockysize": max(1, min(high, STRIP // source.width))}

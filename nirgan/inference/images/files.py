@@ -76,7 +76,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
-    turned = decoded.turned_by != 1
+    turned = decoded.metadata.orientation != 1
     return NirPicture(pixels, decoded.alpha, turned, remark(levels), decoded.metadata)
 
 

@@ -1,13 +1,14 @@
 """What a camera wrote beside its pixels stands beside the mark of synthetic colors, in any form."""
 
 import struct
+import tracemalloc
 from io import BytesIO
 
 import numpy as np
 import pytest
 import tifffile
 import torch
-from picture_files import directory
+from picture_files import chunk, directory, in_time, saved, tiff
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -190,6 +191,31 @@ def test_a_picture_is_not_the_worse_for_damaged_metadata(tmp_path, what, tags):
     )
     assert said(tmp_path / "b.jpg")["tags"][305] == TITLE
     assert said(tmp_path / "b.jpg")["profile"] is None
+
+
+def hostile(form):
+    """A picture of 2 MB: each of 4000 tags holds all of it."""
+    sound = saved(BAND, form)
+    overlapping = b"".join(struct.pack("<HHII", n, 7, 2**21, 0) for n in range(1000, 5000))
+    if form == "TIFF":
+        sound = tiff({})
+        (place,) = struct.unpack_from("<I", sound, 4)
+        own = sound[place + 2 : -4]
+        count = struct.pack("<H", len(own) // 12 + 4000)
+        return (sound[:place] + count + own + overlapping).ljust(2**21 + 4, b"\0")
+    tags = struct.pack("<2sHIH", b"II", 42, 8, 4000) + overlapping
+    return sound[:33] + chunk(b"eXIf", tags.ljust(2**21, b"\0")) + sound[33:]
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_metadata_fill_no_memory(tmp_path, form):
+    (tmp_path / "a").write_bytes(hostile(form))
+    tracemalloc.start()
+    with in_time():
+        read(tmp_path / "a")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**26
 
 
 @pytest.mark.parametrize(
