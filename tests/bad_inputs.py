@@ -218,15 +218,8 @@ def _damaged_pngs():
         png((12, 3), 8, 0, rows_of(BAND) * 999),
         NirPicture(BAND[:3]),
     )
-    wide = np.dstack([WIDE] * 3)
-    data = png((12, 3), 16, 2, rows_of(wide) * 999)
-    yield "more wide rows than it says.png", data, NirPicture(WIDE[:3])
-    yield "wide rows missing.png", png((12, 9), 16, 2, rows_of(wide[:4])), "Not enough image data"
-    yield "no wide stream.png", png((12, 9), 16, 2, b"", packed=b"nothing"), "a damaged PNG"
     data = png((12, 9), 8, 0, b"".join(b"\x63" + row.tobytes() for row in BAND))
     yield "unknown filter.png", data, "a damaged PNG"
-    data = png((12, 9), 16, 2, b"".join(b"\x63" + row.tobytes() for row in wide))
-    yield "unknown wide filter.png", data, "a damaged PNG"
     yield "no pixels.png", sound[:33] + sound[-12:], "no pixels"
     yield "no header.png", sound[:8] + sound[33:], "does not begin with a header"
     yield "no palette.png", png((12, 9), 8, 3, rows_of(BAND % 4)), "a damaged PNG"
@@ -281,7 +274,6 @@ def _sizes():
     most = 2**31 - 1
     larger = "megapixels, more than 100; --largest allows more"
     yield "huge header.png", png((most, most), 8, 0, b"\0"), larger
-    yield "huge wide header.png", png((most, most), 16, 6, b"\0"), larger
     yield "huge header.jpg", changed(jpeg, frame, b"\xff" * 4), larger
     yield "huge header.tif", tiff({256: [2**32 - 1], 257: [2**32 - 1]}), larger
     bomb = zlib.compressobj(9)
