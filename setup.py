@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 
 class WithConfigurations(build_py):
-    """Builds the package with conf/ and sweeps/ in it, for `nirgan.utils.paths.shipped`."""
+    """Builds the package with conf/ and sweeps/ in it, for `nirgan.utils.paths.resolve_shipped`."""
 
     def run(self) -> None:
         """Build; an editable installation finds the folders where they are."""

@@ -25,7 +25,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation import markdown
-from nirgan.evaluation.evaluate import COLUMNS, Judgement, judge_picture, pool
+from nirgan.evaluation.evaluate import COLUMNS, ImageScore, aggregate, score_image
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import write
@@ -33,7 +33,7 @@ from nirgan.inference.models.pretrained import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
 from nirgan.utils.atomic_write import write_json, write_text
-from nirgan.utils.image_grid import panel
+from nirgan.utils.image_grid import image_grid
 
 BLOCK = 16
 GAMMAS = (0.8, 1.25)
@@ -50,7 +50,7 @@ TEMPLATE = Path(__file__).with_name("card.md")
 
 
 def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
-    """Name, NIR (H x W) and colours (3 x H x W) in [0, 1] of every picture of a fold."""
+    """Name, NIR (H x W) and colors (3 x H x W) in [0, 1] of every picture of a fold."""
     data = PatchDataModule(Epfl(), protocol="across-scenes", fold=fold)
     data.prepare_data()
     data.setup()
@@ -64,8 +64,8 @@ def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
 
 def moved(colorizer: Colorizer, nir: Tensor, output: Tensor) -> Tensor:
     """Mean angle by which colors move with mirrors and exposure, H x W in degrees."""
-    others = [colorizer.band(nir.flip(axes)[None])[0].flip(axes) for axes in MIRRORS]
-    others += [colorizer.band(nir[None] ** gamma)[0] for gamma in GAMMAS]
+    others = [colorizer.colorize_bands(nir.flip(axes)[None])[0].flip(axes) for axes in MIRRORS]
+    others += [colorizer.colorize_bands(nir[None] ** gamma)[0] for gamma in GAMMAS]
     return angular_error(torch.stack(others), output.expand(len(others), -1, -1, -1))[0].mean(0)
 
 
@@ -77,12 +77,12 @@ def foretold(degrees: Tensor, truth: Tensor, output: Tensor) -> tuple[float, flo
     return (float(spearmanr(*maps).statistic), float(degrees.mean()), float(angle.mean()))
 
 
-def rows(judged: dict[str, list[Judgement]]) -> dict[str, dict[str, dict[str, float]]]:
-    """What `pool` says of all pictures and of every category, by method."""
+def rows(judged: dict[str, list[ImageScore]]) -> dict[str, dict[str, dict[str, float]]]:
+    """What `aggregate` says of all pictures and of every category, by method."""
     categories = sorted({j.name.partition("/")[0] for j in next(iter(judged.values()))})
     return {
         part: {
-            method: pool([j for j in all_ if part in ("all", j.name.partition("/")[0])])
+            method: aggregate([j for j in all_ if part in ("all", j.name.partition("/")[0])])
             for method, all_ in judged.items()
         }
         for part in ["all", *categories]
@@ -112,15 +112,15 @@ def within_and_between(told: list[tuple[float, float, float]]) -> dict[str, floa
 
 def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     """Judge every picture of a fold; write a comparison of one of each category."""
-    judged: dict[str, list[Judgement]] = {GREY: [], "model": []}
+    judged: dict[str, list[ImageScore]] = {GREY: [], "model": []}
     by_map, by_color, by_moves = [], [], []
     shown: dict[str, list[Tensor]] = {}
     everything: list[list[Tensor]] = []
     for name, nir, truth in pictures(fold):
-        (output,) = colorizer.band(nir[None])
+        (output,) = colorizer.colorize_bands(nir[None])
         (degrees,) = expected_error(output[None])
-        judged["model"].append(judge_picture(name, output, truth))
-        judged[GREY].append(judge_picture(name, nir.expand(3, -1, -1), truth))
+        judged["model"].append(score_image(name, output, truth))
+        judged[GREY].append(score_image(name, nir.expand(3, -1, -1), truth))
         by_map.append(foretold(degrees, truth, output))
         from_grey = angular_error(output[None], torch.ones_like(output[None]))[0][0]
         by_color.append(foretold(from_grey, truth, output))
@@ -133,9 +133,9 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
     drawn = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))[:DRAWN]
     some = [everything[number] for number in drawn]
     figures = {
-        "comparison": panel(list(shown.values()), 280),
-        "pictures": panel(some, 240),
-        "strip": panel(some[:5], 300),
+        "comparison": image_grid(list(shown.values()), 280),
+        "pictures": image_grid(some, 240),
+        "strip": image_grid(some[:5], 300),
     }
     for figure, picture in figures.items():
         write(results / f"{figure}.jpg", picture, depth=8, title=colorizer.title)

@@ -33,8 +33,8 @@ from torch import nn
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
-from nirgan.inference.batch.jobs import Job, plan
-from nirgan.inference.batch.pipeline import Options, run
+from nirgan.inference.batch.jobs import Job, plan_jobs
+from nirgan.inference.batch.pipeline import Options, run_jobs
 from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.images.files import read, write
 from nirgan.inference.load import load
@@ -68,22 +68,22 @@ def timed(work: Callable[[], Any]) -> float:
 
 def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[str, float]:
     """Pictures a second of the three ways, and milliseconds of the network for one."""
-    jobs = plan([str(shots)], out, overwrite=True).jobs
+    jobs = plan_jobs([str(shots)], out, overwrite=True).jobs
     bands = [read(job.source).band for job in jobs]
     units = [Scale().limits(band, "").to_unit(band)[None] for band in bands]
 
     def network() -> None:
         for nir in units:
-            colorizer.band(nir)
+            colorizer.colorize_bands(nir)
 
     def loop() -> None:
         for job in jobs:
             band = read(job.source).band
-            rgb = colorizer.band(Scale().limits(band, "").to_unit(band)[None])[0]
+            rgb = colorizer.colorize_bands(Scale().limits(band, "").to_unit(band)[None])[0]
             write(job.target, rgb, depth=8, title=colorizer.title)
 
     def verb(colorizer: Colorizer = colorizer) -> None:
-        outcome = run(colorizer, jobs, Options(), Silent())
+        outcome = run_jobs(colorizer, jobs, Options(), Silent())
         assert len(outcome.done) == len(jobs), outcome.problems
 
     nothing = Colorizer(nn.Identity(), device="cpu")
@@ -94,7 +94,7 @@ def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[st
         "verb": verb,
     }
     for warm in (colorizer, nothing):
-        warm.band(units[0])
+        warm.colorize_bands(units[0])
     seconds = {name: [] for name in ways}
     for _ in range(turns):
         for name, way in ways.items():

@@ -1,11 +1,11 @@
-"""How much a model's colours flicker on a scene in which nothing moves but the sensor's noise.
+"""How much a model's colors flicker on a scene in which nothing moves but the sensor's noise.
 
     python benchmarks/flicker.py picture_nir.png --model default --sigma 1 2 4 --frames 10
 
 The picture is filmed by a camera of 8 bits that does not move, and colorized as a video is. Told
-are the mean change from one frame to the next of the band and of the colours, in levels of 255 a
-channel; and how far the colours turn, in degrees, where a band does not. Then the camera pans over
-the picture, without noise: told is how much the colours of a place change from frame to frame,
+are the mean change from one frame to the next of the band and of the colors, in levels of 255 a
+channel; and how far the colors turn, in degrees, where a band does not. Then the camera pans over
+the picture, without noise: told is how much the colors of a place change from frame to frame,
 where the band does not.
 """
 
@@ -17,7 +17,7 @@ from nirgan.data.images import read_nir
 from nirgan.data.scaling import Scale
 from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
 from nirgan.inference.load import load
-from nirgan.inference.video.temporal_filter import Steady
+from nirgan.inference.video.temporal_filter import TemporalSmoother
 
 
 def main() -> None:
@@ -34,21 +34,21 @@ def main() -> None:
     pixels = read_nir(options.picture)
     band = Scale.parse(options.scale).limits(pixels, options.picture).to_unit(pixels)
     print(f"{colorizer.title}, {options.picture.name}, {options.frames} frames\n")
-    print("| noise, levels | band, levels | colours, levels | ratio | colours, degrees |")
+    print("| noise, levels | band, levels | colors, levels | ratio | colors, degrees |")
     print("|---:|---:|---:|---:|---:|")
     for sigma in options.sigma:
         frames = with_noise(band, sigma, options.frames)
-        before, after = flicker(frames), flicker(Steady(colorizer)(frames))
+        before, after = flicker(frames), flicker(TemporalSmoother(colorizer)(frames))
         ratio = after.levels / before.levels
         print(
             f"| {sigma:g} | {before.levels:.2f} | {after.levels:.2f} | {ratio:.2f} "
             f"| {after.degrees:.2f} |"
         )
-    print("\n| pan, pixels a frame | colours, levels | colours, degrees |")
+    print("\n| pan, pixels a frame | colors, levels | colors, degrees |")
     print("|---:|---:|---:|")
     for step in options.steps:
         frames = panned(band, step, options.frames)
-        moved = flicker_of_pan(Steady(colorizer)(frames), step)
+        moved = flicker_of_pan(TemporalSmoother(colorizer)(frames), step)
         print(f"| {step} | {moved.levels:.2f} | {moved.degrees:.2f} |")
 
 

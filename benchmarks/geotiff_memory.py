@@ -30,12 +30,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=20000, help="pixels, high and wide")
     parser.add_argument("--model", default="copy", help="copy, or what colorize takes")
     parser.add_argument("--tiled", type=bool, default=True, help="tiles of 256, or strips")
-    parser.add_argument("--depth", type=int, default=16, help="bits of the colours")
+    parser.add_argument("--depth", type=int, default=16, help="bits of the colors")
     parser.add_argument("--uncertainty", type=bool, default=False, help="the map too")
     parser.add_argument("--folder", type=Path, help="in which temporary files lie")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        source, target = Path(folder) / "nir.tif", Path(folder) / "colours.tif"
+        source, target = Path(folder) / "nir.tif", Path(folder) / "colors.tif"
         make(source, options.size, options.tiled)
         before = time.perf_counter()
         arguments = [options.model, source, target, options.depth, int(options.uncertainty)]

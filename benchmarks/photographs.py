@@ -34,7 +34,7 @@ from torch.nn.functional import interpolate
 from nirgan.data.images import read_rgb
 from nirgan.data.sources.epfl import Epfl
 from nirgan.errors import NirganError
-from nirgan.evaluation.evaluate import judge_picture, pool
+from nirgan.evaluation.evaluate import aggregate, score_image
 from nirgan.evaluation.provenance import provenance
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
@@ -216,8 +216,8 @@ def judged(network: nn.Module, shots: Sequence[Shot]) -> tuple[dict[str, float],
         unit = torch.from_numpy(nir).expand(1, 3, -1, -1) / 255
         truth = torch.from_numpy(rgb).permute(2, 0, 1) / 255
         output = ((network(unit * 2 - 1)[0] + 1) / 2).clamp(0, 1)
-        found.append([judge_picture(name, picture, truth) for picture in (output, unit[0])])
-    of_network, of_grey = (pool(judgements) for judgements in zip(*found, strict=True))
+        found.append([score_image(name, picture, truth) for picture in (output, unit[0])])
+    of_network, of_grey = (aggregate(judgements) for judgements in zip(*found, strict=True))
     return of_network, of_grey
 
 

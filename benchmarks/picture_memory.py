@@ -84,7 +84,7 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
     import nirgan  # noqa: PLC0415
     from nirgan.data.scaling import Limits  # noqa: PLC0415
     from nirgan.inference.batch.jobs import Job  # noqa: PLC0415
-    from nirgan.inference.batch.pipeline import Options, run  # noqa: PLC0415
+    from nirgan.inference.batch.pipeline import Options, run_jobs  # noqa: PLC0415
     from nirgan.inference.colorizer import Colorizer  # noqa: PLC0415
     from nirgan.inference.images.files import NirPicture, write  # noqa: PLC0415
 
@@ -94,15 +94,15 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
         if model == "copy"
         else nirgan.load(model, tile=1024)
     )
-    target = Path(folder) / "colours.png"
+    target = Path(folder) / "colors.png"
     if what == "all":
         job = Job(Path(folder) / "nir.png", target, "picture")
-        outcome = run(colorizer, [job], Options(largest=1000), _Silent())
+        outcome = run_jobs(colorizer, [job], Options(largest=1000), _Silent())
         assert outcome.done, outcome.problems
     else:
         picture = NirPicture(band(int(width), int(height), int(depth)))
         limits = Limits(0, 2 ** int(depth) - 1)
-        rgb = colorizer.picture(picture, limits, int(depth))
+        rgb = colorizer.colorize_picture(picture, limits, int(depth))
         write(target, rgb, depth=int(depth), title=colorizer.title)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 

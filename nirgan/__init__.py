@@ -1,4 +1,4 @@
-"""nirgan turns near-infrared pictures into colour ones."""
+"""nirgan turns near-infrared pictures into color ones."""
 
 import os
 from importlib import import_module

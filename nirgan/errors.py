@@ -23,7 +23,7 @@ class StoppedError(NirganError):
         self.status = status
 
 
-def named(path: object) -> str:
+def printable_path(path: object) -> str:
     """A path as messages show it: in one line, whatever its name holds."""
     text = str(path)
     return text if text.isprintable() else repr(text)

@@ -16,7 +16,7 @@ from bad_tiffs import bad_tiffs
 from picture_files import (
     ALPHA,
     BAND,
-    COLOUR,
+    COLOR,
     ORIENTATION,
     SIGNATURE,
     WIDE,
@@ -108,7 +108,7 @@ def _channels():
     three, wide3 = np.dstack([BAND] * 3), np.dstack([WIDE] * 3)
     for form, suffix in (("PNG", "png"), ("TIFF", "tif")):
         yield f"three equal.{suffix}", saved(three, form), NirPicture(BAND)
-        yield f"colour.{suffix}", saved(COLOUR, form), DIFFER
+        yield f"color.{suffix}", saved(COLOR, form), DIFFER
         two, four = np.dstack([BAND, ALPHA]), np.dstack([three, ALPHA])
         yield f"grey and alpha.{suffix}", saved(two, form), NirPicture(BAND, ALPHA)
         yield f"equal and alpha.{suffix}", saved(four, form), NirPicture(BAND, ALPHA)
@@ -126,17 +126,17 @@ def _channels():
         kind = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": extra}
         yield f"{count} bands.tif", by_tifffile(bands, **kind), f"{count} channels"
     yield "many bands.tif", tiff({277: [65535]}), "65535 channels"
-    inks = Image.fromarray(COLOUR).convert("CMYK")
+    inks = Image.fromarray(COLOR).convert("CMYK")
     yield "inks.jpg", saved(inks, "JPEG"), r"four inks \(CMYK\)"
     yield "inks.tif", saved(inks, "TIFF"), r"inks \(CMYK\)"
     yield "brightness and chroma.tif", tiff({262: [6]}), "YCbCr"
-    yield "lab.tif", saved(Image.fromarray(COLOUR).convert("LAB"), "TIFF"), "CIELAB"
+    yield "lab.tif", saved(Image.fromarray(COLOR).convert("LAB"), "TIFF"), "CIELAB"
     for form, suffix in (("PNG", "png"), ("TIFF", "tif")):
         grey = _palette([9, 9, 9, 80, 80, 80, 200, 200, 200, 255, 255, 255])
         band = np.array([9, 80, 200, 255], np.uint8)[BAND % 4]
         vivid = _palette([200, 0, 0, 0, 200, 0, 0, 0, 200, 255, 255, 0])
         yield f"grey palette.{suffix}", saved(grey, form), NirPicture(band)
-        yield f"colour palette.{suffix}", saved(vivid, form), DIFFER
+        yield f"color palette.{suffix}", saved(vivid, form), DIFFER
     more = [Image.fromarray(ALPHA)]
     data = saved(BAND, "PNG", save_all=True, append_images=more)
     yield "animation.png", data, "an animation of 2 frames"
@@ -164,10 +164,10 @@ def _pngs():
     yield "one grey is clear.png", data, NirPicture(BAND, clear)
     key = [(b"tRNS", struct.pack(">H", WIDE[2, 3]) * 3)]
     data = png((12, 9), 16, 2, rows_of(np.dstack([WIDE] * 3)), before=key)
-    yield "one wide colour is clear.png", data, NirPicture(WIDE, clear * np.uint16(257))
+    yield "one wide color is clear.png", data, NirPicture(WIDE, clear * np.uint16(257))
     key = [(b"tRNS", struct.pack(">3H", WIDE[2, 3], WIDE[2, 3], 7))]
     data = png((12, 9), 16, 2, rows_of(np.dstack([WIDE] * 3)), before=key)
-    yield "a colour that is not there is clear.png", data, NirPicture(WIDE, WIDE * 0 + 65535)
+    yield "a color that is not there is clear.png", data, NirPicture(WIDE, WIDE * 0 + 65535)
     rows = b"".join(b"\0" + packed_bits(row[None], 2) for row in BAND % 4)
     data = png((12, 9), 2, 0, rows, before=[(b"tRNS", b"\0\2")])
     clear = np.where(BAND % 4 == 2, 0, 255).astype(np.uint8)
@@ -185,10 +185,10 @@ def _pngs():
                 *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
             )
         )
-        depth, colour = (8, 0) if wide.ndim == 2 else (16, 2)
-        data = png((12, 9), depth, colour, rows, interlace=1)
+        depth, color = (8, 0) if wide.ndim == 2 else (16, 2)
+        data = png((12, 9), depth, color, rows, interlace=1)
         yield f"{name}.png", data, NirPicture(BAND if wide.ndim == 2 else WIDE)
-        short = png((12, 9), depth, colour, rows[:-9], interlace=1)
+        short = png((12, 9), depth, color, rows[:-9], interlace=1)
         yield f"{name}, cut.png", short, "a damaged PNG"
     for orientation in range(1, 10):
         data = png((12, 9), 8, 0, rows_of(BAND), before=[(b"eXIf", exif(orientation))])
@@ -230,14 +230,14 @@ def _damaged_pngs():
     data = png((12, 9), 8, 0, rows_of(BAND), before=[(b"tRNS", b"123")])
     yield "odd transparency.png", data, NirPicture(BAND)
     yield "no such depth.png", png((12, 9), 5, 0, rows_of(BAND)), "a damaged PNG"
-    yield "no such colours.png", png((12, 9), 8, 5, rows_of(BAND)), "a damaged PNG"
+    yield "no such colors.png", png((12, 9), 8, 5, rows_of(BAND)), "a damaged PNG"
     yield "length beyond the end.png", changed(sound, 33, b"\xff\xff"), "cut off after"
 
 
 def _jpegs():
     sound = saved(BAND, "JPEG")
     yield "grey.jpg", sound, NirPicture(opened(sound))
-    yield "colour.jpg", saved(COLOUR, "JPEG"), DIFFER
+    yield "color.jpg", saved(COLOR, "JPEG"), DIFFER
     data = saved(np.dstack([BAND] * 3), "JPEG")
     yield "three equal.jpg", data, NirPicture(opened(data)[..., 1])
     data = saved(BAND, "JPEG", progressive=True)

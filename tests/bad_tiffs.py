@@ -8,7 +8,7 @@ import tifffile
 from picture_files import (
     ALPHA,
     BAND,
-    COLOUR,
+    COLOR,
     ORIENTATION,
     UNIT,
     WIDE,
@@ -180,7 +180,7 @@ def _damaged():
     yield "raw camera file.tif", tiff({50706: b"\1\4\0\0"}), "a raw camera file"
     yield "mosaic.tif", tiff({262: [32803]}), "the filters of a raw camera file"
     for name, method in (("LZW", "tiff_lzw"), ("deflate", "tiff_adobe_deflate")):
-        whole = saved(COLOUR[..., 0], "TIFF", compression=method)
+        whole = saved(COLOR[..., 0], "TIFF", compression=method)
         start = Image.open(BytesIO(whole)).tag_v2[273][0]
         yield f"damaged {name}.tif", changed(whole, start, b"\xff" * 20), "cannot be unpacked"
 

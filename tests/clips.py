@@ -78,7 +78,7 @@ def as_frame(picture, pixels, full):
         kind = np.uint8 if bits == 8 else np.dtype("<u2")
         rows = np.zeros((plane.height, plane.line_size // np.dtype(kind).itemsize), kind)
         if number and not pixels.startswith("gbr"):
-            rows[:] = 1 << bits - 1  # no colour
+            rows[:] = 1 << bits - 1  # no color
         else:
             levels = np.round(black + picture / 255 * (white - black))
             packed = frame.format.padded_bits_per_pixel // 8 if pixels == "bgr0" else 1

@@ -38,7 +38,7 @@ def _own_store(tmp_path_factory, monkeypatch):
 
 
 def draw_pairs(folder, count):
-    """Pairs of smooth random colours, 96 x 128; NIR is their mean."""
+    """Pairs of smooth random colors, 96 x 128; NIR is their mean."""
     rng = np.random.default_rng(0)
     for number in range(count):
         coarse = rng.integers(30, 220, (3, 4, 3), dtype=np.uint8)

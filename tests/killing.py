@@ -35,18 +35,18 @@ class Killer(Callback):
 
 def run(arguments, point, environment):
     os.environ |= environment
-    from nirgan.callbacks.checkpoint_io import WholeCheckpointIO
+    from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO
     from nirgan.experiment.lightning_cli import fit
 
     killer = Killer(*point)
-    write = WholeCheckpointIO.save_checkpoint
+    write = AtomicCheckpointIO.save_checkpoint
 
     def watched(*args, **options):
         killer.at("before a checkpoint")
         write(*args, **options)
         killer.at("after a checkpoint")
 
-    WholeCheckpointIO.save_checkpoint = watched
+    AtomicCheckpointIO.save_checkpoint = watched
     fit(arguments, [killer])
 
 

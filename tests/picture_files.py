@@ -17,7 +17,7 @@ BAND = (np.arange(9 * 12, dtype=np.uint8).reshape(9, 12) * 7) % 251
 WIDE = BAND.astype(np.uint16) * 250 + 3
 UNIT = (BAND / 255).astype(np.float32)
 ALPHA = BAND[::-1] // 2 + 90
-COLOUR = np.dstack([BAND, BAND[::-1], BAND // 2])
+COLOR = np.dstack([BAND, BAND[::-1], BAND // 2])
 ORIENTATION = 274
 SECONDS = 20
 TURNS = {
@@ -85,20 +85,20 @@ def exif(orientation):
     return b"II*\0\x08\0\0\0" + directory({ORIENTATION: [orientation]}, 8)
 
 
-def png(size, depth, colour, rows, *, before=(), after=(), interlace=0, packed=None):
+def png(size, depth, color, rows, *, before=(), after=(), interlace=0, packed=None):
     """A PNG.
 
     Args:
         size: Width and height that the header says.
         depth: Bits that it says.
-        colour: Type of colour that it says.
+        color: Type of color that it says.
         rows: Bytes, with the numbers of their filters.
         before: Chunks before the rows.
         after: Chunks behind them.
         interlace: 1 if so.
         packed: The rows compressed, where zlib's are not wanted.
     """
-    header = struct.pack(">2I5B", *size, depth, colour, 0, 0, interlace)
+    header = struct.pack(">2I5B", *size, depth, color, 0, 0, interlace)
     packed = zlib.compress(rows) if packed is None else packed
     chunks = [(b"IHDR", header), *before, (b"IDAT", packed), *after, (b"IEND", b"")]
     return SIGNATURE + b"".join(chunk(kind, body) for kind, body in chunks)

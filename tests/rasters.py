@@ -1,4 +1,4 @@
-"""Rasters, and a colorizer whose colours can be told in advance."""
+"""Rasters, and a colorizer whose colors can be told in advance."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff.colorize import colorize_geotiff
-from nirgan.inference.tiling import Window
+from nirgan.inference.tiling import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.transform import Affine  # noqa: E402
@@ -23,18 +23,18 @@ class Smooth:
     def __init__(self, tile=32, halo=2):
         self.tile, self.halo, self.reads = tile, halo, []
 
-    def by_windows(self, height, width, read, write):
+    def colorize_windows(self, height, width, read, write):
         for top in range(0, height, self.tile):
             for left in range(0, width, self.tile):
-                core = Window(top, left, min(top + self.tile, height), min(left + self.tile, width))
-                seen = Window(
+                core = Rect(top, left, min(top + self.tile, height), min(left + self.tile, width))
+                seen = Rect(
                     max(core.top - self.halo, 0),
                     max(core.left - self.halo, 0),
                     min(core.bottom + self.halo, height),
                     min(core.right + self.halo, width),
                 )
                 self.reads.append(seen)
-                rgb = self.colours(read(seen))
+                rgb = self.colors(read(seen))
                 inner = (
                     ...,
                     slice(core.top - seen.top, core.bottom - seen.top),
@@ -43,7 +43,7 @@ class Smooth:
                 write(core, rgb[inner])
 
     @staticmethod
-    def colours(nir):
+    def colors(nir):
         assert nir.dtype == torch.float32
         assert 0 <= nir.min() <= nir.max() <= 1
         mean = avg_pool2d(pad(nir[:, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[:, 0]
@@ -76,5 +76,5 @@ def colorized(path, scale="dtype", colorizer=None, **options):
 
 
 def expected(unit, most):
-    rgb = Smooth.colours(torch.from_numpy(unit.astype(np.float32))[None])
+    rgb = Smooth.colors(torch.from_numpy(unit.astype(np.float32))[None])
     return (rgb[0] * most).round().numpy()

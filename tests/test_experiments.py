@@ -110,7 +110,7 @@ def test_a_system_goes_through_the_same_verbs(name, pair_folder, tmp_path):
     assert len(list((runs / name / "version_2/predictions/own").iterdir())) == 6
 
 
-@pytest.mark.parametrize("name", ["grey_copy", "mean_colour", "nir_table"])
+@pytest.mark.parametrize("name", ["grey_copy", "mean_color", "nir_table"])
 def test_what_knows_nothing_goes_through_the_same_verbs(name, pair_folder, tmp_path):
     runs = tmp_path / "runs"
     model = ROOT / f"conf/model/{name}.yaml"

@@ -41,7 +41,7 @@ from plain_networks import PlainGenerator
 from safetensors.torch import save_file
 
 import nirgan
-from nirgan.callbacks.best import Best
+from nirgan.callbacks.best_checkpoint import BestCheckpoint
 from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
@@ -194,12 +194,12 @@ def using(model):
 
 def test_the_demo_reads_models_by_the_same_rule(trap):
     pytest.importorskip("gradio")
-    from nirgan.inference.demo.server import _show
+    from nirgan.inference.demo.server import _run_demo
 
     file = trap.parent / "evil.ckpt"
     torch.save(GOOD | {"hyper_parameters": {"generator": EVIL}}, file)
     with pytest.raises(NirganError, match=r"evil\.ckpt: its network is 'evil_module.Evil', none"):
-        _show([str(file)], 7860, trap, trust=False)
+        _run_demo([str(file)], 7860, trap, trust=False)
     assert not Path(MARK).exists()
 
 
@@ -323,7 +323,7 @@ def test_the_best_of_a_run_is_copied_into_the_new_folder_alone(trap):
     names = ("best.ckpt", "../../../torch.py", "../stolen.ckpt", "module.py")
     for name in names:
         (old / name).write_text("evil")
-    best = Best(dirpath=new)
+    best = BestCheckpoint(dirpath=new)
     trainer = SimpleNamespace(ckpt_path=old / "best.ckpt", is_global_zero=True)
     trainer.strategy = SimpleNamespace(barrier=lambda: None)
     score = torch.tensor(1.0)

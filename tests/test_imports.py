@@ -65,7 +65,7 @@ LIBRARIES = {
     "imagecodecs": "data.decoding inference.images",
     "jsonargparse": "cli experiment utils.config_files benchmark.suite",
     "lightning": (
-        "tasks callbacks experiment data.datamodule data.opened evaluation.summary "
+        "tasks callbacks experiment data.datamodule data.data_snapshot evaluation.summary "
         "benchmark.runner benchmark.costs sweeps.trial"
     ),
     "matplotlib": "benchmark.figures sweeps.figures",
@@ -243,11 +243,11 @@ PLANTED = {
     "networks.filters": "from pathlib import Path",
     "metrics.functional": "from nirgan.networks import layers",
     "losses.ssim": "from nirgan.metrics.functional import angular_error",
-    "data.images": "if TYPE_CHECKING:\n    from nirgan.callbacks.best import Best",
+    "data.images": "if TYPE_CHECKING:\n    from nirgan.callbacks.best_checkpoint import Best",
     "inference.tiling": "def late():\n    from nirgan.tasks import base",
     "inference.models.hub": "from nirgan.inference.load import load",
     "inference.images.files": "import nirgan.inference.video.colorize",
-    "callbacks.last": "class Late:\n    def late(self):\n        import wandb",
+    "callbacks.latest_checkpoint": "class Late:\n    def late(self):\n        import wandb",
     "sweeps.study": "try:\n    import pandas\nexcept ImportError:\n    pass",
     "utils.paths": "from nirgan.cli.main import main",
 }

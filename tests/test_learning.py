@@ -9,7 +9,7 @@ from conftest import ROOT
 from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.evaluation.evaluate import judge, pool
+from nirgan.evaluation.evaluate import aggregate, judge
 from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.networks.generators.irony import Irony
 from nirgan.networks.generators.welsh import Welsh
@@ -71,7 +71,7 @@ def test_a_system_learns(system, tmp_path):
 
 
 @pytest.mark.parametrize("method", [Welsh, Irony])
-def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(method):
+def test_color_by_example_is_better_than_grey_where_the_example_shows_the_same(method):
     data = PatchDataModule(Synthetic(count=20, categories=["oldbuilding"]), patch=32)
     data.prepare_data()
     data.setup()
@@ -80,7 +80,7 @@ def test_colour_by_example_is_better_than_grey_where_the_example_shows_the_same(
         batch = data.on_after_batch_transfer(stored, 0)
         network.update(batch["nir"], batch["rgb"])
     error = {
-        type(colorize).__name__: pool(
+        type(colorize).__name__: aggregate(
             list(judge(colorize, data.validation_regions(), data, torch.device("cpu")))
         )["angular_error"]
         for colorize in (network, GreyCopy())

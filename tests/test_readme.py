@@ -52,7 +52,7 @@ def test_links_between_documents_lead_somewhere():
 
 
 def test_what_comes_next_after_a_run_is_there():
-    from nirgan.evaluation.summary import NEXT
+    from nirgan.evaluation.summary import NEXT_STEPS
 
-    for path in re.findall(r"(?:conf|sweeps)/[\w.]+", NEXT):
+    for path in re.findall(r"(?:conf|sweeps)/[\w.]+", NEXT_STEPS):
         assert (ROOT / path).is_file()

@@ -67,8 +67,8 @@ def test_the_grid_holds_the_papers_noise_and_none():
     from nirgan.data.datamodule import PAPER_NOISE
 
     grid = SWEEPS["noise_grid"]["parameters"]
-    for colour, sigma in vars(PAPER_NOISE).items():
-        assert {0.0, sigma} <= set(grid[f"data.noise.{colour}"]["values"])
+    for color, sigma in vars(PAPER_NOISE).items():
+        assert {0.0, sigma} <= set(grid[f"data.noise.{color}"]["values"])
 
 
 def test_levels_are_the_same_for_all_three_and_hold_the_papers(capsys, monkeypatch):

@@ -15,7 +15,7 @@ from nirgan.cli.main import main
 from nirgan.experiment.config_errors import parse
 from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import read
-from nirgan.utils.paths import shipped
+from nirgan.utils.paths import resolve_shipped
 
 BUILT = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
 GIVEN = ("conf", "sweeps")
@@ -67,10 +67,12 @@ def test_help_is_right_in_an_empty_folder(installed, tmp_path):
 def test_every_verb_finds_them_from_any_folder(tmp_path, monkeypatch, capsys):
     """In a clone they lie beside the package; a file of one's own of that name comes first."""
     monkeypatch.chdir(tmp_path)
-    assert shipped("--model=conf/model/welsh.yaml") == f"--model={ROOT}/conf/model/welsh.yaml"
-    assert shipped("./conf/data/vcip.yaml") == f"{ROOT}/conf/data/vcip.yaml"
+    assert (
+        resolve_shipped("--model=conf/model/welsh.yaml") == f"--model={ROOT}/conf/model/welsh.yaml"
+    )
+    assert resolve_shipped("./conf/data/vcip.yaml") == f"{ROOT}/conf/data/vcip.yaml"
     for other in ("conf", "conf/none.yaml", "conf/../nirgan", "nirgan/errors.py", "--x=1", "--c"):
-        assert shipped(other) == other
+        assert resolve_shipped(other) == other
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("file", type=Path)
     sweep = read(parse(parser, ["sweeps/noise.yaml"]).file)

@@ -1,4 +1,4 @@
-"""Videos made of videos by a colorizer whose colours can be told in advance."""
+"""Videos made of videos by a colorizer whose colors can be told in advance."""
 
 import threading
 
@@ -13,7 +13,7 @@ DTYPE = Scale.parse("dtype")
 
 
 class Tinted:
-    """Colours that tell the band: red is it, green half of it, blue its opposite."""
+    """Colors that tell the band: red is it, green half of it, blue its opposite."""
 
     title = "nirgan 0, model tinted (1a2b)"
     generator, reach = nn.Identity(), None

@@ -7,14 +7,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from nirgan.benchmark.runner import load
-from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.benchmark.runner import load_result
+from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
-from nirgan.data.protocols import Protocol
-from nirgan.evaluation.evaluate import Judgement, Row, pool
+from nirgan.data.protocols import SplitProtocol
+from nirgan.evaluation.evaluate import ImageScore, Row, aggregate
 from nirgan.evaluation.statistics import by_scene, difference
 
-COSTS = "costs.json"
+COSTS_FILE = "costs.json"
 """In a benchmark's folder: what its methods cost, where that was measured."""
 
 
@@ -33,13 +33,13 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         command, commit, versions, machine, learning curve and judged pictures of each; `costs`,
         see `nirgan.benchmark.costs`, or None.
     """
-    done = [_of(run, result) for run in runs if (result := load(out, run)) is not None]
+    done = [_of(run, result) for run in runs if (result := load_result(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
     categories = [category or "all" for category in suite.categories]
     tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
-    costs = out / COSTS
+    costs = out / COSTS_FILE
     return {
         "budget": str(suite.budget),
         "methods": list(suite.methods),
@@ -54,7 +54,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
 
 def _of(run: Run, result: Results) -> Results:
     """A result under the name that its row has now."""
-    error = pool(list(_judgements([result])))["angular_error"]
+    error = aggregate(list(_scores([result])))["angular_error"]
     own = {"method": run.method, "one_pass": run.one_pass, "angular_error": error}
     return {k: v for k, v in (result | own).items() if k != "configuration"}
 
@@ -64,7 +64,7 @@ def _shared(configuration: Results) -> Results:
     return {k: v for k, v in configuration.items() if k != "seed_everything"} | {"data": data}
 
 
-def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol) -> Results:
+def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProtocol) -> Results:
     folds, seeds = suite.folds_of(protocol), suite.seeds_of(protocol)
     found: dict[str, list[Results]] = {}
     for name, method in suite.methods.items():
@@ -92,10 +92,10 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: Protocol)
 
 def _row(suite: Suite, name: str, category: str, found: dict[str, list[Results]]) -> Results:
     runs = found[name]
-    rows = {seed: pool(list(_judgements(of_seed))) for seed, of_seed in _by_seed(runs).items()}
+    rows = {seed: aggregate(list(_scores(of_seed))) for seed, of_seed in _by_seed(runs).items()}
     grey = None
-    if name != GREY and GREY in found:
-        grey = asdict(difference(_scenes(runs), _scenes(found[GREY])))
+    if name != GREY_ROW and GREY_ROW in found:
+        grey = asdict(difference(_scenes(runs), _scenes(found[GREY_ROW])))
     return {
         "method": name,
         **_mean(list(rows.values())),
@@ -135,10 +135,10 @@ def _scenes(runs: Sequence[Results]) -> dict[str, tuple[float, float]]:
     return by_scene([image for run in runs for image in run["images"]])
 
 
-def _judgements(runs: Sequence[Results]) -> Iterator[Judgement]:
+def _scores(runs: Sequence[Results]) -> Iterator[ImageScore]:
     for run in runs:
         for image in run["images"]:
-            yield Judgement(**{k: v for k, v in image.items() if k != "scene"})
+            yield ImageScore(**{k: v for k, v in image.items() if k != "scene"})
 
 
 def _mean(rows: Sequence[Row]) -> Row:

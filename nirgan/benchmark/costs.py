@@ -17,11 +17,11 @@ from nirgan.data.images import stored_to_signed
 from nirgan.evaluation.provenance import provenance
 from nirgan.experiment.lightning_cli import fit
 
-STEPS = 20
+TIMED_STEPS = 20
 """Timed; the first ones, which allocate, are not."""
-FIRST = 3
-PICTURES = 5
-SIZE = (680, 1024)
+WARMUP_STEPS = 3
+TIMED_PICTURES = 5
+PICTURE_SIZE_PX = (680, 1024)
 """Height and width of the picture, about those of EPFL's."""
 
 
@@ -49,19 +49,21 @@ def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any
 
 
 def _of(run: Run) -> tuple[dict[str, float | None], torch.device]:
-    clock, arguments = Clock(), [*run.arguments, "--data.val_patches=1"]
+    clock, arguments = StepTimer(), [*run.arguments, "--data.val_patches=1"]
     if not run.one_pass:
-        patches = (FIRST + STEPS) * run.configuration["data"]["batch_size"]
+        patches = (WARMUP_STEPS + TIMED_STEPS) * run.configuration["data"]["batch_size"]
         arguments += [f"--data.train_patches={patches}", "--trainer.max_epochs=1"]
     with TemporaryDirectory() as folder:
         cli = fit([*arguments, f"--trainer.default_root_dir={folder}"], [clock])
     device = cli.trainer.strategy.root_device
     task = cli.model.eval().to(device)
     image = torch.from_numpy(cli.datamodule.images[0][..., 3].copy())
-    nir = interpolate(stored_to_signed(image)[None, None], SIZE, mode="bilinear").to(device)
+    nir = interpolate(stored_to_signed(image)[None, None], PICTURE_SIZE_PX, mode="bilinear").to(
+        device
+    )
     seconds = []
     with torch.inference_mode():
-        for _ in range(1 + PICTURES):
+        for _ in range(1 + TIMED_PICTURES):
             start = _now(device)
             task(nir.expand(-1, 3, -1, -1))
             seconds.append(_now(device) - start)
@@ -69,7 +71,7 @@ def _of(run: Run) -> tuple[dict[str, float | None], torch.device]:
     return {"patches_per_second": rate, "milliseconds": 1000 * median(seconds[1:])}, device
 
 
-class Clock(Callback):
+class StepTimer(Callback):
     """Notes when each training step ends."""
 
     def __init__(self) -> None:
@@ -83,7 +85,7 @@ class Clock(Callback):
 
     def step(self) -> float:
         """Seconds of the median step."""
-        ends = self.times[FIRST - 1 :]
+        ends = self.times[WARMUP_STEPS - 1 :]
         return median(b - a for a, b in pairwise(ends))
 
 

@@ -15,15 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from nirgan.benchmark.runner import shown_file
-from nirgan.benchmark.suite import GREY, Run, Suite
+from nirgan.benchmark.runner import samples_file
+from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
-from nirgan.data.protocols import Protocol
-from nirgan.evaluation.shown import Shown
+from nirgan.data.protocols import SplitProtocol
+from nirgan.evaluation.figure_samples import FigureSamples
 from nirgan.utils.atomic_write import make_folder, write_text
 
-WORST = 20.0
-"""Degrees at the end of the error maps' colours; a larger error has the last colour."""
+MAX_ERROR_DEG = 20.0
+"""Degrees at the end of the error maps' colors; a larger error has the last color."""
 
 
 def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None:
@@ -43,7 +43,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
             drawn += _save(_patches(suite, shown), folder / f"patches-{protocol}")
             drawn += _save(_pictures(suite, shown), folder / f"pictures-{protocol}")
             for category, methods in shown.items():
-                splits = methods[GREY]
+                splits = methods[GREY_ROW]
                 places = "; ".join(place for split in splits for place in split.places)
                 lines.append(f"patches-{protocol}: {category}, from above: {places}")
                 lines.append(f"pictures-{protocol}: {splits[0].whole}")
@@ -55,21 +55,21 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
             old.unlink(missing_ok=True)
 
 
-Of = dict[str, dict[str, list[Shown]]]
+Of = dict[str, dict[str, list[FigureSamples]]]
 """By category and method: what is shown of each split that all methods have, of the first seed."""
 
 
-def _shown(suite: Suite, runs: Sequence[Run], protocol: Protocol, out: Path) -> Of:
-    found: dict[str, dict[str, dict[int, Shown]]] = {}
+def _shown(suite: Suite, runs: Sequence[Run], protocol: SplitProtocol, out: Path) -> Of:
+    found: dict[str, dict[str, dict[int, FigureSamples]]] = {}
     first = suite.seeds_of(protocol)[0]
     for run in runs:
-        file = shown_file(out, run)
+        file = samples_file(out, run)
         if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
             of_category = found.setdefault(run.category, {})
-            of_category.setdefault(run.method, {})[run.fold] = Shown.load(file)
+            of_category.setdefault(run.method, {})[run.fold] = FigureSamples.load(file)
     shown: Of = {}
     for category, methods in found.items():
-        names = [GREY, *suite.trained]
+        names = [GREY_ROW, *suite.trained]
         folds = [f for f in suite.folds_of(protocol) if all(f in methods.get(n, {}) for n in names)]
         if folds:
             shown[category] = {name: [methods[name][f] for f in folds] for name in names}
@@ -80,7 +80,7 @@ def _patches(suite: Suite, shown: Of) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
     rows, labels = [], []
     for category, methods in shown.items():
-        for number, split in enumerate(methods[GREY]):
+        for number, split in enumerate(methods[GREY_ROW]):
             for patch in range(len(split.places)):
                 outputs = [methods[name][number].output[patch] for name in suite.trained]
                 rows.append([split.nir[patch], *outputs, split.truth[patch]])
@@ -95,11 +95,11 @@ def _patches(suite: Suite, shown: Of) -> Figure:
 def _pictures(suite: Suite, shown: Of) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
     labels = [label for category in shown for label in (category, "error")]
-    shapes = [m[GREY][0].whole_nir.shape for m in shown.values() for _ in range(2)]
+    shapes = [m[GREY_ROW][0].whole_nir.shape for m in shown.values() for _ in range(2)]
     figure, axes = _grid(columns, labels, shapes, width=1.5)
     maps = None
     for row, methods in enumerate(shown.values()):
-        grey = methods[GREY][0]
+        grey = methods[GREY_ROW][0]
         first = [methods[name][0] for name in suite.trained]
         pictures = [grey.whole_nir, *(s.whole_output for s in first), grey.whole_truth]
         for axis, picture in zip(axes[2 * row], pictures, strict=True):
@@ -109,7 +109,7 @@ def _pictures(suite: Suite, shown: Of) -> Figure:
                     axis.axvline(edge, color="white", linewidth=0.6, linestyle=":")
         for axis, split in zip(axes[2 * row + 1], [grey, *first], strict=False):
             angles = split.whole_angles.astype(np.float32)
-            maps = axis.imshow(angles, cmap="magma", vmin=0, vmax=WORST)
+            maps = axis.imshow(angles, cmap="magma", vmin=0, vmax=MAX_ERROR_DEG)
     if maps is not None:
         bar = figure.colorbar(maps, ax=axes[:, -1], location="right", shrink=0.6, extend="max")
         bar.set_label("angular error (degrees)")
@@ -132,19 +132,19 @@ def _curves(results: Results) -> Figure:
     return figure
 
 
-def _curve(axis: Axes, name: str, colour: str, runs: Sequence[dict[str, Any]]) -> None:
+def _curve(axis: Axes, name: str, color: str, runs: Sequence[dict[str, Any]]) -> None:
     histories = [np.array(run["history"], float) for run in runs if run["history"]]
     if not histories:
         return
     if runs[0]["one_pass"]:
         level = float(np.mean([history[0, 1] for history in histories]))
-        axis.axhline(level, color=colour, linestyle="--", linewidth=1, label=name)
+        axis.axhline(level, color=color, linestyle="--", linewidth=1, label=name)
         return
     for history in histories:
-        axis.plot(*history.T, color=colour, linewidth=0.4, alpha=0.5)
+        axis.plot(*history.T, color=color, linewidth=0.4, alpha=0.5)
     points = min(map(len, histories))
     mean = np.mean([history[:points] for history in histories], axis=0)
-    axis.plot(*mean.T, color=colour, marker=".", label=name)
+    axis.plot(*mean.T, color=color, marker=".", label=name)
 
 
 def _grid(

@@ -8,11 +8,11 @@ from tqdm import tqdm
 
 from nirgan.benchmark.suite import Run
 
-ONE_PASS = 0.05
+ONE_PASS_WEIGHT = 0.05
 """What a method fitted in closed form costs, in trained runs; only the estimate depends on it."""
 
 
-class Progress:
+class SuiteProgress:
     """Keeps a person informed.
 
     Args:
@@ -79,4 +79,4 @@ class Progress:
 
 
 def _weight(run: Run) -> float:
-    return ONE_PASS if run.one_pass else 1.0
+    return ONE_PASS_WEIGHT if run.one_pass else 1.0

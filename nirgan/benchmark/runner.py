@@ -23,27 +23,31 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from nirgan.benchmark.leaks import refuse_leaks
-from nirgan.benchmark.progress import Progress
+from nirgan.benchmark.progress import SuiteProgress
 from nirgan.benchmark.suite import Run, Suite
-from nirgan.callbacks.checkpoint_io import newest_whole
+from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.callbacks.throughput import Throughput
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
+from nirgan.evaluation.figure_samples import sample_figures
 from nirgan.evaluation.provenance import commit, provenance
-from nirgan.evaluation.shown import show
 from nirgan.experiment.lightning_cli import fit
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
-PATCHES = 4
+FIGURE_PATCHES = 4
 """Shown of each category."""
 
-POLL = 2.0
+POLL_S = 2.0
 """Seconds between looks at runs that another process is doing."""
 
 
-def do(
-    suite: Suite, runs: Sequence[Run], out: Path, progress: Progress, after: Callable[[], object]
+def run_all(
+    suite: Suite,
+    runs: Sequence[Run],
+    out: Path,
+    progress: SuiteProgress,
+    after: Callable[[], object],
 ) -> list[Run]:
     """Do every run that is not done, and wait for those that others are doing.
 
@@ -73,7 +77,7 @@ def do(
                         continue
                     progress.start(run)
                     try:
-                        _do(suite, run, folder, progress)
+                        _run(suite, run, folder, progress)
                     except NirganError:
                         raise
                     except Exception:
@@ -85,7 +89,7 @@ def do(
             except Timeout:
                 continue  # another process is at it
         if not done:
-            time.sleep(POLL)
+            time.sleep(POLL_S)
     return failed
 
 
@@ -96,12 +100,12 @@ def finished(suite: Suite, out: Path, run: Run) -> bool:
     return outputs and (folder / "result.json").exists()
 
 
-def shown_file(out: Path, run: Run) -> Path:
+def samples_file(out: Path, run: Run) -> Path:
     """What a finished run leaves for figures."""
     return out / "runs" / run.key / "shown.npz"
 
 
-def load(out: Path, run: Run) -> dict[str, Any] | None:
+def load_result(out: Path, run: Run) -> dict[str, Any] | None:
     """What came out of a run, or None if it is not finished; figures that are null are nan."""
     file = out / "runs" / run.key / "result.json"
     if not file.exists():
@@ -115,10 +119,10 @@ def load(out: Path, run: Run) -> dict[str, Any] | None:
     return loaded
 
 
-class Watch(Callback):
+class RunRecorder(Callback):
     """Refuses a leaky split, notes the learning curve, tells how far the run is."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: SuiteProgress) -> None:
         self.progress = progress
         self.history: list[tuple[int, float]] = []
         self.seconds = 0.0
@@ -152,8 +156,8 @@ class Watch(Callback):
         self.seconds = state_dict["seconds"]
 
 
-def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
-    watch = Watch(progress)
+def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
+    watch = RunRecorder(progress)
     # One without the outputs that are asked for now counts as none, even if this is cut short.
     (folder / "result.json").unlink(missing_ok=True)
     arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
@@ -169,10 +173,10 @@ def _do(suite: Suite, run: Run, folder: Path, progress: Progress) -> None:
         if suite.save_outputs
         else None
     )
-    data.opened.check()
+    data.snapshot.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
-    patches = math.ceil(PATCHES / len(suite.folds_of(run.protocol)))
-    show(task, data, patches, device).save(folder / "shown.npz")
+    patches = math.ceil(FIGURE_PATCHES / len(suite.folds_of(run.protocol)))
+    sample_figures(task, data, patches, device).save(folder / "shown.npz")
     scenes = {pair.name: pair.scene for pair in data.pairs}
     result = {
         "method": run.method,
@@ -207,4 +211,4 @@ def _patches(trainer: Trainer) -> int:
 
 
 def _newest_checkpoint(folder: Path) -> Path | None:
-    return newest_whole(folder.glob("fit/version_*/checkpoints/last.ckpt"))
+    return newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))

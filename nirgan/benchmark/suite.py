@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from jsonargparse.typing import Path_fr
 
-from nirgan.data.protocols import FOLDS, Protocol
+from nirgan.data.protocols import FOLDS, SplitProtocol
 from nirgan.errors import NirganError
 from nirgan.networks.generators import baselines
-from nirgan.utils.nearest_name import nearest
-from nirgan.utils.renamed import oldest
+from nirgan.utils.nearest_name import did_you_mean
+from nirgan.utils.renamed import with_oldest_paths
 
 
 @dataclass
@@ -52,14 +52,14 @@ class Budget:
 
 
 CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
-KNOW_NOTHING = {
+BASELINES = {
     name: Method(
         CLOSED_FORM, [f"--model.generator={kind.__module__}.{kind.__name__}"], one_pass=True
     )
-    for name, kind in baselines.KNOW_NOTHING.items()
+    for name, kind in baselines.BASELINES.items()
 }
 """Rows that every table carries."""
-GREY = next(iter(KNOW_NOTHING))
+GREY_ROW = next(iter(BASELINES))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Run:
 
     method: str
     category: str
-    protocol: Protocol
+    protocol: SplitProtocol
     fold: int
     seed: int
     arguments: tuple[str, ...]
@@ -91,7 +91,7 @@ class Run:
         """Names the run's folder. Another configuration is another run, a class moved is not."""
         fold = f"-fold{self.fold}" if self.protocol == "across-scenes" else ""
         what = json.dumps([self.configuration, self.protocol, self.fold, self.seed], sort_keys=True)
-        digest = hashlib.sha256(oldest(what).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(with_oldest_paths(what).encode()).hexdigest()[:8]
         place = f"{self.category}/{self.protocol}{fold}/{slug(self.method)}"
         return f"{place}/seed{self.seed}-{digest}"
 
@@ -137,7 +137,7 @@ class Suite:
         budget: Budget,
         trainer: Path_fr | None = None,
         categories: list[str] | None = None,
-        protocols: Sequence[Protocol] = ("within-images", "across-scenes"),
+        protocols: Sequence[SplitProtocol] = ("within-images", "across-scenes"),
         folds: Literal["all"] | list[int] = "all",
         seeds: Sequence[int] = (0,),
         fold_seeds: Sequence[int] | None = None,
@@ -150,16 +150,16 @@ class Suite:
                 "budget: give one of budget.patches and budget.minutes, and set the other to null"
             )
         for name in (n for pair in compare for n in pair):
-            if name not in {**methods, **KNOW_NOTHING}:
-                raise NirganError(f"compare: no method {name!r}{nearest(name, methods)}")
-        slugs = [slug(name) for name in (*KNOW_NOTHING, *methods)]
+            if name not in {**methods, **BASELINES}:
+                raise NirganError(f"compare: no method {name!r}{did_you_mean(name, methods)}")
+        slugs = [slug(name) for name in (*BASELINES, *methods)]
         if taken := [name for name in methods if slugs.count(slug(name)) > 1]:
             raise NirganError(f"methods: another row is called {taken[0]!r} already; rename it")
         for name, value in vars(budget).items():
             if value is not None and value <= 0:
                 raise NirganError(f"budget.{name} is {value}, expected more than 0")
         self.trained = methods
-        self.methods = {**KNOW_NOTHING, **methods}
+        self.methods = {**BASELINES, **methods}
         self.data, self.trainer, self.budget = data, trainer, budget
         self.categories: list[str | None] = list(categories) if categories is not None else [None]
         self.protocols = list(protocols)
@@ -190,11 +190,11 @@ class Suite:
         seeds = [*self.fold_seeds, *self.seeds]
         return sorted(self._runs(), key=lambda run: (not run.one_pass, seeds.index(run.seed)))
 
-    def folds_of(self, protocol: Protocol) -> list[int]:
+    def folds_of(self, protocol: SplitProtocol) -> list[int]:
         """Those that a protocol judges."""
         return self.folds if protocol == "across-scenes" else [0]
 
-    def seeds_of(self, protocol: Protocol) -> list[int]:
+    def seeds_of(self, protocol: SplitProtocol) -> list[int]:
         """Those that a protocol has a run for."""
         return self.fold_seeds if protocol == "across-scenes" else self.seeds
 

@@ -19,16 +19,23 @@ a 95% bootstrap interval over scenes; below 0 is better than grey. `*` marks an 
 below 0. `where colored` is the mean of the pictures' errors over pixels where the truth's CIELAB
 chroma exceeds 15; CIEDE2000 and colorfulness (Hasler and Suesstrunk) do not forgive grey either.
 The interval says how far other scenes might move the difference, not how far other seeds
-might: for that, look at the range. Pixels without colour in the output or the truth are left out, a
+might: for that, look at the range. Pixels without color in the output or the truth are left out, a
 few more in one method than in another. `published` are the paper's figures, on its own patches and
 split."""
 
-FIGURES = ("angular_error_colored", "ciede2000", "colorfulness", "psnr", "ssim", "undefined_pixels")
+OPTIONAL_COLUMNS = (
+    "angular_error_colored",
+    "ciede2000",
+    "colorfulness",
+    "psnr",
+    "ssim",
+    "undefined_pixels",
+)
 """What of a row stands in a table as it is, if it is there: older results lack some."""
 
-HEAD = ("method", "angular error", "mean of images", "against grey", "published")
+HEADINGS = ("method", "angular error", "mean of images", "against grey", "published")
 
-COSTS = ("parameters", "patches/s in training", "ms for 1024x680")
+COST_COLUMNS = ("parameters", "patches/s in training", "ms for 1024x680")
 
 
 def markdown(results: Results) -> str:
@@ -68,7 +75,7 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
         "angular error (deg)",
         *map(", ".join, columns),
         *(f"{c}, published" for c in published),
-        *(COSTS if costly else ()),
+        *(COST_COLUMNS if costly else ()),
     ]
     lines = [head]
     for name, results in named.items():
@@ -93,8 +100,8 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
 
 def cells(one: Results) -> list[list[str]]:
     """The rows of one table under their head."""
-    figures = [name for name in FIGURES if any(name in row for row in one["rows"])]
-    head = [*HEAD, *(COLUMNS[name][0] for name in figures), "patches"]
+    figures = [name for name in OPTIONAL_COLUMNS if any(name in row for row in one["rows"])]
+    head = [*HEADINGS, *(COLUMNS[name][0] for name in figures), "patches"]
     return [head, *(_cells(row, figures) for row in one["rows"])]
 
 

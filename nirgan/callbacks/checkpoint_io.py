@@ -17,7 +17,7 @@ from nirgan.errors import NirganError
 from nirgan.utils.safe_loading import load_checkpoint
 
 
-class WholeCheckpointIO(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the checkpoint's place, syncs, renames: the former one stays until then."""
 
     def save_checkpoint(
@@ -65,7 +65,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
         return load_checkpoint(Path(path))
 
 
-def newest_whole(files: Iterable[Path]) -> Path | None:
+def newest_complete(files: Iterable[Path]) -> Path | None:
     """The checkpoint written last of those that are not cut short, or None."""
     return max(filter(is_zipfile, files), key=lambda file: file.stat().st_mtime, default=None)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nirgan.tasks.adversarial import AdversarialTask
 
-CHANCE = 0.25
+CHANCE_LOSS = 0.25
 """Below this loss a discriminator tells pictures apart; one that gives all of them the same has at
 least this one by least squares, 1.386 by eq. 3."""
 
@@ -86,7 +86,7 @@ class Collapse(Callback):
         self._tell(
             trainer,
             "steady",
-            mean >= CHANCE and deviation < self.steady * mean,
+            mean >= CHANCE_LOSS and deviation < self.steady * mean,
             f"the discriminator gives every picture the same: its loss was {mean:.4g} {over} and "
             f"varied by {deviation:.1g} only; raise its learning rate or its initial weights",
         )
@@ -110,7 +110,7 @@ class Collapse(Callback):
             self._sums.append(torch.stack([*_measure(made), *_measure(true)]))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at what was measured; a method fitted in closed form may give one colour."""
+        """Look at what was measured; a method fitted in closed form may give one color."""
         if not self._sums or not [*pl_module.parameters()]:
             return
         if _batches(trainer) < self.batches:

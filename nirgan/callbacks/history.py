@@ -13,10 +13,10 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 
 
-class Writer(ExperimentWriter):
+class AtomicCsvWriter(ExperimentWriter):
     """Lightning's, but a file that gets a new column is replaced as a whole or not at all."""
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
@@ -66,7 +66,7 @@ class HistoryLogger(CSVLogger):
                 version += 1
         except OSError as error:
             raise NirganError(
-                f"{named(runs)}: the folder of results cannot be made "
+                f"{printable_path(runs)}: the folder of results cannot be made "
                 f"({error.strerror or error}); set trainer.default_root_dir to another"
             ) from error
 
@@ -75,8 +75,8 @@ class HistoryLogger(CSVLogger):
     def experiment(self) -> ExperimentWriter:
         """What writes."""
         if self._experiment is None:
-            self._experiment = Writer(self.log_dir)
-        return cast(Writer, self._experiment)
+            self._experiment = AtomicCsvWriter(self.log_dir)
+        return cast(AtomicCsvWriter, self._experiment)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
@@ -134,7 +134,7 @@ class History(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the rows over, where the checkpoint still lies in its run's folder."""
         if self._rows:
-            former = Path(str(trainer.ckpt_path)).parent.parent / Writer.NAME_METRICS_FILE
+            former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCsvWriter.NAME_METRICS_FILE
             for logger in _histories(trainer):
                 logger.begin_with(former, self._rows)
 

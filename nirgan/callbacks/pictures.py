@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.utils.image_grid import panel
+from nirgan.utils.image_grid import image_grid
 
 
 class Pictures(Callback):
@@ -50,7 +50,7 @@ class Pictures(Callback):
         with torch.inference_mode(), trainer.precision_plugin.forward_context():
             output = pl_module(moved).float().cpu()
         columns = (signed_to_unit(pixels) for pixels in (batch["nir"], output, batch["rgb"]))
-        picture = panel(list(zip(*columns, strict=True)))
+        picture = image_grid(list(zip(*columns, strict=True)))
         step = trainer.fit_loop.epoch_loop.batch_idx
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step + 1:06d}"
         file = folder / f"{name}-{label}.png"

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from nirgan.data.images import write_png
 
 
-class Predictions(Callback):
+class PredictionWriter(Callback):
     """Writes each colorized picture to `predictions/<category>/<id>.png` beside the run's logs."""
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -33,4 +33,4 @@ class Predictions(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where they are."""
-        rank_zero_info(f"Colour pictures are in {self.folder}")
+        rank_zero_info(f"Color pictures are in {self.folder}")

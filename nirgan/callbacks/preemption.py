@@ -11,14 +11,14 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
-from nirgan.callbacks.last import Last
+from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import StoppedError
 
 SIGNALS = [s for name in ("SIGINT", "SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
 """Ctrl-C, and what systems send before they take a machine back; the last by SLURM's
 `--signal=USR1@120`."""
 
-SAVING = b"\nstops after this batch and saves its state; Ctrl-C once more ends at once\n"
+SAVING_MESSAGE = b"\nstops after this batch and saves its state; Ctrl-C once more ends at once\n"
 """What a person sees who has pressed Ctrl-C."""
 
 
@@ -88,7 +88,7 @@ class Preemption(Callback):
         if number == signal.SIGINT and not torch.distributed.is_torchelastic_launched():
             signal.signal(number, signal.SIG_DFL)
             if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-                os.write(2, SAVING)
+                os.write(2, SAVING_MESSAGE)
 
     def _restore(self) -> None:
         for number, handler in self._former.items():
@@ -110,7 +110,7 @@ class Preemption(Callback):
             return
         if trainer.validating:
             _begin_validation_anew(trainer)
-        last = next(c for c in trainer.callbacks if isinstance(c, Last))  # type: ignore[attr-defined]
+        last = next(c for c in trainer.callbacks if isinstance(c, LatestCheckpoint))  # type: ignore[attr-defined]
         last.save(trainer)
         if not trainer.is_global_zero:
             raise SystemExit(0)

@@ -41,16 +41,16 @@ def main(arguments: Sequence[str]) -> int:
         raise NirganError(
             f"{error.name} is not installed, and figures need it: pip install 'nirgan[benchmark]'"
         ) from error
-    from nirgan.benchmark.collect import COSTS, collect  # noqa: PLC0415
+    from nirgan.benchmark.collect import COSTS_FILE, collect  # noqa: PLC0415
     from nirgan.benchmark.costs import measure  # noqa: PLC0415
-    from nirgan.benchmark.progress import Progress  # noqa: PLC0415
-    from nirgan.benchmark.runner import do, finished  # noqa: PLC0415
+    from nirgan.benchmark.progress import SuiteProgress  # noqa: PLC0415
+    from nirgan.benchmark.runner import finished, run_all  # noqa: PLC0415
     from nirgan.benchmark.tables import as_csv, budget, markdown, overview  # noqa: PLC0415
     from nirgan.evaluation.markdown import table  # noqa: PLC0415
-    from nirgan.experiment.lightning_cli import quieter  # noqa: PLC0415
+    from nirgan.experiment.lightning_cli import silence_lightning  # noqa: PLC0415
     from nirgan.utils.atomic_write import write_json, write_text  # noqa: PLC0415
 
-    quieter()
+    silence_lightning()
     runs = suite.runs()
 
     def put_down() -> dict[str, Any]:
@@ -60,15 +60,15 @@ def main(arguments: Sequence[str]) -> int:
         write_text(out / "table.csv", as_csv(results))
         return results
 
-    progress = Progress(runs, lambda run: finished(suite, out, run))
+    progress = SuiteProgress(runs, lambda run: finished(suite, out, run))
     try:
-        failed = do(suite, runs, out, progress, put_down)
+        failed = run_all(suite, runs, out, progress, put_down)
     finally:
         progress.close()
     if costs and failed:
         print("costs are not measured: some runs failed")
     elif costs:
-        write_json(out / COSTS, measure(runs, print))
+        write_json(out / COSTS_FILE, measure(runs, print))
     results = put_down()
     print(f"\n{budget(results)}\n\n{table(overview({'': results}))}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")

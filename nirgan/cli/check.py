@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
-from nirgan.data.inspection import hints, look, report, write_csv
+from nirgan.data.inspection import hints, inspect_pairs, report, write_csv
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.data.sources.base import PairSource
 from nirgan.experiment.config_errors import parse
@@ -25,7 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
     options = parse(parser, arguments)
     pairs = options.source.pairs()
-    findings = [look(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")]
+    findings = [
+        inspect_pairs(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")
+    ]
     print(report(findings))
     for hint in hints(findings, options.source):
         print(hint)

@@ -1,4 +1,4 @@
-"""`python -m nirgan colorize`: near-infrared pictures, videos and rasters into colour."""
+"""`python -m nirgan colorize`: near-infrared pictures, videos and rasters into color."""
 
 import sys
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import parse
-from nirgan.utils.paths import expanded
+from nirgan.utils.paths import expand_home
 
 if TYPE_CHECKING:
     from nirgan.inference.batch.jobs import Job
@@ -20,23 +20,23 @@ FORMATS = {"png": ".png", "jpg": ".jpg", "tif": ".tif"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb: 0 if every input is in colour, 1 if some could not be used."""
+    """Run the verb: 0 if every input is in color, 1 if some could not be used."""
     options = parse(_parser(), arguments)
     if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
     from nirgan.data.scaling import Scale  # noqa: PLC0415
-    from nirgan.inference.batch.jobs import plan  # noqa: PLC0415 (help comes at once)
+    from nirgan.inference.batch.jobs import plan_jobs  # noqa: PLC0415 (help comes at once)
 
     scale = None if options.scale is None else Scale.parse(options.scale)
-    made = plan(
+    made = plan_jobs(
         options.inputs,
-        expanded(options.output),
+        expand_home(options.output),
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
     )
     problems, done, seconds = list(made.problems), [], 0.0
     if made.jobs:
-        from nirgan.inference.batch.pipeline import Options, run  # noqa: PLC0415
+        from nirgan.inference.batch.pipeline import Options, run_jobs  # noqa: PLC0415
         from nirgan.inference.load import load  # noqa: PLC0415
 
         colorizer = load(
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str]) -> int:
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
         with _Bars(len(made.jobs)) as bars:
-            outcome = run(colorizer, made.jobs, how, bars)
+            outcome = run_jobs(colorizer, made.jobs, how, bars)
         seconds = perf_counter() - started
         problems += outcome.problems
         done = outcome.done
         if outcome.hints:
             _tell(f"{len(outcome.hints)} to look at:", outcome.hints)
     if done:
-        print(f"{len(done)} in colour in {options.output} ({len(done) / seconds:.1f} a second)")
+        print(f"{len(done)} in color in {options.output} ({len(done) / seconds:.1f} a second)")
     if made.there:
         print(f"{len(made.there)} left as they are; --overwrite makes them anew")
     if problems:
@@ -71,8 +71,8 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m nirgan colorize",
-        description="Make colour of near-infrared pictures (PNG, JPEG, TIFF), videos and GeoTIFFs. "
-        "The colours are guesses, and what is written says so.",
+        description="Make color of near-infrared pictures (PNG, JPEG, TIFF), videos and GeoTIFFs. "
+        "The colors are guesses, and what is written says so.",
         exit_on_error=False,
     )
     parser.add_argument(
@@ -105,7 +105,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--uncertainty",
         action="store_true",
-        help="beside each picture NAME.uncertainty.tif: how far off its colours may be, in degrees",
+        help="beside each picture NAME.uncertainty.tif: how far off its colors may be, in degrees",
     )
     parser.add_argument("--overwrite", action="store_true", help="make anew what is there already")
     parser.add_argument(
@@ -156,7 +156,11 @@ class _Bars:
         if self._frames is None:
             unit = "frame" if job.kind == "video" else "pixel"
             self._frames = tqdm(
-                desc=named(job.source.name), unit=unit, unit_scale=True, disable=None, leave=False
+                desc=printable_path(job.source.name),
+                unit=unit,
+                unit_scale=True,
+                disable=None,
+                leave=False,
             )
         self._frames.update(count)
 

@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser
 
 from nirgan.errors import NirganError
 from nirgan.experiment.config_errors import parse
-from nirgan.inference.demo.server import show
+from nirgan.inference.demo.server import run_demo
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,4 +29,4 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     if not 0 < options.port < 65536:
         raise NirganError(f"--port: expected 1 to 65535, got {options.port}")
-    return show(options.model, options.port, options.trust)
+    return run_demo(options.model, options.port, options.trust)

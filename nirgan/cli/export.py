@@ -6,7 +6,7 @@ from typing import Literal
 
 from jsonargparse import ArgumentParser
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import parse
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
@@ -26,12 +26,12 @@ def main(arguments: Sequence[str]) -> int:
         from nirgan.inference.models.hub import save  # noqa: PLC0415
 
         save(out, colorizer.generator, colorizer.config, half=options.half)
-        print(f"{named(out)}: weights, their configuration and a card")
+        print(f"{printable_path(out)}: weights, their configuration and a card")
         return 0
     if options.half:
         raise NirganError("--half goes with --format safetensors; programs compute in float32")
     from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
-    from nirgan.inference.export.verify import checked  # noqa: PLC0415
+    from nirgan.inference.export.verify import export_verified  # noqa: PLC0415
 
     scale = Scale.parse("0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale))
     if options.scale is not None:
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str]) -> int:
             "picture at a time; say which are black and white: LOW,HIGH"
         )
     limits = Limits(scale.low, scale.high)
-    off, count = checked(colorizer, limits, options.format, out, options.check or [])
+    off, count = export_verified(colorizer, limits, options.format, out, options.check or [])
     print(
-        f"{named(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, becomes rgb, "
+        f"{printable_path(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, becomes rgb, "
         f"B x 3 x H x W from 0 to 1; off torch's by {off:.1g} at most, on {count} pictures"
     )
     return 0
@@ -103,11 +103,13 @@ def _look_at(out: Path, kind: str, overwrite: bool) -> None:
     """
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:
-        raise NirganError(f"--output {named(out)}: expected a name that ends in {suffix}")
+        raise NirganError(f"--output {printable_path(out)}: expected a name that ends in {suffix}")
     if suffix and out.is_dir():
-        raise NirganError(f"--output {named(out)}: a folder; give a file, NAME{suffix}")
+        raise NirganError(f"--output {printable_path(out)}: a folder; give a file, NAME{suffix}")
     if not suffix and out.exists() and not out.is_dir():
-        raise NirganError(f"--output {named(out)}: a file; safetensors are kept in a folder")
+        raise NirganError(
+            f"--output {printable_path(out)}: a file; safetensors are kept in a folder"
+        )
     there = out if suffix else out / "model.safetensors"
     if there.exists() and not overwrite:
-        raise NirganError(f"{named(there)} is there already; --overwrite replaces it")
+        raise NirganError(f"{printable_path(there)} is there already; --overwrite replaces it")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
-from nirgan.errors import NirganError, named
-from nirgan.utils.nearest_name import nearest
+from nirgan.errors import NirganError, printable_path
+from nirgan.utils.nearest_name import did_you_mean
 
 EXPERIMENTS = {
     "fit": "train a method as a configuration says, and judge it",
@@ -18,7 +18,7 @@ EXPERIMENTS = {
     "predict": "colorize the pictures of the validation set with a trained method",
 }
 TOOLS = {  # each a file beside this one
-    "colorize": "make colour of pictures, videos and GeoTIFFs",
+    "colorize": "make color of pictures, videos and GeoTIFFs",
     "demo": "a page in the browser that colorizes what is dropped on it",
     "export": "keep a model as safetensors, ONNX or torch.export",
     "benchmark": "train, judge and compare methods side by side",
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         if verb in TOOLS:
             return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
-        raise NirganError(f"no verb {verb!r}{nearest(verb, [*EXPERIMENTS, *TOOLS])}")
+        raise NirganError(f"no verb {verb!r}{did_you_mean(verb, [*EXPERIMENTS, *TOOLS])}")
     except NirganError as error:
         print(
             f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.errno is None:  # a library's, not the system's
             raise
-        where = f"{named(error.filename)}: " if error.filename else ""
+        where = f"{printable_path(error.filename)}: " if error.filename else ""
         print(f"nirgan {verb}: {where}{error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -83,7 +83,7 @@ def _help() -> str:
     width = max(map(len, verbs))
     lines = "\n".join(f"  {verb:{width}}  {line}" for verb, line in verbs.items())
     return (
-        "Near-infrared pictures into colour.\n\n"
+        "Near-infrared pictures into color.\n\n"
         "usage: python -m nirgan VERB ...\n\n"
         f"{lines}\n\n"
         "python -m nirgan VERB --help tells the options of one.\n"

@@ -9,7 +9,7 @@ from nirgan.errors import NirganError
 from nirgan.experiment.config_errors import parse
 from nirgan.sweeps.file import Sweep, read
 
-TRIALS = 20
+DEFAULT_TRIALS = 20
 """Where neither the command line nor the file says how many; a grid has as many as it has."""
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--trials",
         type=int,
-        help=f"how many; all of a grid, the file's run_cap, or {TRIALS}; more are added later",
+        help=f"how many; all of a grid, the file's run_cap, or {DEFAULT_TRIALS}; more are added later",
     )
     parser.add_argument("--workers", type=int, default=1, help="trials at the same time, here")
     parser.add_argument("--out", type=Path, help="its folder; runs/sweeps/NAME for NAME.yaml")
@@ -59,6 +59,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def _slots(sweep: Sweep, asked: int | None) -> int:
     if sweep.method != "grid":
-        return asked or sweep.run_cap or TRIALS
+        return asked or sweep.run_cap or DEFAULT_TRIALS
     points = len(sweep.grid())
     return min(points, asked or sweep.run_cap or points)

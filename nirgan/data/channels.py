@@ -12,18 +12,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from nirgan.data.decoding.picture import Decoded, Pixels, Unusable
-from nirgan.errors import NirganError, named
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, Pixels
+from nirgan.errors import NirganError, printable_path
 
-CAST = 16.0
+MAX_CAST_LEVELS = 16.0
 """Levels of 255, the mean distance from grey, from which on a cast is taken for color."""
-VARIED = 0.75
+MAX_COLOR_LEVELS = 0.75
 """Levels of 255, the mean distance from what is usual at a brightness: more is a color picture."""
-CAPTION = 0.05
+MAX_CAPTION_FRACTION = 0.05
 """Part of a picture that may be of any color."""
-SLIGHT = 1.0
+REPORTED_CAST_LEVELS = 1.0
 """Levels of 255, the distance from grey that a person is told of; lossy coding leaves less."""
-SAMPLE, SIDE = 2**18, 64
+SAMPLED_PIXELS, AVERAGED_SIDE_PX = 2**18, 64
 """Pixels that are looked at, about; and of the longer side of what they are averaged to."""
 
 
@@ -42,7 +42,7 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
     """
     if all(np.array_equal(rgb[..., 0], rgb[..., n]) for n in (1, 2)):
         return 0.0
-    step = 1 + isqrt(rgb.shape[0] * rgb.shape[1] // SAMPLE)
+    step = 1 + isqrt(rgb.shape[0] * rgb.shape[1] // SAMPLED_PIXELS)
     some = np.nan_to_num(rgb[::step, ::step].astype(np.float32), posinf=0, neginf=0)
     if rgb.dtype != np.uint8:
         some *= 255 / max(float(some.max()), 1e-9)
@@ -63,21 +63,21 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     Raises:
         NirganError: It is more than a cast: a picture in color.
     """
-    shrink = min(1.0, SIDE / max(luma.shape))
+    shrink = min(1.0, AVERAGED_SIDE_PX / max(luma.shape))
     size = [max(1, round(side * shrink)) for side in luma.shape[::-1]]
     bright, *chroma = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (luma, blue, red))
     cast = max(float(np.abs(plane).mean()) for plane in chroma)
     varied = max(_varied(bright.ravel(), plane.ravel()) for plane in chroma)
-    if cast > CAST or varied > VARIED:
+    if cast > MAX_CAST_LEVELS or varied > MAX_COLOR_LEVELS:
         raise NirganError(
-            f"{named(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 levels), "
+            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 levels), "
             "expected one NIR band or equal channels; is this a color picture? --band N "
             "chooses the near-infrared one: --band 1 for red, 2 for green, 3 for blue"
         )
     return cast
 
 
-def channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixels:
+def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixels:
     """The channel that a person has chosen, whatever it is meant for.
 
     Args:
@@ -90,14 +90,14 @@ def channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixel
         NirganError: There is no such channel.
     """
     try:
-        return Decoded(pixels, alpha).channel(band).pixels
-    except Unusable as error:
-        raise NirganError(f"{named(name)}: {error}") from error
+        return DecodedImage(pixels, alpha).channel(band).pixels
+    except DecodeError as error:
+        raise NirganError(f"{printable_path(name)}: {error}") from error
 
 
-def remark(levels: float) -> str:
+def cast_remark(levels: float) -> str:
     """What to say of a picture of some distance from grey; mostly nothing."""
-    if levels < SLIGHT:
+    if levels < REPORTED_CAST_LEVELS:
         return ""
     return (
         f"channels that differ by {levels:.1f} of 255 levels, a cast or a caption as it seems; "
@@ -106,8 +106,8 @@ def remark(levels: float) -> str:
 
 
 def _varied(luma: Pixels, chroma: Pixels) -> float:
-    """How far chroma is from a curve of luma, on average, without the `CAPTION`."""
-    most = 1 + int(luma.size * (1 - CAPTION))
+    """How far chroma is from a curve of luma, on average, without the `MAX_CAPTION_FRACTION`."""
+    most = 1 + int(luma.size * (1 - MAX_CAPTION_FRACTION))
     # Linear from one of 17 knots to the next: channels that are full at a level bend it there.
     curve = np.maximum(0, 1 - np.abs(luma[:, None] / 16 - np.arange(17, dtype=np.float32)))
     kept = np.arange(luma.size)

@@ -15,21 +15,21 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from nirgan.data.datasets import PatchDataset, RegionDataset, Stored
+from nirgan.data.data_snapshot import DataSnapshot
+from nirgan.data.datasets import PatchDataset, RegionDataset, StoredBatch
 from nirgan.data.images import Pixels, stored_to_signed
-from nirgan.data.opened import Opened
-from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
-from nirgan.data.protocols import FOLDS, Protocol, across_scenes, within_images
+from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
+from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
 from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.store import PairStore
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
 
-TRAINING, VALIDATION = 0, 1
+TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 0, 1
 """Streams of noise."""
 
-LOOKED_AT, SIDE = 64, 256
+SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """Pairs, and rows and columns of each, that tell which values there are."""
 
 
@@ -38,7 +38,7 @@ class Batch(TypedDict):
 
     Attributes:
         nir: B x 1 x H x W, the band, y in the paper's equations.
-        triplet: B x 3 x H x W, the band plus noise z of its own for each colour channel.
+        triplet: B x 3 x H x W, the band plus noise z of its own for each color channel.
         rgb: B x 3 x H x W, the truth, x.
         names: Category and id of each picture, where whole ones are loaded.
         category: B numbers, each patch's place in `PatchDataModule.categories`.
@@ -112,7 +112,7 @@ class PatchDataModule(lightning.LightningDataModule):
     def __init__(
         self,
         source: PairSource,
-        protocol: Protocol = "within-images",
+        protocol: SplitProtocol = "within-images",
         fold: int = 0,
         unused_folds: Sequence[int] = (),
         patch: int = 64,
@@ -152,7 +152,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.num_workers = num_workers
         self.trains_on: Literal["patches", "regions"] = "patches"
         self.pairs: list[Pair] = []
-        self.opened = Opened(self.store, [])
+        self.snapshot = DataSnapshot(self.store, [])
         self.nir_scale = source.nir_scale
 
     @property
@@ -174,7 +174,7 @@ class PatchDataModule(lightning.LightningDataModule):
         if self.pairs:
             return
         self.pairs = self._usable(self.source.pairs())
-        self.opened = Opened(self.store, self.pairs)
+        self.snapshot = DataSnapshot(self.store, self.pairs)
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         self.nir_scale = self._seen_as(tell=stage == "fit")
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
@@ -189,14 +189,14 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints: the content of every pair by its name, and the scale of the band."""
-        return {"contents": self.opened.contents, "nir_scale": self.nir_scale}
+        return {"contents": self.snapshot.contents, "nir_scale": self.nir_scale}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A run that goes on tells what of its data is another; other verbs may well see others."""
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            self.opened.tell_differences(state_dict["contents"])
+            self.snapshot.tell_differences(state_dict["contents"])
 
-    def train_dataloader(self) -> DataLoader[Stored]:
+    def train_dataloader(self) -> DataLoader[StoredBatch]:
         """Batches of patches, new ones every epoch; or the training regions.
 
         A method that is fitted in one pass says so by setting `trains_on` in its own `setup`. A run
@@ -204,10 +204,10 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.trains_on == "regions":
             regions = self.training_regions()
-            return self._loader(regions.dataset, self._gone_on(range(len(regions))))
+            return self._loader(regions.dataset, self._resumed(range(len(regions))))
         table = self._table(self.training)
         patches = self._patches(table, self.seed, self.augmentation, self.crop == "region")
-        batches = Batches(
+        batches = PatchBatchSampler(
             self.train_patches * table.categories, self.batch_size, *self._rank(), training=True
         )
         if not len(batches):
@@ -215,47 +215,51 @@ class PatchDataModule(lightning.LightningDataModule):
                 f"data.train_patches={self.train_patches} is less than one batch of "
                 f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
             )
-        return self._loader(patches, self._gone_on(batches))
+        return self._loader(patches, self._resumed(batches))
 
-    def val_dataloader(self) -> DataLoader[Stored]:
+    def val_dataloader(self) -> DataLoader[StoredBatch]:
         """This rank's share of the validation patches."""
         return self.validation_patches(*self._rank())
 
-    def test_dataloader(self) -> DataLoader[Stored]:
+    def test_dataloader(self) -> DataLoader[StoredBatch]:
         """This rank's share of the validation regions."""
         return self.validation_regions(*self._rank())
 
-    def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
+    def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
         """Batches of validation patches, always the same: all, or one rank's share."""
         table = self._table(self.validation)
         count = self.val_patches * table.categories
-        batches = Batches(count, self.batch_size, rank, ranks, training=False)
+        batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
         return self._loader(self._patches(table, self.split_seed, Augmentation()), batches)
 
-    def training_regions(self) -> DataLoader[Stored]:
+    def training_regions(self) -> DataLoader[StoredBatch]:
         """Every training region as a whole, one a batch; all of them on each rank."""
         return self._regions(self.training, 0, 1)
 
-    def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[Stored]:
+    def validation_regions(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
         """Every validation region as a whole, one a batch: all, or one rank's share."""
         return self._regions(self.validation, rank, ranks)
 
-    def predict_dataloader(self) -> DataLoader[Stored]:
+    def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that hold the validation regions, one a batch."""
         numbers = sorted({region.pair for region in self.validation})
         shapes = [(n, *self.images[n].shape[:2]) for n in numbers]
         whole = [Region(n, 0, 0, height, width) for n, height, width in shapes]
         return self._regions(whole, *self._rank())
 
-    def on_after_batch_transfer(self, batch: Stored, dataloader_idx: int) -> Batch:
-        """Normalise to [-1, 1] and add noise, on the device.
+    def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
+        """Normalize to [-1, 1] and add noise, on the device.
 
         The noise is a function of the seed and of the batch's number alone.
         """
         pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
         rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
-        stream = TRAINING if self.trainer is not None and self.trainer.training else VALIDATION
-        word = words(self.seed, 20 + stream, np.array(batch["number"])).item()
+        stream = (
+            TRAINING_NOISE_STREAM
+            if self.trainer is not None and self.trainer.training
+            else VALIDATION_NOISE_STREAM
+        )
+        word = hash_counter(self.seed, 20 + stream, np.array(batch["number"])).item()
         generator = torch.Generator(rgb.device).manual_seed(word >> 1)
         noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
         sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])
@@ -289,8 +293,13 @@ class PatchDataModule(lightning.LightningDataModule):
         So what was trained is used as it was trained, and only a person may know better.
         """
         kind = self.images[0].dtype
-        chosen = [i for i in self.images[:: -(-len(self.images) // LOOKED_AT)] if i.dtype == kind]
-        steps = [(1 + len(image) // SIDE, 1 + image.shape[1] // SIDE) for image in chosen]
+        chosen = [
+            i for i in self.images[:: -(-len(self.images) // SCALE_CHECK_PAIRS)] if i.dtype == kind
+        ]
+        steps = [
+            (1 + len(image) // SCALE_CHECK_SIDE_PX, 1 + image.shape[1] // SCALE_CHECK_SIDE_PX)
+            for image in chosen
+        ]
         some = [
             i[::down, ::right].reshape(-1, 4)
             for i, (down, right) in zip(chosen, steps, strict=True)
@@ -316,26 +325,26 @@ class PatchDataModule(lightning.LightningDataModule):
         categories = [numbers[pair.category] for pair in self.pairs]
         return PatchDataset(self.images, table, self.patch, seed, augmentation, categories, whole)
 
-    def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[Stored]:
+    def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[StoredBatch]:
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
         return self._loader(dataset, range(rank, len(regions), ranks))
 
-    def _gone_on(self, sampler: Sampler[Any] | Sequence[Any]) -> GoneOn:
+    def _resumed(self, sampler: Sampler[Any] | Sequence[Any]) -> ResumedSampler:
         if self.trainer is None:
-            return GoneOn(sampler, 0, 0)
+            return ResumedSampler(sampler, 0, 0)
         loop = self.trainer.fit_loop
         epoch: Any = loop.epoch_progress.current
         batches: Any = loop.epoch_loop.batch_progress.current
         within = epoch.ready > epoch.processed  # otherwise the batches are those of the one before
         done = batches.processed if within else 0
-        return GoneOn(sampler, epoch.processed, done)
+        return ResumedSampler(sampler, epoch.processed, done)
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _loader(
-        self, dataset: Dataset[Stored], sampler: Sampler[list[int]] | Sequence[int]
-    ) -> DataLoader[Stored]:
+        self, dataset: Dataset[StoredBatch], sampler: Sampler[list[int]] | Sequence[int]
+    ) -> DataLoader[StoredBatch]:
         return DataLoader(
             dataset,
             batch_size=None,  # the data set gives whole batches

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nirgan.data.images import DEPTHS, Pixels, as_depth
+from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
 from nirgan.data.patches import PatchTable, Region
 from nirgan.data.transforms import Augmentation
 
 
-class Stored(TypedDict):
+class StoredBatch(TypedDict):
     """A batch as it leaves the loader.
 
     Attributes:
@@ -29,7 +29,7 @@ class Stored(TypedDict):
     category: NotRequired[Tensor]
 
 
-class PatchDataset(Dataset[Stored]):
+class PatchDataset(Dataset[StoredBatch]):
     """Batches of patches, asked for by the numbers of a whole batch.
 
     Args:
@@ -56,9 +56,9 @@ class PatchDataset(Dataset[Stored]):
         self.whole = whole
         self.augmentation = augmentation
         self.categories = torch.tensor(categories)
-        self.depth: np.dtype[Any] = max((i.dtype for i in images), key=DEPTHS.index)
+        self.depth: np.dtype[Any] = max((i.dtype for i in images), key=STORED_DTYPES.index)
 
-    def __getitem__(self, numbers: list[int]) -> Stored:
+    def __getitem__(self, numbers: list[int]) -> StoredBatch:
         draw = self.table.draw(self.seed, numbers)
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
@@ -80,7 +80,7 @@ class PatchDataset(Dataset[Stored]):
         return {"pixels": torch.from_numpy(batch), "number": numbers[0], "category": category}
 
 
-class RegionDataset(Dataset[Stored]):
+class RegionDataset(Dataset[StoredBatch]):
     """Whole regions, a batch of one each.
 
     Args:
@@ -97,7 +97,7 @@ class RegionDataset(Dataset[Stored]):
     def __len__(self) -> int:
         return len(self.regions)
 
-    def __getitem__(self, number: int) -> Stored:
+    def __getitem__(self, number: int) -> StoredBatch:
         region = self.regions[number]
         pixels = np.array(region.of(self.images))[None]
         name = self.names[region.pair]

@@ -15,18 +15,18 @@ from tqdm import tqdm
 from nirgan.data.sources.epfl import CATEGORIES, EXTENSIONS
 from nirgan.errors import NirganError
 
-URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
-SIZE = 952_431_486
+ARCHIVE_URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
+ARCHIVE_BYTES = 952_431_486
 """Bytes of the archive."""
 
-LARGEST = 8 * 1024**3
+MAX_UNPACKED_BYTES = 8 * 1024**3
 """Bytes that an archive may unpack to; the original holds about 1.4 GB."""
 
-TRIES = 5
-CHUNK = 1 << 20
+MAX_TRIES = 5
+CHUNK_BYTES = 1 << 20
 
 
-def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> None:
+def fetch(file: Path, url: str = ARCHIVE_URL, size: int = ARCHIVE_BYTES, wait: float = 2.0) -> None:
     """Download a file, going on where an earlier download broke off.
 
     Args:
@@ -46,7 +46,7 @@ def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> No
         raise NirganError(f"{file.parent}: cannot be made ({error.strerror})") from error
     part = file.with_name(file.name + ".part")
     broken: Exception | None = None
-    for attempt in range(TRIES):
+    for attempt in range(MAX_TRIES):
         try:
             _continue(part, url, size)
         except (OSError, urllib.error.URLError) as failure:
@@ -57,7 +57,7 @@ def fetch(file: Path, url: str = URL, size: int = SIZE, wait: float = 2.0) -> No
         if part.is_file() and part.stat().st_size > size:
             part.unlink()
             raise NirganError(f"{url}: more than the {size} bytes expected; has the file changed?")
-        if attempt < TRIES - 1:
+        if attempt < MAX_TRIES - 1:
             time.sleep(wait * 2**attempt)
     have = part.stat().st_size if part.is_file() else 0
     raise NirganError(
@@ -76,7 +76,7 @@ def _continue(part: Path, url: str, size: int) -> None:
             part.open("ab" if have else "wb") as out,
             tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=part.stem) as bar,
         ):
-            while chunk := answer.read(CHUNK):
+            while chunk := answer.read(CHUNK_BYTES):
                 out.write(chunk)
                 bar.update(len(chunk))
 
@@ -90,7 +90,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
         NirganError: The archive is damaged, would write outside the folder, unpacks to more than
-            `LARGEST` bytes, or lacks pairs.
+            `MAX_UNPACKED_BYTES` bytes, or lacks pairs.
     """
     if folder.exists():
         raise NirganError(f"{folder}: it is there already; move it away to unpack anew")
@@ -106,7 +106,7 @@ def unpack(archive: Path, folder: Path) -> None:
             for member, place in tqdm(members.items(), desc="unpacking", unit="file"):
                 (beside / place).parent.mkdir(exist_ok=True)
                 with packed.open(member) as source, (beside / place).open("wb") as out:
-                    shutil.copyfileobj(source, out, CHUNK)
+                    shutil.copyfileobj(source, out, CHUNK_BYTES)
         beside.replace(folder)
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         # A member that is encrypted or packed in an unknown way is a RuntimeError.
@@ -130,8 +130,10 @@ def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, P
         if path.suffix.lower() in EXTENSIONS:
             members[member] = Path(*path.parts[-2:])
             total += member.file_size
-    if total > LARGEST:
-        raise NirganError(f"{archive}: refused, it unpacks to {total} bytes, more than {LARGEST}")
+    if total > MAX_UNPACKED_BYTES:
+        raise NirganError(
+            f"{archive}: refused, it unpacks to {total} bytes, more than {MAX_UNPACKED_BYTES}"
+        )
     return members
 
 

@@ -1,7 +1,7 @@
 """Pictures as files: reading any depth, writing PNG, and the ranges that values live in.
 
 Three ranges exist. A file and the store hold what the camera wrote: uint8, uint16 or float32 in
-[0, 1]. Networks see [-1, 1]. Metrics, losses on colours and pictures for people see [0, 1]. The
+[0, 1]. Networks see [-1, 1]. Metrics, losses on colors and pictures for people see [0, 1]. The
 functions here are the only places where one becomes another.
 """
 
@@ -15,26 +15,26 @@ from torch import Tensor
 
 from nirgan.data.channels import distance_from_grey
 from nirgan.data.decoding import picture
-from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Room
+from nirgan.data.decoding.decode import decode
+from nirgan.data.decoding.picture import SizeLimit
 from nirgan.data.scaling import Scale
-from nirgan.errors import NirganError, named
-from nirgan.utils.atomic_write import whole
+from nirgan.errors import NirganError, printable_path
+from nirgan.utils.atomic_write import atomic_write
 
 Pixels = picture.Pixels
 """A picture as stored: H x W or H x W x C; uint8, uint16, or float32 in [0, 1]."""
 
-DEPTHS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+STORED_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
-DTYPE = Scale()
+DTYPE_SCALE = Scale()
 """All that a file's type holds."""
 
-OF_A_PAIR = Room(1000.0, "cut the pair into smaller pictures")
+PAIR_SIZE_LIMIT = SizeLimit(1000.0, "cut the pair into smaller pictures")
 """A pair is decoded once, into a file that is not held in memory: more than colorizing allows."""
 
 
-def read_rgb(path: Path, scale: Scale = DTYPE) -> Pixels:
-    """Read a colour picture.
+def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
+    """Read a color picture.
 
     Args:
         path: The file.
@@ -48,11 +48,11 @@ def read_rgb(path: Path, scale: Scale = DTYPE) -> Pixels:
     """
     pixels = _for_training(path, scale)
     if pixels.ndim != 3:
-        raise NirganError(f"{named(path)}: 1 channel(s), expected 3 (red, green, blue)")
+        raise NirganError(f"{printable_path(path)}: 1 channel(s), expected 3 (red, green, blue)")
     return _scaled(pixels, scale, path)
 
 
-def read_nir(path: Path, scale: Scale = DTYPE) -> Pixels:
+def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     """Read a near-infrared picture: one band, or three channels that hold one.
 
     Args:
@@ -88,16 +88,16 @@ def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
 
 
 def _for_training(path: Path, scale: Scale) -> Pixels:
-    decoded = decode(path, OF_A_PAIR)
+    decoded = decode(path, PAIR_SIZE_LIMIT)
     if decoded.alpha is not None:
         raise NirganError(
-            f"{named(path)}: an alpha channel; nothing is learned from transparent pixels, save it "
+            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent pixels, save it "
             "without"
         )
     pixels = decoded.pixels
-    if scale.kind == "dtype" and pixels.dtype not in DEPTHS:
+    if scale.kind == "dtype" and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
-            f"{named(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
+            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or floats in "
             f"[0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
@@ -105,7 +105,7 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
         and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{named(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
+            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} LOW,HIGH "
             "scales those that are finite"
         )
     return pixels
@@ -151,5 +151,5 @@ def write_png(path: Path, picture: Tensor) -> None:
         picture: 3 x H x W in [0, 1]; values outside are clipped.
     """
     pixels = (picture.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(part, format="PNG")

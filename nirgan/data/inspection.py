@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from nirgan.data.images import Pixels
-from nirgan.data.registration import REGISTERED, Registration, measure
+from nirgan.data.registration import MAX_REGISTERED_PX, Registration, measure
 from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
-WORST = 10
+MAX_NAMED_PAIRS = 10
 """Misregistered pairs that are named."""
 
 
@@ -37,7 +37,7 @@ class Finding:
     most: tuple[Pixels, Pixels] | None = None
 
 
-def look(pair: Pair, patch: int) -> Finding:
+def inspect_pairs(pair: Pair, patch: int) -> Finding:
     """Decode a pair and measure it.
 
     Args:
@@ -73,11 +73,11 @@ def report(findings: Sequence[Finding]) -> str:
         off.sort(key=lambda item: -(item[1].shift + item[1].spread))
         lines += [
             "",
-            f"{len(off)} pairs are shifted by {REGISTERED[0]} px or more, or vary by "
-            f"{REGISTERED[1]} px or more within; the worst:",
+            f"{len(off)} pairs are shifted by {MAX_REGISTERED_PX[0]} px or more, or vary by "
+            f"{MAX_REGISTERED_PX[1]} px or more within; the worst:",
             *(
                 f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px"
-                for f, r in off[:WORST]
+                for f, r in off[:MAX_NAMED_PAIRS]
             ),
         ]
     return "\n".join(lines)
@@ -96,7 +96,7 @@ def hints(findings: Sequence[Finding], source: PairSource) -> list[str]:
 
 def write_csv(file: Path, findings: Sequence[Finding]) -> None:
     """A row a pair: category, id, shift_px, spread_px, registered, problem."""
-    with whole(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
+    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as lines:
         writer = csv.writer(lines)
         writer.writerow(["category", "id", "shift_px", "spread_px", "registered", "problem"])
         for f in findings:

@@ -16,11 +16,11 @@ from torch.utils.data import Sampler
 
 from nirgan.errors import NirganError
 
-Words = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
 
 
-def words(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Words:
+def hash_counter(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Hashes:
     """One random 64-bit word for every number: the finalizer of SplitMix64 over all three.
 
     Args:
@@ -37,7 +37,7 @@ def words(seed: int, stream: int, numbers: npt.NDArray[Any]) -> Words:
     return state
 
 
-def _mix(state: Words) -> Words:
+def _mix(state: Hashes) -> Hashes:
     state = state + np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -73,7 +73,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PatchDraw:
     """Patches, each by its pair, region, upper left corner and a random word of its own.
 
     The region is counted in the order of `PatchTable.regions`.
@@ -83,7 +83,7 @@ class Draw:
     region: Integers
     top: Integers
     left: Integers
-    word: Words
+    word: Hashes
 
 
 class PatchTable:
@@ -116,21 +116,21 @@ class PatchTable:
         self._group_size = np.array([len(group) for group in members], np.uint64)
         self._group_start = np.cumsum(self._group_size) - self._group_size
 
-    def draw(self, seed: int, numbers: Sequence[int] | Integers) -> Draw:
+    def draw(self, seed: int, numbers: Sequence[int] | Integers) -> PatchDraw:
         """The patches of some numbers; number = epoch x patches an epoch + index."""
         number = np.asarray(numbers, np.int64)
         group = number % self.categories
-        nth = words(seed, 1, number) % self._group_size[group]
+        nth = hash_counter(seed, 1, number) % self._group_size[group]
         row = self._member[(self._group_start[group] + nth).astype(np.int64)]
-        offset = words(seed, 2, number) % self._places[row].astype(np.uint64)
+        offset = hash_counter(seed, 2, number) % self._places[row].astype(np.uint64)
         place = self._first[row] + offset.astype(np.int64)
         region = np.searchsorted(self._end, place, side="right")
         down, right = np.divmod(place - self._start[region], self._rows[region])
         top, left = self._corner[region, 0] + down, self._corner[region, 1] + right
-        return Draw(self._pair[row], region, top, left, words(seed, 3, number))
+        return PatchDraw(self._pair[row], region, top, left, hash_counter(seed, 3, number))
 
 
-class Batches(Sampler[list[int]]):
+class PatchBatchSampler(Sampler[list[int]]):
     """The numbers of the patches in every batch, shared out over ranks.
 
     The epoch is the same set of patches for any number of ranks: rank r of n takes part r of every
@@ -171,7 +171,7 @@ class Batches(Sampler[list[int]]):
             yield list(range(base + start, base + stop))
 
 
-class GoneOn(Sampler[Any]):
+class ResumedSampler(Sampler[Any]):
     """Another sampler, less what a run that goes on in an epoch was trained on before.
 
     Args:
@@ -187,7 +187,7 @@ class GoneOn(Sampler[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning as each epoch begins."""
         self.epoch = epoch
-        if isinstance(self.sampler, Batches):
+        if isinstance(self.sampler, PatchBatchSampler):
             self.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:

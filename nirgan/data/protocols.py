@@ -3,7 +3,7 @@
 `within-images` is the paper's protocol: training and validation patches both come from all images.
 The paper does not say that they do not overlap; here each image keeps a vertical band for
 validation that no training patch touches. What remains is that the scene itself, its light and
-its colours, has been seen. `across-scenes` takes that away: a scene is trained on or judged, never
+its colors, has been seen. `across-scenes` takes that away: a scene is trained on or judged, never
 both.
 """
 
@@ -15,15 +15,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from nirgan.data.patches import Region, words
+from nirgan.data.patches import Region, hash_counter
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
 
-Protocol = Literal["within-images", "across-scenes"]
+SplitProtocol = Literal["within-images", "across-scenes"]
 Size = tuple[int, int]
 
 FOLDS = 5
-RESERVED = 0.2
+RESERVED_FRACTION = 0.2
 """The share of an image's width that `within-images` keeps for validation."""
 
 
@@ -49,14 +49,14 @@ def within_images(
         NirganError: An image is too narrow to hold a patch of each.
     """
     training, validation = [], []
-    places = words(seed, 11, _keys(pair.name for pair in pairs))
+    places = hash_counter(seed, 11, _keys(pair.name for pair in pairs))
     for number, ((height, width), place) in enumerate(zip(sizes, places, strict=True)):
         if width < 2 * patch:
             raise NirganError(
                 f"{pairs[number].name}: {width} pixels wide, but protocol within-images needs "
                 f"{2 * patch} (a training and a validation patch); use across-scenes"
             )
-        band = min(max(patch, round(RESERVED * width)), width - patch)
+        band = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
         left = int(place % np.uint64(width - band + 1))
         # A rest narrower than a patch is of no use: the band moves over it.
         left = 0 if left < patch else left
@@ -119,7 +119,7 @@ def across_scenes(
 def _folds(pairs: Sequence[Pair], seed: int) -> list[int]:
     dealt: dict[str, int] = {}
     turn: defaultdict[str, int] = defaultdict(int)
-    order = np.argsort(words(seed, 12, _keys(pair.scene for pair in pairs)), kind="stable")
+    order = np.argsort(hash_counter(seed, 12, _keys(pair.scene for pair in pairs)), kind="stable")
     for pair in (pairs[i] for i in order):
         if pair.fold is None and pair.scene not in dealt:
             dealt[pair.scene] = turn[pair.category] % FOLDS

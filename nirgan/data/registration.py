@@ -8,22 +8,22 @@ import numpy as np
 
 from nirgan.data.images import Pixels, as_depth
 
-BLOCK = 128
+BLOCK_PX = 128
 """Height and width in pixels of the blocks that are compared."""
 
-LARGEST = 16.0
+MAX_SHIFT_PX = 16.0
 """Pixels; a larger shift of a block is a false match."""
 
-SURE = 0.08
+MIN_RESPONSE = 0.08
 """Least response of the phase correlation; below it a block shows nothing to go by."""
 
-REGISTERED = (0.75, 1.0)
+MAX_REGISTERED_PX = (0.75, 1.0)
 """Shift and spread in pixels below which a pair counts as registered."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Shift of the NIR picture against the colour one.
+    """Shift of the NIR picture against the color one.
 
     Attributes:
         shift: Length of the median shift of all blocks, in pixels.
@@ -36,13 +36,13 @@ class Registration:
     @property
     def good(self) -> bool:
         """Whether pixel-to-pixel training is safe."""
-        return self.shift < REGISTERED[0] and self.spread < REGISTERED[1]
+        return self.shift < MAX_REGISTERED_PX[0] and self.spread < MAX_REGISTERED_PX[1]
 
 
 def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
     """Measure the registration of a pair by phase correlation of blocks of their edges.
 
-    Edges are compared, not brightness: what is bright in NIR may be dark in colour.
+    Edges are compared, not brightness: what is bright in NIR may be dark in color.
 
     Args:
         nir: H x W, any depth.
@@ -52,7 +52,7 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
         None where fewer than three blocks show anything to go by.
     """
     edges_nir, edges_rgb = _edges(nir), _edges(rgb.mean(2, dtype=np.float32).astype(rgb.dtype))
-    size = min(BLOCK, *nir.shape)
+    size = min(BLOCK_PX, *nir.shape)
     window = cv2.createHanningWindow((size, size), cv2.CV_32F)
     shifts = []
     for top in range(0, nir.shape[0] - size + 1, size // 2):
@@ -61,7 +61,7 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
             a = np.ascontiguousarray(edges_rgb[block])
             b = np.ascontiguousarray(edges_nir[block])
             shift, response = cv2.phaseCorrelate(a, b, window)
-            if response > SURE and math.hypot(*shift) < LARGEST:
+            if response > MIN_RESPONSE and math.hypot(*shift) < MAX_SHIFT_PX:
                 shifts.append(shift)
     if len(shifts) < 3:
         return None

@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 
 from nirgan.data.decoding.picture import Pixels
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 
-FORMS = "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
-PERCENTILES = (0.5, 99.5)
-DARK = 3
+SCALE_FORMS = (
+    "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
+)
+DEFAULT_PERCENTILES = (0.5, 99.5)
+DARK_DIVISOR = 3
 """Where not even the brightest value reaches this part of white, white is somewhere else."""
-NEGATIVE = 0.01
+MAX_NEGATIVE_FRACTION = 0.01
 """Part of all values that may be below black, by noise."""
-WHITES = (255.0, 1023.0, 4095.0, 10_000.0, 16_383.0)
+CAMERA_WHITES = (255.0, 1023.0, 4095.0, 10_000.0, 16_383.0)
 """Where cameras of 8 to 14 bits end, and reflectances in units of 1/10000."""
 
 
@@ -86,12 +88,12 @@ class Scale:
         if text == "dtype":
             return cls(option=option)
         if text == "percentile":
-            return cls("percentile", *PERCENTILES, option)
+            return cls("percentile", *DEFAULT_PERCENTILES, option)
         kind, numbers = (word, numbers) if word == "percentile" else ("range", text)
         try:
             low, high = (float(number) for number in numbers.split(","))
         except ValueError:
-            raise NirganError(f"{option} {text}: expected {FORMS}") from None
+            raise NirganError(f"{option} {text}: expected {SCALE_FORMS}") from None
         if not (np.isfinite([low, high]).all() and low < high):
             raise NirganError(f"{option} {text}: LOW must be less than HIGH, both finite")
         if kind == "percentile" and not 0 <= low < high <= 100:
@@ -125,7 +127,7 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{named(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
+                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, expected "
                 f"[0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
@@ -138,7 +140,7 @@ class Scale:
         """
         if self.high > most:
             raise NirganError(
-                f"{named(name)}: its values end at {most:g}, but {self.option} says that "
+                f"{printable_path(name)}: its values end at {most:g}, but {self.option} says that "
                 f"{self.high:g} is white; give it a scale of its own"
             )
         return Limits(self.low, self.high)
@@ -146,13 +148,13 @@ class Scale:
     def _percentiles(self, pixels: Pixels, name: Any) -> Limits:
         values = pixels[np.isfinite(pixels)]
         if not values.size:
-            raise NirganError(f"{named(name)}: no finite value to take percentiles of")
+            raise NirganError(f"{printable_path(name)}: no finite value to take percentiles of")
         low, high = np.percentile(
             values[:: max(1, values.size // 1_000_000)], (self.low, self.high)
         )
         if not low < high:
             raise NirganError(
-                f"{named(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
+                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both {low:g}; "
                 f"use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))
@@ -170,8 +172,8 @@ def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
         return ""
     most = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
     bottom, top = float(values.min()), float(values.max())
-    negative = bottom < 0 and float((values < 0).mean()) > NEGATIVE
-    if not negative and not 0 < top < most / DARK:
+    negative = bottom < 0 and float((values < 0).mean()) > MAX_NEGATIVE_FRACTION
+    if not negative and not 0 < top < most / DARK_DIVISOR:
         return ""
     low = -_round(-bottom) if negative else 0.0
     high = _round(top) if negative else _white(top, most)
@@ -185,8 +187,8 @@ def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
 
 def _white(top: float, most: float) -> float:
     """What is white, as it seems: where cameras or reflectances end, else a round number."""
-    usual = [white for white in WHITES if white / 4 < top <= white]
-    return min(usual[0] if most > WHITES[0] and usual else _round(top), most)
+    usual = [white for white in CAMERA_WHITES if white / 4 < top <= white]
+    return min(usual[0] if most > CAMERA_WHITES[0] and usual else _round(top), most)
 
 
 def _round(value: float) -> float:

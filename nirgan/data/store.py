@@ -18,22 +18,22 @@ from tqdm import tqdm
 from nirgan.data.images import Pixels, as_depth
 from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
-from nirgan.utils.paths import expanded
+from nirgan.utils.paths import expand_home
 
-LAYOUT = 1
+FORMAT_VERSION = 1
 """Raise it when what a stored file holds changes: older files are then left alone."""
 
-ABANDONED_AFTER = 3600
+ABANDONED_AFTER_S = 3600
 """Seconds after which an unfinished file belongs to a build that was killed."""
 
-DAMAGED = (OSError, ValueError, EOFError)
+READ_ERRORS = (OSError, ValueError, EOFError)
 """What numpy raises for a file that is missing, cut short or none of its own."""
 
 
 def default_folder() -> Path:
     """The environment variable `NIRGAN_CACHE`, or the user's cache folder."""
     cache = os.environ.get("NIRGAN_CACHE")
-    return expanded(cache or "~/.cache/nirgan")
+    return expand_home(cache or "~/.cache/nirgan")
 
 
 class PairStore:
@@ -44,11 +44,11 @@ class PairStore:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = default_folder() if folder is None else expanded(folder)
+        self.folder = default_folder() if folder is None else expand_home(folder)
 
     def file(self, pair: Pair) -> Path:
         """Where the pair lies, or will lie."""
-        return self.folder / f"{pair.content()}.v{LAYOUT}.npy"
+        return self.folder / f"{pair.content()}.v{FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> None:
         """Decode and store every pair that is not there whole, but for those that cannot be."""
@@ -106,7 +106,7 @@ class PairStore:
         """Whether a stored file is what a pair decodes to; it is read to its end."""
         try:
             return np.array_equal(np.load(file), stack(*pair.load()))
-        except (*DAMAGED, NirganError):
+        except (*READ_ERRORS, NirganError):
             return False
 
     def _place(self, pair: Pair) -> Path:
@@ -135,7 +135,7 @@ class PairStore:
     def _sweep(self) -> None:
         for part in self.folder.glob("*.part"):
             try:
-                if time.time() - part.stat().st_mtime > ABANDONED_AFTER:
+                if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:
                     part.unlink()
             except FileNotFoundError:
                 continue  # another build was faster
@@ -146,7 +146,7 @@ def _mapped(file: Path) -> Pixels | None:
     try:
         pixels = np.load(file, mmap_mode="r")
         whole = file.stat().st_size == pixels.offset + pixels.nbytes
-    except DAMAGED:
+    except READ_ERRORS:
         return None
     return pixels if whole else None
 

@@ -14,7 +14,7 @@ from torchmetrics.functional.image import (
 )
 
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.datasets import Stored
+from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit
 from nirgan.metrics.color_difference import ciede2000
 from nirgan.metrics.colorfulness import colorfulness
@@ -34,11 +34,11 @@ COLUMNS = {
 }
 """Heading and digits of every figure of a row."""
 Colorize = Callable[[Tensor], Tensor]
-"""B x 3 x H x W in [-1, 1] (three copies of the NIR band) to colours, the same."""
+"""B x 3 x H x W in [-1, 1] (three copies of the NIR band) to colors, the same."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ImageScore:
     """What one picture scored.
 
     Attributes:
@@ -70,11 +70,11 @@ class Judgement:
 
 def judge(
     colorize: Colorize,
-    loader: DataLoader[Stored],
+    loader: DataLoader[StoredBatch],
     data: PatchDataModule,
     device: torch.device,
     keep: Callable[[str, Tensor], None] | None = None,
-) -> Iterator[Judgement]:
+) -> Iterator[ImageScore]:
     """Judge a method on every picture that a loader gives.
 
     Args:
@@ -91,18 +91,18 @@ def judge(
             output, truth = signed_to_unit(colorize(batch["triplet"])), signed_to_unit(batch["rgb"])
         names = batch.get("names", [""] * len(truth))
         for name, picture, true in zip(names, output, truth, strict=True):
-            yield judge_picture(name, picture, true)
+            yield score_image(name, picture, true)
             if keep is not None:
                 keep(name, picture)
 
 
-def judge_picture(name: str, picture: Tensor, truth: Tensor) -> Judgement:
+def score_image(name: str, picture: Tensor, truth: Tensor) -> ImageScore:
     """Judge one picture, 3 x H x W in [0, 1], against the truth."""
     pair = picture[None].contiguous(), truth[None].contiguous()
     angles, counted = angular_error(*pair)
     pixels = int(counted.sum())
     colored = counted & is_colored(pair[1])
-    return Judgement(
+    return ImageScore(
         name,
         angles.double().sum().item(),
         pixels,
@@ -116,7 +116,7 @@ def judge_picture(name: str, picture: Tensor, truth: Tensor) -> Judgement:
     )
 
 
-def pool(judgements: Sequence[Judgement]) -> Row:
+def aggregate(judgements: Sequence[ImageScore]) -> Row:
     """The figures of a table's row.
 
     Returns:

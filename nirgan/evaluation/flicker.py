@@ -1,6 +1,6 @@
-"""How much colours flicker where nothing moves but the camera's noise.
+"""How much colors flicker where nothing moves but the camera's noise.
 
-A method that looks at single frames turns the noise of each into noise of its colours. How much is
+A method that looks at single frames turns the noise of each into noise of its colors. How much is
 seen beside the band itself, which flickers too.
 """
 
@@ -19,7 +19,7 @@ class Flicker:
     """Mean changes from one frame to the next, over all pixels.
 
     Attributes:
-        degrees: Between the colours as vectors, see `nirgan.metrics.functional.angular_error`; a
+        degrees: Between the colors as vectors, see `nirgan.metrics.functional.angular_error`; a
             band, as a grey picture, has none.
         levels: Of a channel, of 255.
     """
@@ -32,10 +32,10 @@ def flicker(frames: Tensor) -> Flicker:
     """Flicker of a scene in which nothing moves.
 
     Args:
-        frames: T x 3 x H x W colours or T x H x W bands, in [0, 1]; two or more.
+        frames: T x 3 x H x W colors or T x H x W bands, in [0, 1]; two or more.
     """
-    colours = frames if frames.ndim == 4 else frames.unsqueeze(1).expand(-1, 3, -1, -1)
-    before, after = colours[:-1], colours[1:]
+    colors = frames if frames.ndim == 4 else frames.unsqueeze(1).expand(-1, 3, -1, -1)
+    before, after = colors[:-1], colors[1:]
     angles, counted = angular_error(after, before)
     return Flicker(
         degrees=angles.sum().item() / max(1, int(counted.sum())),
@@ -47,7 +47,7 @@ def flicker_of_pan(frames: Tensor, step: int) -> Flicker:
     """Flicker at the same place of the scene while a camera pans.
 
     Args:
-        frames: T x 3 x H x W colours in [0, 1]; each shows the scene `step` pixels further right
+        frames: T x 3 x H x W colors in [0, 1]; each shows the scene `step` pixels further right
             than the one before.
         step: In pixels.
     """

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-FEWEST = 5
+MIN_SCENES = 5
 """Scenes; with four the interval covers the truth in 84 to 88% of cases."""
 
 Scenes = Mapping[str, tuple[float, float]]
@@ -68,9 +68,9 @@ def difference(first: Scenes, second: Scenes, seed: int = 0) -> Interval:
     names = sorted(first)
     sums = np.array([[*first[name], *second[name]] for name in names], np.float64).T
     n = len(names)
-    with np.errstate(invalid="ignore"):  # of a method without colour no pixel counts
+    with np.errstate(invalid="ignore"):  # of a method without color no pixel counts
         value = float(_difference(sums.sum(1)))
-    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= FEWEST else np.nan
+    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= MIN_SCENES else np.nan
     if not np.isfinite(spread):
         return Interval(value, None, None, n)
     if spread < 1e-9 * max(1.0, abs(value)):

@@ -11,19 +11,19 @@ from torch.utils.data import DataLoader
 
 from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.datasets import Stored
+from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.evaluate import COLUMNS, Row, judge, pool
+from nirgan.evaluation.evaluate import COLUMNS, Row, aggregate, judge
 from nirgan.evaluation.markdown import table
-from nirgan.networks.generators.baselines import KNOW_NOTHING
+from nirgan.networks.generators.baselines import BASELINES
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_json, write_text
-from nirgan.utils.image_grid import panel
+from nirgan.utils.image_grid import image_grid
 
-SHOWN = 5
+COMPARISON_PICTURES = 5
 """Pictures in the comparison."""
 
-NEXT = """\
+NEXT_STEPS = """\
 What next:
   your own pairs   python -m nirgan fit --config conf/own.yaml \\
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
@@ -72,17 +72,17 @@ def markdown(rows: dict[str, Row]) -> str:
 
 
 def _rows(
-    task: ColorizationTask, loader: DataLoader[Stored], data: PatchDataModule, name: str
+    task: ColorizationTask, loader: DataLoader[StoredBatch], data: PatchDataModule, name: str
 ) -> dict[str, Row]:
-    data.opened.check()
-    baselines = {name: make().to(task.device) for name, make in KNOW_NOTHING.items()}
+    data.snapshot.check()
+    baselines = {name: make().to(task.device) for name, make in BASELINES.items()}
     for stored in data.training_regions():
         batch = data.on_after_batch_transfer(stored, 0)
         for baseline in baselines.values():
             baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
     methods = {name: task} | baselines
     return {
-        name: pool(list(judge(method, loader, data, task.device)))
+        name: aggregate(list(judge(method, loader, data, task.device)))
         for name, method in methods.items()
     }
 
@@ -122,9 +122,9 @@ def _comparison(task: ColorizationTask, data: PatchDataModule) -> torch.Tensor:
     regions = data.validation_regions().dataset
     count = len(data.validation)
     rows = []
-    for number in range(0, count, max(1, count // SHOWN)):
+    for number in range(0, count, max(1, count // COMPARISON_PICTURES)):
         batch = data.on_after_batch_transfer(regions[number], 0)
         with torch.inference_mode():
             output = task(batch["triplet"].to(task.device)).cpu()
         rows.append([signed_to_unit(x)[0] for x in (batch["nir"], output, batch["rgb"])])
-    return panel(rows[:SHOWN], largest=256)
+    return image_grid(rows[:COMPARISON_PICTURES], largest=256)

@@ -4,10 +4,12 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_info
 
-NAMED = 8
+MAX_NAMED_OPTIONS = 8
 """Options of a line that names those that a checkpoint overrides."""
 
-REMEDY = "if you know it, give it in the configuration too (--config, --model), or pass --trust"
+TRUST_REMEDY = (
+    "if you know it, give it in the configuration too (--config, --model), or pass --trust"
+)
 """How a person vouches for what a checkpoint names."""
 
 
@@ -23,10 +25,12 @@ def name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> N
     said, kept = _flat(given), _flat(used)
     other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
     if other:
-        more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+        more = (
+            f" and {len(other) - MAX_NAMED_OPTIONS} more" if len(other) > MAX_NAMED_OPTIONS else ""
+        )
         rank_zero_info(
             f"--ckpt_path {path}: its own values, in brackets, take the place of "
-            f"{', '.join(other[:NAMED])}{more}"
+            f"{', '.join(other[:MAX_NAMED_OPTIONS])}{more}"
         )
 
 

@@ -19,8 +19,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
 from nirgan.utils.config_files import read_utf8, use_former_paths, use_utf8
-from nirgan.utils.nearest_name import nearest
-from nirgan.utils.paths import SHIPPED, shipped
+from nirgan.utils.nearest_name import did_you_mean
+from nirgan.utils.paths import SHIPPED, resolve_shipped
 
 use_utf8()
 use_former_paths()
@@ -54,7 +54,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     Raises:
         NirganError: They cannot be used.
     """
-    arguments = [shipped(word) for word in arguments]
+    arguments = [resolve_shipped(word) for word in arguments]
     check_files(arguments)
     try:
         options: Namespace = parser.instantiate(parser.parse_args(arguments))
@@ -121,13 +121,13 @@ def _unknown_in_group(found: re.Match[str], message: str, parser: ArgumentParser
 def _unknown_in_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     name = found[1]
     key = _path_to(name, message)
-    return f"no key {key!r}{nearest(name, _parameters())}"
+    return f"no key {key!r}{did_you_mean(name, _parameters())}"
 
 
 def _unknown(key: str, parser: ArgumentParser) -> str:
     known = set(_keys(parser))
     ends = {k.rpartition(".")[2]: k for k in known}
-    hint = nearest(key, known)
+    hint = did_you_mean(key, known)
     if not hint.startswith("; did") and (close := ends.get(key.rpartition(".")[2])):
         hint = f"; did you mean {close!r}?"
     return f"no key {key!r}{hint if hint.startswith('; did') else ''}"
@@ -136,16 +136,14 @@ def _unknown(key: str, parser: ArgumentParser) -> str:
 def _no_attribute(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     module, name = found[1], found[2]
     given = re.search(r"class_path '([^']+)'", message)
-    return (
-        f"no class {given[1] if given else f'{module}.{name}'!r}{nearest(name, _names_in(module))}"
-    )
+    return f"no class {given[1] if given else f'{module}.{name}'!r}{did_you_mean(name, _names_in(module))}"
 
 
 def _no_class(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
     if re.search(r"Expected a <class '(?:int|float)'>", message):
         return _wrong_type(found, message, parser)
     words = set(re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message))))
-    hint = nearest(found[1], words | _classes())
+    hint = did_you_mean(found[1], words | _classes())
     return f"{_given_key(message)}: no class {found[1]!r}{hint}; or give its import path"
 
 
@@ -221,7 +219,9 @@ def _no_part(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
 
 def _nearest_file(path: Path) -> str:
     folders = [path.parent, Path("conf", path.parent), *(root / path.parent for root in SHIPPED)]
-    return nearest(path.name, [file.name for f in folders if f.is_dir() for file in f.iterdir()])
+    return did_you_mean(
+        path.name, [file.name for f in folders if f.is_dir() for file in f.iterdir()]
+    )
 
 
 def _missing(found: re.Match[str], message: str, parser: ArgumentParser) -> str:
@@ -276,7 +276,7 @@ def _parameters() -> set[str]:
     from nirgan.data.sources.base import PairSource  # noqa: PLC0415
     from nirgan.tasks import adversarial, training  # noqa: PLC0415
 
-    classes: list[type] = [datamodule.Noise, training.Term, adversarial.WeightRegularizer]
+    classes: list[type] = [datamodule.Noise, training.WeightedLoss, adversarial.WeightRegularizer]
     classes += _subclasses(PairSource)
     classes += [c for c in _subclasses(nn.Module) if c.__module__.startswith("nirgan")]
     classes += [optim.Adam, optim.SGD]

@@ -23,37 +23,37 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.utilities import rank_zero_info
 from omegaconf.errors import OmegaConfBaseException
 
-from nirgan.callbacks.best import Best
-from nirgan.callbacks.buffers import SameBuffers
-from nirgan.callbacks.checkpoint_io import WholeCheckpointIO, newest_whole
+from nirgan.callbacks.best_checkpoint import BestCheckpoint
+from nirgan.callbacks.broadcast_buffers import BroadcastBuffers
+from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO, newest_complete
 from nirgan.callbacks.collapse import Collapse
-from nirgan.callbacks.draws import Draws
-from nirgan.callbacks.finite import Finite
+from nirgan.callbacks.data_integrity import DataIntegrity
+from nirgan.callbacks.distributed_teardown import DistributedTeardown
 from nirgan.callbacks.history import History, HistoryLogger
-from nirgan.callbacks.last import Last
+from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
+from nirgan.callbacks.non_finite_guard import NonFiniteGuard
 from nirgan.callbacks.pictures import Pictures
-from nirgan.callbacks.predictions import Predictions
+from nirgan.callbacks.predictions import PredictionWriter
 from nirgan.callbacks.preemption import Preemption
-from nirgan.callbacks.ranks import Ranks
+from nirgan.callbacks.step_seeding import StepSeeding
 from nirgan.callbacks.throughput import Throughput
-from nirgan.callbacks.unchanged import Unchanged
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
-from nirgan.errors import NirganError, named
-from nirgan.evaluation.summary import NEXT, summarize
-from nirgan.experiment.checkpoint_options import REMEDY, name_overridden, strings_of
+from nirgan.errors import NirganError, printable_path
+from nirgan.evaluation.summary import NEXT_STEPS, summarize
+from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
 from nirgan.experiment.config_errors import check_files, explain
-from nirgan.experiment.wandb_logger import PatientWandb
-from nirgan.networks.initialization import weights_follow
+from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
+from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.config_files import AddingConfig
-from nirgan.utils.paths import shipped
+from nirgan.utils.paths import resolve_shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
-PARTS = {"class_path": "--model", "source": "--data"}
+PART_OPTIONS = {"class_path": "--model", "source": "--data"}
 """Keys at the top of a part's file, and the option that takes it."""
 
-INSTEAD = {
+ADVICE_INSTEAD = {
     "gradient_clip_val": "trainer.gradient_clip_val cannot act on two networks; "
     "use model.gradient_clip_norm",
     "accumulate_grad_batches": "trainer.accumulate_grad_batches cannot act on two networks; "
@@ -61,7 +61,7 @@ INSTEAD = {
 }
 """What to say where Lightning advises what cannot be done here."""
 
-NONE = re.compile(r"(?<=\w)=None$")
+WANDB_NONE = re.compile(r"(?<=\w)=None$")
 """How W&B's agent writes `null` of a sweep file behind an option's name."""
 
 
@@ -96,20 +96,20 @@ def configuration(arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         NirganError: The configuration cannot be used.
     """
-    config: dict[str, Any] = plain(_run("fit", arguments, ParseOnly).config["fit"].as_dict())
+    config: dict[str, Any] = to_plain(_run("fit", arguments, ParseOnly).config["fit"].as_dict())
     return config
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A configuration as JSON and YAML hold it, without the paths of its parts."""
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if k != "__path__"}
+        return {k: to_plain(v) for k, v in value.items() if k != "__path__"}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [to_plain(v) for v in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def quieter() -> None:
+def silence_lightning() -> None:
     """For what does many runs in a process: leave out what Lightning says of every one."""
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -121,13 +121,13 @@ def _run(
     kind: type["ExperimentCLI"],
     callbacks: Sequence[Callback] = (),
 ) -> "ExperimentCLI":
-    arguments = [shipped(word) for word in arguments]
-    check_files(arguments, PARTS)
+    arguments = [resolve_shipped(word) for word in arguments]
+    check_files(arguments, PART_OPTIONS)
     for word in arguments:
         if word.encode(errors="replace").decode() != word:
-            raise NirganError(f"{named(word)}: not UTF-8; give another name, or rename it")
-    arguments = [NONE.sub("=null", word) for word in arguments]
-    _quiet()
+            raise NirganError(f"{printable_path(word)}: not UTF-8; give another name, or rename it")
+    arguments = [WANDB_NONE.sub("=null", word) for word in arguments]
+    _silence_libraries()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
@@ -159,7 +159,7 @@ def _run(
     except MisconfiguredError as error:
         raise NirganError(explain(str(error), error.parser)) from error
     except MisconfigurationException as error:
-        hints = (hint for key, hint in INSTEAD.items() if key in str(error))
+        hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
     except OmegaConfBaseException as error:
         raise NirganError(
@@ -167,7 +167,7 @@ def _run(
         ) from error
 
 
-def _quiet() -> None:
+def _silence_libraries() -> None:
     """Leave out what the libraries say that no person here can act on."""
     for message in (
         ".*LightningCLI's args parameter.*",  # meant for scripts; this is the command line
@@ -206,7 +206,7 @@ class SaveConfig(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Called once, on one rank, before the first batch."""
         for logger in trainer.loggers:
-            logger.log_hyperparams(plain(self.config.as_dict()))
+            logger.log_hyperparams(to_plain(self.config.as_dict()))
 
 
 class ExperimentCLI(LightningCLI):
@@ -240,8 +240,10 @@ class ExperimentCLI(LightningCLI):
             action="store_true",
             help="let --ckpt_path name classes of other packages, which runs their code",
         )
-        parser.add_lightning_class_args(Best, "checkpoint")
-        parser.add_lightning_class_args(Last, "last")  # after the best, so that it knows of it
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(
+            LatestCheckpoint, "last"
+        )  # after the best, so that it knows of it
         parser.add_lightning_class_args(Pictures, "pictures")
         parser.set_defaults(
             {
@@ -275,10 +277,10 @@ class ExperimentCLI(LightningCLI):
             raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
         if path is not None:
             checkpoint = load_checkpoint(Path(path), mmap=True)
-            own = trust or strings_of(plain(config.model.as_dict() if config.model else None))
-            check_hyperparameters(checkpoint, Path(path), own, REMEDY)
+            own = trust or strings_of(to_plain(config.model.as_dict() if config.model else None))
+            check_hyperparameters(checkpoint, Path(path), own, TRUST_REMEDY)
         self.method = _method(config.model)
-        self.given = plain(config.model.as_dict()) if config.model else {}
+        self.given = to_plain(config.model.as_dict()) if config.model else {}
 
     def before_instantiate_classes(self) -> None:
         """Look at the checkpoint's method; a history on disk, whatever other logger there is."""
@@ -289,7 +291,7 @@ class ExperimentCLI(LightningCLI):
                 f"{self.method}; give the one that it was trained with"
             )
         if path := config.ckpt_path:
-            name_overridden(path, self.given, plain(config.model.as_dict()))
+            name_overridden(path, self.given, to_plain(config.model.as_dict()))
         given = config.trainer.logger
         if given is False:
             return
@@ -302,29 +304,34 @@ class ExperimentCLI(LightningCLI):
             loggers.append(given)
         for logger in loggers[1:]:
             if logger.class_path.rpartition(".")[2] == "WandbLogger":
-                _patient(logger, config.trainer.default_root_dir)
+                _use_offline_fallback(logger, config.trainer.default_root_dir)
         config.trainer.logger = loggers
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; a value that a constructor refuses is one line."""
         resumed = self.config[self.subcommand].ckpt_path is not None
         try:
-            with weights_follow() if resumed else nullcontext():
+            with skip_pretrained() if resumed else nullcontext():
                 super().instantiate_classes()
         except (TypeError, ValueError) as error:
             raise NirganError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with what counts, watches, writes and lets a run go on."""
-        watching: list[Callback] = [Ranks(), Unchanged(), Finite(), Collapse()]
-        counting: list[Callback] = [Throughput(), Predictions()]
-        going_on: list[Callback] = [Draws(), SameBuffers(), History(), Preemption()]
+        watching: list[Callback] = [
+            DistributedTeardown(),
+            DataIntegrity(),
+            NonFiniteGuard(),
+            Collapse(),
+        ]
+        counting: list[Callback] = [Throughput(), PredictionWriter()]
+        going_on: list[Callback] = [StepSeeding(), BroadcastBuffers(), History(), Preemption()]
         # Those handed over stand in place of the configuration's, which Lightning leaves out.
         given = self._get(self.config_init, "trainer").callbacks or []
         given = given if isinstance(given, list) else [given]
         own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
-        trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         for logger in trainer.loggers:
             _ = logger.version  # claims the run's folder, before pictures are decoded
         # Lightning's own handlers talk to the other ranks in the middle of anything, end with
@@ -337,7 +344,7 @@ class ExperimentCLI(LightningCLI):
         if best := self._get(self.config_init, "checkpoint").best_model_path:
             self.model.load_state_dict(load_checkpoint(Path(best))["state_dict"])
         self._summarize(whole=False)
-        rank_zero_info(NEXT)
+        rank_zero_info(NEXT_STEPS)
 
     def after_validate(self) -> None:
         """The table over validation patches."""
@@ -383,7 +390,7 @@ def _method(model: Namespace | None) -> str:
 def _last(config: Namespace) -> str:
     """The newest whole checkpoint of an experiment's runs."""
     runs = Path(config.trainer.default_root_dir) / config.name
-    newest = newest_whole(runs.glob("version_*/checkpoints/*.ckpt"))
+    newest = newest_complete(runs.glob("version_*/checkpoints/*.ckpt"))
     if newest is None:
         raise NirganError(
             f"--ckpt_path last: no whole checkpoint in {runs}/version_N/checkpoints; "
@@ -393,14 +400,14 @@ def _last(config: Namespace) -> str:
     return str(newest)
 
 
-def _patient(logger: Namespace, save_dir: str) -> None:
+def _use_offline_fallback(logger: Namespace, save_dir: str) -> None:
     """Weights & Biases beside the run, without a way to end it."""
     if find_spec("wandb") is None:
         raise NirganError(
             "trainer.logger: WandbLogger needs wandb, which is not installed; "
             "python -m pip install wandb, or leave the logger out"
         )
-    logger.class_path = _path(PatientWandb)
+    logger.class_path = _path(OfflineFallbackWandbLogger)
     if logger.init_args.save_dir == ".":  # the default
         logger.init_args.save_dir = save_dir
 

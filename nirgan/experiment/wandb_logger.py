@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 from nirgan.errors import NirganError
 
-LIMITS = {
+TIMEOUTS_S = {
     "WANDB_INIT_TIMEOUT": "30",
     "WANDB_LOGIN_TIMEOUT": "60",
     "WANDB_FINISH_TIMEOUT": "30",
@@ -24,7 +24,7 @@ LIMITS = {
 itself would wait 90, and twice for ever. A person's own settings stand."""
 
 
-class PatientWandb(WandbLogger):
+class OfflineFallbackWandbLogger(WandbLogger):
     """Lightning's logger; a run that cannot be shown is kept on disk and goes on.
 
     Lightning's leaves the run open to the end of the process, where nobody tells what a dead server
@@ -33,7 +33,7 @@ class PatientWandb(WandbLogger):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, value in LIMITS.items():
+        for name, value in TIMEOUTS_S.items():
             os.environ.setdefault(name, value)
 
     @property

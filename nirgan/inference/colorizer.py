@@ -15,35 +15,42 @@ from torch.nn.functional import pad
 from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
-from nirgan.errors import NirganError, named
-from nirgan.inference.conversions import take
+from nirgan.errors import NirganError, printable_path
+from nirgan.inference.conversions import parse_input
 from nirgan.inference.images.files import (
     NirPicture,
-    canvas,
     check_target,
+    empty_picture,
     read,
     to_levels,
     write,
 )
-from nirgan.inference.images.world_files import copy_place
+from nirgan.inference.images.world_files import copy_georeference
 from nirgan.inference.models.hub import save
-from nirgan.inference.tiling import Blending, Reach, Window, padded, places, reach_of
+from nirgan.inference.tiling import (
+    Blending,
+    ReceptiveField,
+    Rect,
+    measure_receptive_field,
+    padded_size,
+    tile_grid,
+)
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.whole import LooksAtWhole, Place, at, knowing
+from nirgan.networks.global_layers import GlobalLayer, Tile, global_statistics, set_tile
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Read = Callable[[Window], Tensor]
+Read = Callable[[Rect], Tensor]
 """Gives the part of the bands that is asked for, B x h x w in [0, 1]."""
-Write = Callable[[Window, Tensor], None]
-"""Takes a part's colours, B x 3 x h x w in [0, 1]."""
+Write = Callable[[Rect, Tensor], None]
+"""Takes a part's colors, B x 3 x h x w in [0, 1]."""
 
-SCENE = 1024
+SCENE_PX = 1024
 """Height and width, in pixels, of what of a raster is taken for a scene."""
-BLOCK = 256
+BLOCK_PX = 256
 """Cores of tiles are multiples of this where that is possible, as blocks of rasters are."""
-MOST = 768 * 2**20
+CPU_TILE_BYTES = 768 * 2**20
 """Bytes that a tile may need on the CPU, of however many there are."""
-KEPT = 3
+ACTIVATIONS_PER_LIVE_ONE = 3
 """A forward pass makes so many times the numbers that it keeps at any time, or more."""
 
 
@@ -57,7 +64,7 @@ class Colorizer:
         device: None: the GPU if there is one, else the CPU.
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
         tile: Height and width of the core of a tile in pixels; None: from the free memory.
-        reach: How far the generator looks; None: it is measured when that is needed.
+        receptive_field: How far the generator looks; None: it is measured when that is needed.
         config: What is saved with the generator, see `nirgan.inference.models.pretrained`.
 
     Attributes:
@@ -76,7 +83,7 @@ class Colorizer:
         device: str | torch.device | None = None,
         precision: Precision = "fp32",
         tile: int | None = None,
-        reach: Reach | None = None,
+        receptive_field: ReceptiveField | None = None,
         config: dict[str, Any] | None = None,
     ) -> None:
         if tile is not None and tile < 1:
@@ -91,7 +98,7 @@ class Colorizer:
         trained = str(self.config.get("scale", "dtype"))
         of_model = f"the scale of the model {self.name} (--scale)"
         self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)
-        self._reach = reach
+        self._receptive_field = receptive_field
 
     def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
         """Write a folder that `nirgan.load` reads, and that can be uploaded to the hub.
@@ -107,21 +114,23 @@ class Colorizer:
 
     @property
     def title(self) -> str:
-        """What made the colours, for metadata."""
+        """What made the colors, for metadata."""
         digest = f" ({self.digest})" if self.digest else ""
         return f"nirgan {__version__}, model {self.name}{digest}"
 
     @cached_property
-    def reach(self) -> Reach:
+    def receptive_field(self) -> ReceptiveField:
         """How far the generator looks."""
-        if self._reach is not None:
-            return self._reach
+        if self._receptive_field is not None:
+            return self._receptive_field
         on_cpu = self.device.type == "cpu"
-        return reach_of(self.generator if on_cpu else copy.deepcopy(self.generator).cpu())
+        return measure_receptive_field(
+            self.generator if on_cpu else copy.deepcopy(self.generator).cpu()
+        )
 
     @property
     def by_scene(self) -> bool:
-        """Whether rasters have to be cut into scenes, see `by_windows`."""
+        """Whether rasters have to be cut into scenes, see `colorize_windows`."""
         return any(getattr(m, "by_scene", False) for m in self.generator.modules())
 
     def __call__(
@@ -143,7 +152,7 @@ class Colorizer:
             band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
-            The same kind, in colour: of a path the path of the file written.
+            The same kind, in color: of a path the path of the file written.
 
         Raises:
             NirganError: It is no picture that can be used, or `output` does not go with it.
@@ -164,26 +173,28 @@ class Colorizer:
             return self._file(Path(image), how, output, band)
         if output is not None:
             raise NirganError(
-                f"output: {named(output)} is for paths; a {type(image).__name__} comes back as one"
+                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes back as one"
             )
-        handed = take(image, band)
+        handed = parse_input(image, band)
         limits = how.limits(handed.bands, "the picture")
-        return handed.back(self.band(limits.to_unit(handed.bands)))
+        return handed.back(self.colorize_bands(limits.to_unit(handed.bands)))
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         if target.exists():
-            raise NirganError(f"{named(target)}: is there already; remove it or name an output")
+            raise NirganError(
+                f"{printable_path(target)}: is there already; remove it or name an output"
+            )
         picture = read(source, band=band)
         depth = 8 if picture.band.itemsize == 1 else 16
         check_target(target, depth, picture.alpha)
-        rgb = self.picture(picture, scale.limits(picture.band, source), depth)
+        rgb = self.colorize_picture(picture, scale.limits(picture.band, source), depth)
         write(target, rgb, depth=depth, title=self.title, metadata=picture.metadata)
         if not picture.turned:
-            copy_place(source, target)
+            copy_georeference(source, target)
         return target
 
-    def picture(
+    def colorize_picture(
         self,
         picture: NirPicture,
         limits: Limits,
@@ -202,20 +213,20 @@ class Colorizer:
             H x W x 3, or 4 where the picture has an alpha channel; uint8 or uint16.
         """
         height, width = picture.band.shape
-        levels = canvas(height, width, depth, picture.alpha)
+        levels = empty_picture(height, width, depth, picture.alpha)
 
-        def read(window: Window) -> Tensor:
+        def read(window: Rect) -> Tensor:
             return limits.to_unit(picture.band[window.inner]).unsqueeze(0)
 
-        def write(window: Window, colours: Tensor) -> None:
-            levels[window.inner][..., :3] = to_levels(colours[0], depth)
+        def write(window: Rect, colors: Tensor) -> None:
+            levels[window.inner][..., :3] = to_levels(colors[0], depth)
             if degrees is not None:
-                degrees[window.inner] = expected_error(colours)[0].numpy()
+                degrees[window.inner] = expected_error(colors)[0].numpy()
 
         self._by_tiles(height, width, read, write)
         return levels
 
-    def band(self, nir: Tensor) -> Tensor:
+    def colorize_bands(self, nir: Tensor) -> Tensor:
         """Colorize NIR bands.
 
         Args:
@@ -225,25 +236,25 @@ class Colorizer:
             B x 3 x H x W in [0, 1], on the CPU.
         """
         count, height, width = nir.shape
-        high, wide = padded(height, width, self.reach.period)
+        high, wide = padded_size(height, width, self.receptive_field.stride)
         at_once = max(1, self._pixels // (high * wide))
         rgb = torch.empty(count, 3, height, width)
         for first in range(0, count, at_once):
             some = slice(first, first + at_once)
 
-            def read(window: Window, some: slice = some) -> Tensor:
+            def read(window: Rect, some: slice = some) -> Tensor:
                 return nir[some, *window.inner]
 
-            def write(window: Window, colours: Tensor, some: slice = some) -> None:
-                rgb[some, :, *window.inner] = colours
+            def write(window: Rect, colors: Tensor, some: slice = some) -> None:
+                rgb[some, :, *window.inner] = colors
 
             self._by_tiles(height, width, read, write)
         return rgb
 
-    def by_windows(self, height: int, width: int, read: Read, write: Write) -> None:
+    def colorize_windows(self, height: int, width: int, read: Read, write: Write) -> None:
         """Colorize a raster of which no more than a row of windows is in memory.
 
-        A network that sees whole scenes is shown windows of `SCENE` pixels that overlap by half,
+        A network that sees whole scenes is shown windows of `SCENE_PX` pixels that overlap by half,
         each as a picture of its own, and its colors fade from one into the next.
 
         Args:
@@ -259,13 +270,13 @@ class Colorizer:
         if not self.by_scene:
             self._by_tiles(height, width, read, write)
             return
-        blending = Blending(height, width, SCENE)
+        blending = Blending(height, width, SCENE_PX)
         for window in blending.windows:
-            for core, blended in blending.add(window, self.band(read(window))):
+            for core, blended in blending.add(window, self.colorize_bands(read(window))):
                 write(core, blended)
 
     def _by_tiles(self, height: int, width: int, read: Read, write: Write) -> None:
-        size = padded(height, width, self.reach.period)
+        size = padded_size(height, width, self.receptive_field.stride)
         core = self._core(*size)
         while True:
             try:
@@ -273,19 +284,24 @@ class Colorizer:
             except (RuntimeError, MemoryError) as error:
                 if not _of_memory(error):
                     raise
-                core = min(core, *size) // 2 // self.reach.period * self.reach.period
-                if not core or self.reach.halo is None:
+                core = (
+                    min(core, *size)
+                    // 2
+                    // self.receptive_field.stride
+                    * self.receptive_field.stride
+                )
+                if not core or self.receptive_field.radius is None:
                     raise NirganError(
                         f"{self.name}: a picture of {width}x{height} does not fit into the memory "
                         f"of {self.device}, not even in tiles; scale it down"
                     ) from error
 
     def _go(self, height: int, width: int, core: int, read: Read, write: Write) -> None:
-        high, wide = padded(height, width, self.reach.period)
-        tiles = list(places(high, wide, core, self.reach.halo or 0))
+        high, wide = padded_size(height, width, self.receptive_field.stride)
+        tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
 
-        def shown(place: Place) -> Tensor:
-            window = Window(
+        def shown(place: Tile) -> Tensor:
+            window = Rect(
                 min(place.top, height - 1),
                 min(place.left, width - 1),
                 min(place.bottom, height),
@@ -296,29 +312,27 @@ class Colorizer:
             across = place.right - place.left - part.shape[-1]
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
-        parts = len(tiles) > 1 and any(
-            isinstance(m, LooksAtWhole) for m in self.generator.modules()
-        )
+        parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
         told = (
-            knowing(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
+            global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
             if parts
             else nullcontext()
         )
         with torch.inference_mode(), told:
             for place in tiles:
                 top, left, bottom, right = place.core
-                window = Window(top, left, min(bottom, height), min(right, width))
+                window = Rect(top, left, min(bottom, height), min(right, width))
                 if window.bottom <= top or window.right <= left:
                     continue  # beyond the picture
                 if parts:
-                    at(self.generator, place)
-                colours = self._run(shown(place))
+                    set_tile(self.generator, place)
+                colors = self._run(shown(place))
                 inner = (
                     ...,
                     slice(top - place.top, window.bottom - place.top),
                     slice(left - place.left, window.right - place.left),
                 )
-                write(window, colours[inner].cpu())
+                write(window, colors[inner].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:
         """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""
@@ -330,17 +344,17 @@ class Colorizer:
     def _core(self, high: int, wide: int) -> int:
         """Height and width of a tile's core for a picture of a size."""
         longest = max(high, wide)
-        if self.reach.halo is None:
+        if self.receptive_field.radius is None:
             return longest
         if self.tile is not None:
-            return -(-self.tile // self.reach.period) * self.reach.period
+            return -(-self.tile // self.receptive_field.stride) * self.receptive_field.stride
         if high * wide <= self._pixels:
             return longest
-        core = int(self._pixels**0.5) - 2 * self.reach.halo
-        for step in (BLOCK, self.reach.period):
-            if core >= step and step % self.reach.period == 0:
+        core = int(self._pixels**0.5) - 2 * self.receptive_field.radius
+        for step in (BLOCK_PX, self.receptive_field.stride):
+            if core >= step and step % self.receptive_field.stride == 0:
                 return core // step * step
-        return self.reach.period
+        return self.receptive_field.stride
 
     @property
     def _pixels(self) -> int:
@@ -348,8 +362,12 @@ class Colorizer:
         if self.device.type == "cuda":
             free = torch.cuda.mem_get_info(self.device)[0] // 2
         else:
-            free = min(psutil.virtual_memory().available // 4, MOST)
-        return int(free * KEPT / (4 * max(self.reach.floats, 1)))
+            free = min(psutil.virtual_memory().available // 4, CPU_TILE_BYTES)
+        return int(
+            free
+            * ACTIVATIONS_PER_LIVE_ONE
+            / (4 * max(self.receptive_field.activations_per_pixel, 1))
+        )
 
 
 def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
@@ -360,7 +378,9 @@ def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
     """
     if isinstance(output, str | Path):
         if not all(isinstance(image, str | Path) for image in images):
-            raise NirganError(f"output: {named(output)} is a folder for paths, not for arrays")
+            raise NirganError(
+                f"output: {printable_path(output)} is a folder for paths, not for arrays"
+            )
         output = [Path(output) / Path(image).name for image in images]
     if output is None:
         return [None] * len(images)

@@ -28,28 +28,28 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nirgan.data.channels import channel, distance_from_grey
+from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 
 Back = Callable[[Tensor], Any]
-"""From colours, B x 3 x H x W in [0, 1], to what was handed over."""
+"""From colors, B x 3 x H x W in [0, 1], to what was handed over."""
 
 
 @dataclass(frozen=True)
-class Handed:
+class NirInput:
     """A picture, or several of one size.
 
     Attributes:
         bands: B x H x W, camera values.
-        back: Makes the same kind of the colours.
+        back: Makes the same kind of the colors.
     """
 
     bands: Pixels
     back: Back
 
 
-def take(image: Any, band: int | None = None) -> Handed:
+def parse_input(image: Any, band: int | None = None) -> NirInput:
     """Find the NIR bands of what was handed over.
 
     Args:
@@ -71,17 +71,17 @@ def take(image: Any, band: int | None = None) -> Handed:
     )
 
 
-def from_unit(colours: Tensor, kind: np.dtype[Any]) -> Pixels:
+def from_unit(colors: Tensor, kind: np.dtype[Any]) -> Pixels:
     """[0, 1] to the whole range of a type, rounded; floats stay as they are."""
     if not np.issubdtype(kind, np.integer):
-        return colours.numpy().astype(kind)
-    scaled = (colours * np.iinfo(kind).max).round_().clamp_(0, np.iinfo(kind).max)
+        return colors.numpy().astype(kind)
+    scaled = (colors * np.iinfo(kind).max).round_().clamp_(0, np.iinfo(kind).max)
     if kind == np.uint8:
         return scaled.to(torch.uint8).numpy()
     return scaled.numpy().astype(kind)
 
 
-def _array(image: Pixels, band: int | None) -> Handed:
+def _array(image: Pixels, band: int | None) -> NirInput:
     channels_last = image.ndim > 2
     if image.ndim not in (2, 3, 4) or (channels_last and image.shape[-1] not in (1, 3)):
         raise NirganError(
@@ -91,14 +91,14 @@ def _array(image: Pixels, band: int | None) -> Handed:
     bands = _one_band(image if channels_last else image[..., None], band)
     single = bands.ndim == 2
 
-    def back(colours: Tensor) -> Pixels:
-        made = np.moveaxis(from_unit(colours, image.dtype), 1, -1)
+    def back(colors: Tensor) -> Pixels:
+        made = np.moveaxis(from_unit(colors, image.dtype), 1, -1)
         return np.ascontiguousarray(made[0] if single else made)
 
-    return Handed(_checked(bands[None] if single else bands), back)
+    return NirInput(_checked(bands[None] if single else bands), back)
 
 
-def _tensor(image: Tensor, band: int | None) -> Handed:
+def _tensor(image: Tensor, band: int | None) -> NirInput:
     if image.dim() not in (2, 3, 4) or (image.dim() > 2 and image.shape[-3] not in (1, 3)):
         raise NirganError(
             f"a tensor of shape {tuple(image.shape)}: expected H x W, C x H x W or B x C x H x W "
@@ -110,14 +110,14 @@ def _tensor(image: Tensor, band: int | None) -> Handed:
     values = _one_band(np.moveaxis(values, -3, -1) if values.ndim > 2 else values[..., None], band)
     single = image.dim() < 4
 
-    def back(colours: Tensor) -> Tensor:
-        made = torch.from_numpy(from_unit(colours, values.dtype)).to(image.device, image.dtype)
+    def back(colors: Tensor) -> Tensor:
+        made = torch.from_numpy(from_unit(colors, values.dtype)).to(image.device, image.dtype)
         return made[0] if single else made
 
-    return Handed(_checked(values[None] if single else values), back)
+    return NirInput(_checked(values[None] if single else values), back)
 
 
-def _pil(image: Image.Image, band: int | None) -> Handed:
+def _pil(image: Image.Image, band: int | None) -> NirInput:
     modes: Sequence[str] = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
     if image.mode not in modes:
         raise NirganError(
@@ -131,20 +131,20 @@ def _pil(image: Image.Image, band: int | None) -> Handed:
         pixels, alpha, band = alpha, None, None
     handed = _array(pixels, band)
 
-    def back(colours: Tensor) -> Image.Image:
-        made = np.moveaxis(from_unit(colours, np.dtype(np.uint8))[0], 0, -1)
+    def back(colors: Tensor) -> Image.Image:
+        made = np.moveaxis(from_unit(colors, np.dtype(np.uint8))[0], 0, -1)
         if alpha is not None:
             made = np.concatenate([made, alpha[..., None]], -1)
         return Image.fromarray(np.ascontiguousarray(made))
 
-    return Handed(handed.bands, back)
+    return NirInput(handed.bands, back)
 
 
 def _one_band(pictures: Pixels, band: int | None) -> Pixels:
     """H x W x C or B x H x W x C to the same without C."""
     if band is not None:
         several = pictures if pictures.ndim == 4 else pictures[None]
-        chosen = np.stack([channel(one, None, band, "the picture") for one in several])
+        chosen = np.stack([choose_channel(one, None, band, "the picture") for one in several])
         return chosen if pictures.ndim == 4 else chosen[0]
     if pictures.shape[-1] == 1:
         return pictures[..., 0]

@@ -13,7 +13,7 @@ from nirgan.inference.models.hub import fetch
 from nirgan.inference.models.pretrained import read_model
 from nirgan.utils.safe_loading import Trust
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED_MODELS = Path(__file__).parent / "weights"
 """Folders of the models that come with the package, by name."""
 
 
@@ -46,7 +46,7 @@ def load(
     >>> load("default").title
     'nirgan 0.1.0, model default (...)'
     """
-    shipped = SHIPPED / str(model)
+    shipped = SHIPPED_MODELS / str(model)
     by_name = Path(model).name == str(model) and not Path(model).exists() and shipped.is_dir()
     where = shipped if by_name else fetch(model, revision)
     if where.suffix == ".onnx":
@@ -62,7 +62,9 @@ def load(
             saved.name,
             saved.digest,
             config=saved.config,
-            reach=getattr(saved.generator, "reach", None),  # one that cannot be measured tells it
+            receptive_field=getattr(
+                saved.generator, "reach", None
+            ),  # one that cannot be measured tells it
             device=device,
             precision=precision,
             tile=tile,

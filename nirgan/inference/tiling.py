@@ -1,6 +1,6 @@
 """How far a network looks, measured, and the tiles that follow from it.
 
-A tile has a core, whose colours are kept, and a halo around it, which they are computed from too.
+A tile has a core, whose colors are kept, and a halo around it, which they are computed from too.
 With a halo as wide as the network looks, and cuts where its strided layers begin a step, cores are
 what the whole picture would have given there.
 """
@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nirgan.networks.whole import Place, knowing
+from nirgan.networks.global_layers import Tile, global_statistics
 
-LEAST = 64
+MIN_SIDE_PX = 64
 """Least height and width that a network is shown; several fail on a few pixels."""
 
-FARTHEST = 2048
+MAX_RADIUS_PX = 2048
 """A network that looks further than this is taken for one that looks at everything."""
 
 
 @dataclass(frozen=True)
-class Window:
+class Rect:
     """A part of a picture, in pixels: rows `top` to `bottom`, columns `left` to `right`."""
 
     top: int
@@ -39,45 +39,47 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """How a network looks at a picture.
 
     Attributes:
-        period: The step of its strided layers: moved by this many pixels, a picture gives the same
-            colours, moved.
-        halo: How many pixels away a pixel has an influence, a multiple of `period`; None if
+        stride: The step of its strided layers: moved by this many pixels, a picture gives the same
+            colors, moved.
+        radius: How many pixels away a pixel has an influence, a multiple of `stride`; None if
             everywhere.
-        floats: Numbers that a forward pass makes for one pixel.
+        activations_per_pixel: Numbers that a forward pass makes for one pixel.
     """
 
-    period: int
-    halo: int | None
-    floats: float
+    stride: int
+    radius: int | None
+    activations_per_pixel: float
 
 
 @torch.inference_mode()
-def reach_of(network: nn.Module) -> Reach:
+def measure_receptive_field(network: nn.Module) -> ReceptiveField:
     """Measure a network in eval mode, in float32 on the CPU.
 
     Not-a-number spreads through every layer to all that depends on it, whatever the weights: what
     half a strip full of it leaves untouched lies out of reach.
     """
-    period, floats = _period(network)
-    whole = Place(0, 0, 512, 512, (0, 0, 512, 512), 512, 512)
+    stride, activations_per_pixel = _stride(network)
+    whole = Tile(0, 0, 512, 512, (0, 0, 512, 512), 512, 512)
     # oneDNN may compute in blocks, in which not-a-number spreads further than it should.
     with (
         warnings.catch_warnings(action="ignore"),  # of TF32, which is not asked for
         torch.backends.mkldnn.flags(enabled=False),
-        knowing(network, network, lambda: [(_noise(512, 512), whole)]),
+        global_statistics(network, network, lambda: [(_noise(512, 512), whole)]),
     ):
-        halos = [_halo(network, period, turned) for turned in (False, True)]
+        halos = [_halo(network, stride, turned) for turned in (False, True)]
     if None in halos:
-        return Reach(period, None, floats)
-    return Reach(period, _up(max(h for h in halos if h is not None), period), floats)
+        return ReceptiveField(stride, None, activations_per_pixel)
+    return ReceptiveField(
+        stride, _up(max(h for h in halos if h is not None), stride), activations_per_pixel
+    )
 
 
-def _period(network: nn.Module) -> tuple[int, float]:
-    """`Reach.period` and `Reach.floats`: layers whose width grows with the picture's tell both."""
+def _stride(network: nn.Module) -> tuple[int, float]:
+    """`ReceptiveField.period` and `ReceptiveField.floats`: layers whose width grows with the picture's tell both."""
     small, large = _Sizes(), _Sizes()
     for sizes, width in ((small, 256), (large, 512)):
         with sizes:
@@ -105,20 +107,20 @@ class _Sizes(TorchFunctionMode):
         return made
 
 
-def _halo(network: nn.Module, period: int, turned: bool) -> int | None:
-    def colours(strips: Tensor) -> Tensor:
+def _halo(network: nn.Module, stride: int, turned: bool) -> int | None:
+    def colors(strips: Tensor) -> Tensor:
         return network(strips.mT).mT if turned else network(strips)  # type: ignore[no-any-return]
 
-    width = max(256, 4 * period)
-    while width <= 2 * FARTHEST:
+    width = max(256, 4 * stride)
+    while width <= 2 * MAX_RADIUS_PX:
         half = width // 2
-        strips = _noise(max(LEAST, period), width, 4)
+        strips = _noise(max(MIN_SIDE_PX, stride), width, 4)
         strips[2:] = strips[:2]
         strips[2, ..., :half] = strips[0, ..., :half].roll(7, -1) * 0.5
         strips[3, ..., half:] = strips[1, ..., half:].roll(7, -1) * 0.5
-        changed = colours(strips)
+        changed = colors(strips)
         strips[0, ..., :half] = strips[1, ..., half:] = torch.nan
-        touched = colours(strips[:2]).isnan().any(1).any(1)
+        touched = colors(strips[:2]).isnan().any(1).any(1)
         after, before = touched[0, half:], touched[1, :half].flip(0)
         halo = max(_last(after), _last(before))
         if halo < half:
@@ -143,15 +145,15 @@ def _up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def padded(height: int, width: int, period: int) -> tuple[int, int]:
+def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
     """The size that a network is shown a picture in: no smaller, and whole periods."""
-    return _up(max(height, LEAST), period), _up(max(width, LEAST), period)
+    return _up(max(height, MIN_SIDE_PX), stride), _up(max(width, MIN_SIDE_PX), stride)
 
 
-def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
+def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     """All tiles of a picture, row by row; those at its end are no smaller than the others.
 
-    Nor is one at an edge smaller than `LEAST`: exported programs pad what is, and so move the edge.
+    Nor is one at an edge smaller than `MIN_SIDE_PX`: exported programs pad what is, and so move the edge.
 
     Args:
         height: Of the picture, whole periods.
@@ -159,11 +161,11 @@ def places(height: int, width: int, core: int, halo: int) -> Iterator[Place]:
         core: Height and width of the inner part, whole periods.
         halo: Around it, where the picture goes on, whole periods.
     """
-    least = [min(max(core + halo, _up(LEAST, core)), side) for side in (height, width)]
+    least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
     for top in range(0, height, core):
         for left in range(0, width, core):
             bottom, right = min(top + core, height), min(left + core, width)
-            yield Place(
+            yield Tile(
                 max(min(top - halo, height - least[0]), 0),
                 max(min(left - halo, width - least[1]), 0),
                 min(max(bottom + halo, least[0]), height),
@@ -191,13 +193,13 @@ class Blending:
         self._cells: dict[tuple[int, int], Tensor] = {}
 
     @property
-    def windows(self) -> Iterator[Window]:
+    def windows(self) -> Iterator[Rect]:
         """All of them, row by row."""
         for top, bottom in self.rows:
             for left, right in self.columns:
-                yield Window(top, left, bottom, right)
+                yield Rect(top, left, bottom, right)
 
-    def add(self, window: Window, values: Tensor) -> Iterator[tuple[Window, Tensor]]:
+    def add(self, window: Rect, values: Tensor) -> Iterator[tuple[Rect, Tensor]]:
         """Take what was found in the next window; give what no further one changes.
 
         Args:
@@ -228,7 +230,7 @@ class Blending:
         for top, left in sorted(self._cells):
             if (top <= window.top or last_row) and (left <= window.left or last_column):
                 cell = self._cells.pop((top, left))
-                yield Window(top, left, top + cell.shape[-2], left + cell.shape[-1]), cell
+                yield Rect(top, left, top + cell.shape[-2], left + cell.shape[-1]), cell
 
     def _axis(self, length: int) -> list[tuple[int, int]]:
         starts = range(0, max(length - self.half, 1), self.half)

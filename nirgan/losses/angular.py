@@ -1,4 +1,4 @@
-"""Losses for the direction of colours."""
+"""Losses for the direction of colors."""
 
 import torch
 from torch import Tensor, nn

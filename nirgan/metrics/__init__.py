@@ -1,4 +1,4 @@
-"""How colour pictures are judged. All metrics take B x 3 x H x W in [0, 1]."""
+"""How color pictures are judged. All metrics take B x 3 x H x W in [0, 1]."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 from nirgan.metrics.angular_error import AngularError, UndefinedPixels
 from nirgan.metrics.color_difference import CIEDE2000
 from nirgan.metrics.colorfulness import ColorfulnessRatio
-from nirgan.utils.color_spaces import COLORED
+from nirgan.utils.color_spaces import COLORED_MIN_CHROMA
 
 __all__ = [
     "CIEDE2000",
@@ -20,7 +20,7 @@ __all__ = [
 
 
 def colorization_metrics(
-    prefix: str, *, least_chroma: float = COLORED, sync_on_compute: bool = True
+    prefix: str, *, least_chroma: float = COLORED_MIN_CHROMA, sync_on_compute: bool = True
 ) -> MetricCollection:
     """What every method is judged by.
 

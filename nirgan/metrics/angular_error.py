@@ -16,7 +16,7 @@ class AngularError(Metric):
     Args:
         reduction: `pixels` averages over every pixel of the whole set, as the paper does; `images`
             averages each picture first, then over pictures, as most later work does.
-        convention: `exact` leaves out pixels without colour (and counts them in
+        convention: `exact` leaves out pixels without color (and counts them in
             `undefined_pixels`); `epsilon` is the usual one with 1e-6 in the denominator, see
             `nirgan.metrics.functional.angular_error`.
         least_chroma: Only pixels count where the truth's CIELAB chroma exceeds this; None: all do.

@@ -13,7 +13,7 @@ def colorfulness(pictures: Tensor) -> Tensor:
     """Colorfulness of every picture.
 
     0 is grey, about 15 slightly and 109 extremely colorful. Hasler and Suesstrunk, "Measuring
-    colourfulness in natural images", Human Vision and Electronic Imaging 2003, section 6: of the
+    colorfulness in natural images", Human Vision and Electronic Imaging 2003, section 6: of the
     opponent colors red - green and (red + green) / 2 - blue, on a scale of 255, the length of the
     standard deviations and 0.3 of the length of the means.
 

@@ -1,4 +1,4 @@
-"""The angle between colours: eq. 5 of Suárez, Sappa and Vintimilla 2017."""
+"""The angle between colors: eq. 5 of Suárez, Sappa and Vintimilla 2017."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 Convention = Literal["exact", "epsilon"]
 
-TOLERANCE = 1e-3
+RANGE_TOLERANCE = 1e-3
 """How far outside [0, 1] rounding may take a value."""
 
 EPSILON = 1e-6
@@ -26,10 +26,10 @@ def angular_error(
     Args:
         prediction: B x 3 x H x W in [0, 1], any floating type; computed in float32 or wider.
         target: The same.
-        convention: `exact` leaves out pixels without colour (all channels 0, in either picture),
+        convention: `exact` leaves out pixels without color (all channels 0, in either picture),
             since they have no direction. `epsilon` is what most code for NIR colorization computes:
             the arc cosine, with 1e-6 added to the product of the norms and no pixel left out. There
-            equal pictures do not score 0, and a pixel without colour counts 90 degrees.
+            equal pictures do not score 0, and a pixel without color counts 90 degrees.
 
     Returns:
         The angles, B x H x W, 0 where a pixel is left out; and which pixels count, B x H x W.
@@ -77,7 +77,7 @@ def check_pictures(prediction: Tensor, target: Tensor) -> None:
         if picture.numel() == 0:
             continue
         low, high = (value.item() for value in picture.aminmax())
-        if low < -TOLERANCE or high > 1 + TOLERANCE:
+        if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
             raise ValueError(
                 f"{name} has values from {low:.3g} to {high:.3g}, expected [0, 1]; angles between "
                 "values in [-1, 1] mean nothing: use (x + 1) / 2"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 
-DECILES = 11
+DECILE_COUNT = 11
 """Numbers that say how brightness is spread: the darkest, the brightest and nine between."""
 
 
@@ -27,7 +27,7 @@ class Examples(nn.Module):
     def __init__(self, pixels: int, numbers: int, **made_with: int | str) -> None:
         super().__init__()
         self.made_with = made_with | {"samples": pixels}
-        self.register_buffer("statistics", torch.zeros(0, DECILES + 2))
+        self.register_buffer("statistics", torch.zeros(0, DECILE_COUNT + 2))
         self.register_buffer("pixels", torch.zeros(0, pixels, numbers))
 
     def __len__(self) -> int:
@@ -45,8 +45,8 @@ class Examples(nn.Module):
             Mean and standard deviation of its luminance, and its pixels, `pixels` x `numbers`.
         """
         off = self.statistics - statistics(luminance)
-        number = off[:, :DECILES].abs().sum(1).argmin()
-        return self.statistics[number, DECILES:], self.pixels[number]
+        number = off[:, :DECILE_COUNT].abs().sum(1).argmin()
+        return self.statistics[number, DECILE_COUNT:], self.pixels[number]
 
     def get_extra_state(self) -> dict[str, int | str]:
         """What the examples were made with."""
@@ -75,7 +75,7 @@ class Examples(nn.Module):
 def statistics(luminance: Tensor) -> Tensor:
     """Of H x W: the least, the nine deciles, the greatest; mean; standard deviation."""
     ordered = luminance.flatten().sort().values
-    places = torch.linspace(0, len(ordered) - 1, DECILES, device=luminance.device)
+    places = torch.linspace(0, len(ordered) - 1, DECILE_COUNT, device=luminance.device)
     moments = torch.stack([luminance.mean(), luminance.std(correction=0)])
     return torch.cat([ordered[places.round().long()], moments])
 

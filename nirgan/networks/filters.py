@@ -37,7 +37,7 @@ def joint_bilateral(
     return total / weights
 
 
-def locally_normalised(band: Tensor, radius: int, floor: float = 0.05) -> Tensor:
+def locally_normalized(band: Tensor, radius: int, floor: float = 0.05) -> Tensor:
     """Zero mean and unit standard deviation in a square window around every pixel.
 
     Args:

@@ -32,7 +32,7 @@ def pretrained() -> bool:
 
 
 @contextmanager
-def weights_follow() -> Iterator[None]:
+def skip_pretrained() -> Iterator[None]:
     """Within, networks load no published weights, since others are loaded next."""
     token = _PRETRAINED.set(False)
     try:

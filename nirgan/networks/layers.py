@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from nirgan.networks.whole import InstanceNorm
+from nirgan.networks.global_layers import InstanceNorm
 
-LEAK = 0.2
+LEAKY_SLOPE = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
 
 
@@ -14,7 +14,7 @@ def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(LEAK, inplace=True),
+        nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
     )
 
 

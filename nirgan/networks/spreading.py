@@ -1,10 +1,10 @@
-"""Colour spread from scribbles over a picture.
+"""Color spread from scribbles over a picture.
 
 Levin, Lischinski and Weiss, "Colorization using optimization", SIGGRAPH 2004: pixels of similar
-luminance beside each other have similar colours. Every pixel without a scribble is the weighted
+luminance beside each other have similar colors. Every pixel without a scribble is the weighted
 mean of its eight neighbours (eq. 1, the residuals being zero at the minimum); a neighbour weighs
 exp(-(difference in luminance)^2 / (0.6 variance around the pixel)): eq. 2 has 2 in place of 0.6,
-which lets a third of the colour through a sharp edge, and the code that the authors published 0.6.
+which lets a third of the color through a sharp edge, and the code that the authors published 0.6.
 The variance is that of the 3x3 pixels around, of a mirrored picture at its border, and has a floor.
 The sparse linear system is solved by SciPy's SuperLU.
 """
@@ -26,26 +26,26 @@ LEAST_VARIANCE = 1e-5
 """Of luminance around a pixel, in [-1, 1]: below a step of 8 bits, there is noise alone."""
 
 
-def spread(luminance: Array, colours: Array, clear: Array) -> Array:
-    """Fill in the colours that are not known.
+def spread(luminance: Array, colors: Array, clear: Array) -> Array:
+    """Fill in the colors that are not known.
 
     Args:
         luminance: H x W in [-1, 1].
-        colours: H x W x C; only those of clear pixels matter.
-        clear: H x W, where colours are known; at least one is.
+        colors: H x W x C; only those of clear pixels matter.
+        clear: H x W, where colors are known; at least one is.
 
     Returns:
         H x W x C, with the known ones as they were.
     """
     known = clear.ravel()
-    weights = neighbour_weights(luminance)[~known]
-    flat = colours.reshape(len(known), -1).astype(np.float64)
+    weights = neighbor_weights(luminance)[~known]
+    flat = colors.reshape(len(known), -1).astype(np.float64)
     system = eye_array(weights.shape[0], format="csc") - weights[:, ~known]
     flat[~known] = splu(system).solve(weights[:, known] @ flat[known])
-    return flat.reshape(colours.shape)
+    return flat.reshape(colors.shape)
 
 
-def neighbour_weights(luminance: Array) -> csc_array:
+def neighbor_weights(luminance: Array) -> csc_array:
     """What each pixel takes of each of its neighbours.
 
     Args:

@@ -1,7 +1,7 @@
 """Virtual batch norm, for any network here.
 
 Salimans et al., "Improved techniques for training GANs", NeurIPS 2016, section 3.4: every example
-is normalised by the statistics of a reference batch, chosen once and fixed, and of itself; the
+is normalized by the statistics of a reference batch, chosen once and fixed, and of itself; the
 reference batch by its own alone. So one example's output does not depend on the others of its
 batch. With R references, the means of x and of x^2 over all R + 1 are what the authors' code takes.
 
@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.whole import Moments
+from nirgan.networks.global_layers import Moments
 
 
 class VirtualBatchNorm(Moments):
@@ -32,9 +32,9 @@ class VirtualBatchNorm(Moments):
         self.reference: tuple[Tensor, Tensor, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise B x C x H x W.
+        """Normalize B x C x H x W.
 
-        Where no reference is held, the batch is one: it is normalised by its own statistics, and
+        Where no reference is held, the batch is one: it is normalized by its own statistics, and
         they are held for the next.
         """
         wide = x.float()
@@ -45,7 +45,7 @@ class VirtualBatchNorm(Moments):
         else:
             of_reference, of_its_square, count = self.reference
             own = 1 / (count + 1)
-            own_mean, own_square = (part.to(wide.dtype) for part in self.known(wide))
+            own_mean, own_square = (part.to(wide.dtype) for part in self.statistics(wide))
             mean = own * own_mean + (1 - own) * of_reference.view(1, -1, 1, 1)
             square = own * own_square + (1 - own) * of_its_square.view(1, -1, 1, 1)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(square - mean.square() + self.eps)

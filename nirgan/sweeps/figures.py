@@ -19,11 +19,11 @@ CAPTIONS = {
     "history": "The metric of each trial; crosses were stopped early and show where they were "
     "then. The line is the best complete one so far.",
     "slices": "Each parameter against the metric, complete trials alone; the later, the darker.",
-    "parallel": "A line a trial; complete ones in colour, those stopped early in grey.",
+    "parallel": "A line a trial; complete ones in color, those stopped early in grey.",
     "importance": "How much of the difference between good complete trials and all of them goes "
     "with each parameter (PED-ANOVA). Of few trials it says little.",
 }
-COLOURS = mpl.colormaps["viridis"]
+COLORS = mpl.colormaps["viridis"]
 
 
 def draw(results: Results, out: Path) -> None:
@@ -67,7 +67,7 @@ def _history(results: Results) -> Figure | None:
     for state, mark in (("complete", "o"), ("stopped early", "x")):
         some = [t for t in judged if t["state"] == state]
         points = [t["number"] for t in some], [t["value"] for t in some]
-        axes.plot(*points, mark, color=COLOURS(0.3 if mark == "o" else 0.75), label=state)
+        axes.plot(*points, mark, color=COLORS(0.3 if mark == "o" else 0.75), label=state)
     complete = _complete(results)
     if complete:
         better = np.maximum if results["maximize"] else np.minimum
@@ -119,12 +119,12 @@ def _parallel(results: Results) -> Figure | None:
     norm = Normalize(min(values), max(values))
     for trial, *heights in zip(trials, *columns, strict=True):
         done = trial["state"] == "complete"
-        colour = COLOURS(norm(trial["value"])) if done else "0.85"
-        axes.plot(range(len(names)), heights, color=colour, linewidth=1.2 if done else 0.7)
+        color = COLORS(norm(trial["value"])) if done else "0.85"
+        axes.plot(range(len(names)), heights, color=color, linewidth=1.2 if done else 0.7)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks([])
     axes.set_frame_on(False)
-    figure.colorbar(mpl.cm.ScalarMappable(norm, COLOURS), ax=axes, label=results["metric"])
+    figure.colorbar(mpl.cm.ScalarMappable(norm, COLORS), ax=axes, label=results["metric"])
     return figure
 
 
@@ -135,7 +135,7 @@ def _importance(results: Results) -> Figure | None:
     figure = Figure(figsize=(6, 0.6 + 0.35 * len(shares)), layout="constrained")
     axes = figure.subplots()
     names = list(shares)[::-1]
-    bars = axes.barh(names, [shares[name] for name in names], color=COLOURS(0.3))
+    bars = axes.barh(names, [shares[name] for name in names], color=COLORS(0.3))
     axes.bar_label(bars, fmt="%.2f", padding=2)
     axes.set_xlim(0, 1.1)
     axes.set_xlabel("share")

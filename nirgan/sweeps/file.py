@@ -17,10 +17,10 @@ import yaml
 from nirgan.errors import NirganError
 from nirgan.experiment.config_errors import check_files
 from nirgan.utils.config_files import read_utf8
-from nirgan.utils.nearest_name import nearest
+from nirgan.utils.nearest_name import did_you_mean
 
 Value = bool | int | float | str | None
-Method = Literal["grid", "random", "bayes"]
+SearchMethod = Literal["grid", "random", "bayes"]
 
 MACROS = ("${env}", "${interpreter}", "${program}", "${args}")
 KEYS = {
@@ -89,7 +89,7 @@ class Sweep:
     """
 
     file: Path
-    method: Method
+    method: SearchMethod
     metric: str
     maximize: bool
     parameters: Mapping[str, Space]
@@ -147,7 +147,7 @@ class _RefusedError(Exception):
 def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
     for key in content:
         if key not in KEYS:
-            raise _RefusedError(f"no key {key!r}{nearest(str(key), KEYS)}")
+            raise _RefusedError(f"no key {key!r}{did_you_mean(str(key), KEYS)}")
     method = content.get("method")
     if method not in ("grid", "random", "bayes"):
         raise _RefusedError(f"method: expected grid, random or bayes, got {method}")

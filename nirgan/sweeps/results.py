@@ -12,7 +12,7 @@ from nirgan.evaluation.markdown import table
 from nirgan.experiment.lightning_cli import configuration
 from nirgan.sweeps.file import Range, Sweep, written
 from nirgan.sweeps.study import slots_of
-from nirgan.sweeps.trial import ERROR, MADE
+from nirgan.sweeps.trial import ERROR, PROVENANCE
 from nirgan.utils.atomic_write import write_text
 
 Results = dict[str, Any]
@@ -135,7 +135,7 @@ def _row(slot: int, trial: FrozenTrial) -> dict[str, Any]:
         "curve": [list(point) for point in curve],
         "seconds": trial.duration.total_seconds() if trial.duration else None,
         "error": trial.user_attrs.get(ERROR) if trial.state is TrialState.FAIL else None,
-        "made": trial.user_attrs.get(MADE),
+        "made": trial.user_attrs.get(PROVENANCE),
     }
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from optuna.study import Study
 
 from nirgan.errors import NirganError
-from nirgan.experiment.lightning_cli import configuration, quieter
+from nirgan.experiment.lightning_cli import configuration, silence_lightning
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
 from nirgan.sweeps.study import DONE, open_study, slots_of, try_again
-from nirgan.sweeps.worker import Plan, Workers
+from nirgan.sweeps.worker import WorkerPlan, Workers
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
 
@@ -36,13 +36,13 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     Raises:
         NirganError: The file, the database or the command line that it comes to cannot be used.
     """
-    quieter()
+    silence_lightning()
     _check(sweep)
     make_folder(out)
     url = storage or f"sqlite:///{out / 'study.db'}"
     study = open_study(sweep, url, slots)
     try_again(study)
-    plan = Plan(str(sweep.file), url, slots, str(out), seed)
+    plan = WorkerPlan(str(sweep.file), url, slots, str(out), seed)
     say = Say(study)
     try:
         if say.open:

@@ -27,7 +27,7 @@ from nirgan.sweeps.file import Choice, Range, Sweep, Value
 SLOT, SWEEP, FILLED = "slot", "sweep", "slots"
 """Attributes: of a trial, its slot; of a study, what it sweeps and how many slots it has."""
 
-HEARTBEAT, GRACE = 10, 40
+HEARTBEAT_S, GRACE_S = 10, 40
 """Seconds between signs of life of a trial, and after which one without any counts as dead."""
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -152,8 +152,8 @@ def _connect(url: str) -> RDBStorage:
     return RDBStorage(
         url,
         engine_kwargs=waits | {"pool_pre_ping": True},
-        heartbeat_interval=HEARTBEAT,
-        grace_period=GRACE,
+        heartbeat_interval=HEARTBEAT_S,
+        grace_period=GRACE_S,
         heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(
             max_retry=3, inherit_intermediate_values=True
         ),

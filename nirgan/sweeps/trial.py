@@ -12,16 +12,16 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from optuna.trial import Trial
 
-from nirgan.callbacks.checkpoint_io import newest_whole
+from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.provenance import provenance
 from nirgan.experiment.lightning_cli import fit
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.study import claim, suggest
 from nirgan.utils.atomic_write import make_folder, write_text
-from nirgan.utils.nearest_name import nearest
+from nirgan.utils.nearest_name import did_you_mean
 
-ALONE = (
+SINGLE_PROCESS_OPTIONS = (
     "--trainer.logger=true",  # the history on disk, whatever the file says
     "--trainer.devices=1",
     "--trainer.enable_progress_bar=false",
@@ -30,7 +30,7 @@ ALONE = (
 PARENT = os.getppid()
 """What started this process."""
 
-ERROR, MADE = "error", "made"
+ERROR, PROVENANCE = "error", "made"
 """Attributes of a trial: why it failed, in one line; commit, versions and machine."""
 
 
@@ -38,7 +38,7 @@ class TakenError(Exception):
     """Another worker has the slot."""
 
 
-class Watch(Callback):
+class TrialReporter(Callback):
     """Reports every validation to the study and ends the run that is not worth going on with.
 
     Args:
@@ -66,7 +66,7 @@ class Watch(Callback):
             known = trainer.callback_metrics
             raise NirganError(
                 f"metric.name: no metric {self.metric!r} is logged at a validation"
-                f"{nearest(self.metric, known)}"
+                f"{did_you_mean(self.metric, known)}"
             )
         if trainer.sanity_checking:
             return
@@ -107,11 +107,15 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
     values = suggest(sweep, trial, seed, slot)
     folder = out / "trials" / f"{slot:04d}"
     make_folder(folder)
-    arguments = [*sweep.arguments(values), *ALONE, f"--trainer.default_root_dir={folder}"]
-    newest = newest_whole(folder.glob("*/version_*/checkpoints/last.ckpt"))
+    arguments = [
+        *sweep.arguments(values),
+        *SINGLE_PROCESS_OPTIONS,
+        f"--trainer.default_root_dir={folder}",
+    ]
+    newest = newest_complete(folder.glob("*/version_*/checkpoints/last.ckpt"))
     if newest is not None:
         arguments.append(f"--ckpt_path={newest}")
-    watch = Watch(trial, sweep.metric)
+    watch = TrialReporter(trial, sweep.metric)
     try:
         cli = fit(arguments, [watch])
     except StoppedError as stopped:  # not a failure: the slot is done when the sweep goes on
@@ -121,7 +125,7 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
         trial.set_user_attr(ERROR, " ".join(str(error).split()) or type(error).__name__)
         raise
     (folder / "failed.txt").unlink(missing_ok=True)
-    trial.set_user_attr(MADE, provenance(cli.trainer.strategy.root_device))
+    trial.set_user_attr(PROVENANCE, provenance(cli.trainer.strategy.root_device))
     if watch.pruned:
         raise optuna.TrialPruned
     return watch.value

@@ -18,21 +18,21 @@ from optuna.trial import TrialState
 
 from nirgan.errors import NirganError
 from nirgan.evaluation.provenance import commit
-from nirgan.experiment.lightning_cli import quieter
+from nirgan.experiment.lightning_cli import silence_lightning
 from nirgan.sweeps.file import read
 from nirgan.sweeps.study import DONE, open_study, slots_of
 from nirgan.sweeps.trial import run_trial
 from nirgan.utils.atomic_write import make_folder
 
-STARTS = 4
+MAX_STARTS = 4
 """How often a worker is started at most."""
 
-POLL = 2.0
+POLL_S = 2.0
 """Seconds between looks at trials that another worker is doing."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkerPlan:
     """What a worker is told.
 
     Attributes:
@@ -63,7 +63,7 @@ class Workers:
         logs: A folder for what each one prints.
     """
 
-    def __init__(self, plan: Plan, count: int, logs: Path) -> None:
+    def __init__(self, plan: WorkerPlan, count: int, logs: Path) -> None:
         self.plan, self.logs = plan, logs
         threads = str(max(1, (os.cpu_count() or 1) // count))
         self.environment = {"OMP_NUM_THREADS": threads} | os.environ
@@ -99,10 +99,10 @@ class Workers:
 
     def _start(self, number: int) -> None:
         log = self.logs / f"{number}.log"
-        if self.starts[number] == STARTS:
+        if self.starts[number] == MAX_STARTS:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise NirganError(
-                f"worker {number} has died {STARTS} times: {''.join(said)}; see {log}"
+                f"worker {number} has died {MAX_STARTS} times: {''.join(said)}; see {log}"
             )
         self.starts[number] += 1
         with log.open("ab") as stream:
@@ -115,9 +115,9 @@ class Workers:
             )
 
 
-def work(plan: Plan) -> None:
+def work(plan: WorkerPlan) -> None:
     """Do trials until none is left."""
-    quieter()
+    silence_lightning()
     commit()  # of the code that runs, whatever is checked out meanwhile
     sweep = read(Path(plan.file))
     study = open_study(sweep, plan.storage, plan.slots)
@@ -132,8 +132,8 @@ def work(plan: Plan) -> None:
             )
         else:
             optuna.storages.fail_stale_trials(study)
-            time.sleep(POLL)
+            time.sleep(POLL_S)
 
 
 if __name__ == "__main__":
-    work(Plan(**json.loads(sys.argv[1])))
+    work(WorkerPlan(**json.loads(sys.argv[1])))

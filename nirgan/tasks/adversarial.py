@@ -1,7 +1,7 @@
 """Generator against discriminator: the paper's training.
 
 Suárez, Sappa and Vintimilla 2017, section 3. Names as there: y is the NIR band, z the noise on it,
-x the true colour picture, G(y, z) the generated one.
+x the true color picture, G(y, z) the generated one.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,14 @@ from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import MakeOptimizer, Schedule, Term, Terms, make_scheduler
-from nirgan.utils.nearest_name import nearest
+from nirgan.tasks.training import (
+    LossCollection,
+    MakeOptimizer,
+    Schedule,
+    WeightedLoss,
+    make_scheduler,
+)
+from nirgan.utils.nearest_name import did_you_mean
 
 
 @dataclass
@@ -44,7 +50,7 @@ class AdversarialTask(ColorizationTask):
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
-        discriminator: Takes a colour picture (B x 3 x H x W) and the NIR band (B x 1 x H x W), both
+        discriminator: Takes a color picture (B x 3 x H x W) and the NIR band (B x 1 x H x W), both
             in [-1, 1], and returns logits of any shape.
         adversarial_weight: Of eq. 4 in the generator's loss.
         saturating: The generator descends log(1 - D(G)), eq. 4; otherwise it ascends log D(G).
@@ -66,7 +72,7 @@ class AdversarialTask(ColorizationTask):
         discriminator: nn.Module,
         adversarial_weight: float = 1.0,
         saturating: bool = True,
-        reconstruction: dict[str, Term] | None = None,
+        reconstruction: dict[str, WeightedLoss] | None = None,
         l1: WeightRegularizer | None = None,
         generator_optimizer: MakeOptimizer | None = None,
         discriminator_optimizer: MakeOptimizer | None = None,
@@ -81,7 +87,7 @@ class AdversarialTask(ColorizationTask):
         self.automatic_optimization = False
         self.discriminator = discriminator
         self.adversarial_weight, self.saturating = adversarial_weight, saturating
-        self.reconstruction = Terms(reconstruction or {})
+        self.reconstruction = LossCollection(reconstruction or {})
         if not (adversarial_weight or self.reconstruction or (l1 and l1.weight)):
             raise NirganError(
                 "model.adversarial_weight is 0 and no reconstruction loss has a weight: "
@@ -170,7 +176,7 @@ def _weights_of(network: nn.Module, layer: str | None) -> list[Parameter]:
         layer = next((name for name, m in layers.items() if isinstance(m, kinds)), "")
     if layer not in layers:
         raise NirganError(
-            f"model.l1.layer: the generator has no layer {layer!r}{nearest(layer, layers)}"
+            f"model.l1.layer: the generator has no layer {layer!r}{did_you_mean(layer, layers)}"
         )
     inside = layers[layer].modules()
     weights = [cast(Parameter, m.weight) for m in inside if isinstance(m, kinds)]

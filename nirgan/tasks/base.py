@@ -23,7 +23,7 @@ class ColorizationTask(lightning.LightningModule):
     A task of its own kind adds `training_step` and `configure_optimizers`.
 
     Args:
-        generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colours,
+        generator: Maps B x 3 x H x W (three noisy copies of the NIR band) in [-1, 1] to colors,
             B x 3 x H x W in [-1, 1], at any H and W.
     """
 

@@ -1,4 +1,4 @@
-"""Methods that take colours from reference pictures: from the training pictures, or given ones."""
+"""Methods that take colors from reference pictures: from the training pictures, or given ones."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 class ByExampleTask(ClosedFormTask):
-    """Shows a generator the pictures that it takes colours from.
+    """Shows a generator the pictures that it takes colors from.
 
     Args:
         generator: One with `update`, as `Welsh` and `Irony` in `nirgan.networks.generators`.
-        references: Colour pictures to take them from, in place of the training regions. Their
+        references: Color pictures to take them from, in place of the training regions. Their
             brightness stands for the NIR band that they lack, which suits what is about as bright
             in both.
 
@@ -31,7 +31,7 @@ class ByExampleTask(ClosedFormTask):
         super().__init__(generator)
         self.save_hyperparameters(logger=False)
         if references == []:
-            raise NirganError("model.references is empty: name colour pictures, or set it to null")
+            raise NirganError("model.references is empty: name color pictures, or set it to null")
         self.references = references
 
     def setup(self, stage: str) -> None:
@@ -55,7 +55,7 @@ class ByExampleTask(ClosedFormTask):
 
 
 def read(path: Path) -> Tensor:
-    """A colour picture, 1 x 3 x H x W in [-1, 1]."""
+    """A color picture, 1 x 3 x H x W in [-1, 1]."""
     pixels = torch.from_numpy(read_rgb(path))
     return stored_to_signed(pixels).permute(2, 0, 1)[None]
 

@@ -1,9 +1,9 @@
-"""CycleGAN: colours from NIR pictures and colour pictures that do not show the same.
+"""CycleGAN: colors from NIR pictures and color pictures that do not show the same.
 
 Zhu, Park, Isola and Efros 2017, one of the plans for future work of the triplet's paper. G makes
-colour of NIR, F makes NIR of colour; a discriminator for each of the two; least-squares losses;
-F(G(y)) must be y and G(F(x)) x; discriminators see a pool of former pictures. NIR and colour of a
-batch come from different patches, the colours shifted by one against the NIR. `paired` adds the
+color of NIR, F makes NIR of color; a discriminator for each of the two; least-squares losses;
+F(G(y)) must be y and G(F(x)) x; discriminators see a pool of former pictures. NIR and color of a
+batch come from different patches, the colors shifted by one against the NIR. `paired` adds the
 true pairs' L1 to that; at 0 no pair is ever looked at.
 """
 
@@ -23,7 +23,7 @@ from nirgan.tasks.base import ColorizationTask
 from nirgan.tasks.training import MakeOptimizer, Schedule, make_scheduler
 
 
-class Pool:
+class ImagePool:
     """Former pictures, of which half of those that a discriminator sees are (section 4).
 
     Args:
@@ -55,9 +55,9 @@ class CycleTask(ColorizationTask):
     """Two generators and two discriminators, alternately updated.
 
     Args:
-        generator: G, NIR to colour: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
-        inverse: F, colour to NIR, of the same shapes; the mean of its channels is the band.
-        discriminator: Takes colours and the band and returns logits; made without a condition,
+        generator: G, NIR to color: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
+        inverse: F, color to NIR, of the same shapes; the mean of its channels is the band.
+        discriminator: Takes colors and the band and returns logits; made without a condition,
             since nothing real goes with an unpaired picture.
         inverse_discriminator: The same for NIR, in three equal channels.
         cycle: Weight of |F(G(y)) - y| and |G(F(x)) - x|.
@@ -92,7 +92,7 @@ class CycleTask(ColorizationTask):
         self.discriminator = discriminator
         self.inverse_discriminator = inverse_discriminator
         self.cycle, self.identity, self.paired = cycle, identity * cycle, paired
-        self.pools = Pool(pool), Pool(pool)
+        self.pools = ImagePool(pool), ImagePool(pool)
         adam: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999))
         self.make_optimizers = (discriminator_optimizer or adam, generator_optimizer or adam)
         self.schedule = scheduler
@@ -103,17 +103,17 @@ class CycleTask(ColorizationTask):
         """One update of both generators, then one of both discriminators."""
         x, y = unpaired(batch)
         optimizer_d, optimizer_g = cast(list[LightningOptimizer], self.optimizers())
-        colour, band = self.generator(y), grey(self.inverse(x))
+        color, band = self.generator(y), grey(self.inverse(x))
 
         with self.toggled_optimizer(optimizer_g):
-            losses = self.generator_losses(x, y, colour, band)
+            losses = self.generator_losses(x, y, color, band)
             if self.paired:
                 pairs = self.paired * l1_loss(self.generator(batch["triplet"]), batch["rgb"])
                 losses["paired"] = pairs
             self._update(optimizer_g, torch.stack(list(losses.values())).sum())
 
         with self.toggled_optimizer(optimizer_d):
-            seen = self.pools[0].exchange(colour), self.pools[1].exchange(band)
+            seen = self.pools[0].exchange(color), self.pools[1].exchange(band)
             loss_d = self.discriminator_loss(x, y, *seen)
             self._update(optimizer_d, loss_d)
 
@@ -123,28 +123,28 @@ class CycleTask(ColorizationTask):
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
 
     def generator_losses(
-        self, x: Tensor, y: Tensor, colour: Tensor, band: Tensor
+        self, x: Tensor, y: Tensor, color: Tensor, band: Tensor
     ) -> dict[str, Tensor]:
         """What G and F descend, weighted, by name.
 
         Args:
-            x: True colours, B x 3 x H x W in [-1, 1].
+            x: True colors, B x 3 x H x W in [-1, 1].
             y: NIR in three channels, of other places.
-            colour: G(y).
+            color: G(y).
             band: F(x).
         """
-        fooled = self._judged(colour, band)
+        fooled = self._judged(color, band)
         losses = {"generator": sum(mse_loss(d, torch.ones_like(d)) for d in fooled)}
-        back = l1_loss(grey(self.inverse(colour)), y) + l1_loss(self.generator(band), x)
+        back = l1_loss(grey(self.inverse(color)), y) + l1_loss(self.generator(band), x)
         losses["cycle"] = self.cycle * back
         if self.identity:
             same = l1_loss(self.generator(x), x) + l1_loss(grey(self.inverse(y)), y)
             losses["identity"] = self.identity * same
         return cast(dict[str, Tensor], losses)
 
-    def discriminator_loss(self, x: Tensor, y: Tensor, colour: Tensor, band: Tensor) -> Tensor:
+    def discriminator_loss(self, x: Tensor, y: Tensor, color: Tensor, band: Tensor) -> Tensor:
         """What both descend: half the squared distance of true ones to 1, of made ones to 0."""
-        true, made = self._judged(x, y), self._judged(colour, band)
+        true, made = self._judged(x, y), self._judged(color, band)
         losses = [mse_loss(d, torch.ones_like(d)) for d in true]
         losses += [mse_loss(d, torch.zeros_like(d)) for d in made]
         return torch.stack(losses).sum() / 2
@@ -172,8 +172,8 @@ class CycleTask(ColorizationTask):
         for pool, kept in zip(self.pools, checkpoint.get("pools", []), strict=False):
             pool.pictures = list(kept[self.global_rank % len(kept)])
 
-    def _judged(self, colour: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
-        first = self.discriminator(colour, band[:, :1])
+    def _judged(self, color: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
+        first = self.discriminator(color, band[:, :1])
         return first, self.inverse_discriminator(band, band[:, :1])
 
     def _update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
@@ -183,7 +183,7 @@ class CycleTask(ColorizationTask):
 
 
 def unpaired(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Colours and NIR of different patches, both B x 3 x H x W in [-1, 1].
+    """Colors and NIR of different patches, both B x 3 x H x W in [-1, 1].
 
     Raises:
         NirganError: There is one patch alone.

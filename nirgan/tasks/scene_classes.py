@@ -1,6 +1,6 @@
-"""Colour learned beside the category of the scene.
+"""Color learned beside the category of the scene.
 
-Iizuka, Simo-Serra and Ishikawa 2016, section 3.3: the mean squared error of the colours, and the
+Iizuka, Simo-Serra and Ishikawa 2016, section 3.3: the mean squared error of the colors, and the
 cross-entropy of the scene's category, at a 300th of the weight, which teaches the global features
 what kind of scene they look at. Data of a single category have no such lesson.
 """
@@ -16,12 +16,12 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.networks.generators.iizuka import SPAN
-from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
+from nirgan.networks.generators.iizuka import LAB_SPAN
+from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule
 from nirgan.utils.color_spaces import rgb_to_lab
 
 
-class Knowing(Protocol):
+class SceneFeatures(Protocol):
     """A generator that knows something of the whole picture."""
 
     known: int
@@ -30,7 +30,7 @@ class Knowing(Protocol):
         """Scaled CIELAB, B x 3 x H x W, and what is known of the picture, B x `known`."""
 
 
-class SceneClassesTask(DescendingTask):
+class SceneClassesTask(GradientTask):
     """Mean squared error in CIELAB, and the category's cross-entropy.
 
     Args:
@@ -55,7 +55,7 @@ class SceneClassesTask(DescendingTask):
         self.save_hyperparameters(logger=False)
         self.needs("known", "features")
         self.category_weight, self.teaches = category_weight, True
-        known = cast(Knowing, generator).known
+        known = cast(SceneFeatures, generator).known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))
         self.category = nn.Sequential(*hidden, nn.ReLU(), nn.Linear(known // 2, classes))
         self.classes = classes
@@ -78,9 +78,9 @@ class SceneClassesTask(DescendingTask):
         self.teaches = len(there) > 1 and self.category_weight > 0
         self.category.requires_grad_(self.teaches)
 
-    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+    def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
-        lab, known = cast(Knowing, self.generator).features(batch["triplet"])
+        lab, known = cast(SceneFeatures, self.generator).features(batch["triplet"])
         return self.losses(lab, self.category(known), batch["rgb"], batch["category"])
 
     def losses(
@@ -90,14 +90,16 @@ class SceneClassesTask(DescendingTask):
         with torch.autocast(rgb.device.type, enabled=False):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
             losses = {
-                "colour": mse_loss(lab.float(), truth / rgb.new_tensor(SPAN).view(3, 1, 1)),
+                "colour": mse_loss(lab.float(), truth / rgb.new_tensor(LAB_SPAN).view(3, 1, 1)),
             }
             if self.teaches:
                 wrong = cross_entropy(logits.float(), category)
                 losses["category"] = self.category_weight * wrong
         return losses
 
-    def learning(self) -> Iterable[tuple[str, Parameter]]:
+    def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """The generator, and what guesses the category."""
         category = self.category.named_parameters()
-        return chain(super().learning(), ((f"category.{name}", p) for name, p in category))
+        return chain(
+            super().trainable_parameters(), ((f"category.{name}", p) for name, p in category)
+        )

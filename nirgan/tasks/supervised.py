@@ -4,10 +4,16 @@ from torch import Tensor, nn
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule, Term, Terms
+from nirgan.tasks.training import (
+    GradientTask,
+    LossCollection,
+    MakeOptimizer,
+    Schedule,
+    WeightedLoss,
+)
 
 
-class SupervisedTask(DescendingTask):
+class SupervisedTask(GradientTask):
     """Descends a weighted sum of losses.
 
     Args:
@@ -26,7 +32,7 @@ class SupervisedTask(DescendingTask):
     def __init__(
         self,
         generator: nn.Module,
-        losses: dict[str, Term],
+        losses: dict[str, WeightedLoss],
         optimizer: MakeOptimizer | None = None,
         scheduler: Schedule | None = None,
         channels_last: bool = False,
@@ -34,10 +40,10 @@ class SupervisedTask(DescendingTask):
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last, lr_factors)
         self.save_hyperparameters(logger=False)
-        self.losses = Terms(losses)
+        self.losses = LossCollection(losses)
         if not self.losses:
             raise NirganError("model.losses: none has a weight; the generator has nothing to learn")
 
-    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+    def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Between the picture and the truth."""
         return self.losses(self(batch["triplet"]), batch["rgb"])  # type: ignore[no-any-return]

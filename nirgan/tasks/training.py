@@ -24,14 +24,14 @@ MakeScheduler = Callable[[Optimizer], LRScheduler]
 Schedule = Literal["to-zero", "cosine"] | MakeScheduler
 """A learning-rate schedule that moves on after every batch. `to-zero` falls linearly from the
 optimizer's rate to 0 over the run, however long it is; `cosine` along half a cosine."""
-FALLS: dict[str, Callable[[float], float]] = {
+DECAYS: dict[str, Callable[[float], float]] = {
     "to-zero": lambda done: 1 - done,
     "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
 }
 
 
 @dataclass
-class Term:
+class WeightedLoss:
     """A loss between the generated and the true picture.
 
     Attributes:
@@ -43,14 +43,14 @@ class Term:
     weight: float = 0.0
 
 
-class Terms(nn.Module):
+class LossCollection(nn.Module):
     """Losses between pictures, by name.
 
     Args:
         terms: Each with its weight.
     """
 
-    def __init__(self, terms: dict[str, Term]) -> None:
+    def __init__(self, terms: dict[str, WeightedLoss]) -> None:
         super().__init__()
         self.losses = nn.ModuleDict({name: term.loss for name, term in terms.items()})
         self.weights = {name: term.weight for name, term in terms.items()}
@@ -103,7 +103,7 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
         NirganError: It waits for a metric.
     """
     if isinstance(schedule, str):
-        fall = FALLS[schedule]
+        fall = DECAYS[schedule]
         return LambdaLR(optimizer, lambda batches: fall(task.run_fraction()) if batches else 1.0)
     scheduler = schedule(optimizer)
     if isinstance(scheduler, ReduceLROnPlateau):
@@ -114,10 +114,10 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
     return scheduler
 
 
-class DescendingTask(ColorizationTask):
+class GradientTask(ColorizationTask):
     """A generator that descends the sum of some losses, nothing else.
 
-    A task of its own kind adds `losses_of`.
+    A task of its own kind adds `compute_losses`.
 
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
@@ -144,22 +144,24 @@ class DescendingTask(ColorizationTask):
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @abstractmethod
-    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+    def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """What a batch is descended by, weighted, by name."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The sum of the losses of a batch."""
-        losses = self.losses_of(batch)
+        losses = self.compute_losses(batch)
         self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
         return torch.stack(list(losses.values())).sum()
 
-    def learning(self) -> Iterable[tuple[str, Parameter]]:
+    def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """What the optimizer moves, by name."""
         return ((f"generator.{n}", p) for n, p in self.generator.named_parameters())
 
     def configure_optimizers(self) -> Any:
         """One optimizer, and its schedule a batch."""
-        optimizer = make_optimizer(self.make_optimizer, self.learning(), self.lr_factors)
+        optimizer = make_optimizer(
+            self.make_optimizer, self.trainable_parameters(), self.lr_factors
+        )
         if self.schedule is None:
             return optimizer
         scheduler = make_scheduler(self, self.schedule, optimizer)

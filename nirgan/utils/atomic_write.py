@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
+def atomic_write(file: Path) -> Iterator[Path]:
     """A path to write to, of the same suffix, that takes the file's place when all went well.
 
     Raises:
@@ -26,7 +26,7 @@ def whole(file: Path) -> Iterator[Path]:
         part.replace(file)
     except OSError as error:
         raise NirganError(
-            f"{named(file)}: cannot be written ({error.strerror or error})"
+            f"{printable_path(file)}: cannot be written ({error.strerror or error})"
         ) from error
     finally:
         with suppress(OSError):
@@ -43,7 +43,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NirganError(
-            f"{named(folder)}: the folder cannot be made ({error.strerror or error}); name another"
+            f"{printable_path(folder)}: the folder cannot be made ({error.strerror or error}); name another"
         ) from error
 
 
@@ -54,7 +54,7 @@ def write_json(file: Path, value: Any, indent: int | None = None) -> None:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file, as UTF-8, that is there whole or not at all."""
-    with whole(file) as part:
+    with atomic_write(file) as part:
         part.write_text(text, encoding="utf-8")
 
 

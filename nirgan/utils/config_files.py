@@ -13,8 +13,8 @@ import jsonargparse
 import yaml
 from jsonargparse import Namespace
 
-from nirgan.errors import NirganError, named
-from nirgan.utils.renamed import current
+from nirgan.errors import NirganError, printable_path
+from nirgan.utils.renamed import current_path
 
 
 def read_utf8(file: str | Path) -> str:
@@ -27,7 +27,9 @@ def read_utf8(file: str | Path) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise NirganError(f"{named(file)}: not UTF-8 ({error.reason}); save it as UTF-8") from error
+        raise NirganError(
+            f"{printable_path(file)}: not UTF-8 ({error.reason}); save it as UTF-8"
+        ) from error
 
 
 def _open(file: str, mode: str = "r") -> IO[Any]:
@@ -66,7 +68,7 @@ def use_former_paths() -> None:
 
 
 def _current(name: Any) -> Any:
-    return current(name) if isinstance(name, str) else name
+    return current_path(name) if isinstance(name, str) else name
 
 
 class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined, misc]

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-GAP = 4
+GAP_PX = 4
 """White pixels between pictures."""
 
 
-def panel(rows: Sequence[Sequence[Tensor]], largest: int = 512) -> Tensor:
+def image_grid(rows: Sequence[Sequence[Tensor]], largest: int = 512) -> Tensor:
     """Rows of pictures of one size each, on white.
 
     Args:
@@ -24,12 +24,12 @@ def panel(rows: Sequence[Sequence[Tensor]], largest: int = 512) -> Tensor:
     width = max(line.shape[2] for line in lines)
     white = lines[0].new_ones
     padded = [torch.cat([x, white(3, x.shape[1], width - x.shape[2])], 2) for x in lines]
-    gap = white(3, GAP, width)
+    gap = white(3, GAP_PX, width)
     return torch.cat([part for line in padded for part in (line, gap)][:-1], 1)
 
 
 def _beside(pictures: Sequence[Tensor]) -> Tensor:
-    gap = pictures[0].new_ones(3, pictures[0].shape[1], GAP)
+    gap = pictures[0].new_ones(3, pictures[0].shape[1], GAP_PX)
     return torch.cat([part for picture in pictures for part in (picture, gap)][:-1], 2)
 
 

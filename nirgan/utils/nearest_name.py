@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """End of an error message: `; did you mean ...?`, or all names where they are few, or nothing.
 
-    >>> nearest("tripelt", ["triplet", "flat"])
+    >>> did_you_mean("tripelt", ["triplet", "flat"])
     "; did you mean 'triplet'?"
-    >>> nearest("colour", ["urban", "water"])
+    >>> did_you_mean("color", ["urban", "water"])
     '; there are urban, water'
     """
     known = sorted(n for n in names if n)

@@ -8,12 +8,12 @@ SHIPPED = (PACKAGE, PACKAGE.parent)
 """Where `conf/` and `sweeps/` are: in a wheel, in a clone."""
 
 
-def expanded(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """A path of which a leading `~` or `~NAME` is a home folder, if there is such a one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
 
 
-def shipped(argument: str) -> str:
+def resolve_shipped(argument: str) -> str:
     """An argument, or the end of `--option=PATH`, as a path of the package's own if need be.
 
     `conf/` and `sweeps/` lie in the package, or beside it in a clone; a file of that name in the

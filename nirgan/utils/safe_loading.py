@@ -21,15 +21,21 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from nirgan.errors import NirganError, named
-from nirgan.utils.renamed import current
+from nirgan.errors import NirganError, printable_path
+from nirgan.utils.renamed import current_path
 
 Trust = bool | Collection[str]
 """Class paths that the person vouches for; True: whatever the file names."""
 
-NETWORKS = ("nirgan.networks.", "torch.nn.")
-METHODS = (*NETWORKS, "nirgan.losses.", "nirgan.metrics.", "nirgan.tasks.", "torch.optim.")
-KINDS = (nn.Module, Optimizer, LRScheduler)
+NETWORK_PREFIXES = ("nirgan.networks.", "torch.nn.")
+METHOD_PREFIXES = (
+    *NETWORK_PREFIXES,
+    "nirgan.losses.",
+    "nirgan.metrics.",
+    "nirgan.tasks.",
+    "torch.optim.",
+)
+ALLOWED_BASES = (nn.Module, Optimizer, LRScheduler)
 HYPERPARAMETERS = ("hyper_parameters", "hparams", "module_arguments", "datamodule_hyper_parameters")
 """Where checkpoints of Lightning, old ones too, keep arguments of constructors."""
 INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
@@ -52,28 +58,32 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         size = file.stat().st_size
     except OSError as error:
-        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+        raise NirganError(
+            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
+        ) from error
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{named(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, which could "
+            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, which could "
             "run any code when opened and so is not; give one that `fit` has written"
         ) from error
     if unpacked > size:  # torch packs nothing tightly; what is may fill the memory
-        raise NirganError(f"{named(file)}: compressed, which no checkpoint of `fit` is")
+        raise NirganError(f"{printable_path(file)}: compressed, which no checkpoint of `fit` is")
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError as error:
-        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
+        raise NirganError(
+            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
+        ) from error
     except Exception as error:  # a damaged file raises anything
         # Of torch's own message only a name is told: the rest advises to load without safety.
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds a pickled {wanted[1]}" if wanted else "damaged, or holds pickled objects"
         raise NirganError(
-            f"{named(file)}: {what}; unpickling could run any code, so it is refused; expected "
+            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; expected "
             "tensors and plain values, as in every checkpoint that `fit` writes: give one of those"
         ) from error
     if type(checkpoint) is not dict:
-        raise NirganError(f"{named(file)}: not a checkpoint of `fit`: no generator in it")
+        raise NirganError(f"{printable_path(file)}: not a checkpoint of `fit`: no generator in it")
     return checkpoint
 
 
@@ -104,12 +114,12 @@ def check_hyperparameters(
                 values = {k: v for k, v in values.items() if k != "_instantiator"}
             _check(values, [], trust)
     except _UntrustedError as error:
-        raise NirganError(f"{named(file)}: {error}; {remedy}") from error
+        raise NirganError(f"{printable_path(file)}: {error}; {remedy}") from error
     except RecursionError as error:
-        raise NirganError(f"{named(file)}: hyperparameters without an end") from error
+        raise NirganError(f"{printable_path(file)}: hyperparameters without an end") from error
 
 
-def find_class(path: object, prefixes: tuple[str, ...] = METHODS) -> type | None:
+def find_class(path: object, prefixes: tuple[str, ...] = METHOD_PREFIXES) -> type | None:
     """The class at an import path, or None if it is not on the list.
 
     Nothing is imported but modules of this package and of torch.
@@ -118,14 +128,14 @@ def find_class(path: object, prefixes: tuple[str, ...] = METHODS) -> type | None
         path: Of a class, `torch.nn.HuberLoss` say, or one that it had in a former version.
         prefixes: Of the modules that hold and define it.
     """
-    module, _, name = current(str(path)).rpartition(".")
+    module, _, name = current_path(str(path)).rpartition(".")
     if not f"{module}.".startswith(prefixes) or not all(map(str.isidentifier, module.split("."))):
         return None
     try:
         found = vars(import_module(module)).get(name)  # getattr may import further modules
     except Exception:  # not there, or of a system that torch has not been built for
         return None
-    if not (inspect.isclass(found) and issubclass(found, KINDS)):
+    if not (inspect.isclass(found) and issubclass(found, ALLOWED_BASES)):
         return None
     return found if f"{found.__module__}.".startswith(prefixes) else None
 

@@ -16,7 +16,7 @@ import torch
 from conftest import ROOT, SUITE
 from PIL import Image
 
-from nirgan.benchmark.costs import Clock
+from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
@@ -128,11 +128,11 @@ def test_tables_and_figures_are_written(finished, results):
 
 
 def test_all_methods_are_shown_the_same_patches(finished):
-    from nirgan.evaluation.shown import Shown
+    from nirgan.evaluation.figure_samples import FigureSamples
 
     for split in ("within-images", "across-scenes-fold0", "across-scenes-fold1"):
         files = list(finished.glob(f"runs/street/{split}/*/seed0-*/shown.npz"))
-        shown = [Shown.load(file) for file in files]
+        shown = [FigureSamples.load(file) for file in files]
         assert len(shown) == len(METHODS)
         assert all(s.places == shown[0].places and s.whole == shown[0].whole for s in shown)
         assert all(np.array_equal(s.truth, shown[0].truth) for s in shown)
@@ -344,6 +344,6 @@ def test_costs_are_measured_when_asked_for(finished, tmp_path, capsys):
 
 
 def test_a_step_is_the_median_of_those_after_the_first():
-    clock = Clock()
+    clock = StepTimer()
     clock.times = [0.0, 9.0, 18.0, 20.0, 21.0, 24.0]
     assert clock.step() == 2.0

@@ -12,7 +12,7 @@ import torch
 from conftest import ROOT
 from test_experiments import tiny
 
-from nirgan.callbacks.checkpoint_io import WholeCheckpointIO
+from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO
 from nirgan.cli.main import main
 from nirgan.errors import NirganError
 
@@ -20,7 +20,7 @@ FIRST = {"weights": torch.arange(1000.0), "epoch": 1}
 
 
 def saved(file):
-    WholeCheckpointIO().save_checkpoint(FIRST, file)
+    AtomicCheckpointIO().save_checkpoint(FIRST, file)
     return file
 
 
@@ -43,7 +43,7 @@ def test_a_full_disk_leaves_the_former_one_and_says_what_is_missing(tmp_path, mo
     large = {"weights": torch.zeros(1_000_000)}
     said = r"last.ckpt: cannot be written \(no space left: it has 4.0 MB, and 3.0 MB more are"
     with pytest.raises(NirganError, match=said + r" needed\); the former one is whole"):
-        WholeCheckpointIO().save_checkpoint(large, file)
+        AtomicCheckpointIO().save_checkpoint(large, file)
     assert is_first(file)
     assert [f.name for f in tmp_path.iterdir()] == ["last.ckpt"]
 
@@ -61,9 +61,9 @@ def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
     code = (
         "import os, signal, torch\n"
         "from pathlib import Path\n"
-        "from nirgan.callbacks.checkpoint_io import WholeCheckpointIO\n"
+        "from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO\n"
         f"{patched} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"WholeCheckpointIO().save_checkpoint({{'epoch': 2}}, {str(file)!r})\n"
+        f"AtomicCheckpointIO().save_checkpoint({{'epoch': 2}}, {str(file)!r})\n"
     )
     died = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
     assert died.returncode == -signal.SIGKILL

@@ -12,10 +12,10 @@ from nirgan.callbacks.collapse import Collapse
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.experiment.lightning_cli import fit
-from nirgan.networks.generators.baselines import MeanColour
+from nirgan.networks.generators.baselines import MeanColor
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.tasks.closed_form import ClosedFormTask
-from nirgan.tasks.training import Term
+from nirgan.tasks.training import WeightedLoss
 
 
 class Judge(nn.Module):
@@ -88,7 +88,10 @@ def test_a_discriminator_that_is_sure_is_told_once_with_its_loss():
 
 def test_one_that_is_sure_but_goes_on_teaching_is_not_told():
     assert told(task(Shown(torch.tanh), saturating=False)) == []
-    by_others = {"adversarial_weight": 0.0, "reconstruction": {"l1": Term(nn.L1Loss(), 1.0)}}
+    by_others = {
+        "adversarial_weight": 0.0,
+        "reconstruction": {"l1": WeightedLoss(nn.L1Loss(), 1.0)},
+    }
     assert told(task(Shown(torch.tanh), **by_others)) == []
 
 
@@ -134,7 +137,7 @@ def data(pair_folder):
 
 
 CONSTANT = {
-    "one colour": lambda triplet: torch.full_like(triplet, 0.3),
+    "one color": lambda triplet: torch.full_like(triplet, 0.3),
     "one picture": lambda triplet: torch.linspace(-0.5, 0.5, 16).expand_as(triplet),
 }
 
@@ -149,7 +152,7 @@ def test_a_generator_that_gives_one_picture_is_told_at_the_third_validation(what
 
 def test_the_first_batches_do_not_count(data):
     callback = Collapse(batches=8)
-    assert told(task(Shown(CONSTANT["one colour"])), data, epochs=5, callback=callback) == []
+    assert told(task(Shown(CONSTANT["one color"])), data, epochs=5, callback=callback) == []
 
 
 def test_a_generator_stuck_at_the_ends_is_told(data):
@@ -177,14 +180,14 @@ def test_pictures_that_are_all_alike_ask_for_no_other(data):
     data.prepare_data()
     data.setup()
     data.images = [image * 0 + 100 for image in data.images]
-    module, callback = task(Shown(CONSTANT["one colour"]), saturating=False), Looking(batches=2)
+    module, callback = task(Shown(CONSTANT["one color"]), saturating=False), Looking(batches=2)
     assert told(module, data, epochs=5, callback=callback) == []
     assert [what for what, _ in callback.looks].count("same") == 5
 
 
-def test_a_method_that_gives_one_colour_by_design_is_not_told(data):
+def test_a_method_that_gives_one_color_by_design_is_not_told(data):
     assert (
-        told(ClosedFormTask(MeanColour()), data, callback=Collapse(batches=1, validations=1)) == []
+        told(ClosedFormTask(MeanColor()), data, callback=Collapse(batches=1, validations=1)) == []
     )
 
 

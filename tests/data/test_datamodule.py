@@ -108,7 +108,7 @@ def test_a_patch_is_cut_from_the_pictures():
         assert np.array_equal(pixels[..., 3], nir[top : top + 64, left : left + 64])
 
 
-def test_values_are_normalised_and_each_copy_has_noise_of_its_own():
+def test_values_are_normalized_and_each_copy_has_noise_of_its_own():
     data = module(noise=Noise(0.1, 0.2, 0.4), batch_size=64)
     stored = batches(data)[0]
     batch = data.on_after_batch_transfer(stored, 0)

@@ -149,7 +149,7 @@ def test_an_archive_cannot_hold_links(tmp_path):
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "LARGEST", 900)
+    monkeypatch.setattr(download, "MAX_UNPACKED_BYTES", 900)
     with pytest.raises(NirganError, match="954 bytes, more than 900"):
         download.unpack(archive, tmp_path / "root/epfl")
 

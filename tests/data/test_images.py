@@ -28,7 +28,7 @@ RGB = np.dstack([np.full((5, 7), v) for v in (10, 20, 200)]).astype(np.uint8)
     ],
 )
 def test_every_depth_is_read_as_it_is(tmp_path, name, pixels):
-    lossless = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # OpenCV 4.10 writes colour floats as LogLuv
+    lossless = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # OpenCV 4.10 writes color floats as LogLuv
     cv2.imwrite(str(tmp_path / name), pixels[..., ::-1], lossless)
     read = read_rgb(tmp_path / name)
     assert read.dtype == pixels.dtype
@@ -40,9 +40,9 @@ def test_every_depth_is_read_as_it_is(tmp_path, name, pixels):
 def test_three_equal_channels_are_one_band(tmp_path):
     Image.fromarray(np.dstack([RGB[..., 2]] * 3)).save(tmp_path / "n.png")
     assert np.array_equal(read_nir(tmp_path / "n.png"), RGB[..., 2])
-    Image.fromarray(RGB).save(tmp_path / "colour.png")
-    with pytest.raises(NirganError, match="colour.png: 3 channels that differ"):
-        read_nir(tmp_path / "colour.png")
+    Image.fromarray(RGB).save(tmp_path / "color.png")
+    with pytest.raises(NirganError, match="color.png: 3 channels that differ"):
+        read_nir(tmp_path / "color.png")
 
 
 def test_damaged_files_are_named(tmp_path):

@@ -10,17 +10,17 @@ import torch
 from conftest import ROOT
 
 from nirgan.cli.main import main
-from nirgan.data.images import DTYPE, read_nir, read_rgb
+from nirgan.data.images import DTYPE_SCALE, read_nir, read_rgb
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.folder import Folder
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.metadata import Facts
+from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model
-from nirgan.inference.tiling import Reach
+from nirgan.inference.tiling import ReceptiveField
 
 UNIT = np.kron(np.random.default_rng(0).random((12, 16)), np.ones((8, 8)))
 
@@ -68,7 +68,7 @@ def test_each_scale_is_stored_for_itself(twelve):
     scaled = Folder(*patterns, nir_scale="0,4095", rgb_scale="0,8190").pairs()[0]
     store = PairStore(twelve / "store")
     store.build([plain, scaled])
-    assert plain.nir_scale == DTYPE
+    assert plain.nir_scale == DTYPE_SCALE
     before, after = (store.open(pair).astype(float) / 65535 for pair in (plain, scaled))
     np.testing.assert_allclose(after[..., 3], before[..., 3] * 65535 / 4095, atol=2e-5)
     np.testing.assert_allclose(after[..., :3], before[..., :3] * 65535 / 8190, atol=2e-5)
@@ -129,7 +129,9 @@ def test_what_was_trained_is_used_as_it_was_trained(twelve, scale, capsys, recwa
     colorizer.save_pretrained(twelve / "model")
     assert json.loads((twelve / "model/config.json").read_text())["scale"] == expected
     picture = tifffile.imread(twelve / "0_nir.tif")
-    by_hand = colorizer.band(torch.from_numpy(picture / float(expected[2:]))[None].float())[0]
+    by_hand = colorizer.colorize_bands(
+        torch.from_numpy(picture / float(expected[2:]))[None].float()
+    )[0]
     for model in (best, twelve / "model"):
         out = twelve / model.name
         asked = ["colorize", f"{twelve}/0_nir.tif", f"--model={model}", f"--output={out}"]
@@ -160,9 +162,9 @@ def test_exports_know_the_scale(tmp_path, capsys):
             assert main(["export", str(tmp_path / scale), "--format=onnx", out]) == 2
             assert told in capsys.readouterr().err
     limits = Scale.parse("0,1").limits(np.zeros(1), "a")
-    facts = Facts("a", "b", limits, Reach(1, 1, 1.0), scale="0,4095")
-    assert Facts.read(facts.written()).scale == "0,4095"
+    facts = ExportMetadata("a", "b", limits, ReceptiveField(1, 1, 1.0), scale="0,4095")
+    assert ExportMetadata.read(facts.written()).scale == "0,4095"
     older = {key: value for key, value in facts.written().items() if key != "scale"}
-    assert Facts.read(older).scale == "dtype"
+    assert ExportMetadata.read(older).scale == "dtype"
     with pytest.raises(NirganError, match="the scale of the model m .--scale. 9: expected dtype"):
         Colorizer(torch.nn.Identity(), "m", config={"scale": "9"})

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nirgan.data.patches import Batches, GoneOn, PatchTable, Region, words
+from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
 
 REGIONS = [
     Region(0, 0, 0, 80, 100),
@@ -26,7 +26,7 @@ def test_words_are_those_of_splitmix64():
 
 def test_words_differ_by_seed_stream_and_number():
     numbers = np.arange(1000)
-    drawn = np.concatenate([words(s, t, numbers) for s in (0, 1) for t in (0, 1)])
+    drawn = np.concatenate([hash_counter(s, t, numbers) for s in (0, 1) for t in (0, 1)])
     assert len(np.unique(drawn)) == 4000
     bits = np.unpackbits(drawn.view(np.uint8)).mean()
     assert bits == pytest.approx(0.5, abs=0.005)
@@ -69,7 +69,9 @@ def test_categories_take_turns_and_places_are_alike():
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_the_epoch_is_the_same_set_for_any_number_of_ranks(ranks):
-    samplers = [Batches(960, 8 * 4 // ranks, r, ranks, training=True) for r in range(ranks)]
+    samplers = [
+        PatchBatchSampler(960, 8 * 4 // ranks, r, ranks, training=True) for r in range(ranks)
+    ]
     for sampler in samplers:
         sampler.set_epoch(2)
     batches = [[n for part in parts for n in part] for parts in zip(*samplers, strict=True)]
@@ -77,18 +79,18 @@ def test_the_epoch_is_the_same_set_for_any_number_of_ranks(ranks):
 
 
 def test_every_validation_patch_is_judged_once():
-    shares = [list(Batches(103, 10, r, 3, training=False)) for r in range(3)]
+    shares = [list(PatchBatchSampler(103, 10, r, 3, training=False)) for r in range(3)]
     assert sorted(n for share in shares for batch in share for n in batch) == list(range(103))
-    assert [len(Batches(103, 10, r, 3, training=False)) for r in range(3)] == [4, 4, 3]
+    assert [len(PatchBatchSampler(103, 10, r, 3, training=False)) for r in range(3)] == [4, 4, 3]
 
 
 def test_training_leaves_out_the_last_batch_where_it_is_not_full():
-    assert [len(b) for b in Batches(103, 10, training=True)] == [10] * 10
+    assert [len(b) for b in PatchBatchSampler(103, 10, training=True)] == [10] * 10
 
 
 def test_an_epoch_is_gone_on_with_and_the_next_ones_are_whole():
-    whole = Batches(40, 10, training=True)
-    gone_on = GoneOn(Batches(40, 10, training=True), epoch=2, done=3)
+    whole = PatchBatchSampler(40, 10, training=True)
+    gone_on = ResumedSampler(PatchBatchSampler(40, 10, training=True), epoch=2, done=3)
     whole.set_epoch(2)
     assert list(gone_on) == list(whole)[3:]  # before anybody has said which epoch it is
     assert len(gone_on) == 4

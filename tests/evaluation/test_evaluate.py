@@ -1,11 +1,11 @@
-"""What tables say is what the metrics of training say, and skips what has no colour."""
+"""What tables say is what the metrics of training say, and skips what has no color."""
 
 import math
 
 import pytest
 import torch
 
-from nirgan.evaluation.evaluate import judge_picture, pool
+from nirgan.evaluation.evaluate import aggregate, score_image
 from nirgan.metrics import colorization_metrics
 
 
@@ -23,17 +23,17 @@ def test_pooled_judgements_equal_the_metrics():
     judged = []
     for output, truth in pairs():
         metrics.update(output[None], truth[None])
-        judged.append(judge_picture("", output, truth))
+        judged.append(score_image("", output, truth))
     expected = {name: value.item() for name, value in metrics.compute().items()}
-    assert pool(judged) == pytest.approx(expected, rel=1e-5)
-    assert pool(judged)["undefined_pixels"] == 45
+    assert aggregate(judged) == pytest.approx(expected, rel=1e-5)
+    assert aggregate(judged)["undefined_pixels"] == 45
 
 
-def test_a_picture_without_colour_counts_in_no_mean():
+def test_a_picture_without_color_counts_in_no_mean():
     black = torch.zeros(3, 16, 16)
     (output, truth), *_ = pairs()
-    seen = judge_picture("", output, truth)
-    both = pool([judge_picture("", black, black), seen])
+    seen = score_image("", output, truth)
+    both = aggregate([score_image("", black, black), seen])
     assert both["angular_error"] == both["angular_error_images"] == seen.angles / seen.pixels
     assert both["undefined_pixels"] == 256 + 15
-    assert math.isnan(pool([judge_picture("", black, black)])["angular_error"])
+    assert math.isnan(aggregate([score_image("", black, black)])["angular_error"])

@@ -23,7 +23,7 @@ def test_by_hand():
     assert flicker(frames).levels == pytest.approx(102 / 2 / 3, rel=1e-5)
 
 
-def test_pixels_without_colour_have_no_direction():
+def test_pixels_without_color_have_no_direction():
     frames = torch.zeros(2, 3, 1, 2)
     frames[0, 0], frames[1, 1] = 0.5, torch.tensor([[0.5, 0.0]])
     assert flicker(frames).degrees == pytest.approx(90)
@@ -41,7 +41,7 @@ def test_noise_of_a_camera_shows_as_that_much_change():
     assert torch.equal(with_noise(scene(), 3.0, 2), with_noise(scene(), 3.0, 2))
 
 
-def test_colours_in_proportion_to_the_band_flicker_no_more_than_it():
+def test_colors_in_proportion_to_the_band_flicker_no_more_than_it():
     band = with_noise(scene(), 2.0, 10)
     tinted = torch.stack([band, band * 0.8, band * 0.5], 1)
     assert flicker(tinted).levels < flicker(band).levels
@@ -55,9 +55,9 @@ def test_what_moves_with_the_scene_does_not_flicker():
     band = torch.rand(20, 50)
     frames = panned(band, 3, 5)
     assert frames.shape == (5, 20, 38)
-    colours = frames.unsqueeze(1).expand(-1, 3, -1, -1)
-    assert flicker_of_pan(colours, 3).levels == 0
-    with_the_frame = colours * torch.linspace(0.5, 1, 38)  # what stays where the frame is
+    colors = frames.unsqueeze(1).expand(-1, 3, -1, -1)
+    assert flicker_of_pan(colors, 3).levels == 0
+    with_the_frame = colors * torch.linspace(0.5, 1, 38)  # what stays where the frame is
     changed = (with_the_frame[0, ..., 3:] - with_the_frame[1, ..., :-3]).abs().mean() * 255
     assert flicker_of_pan(with_the_frame[:2], 3).levels == pytest.approx(changed.item())
     assert flicker_of_pan(with_the_frame, 3).degrees == pytest.approx(0, abs=1e-3)

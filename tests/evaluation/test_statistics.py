@@ -70,7 +70,7 @@ def test_the_interval_covers_the_truth_at_its_rate(skewed, count, monkeypatch):
 def test_why_this_interval_and_five_scenes(monkeypatch):
     """On the same cases the percentile interval covers more seldom; so does any of four scenes."""
     monkeypatch.setattr(statistics, "RESAMPLES", 1000)
-    monkeypatch.setattr(statistics, "FEWEST", 4)
+    monkeypatch.setattr(statistics, "MIN_SCENES", 4)
     random = np.random.default_rng(0)
     trials, percentile, ours, of_four = 1000, 0, 0, 0
     for trial in range(trials):

@@ -19,7 +19,7 @@ from wandb_server import KEY, WandbServer
 
 from nirgan.cli.main import main
 from nirgan.experiment.lightning_cli import fit
-from nirgan.experiment.wandb_logger import LIMITS
+from nirgan.experiment.wandb_logger import TIMEOUTS_S
 
 wandb = pytest.importorskip("wandb")
 
@@ -35,7 +35,7 @@ def at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "wandb-home"))
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("WANDB__FILE_STREAM_TRANSMIT_INTERVAL", "0.1")
-    for name in (*LIMITS, "WANDB_HTTP_TIMEOUT"):
+    for name in (*TIMEOUTS_S, "WANDB_HTTP_TIMEOUT"):
         monkeypatch.setenv(name, "60")
     monkeypatch.delenv("WANDB_FINISH_TIMEOUT_RAISES")
     monkeypatch.chdir(tmp_path)
@@ -212,7 +212,7 @@ def test_no_wait_is_long_and_a_persons_own_limit_stands(at_home, pair_folder, mo
     fit(arguments(pair_folder))
     settings = wandb.setup().settings
     assert (settings.init_timeout, settings.login_timeout, settings.finish_timeout) == (77, 60, 30)
-    assert float(LIMITS["WANDB_INIT_TIMEOUT"]) <= 60
+    assert float(TIMEOUTS_S["WANDB_INIT_TIMEOUT"]) <= 60
 
 
 def test_two_runs_of_one_process_are_two_runs_and_each_is_told(

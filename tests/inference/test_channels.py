@@ -13,7 +13,7 @@ from videos import Tinted, colorized  # noqa: E402
 
 from nirgan.data.images import read_nir  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
-from nirgan.inference.conversions import take  # noqa: E402
+from nirgan.inference.conversions import parse_input  # noqa: E402
 from nirgan.inference.images.files import read  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:96, :128]
@@ -67,11 +67,11 @@ def entrances(folder, picture):
         "jpg": lambda band=None: read(folder / "a.jpg", band=band).band / 255,
         "tif": lambda band=None: read(folder / "a.tif", band=band).band / 4080,
         "pair": lambda: read_nir(folder / "a.png") / 255,
-        "array": lambda band=None: take(picture, band).bands[0] / 255,
+        "array": lambda band=None: parse_input(picture, band).bands[0] / 255,
         "tensor": lambda band=None: (
-            take(torch.from_numpy(picture).permute(2, 0, 1), band).bands[0] / 255
+            parse_input(torch.from_numpy(picture).permute(2, 0, 1), band).bands[0] / 255
         ),
-        "pil": lambda band=None: take(Image.fromarray(picture), band).bands[0] / 255,
+        "pil": lambda band=None: parse_input(Image.fromarray(picture), band).bands[0] / 255,
         "rgb video": lambda band=None: of_video("b.mkv", "bgr0", band)(),
         "yuv video": lambda band=None: of_video("c.mkv", "yuv420p", band)(),
         "deep video": lambda band=None: of_video("d.mkv", "yuv444p10le", band)(),
@@ -111,7 +111,7 @@ def test_grey_has_one_channel_and_alpha_can_be_the_band(tmp_path):
     assert read_as_band.alpha is None
     assert np.array_equal(masked.band, BAND // 3)
     assert np.array_equal(masked.alpha, water)
-    assert np.array_equal(take(Image.open(tmp_path / "rgba.png"), 4).bands[0], water)
+    assert np.array_equal(parse_input(Image.open(tmp_path / "rgba.png"), 4).bands[0], water)
     Image.fromarray(BAND).save(tmp_path / "grey.png")
     assert np.array_equal(read(tmp_path / "grey.png", band=1).band, BAND)
     grey = clip(tmp_path / "grey.mkv", "ffv1", "gray", frames=1, pictures=lambda _: BAND, full=True)

@@ -79,14 +79,14 @@ def test_arrays(shape, kind):
     whole = np.iinfo(kind).max // 255 if np.issubdtype(kind, np.integer) else 1 / 255
     band = (BYTES * np.float64(whole)).astype(kind)
     image = band if len(shape) == 2 else np.broadcast_to(band[..., None], shape)
-    colours = COLORIZER(image)
-    assert colours.dtype == kind
-    assert colours.shape == (*shape[:2], 3) if len(shape) < 4 else (*shape[:3], 3)
+    colors = COLORIZER(image)
+    assert colors.dtype == kind
+    assert colors.shape == (*shape[:2], 3) if len(shape) < 4 else (*shape[:3], 3)
     expected = tinted(band.astype(np.float64))
     if not np.issubdtype(kind, np.integer):
         expected[..., 1] = band / np.float64(2)
     tolerance = {np.uint8: 1, np.uint16: 1, np.float16: 1e-3}.get(kind, 1e-6)
-    assert np.abs(colours.reshape(12, 20, 3) - expected).max() <= tolerance
+    assert np.abs(colors.reshape(12, 20, 3) - expected).max() <= tolerance
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_arrays(shape, kind):
 def test_tensors(shape, kind):
     scale = 1 if kind == torch.uint8 else 1 / 255
     image = (torch.from_numpy(BYTES) * scale).to(kind).expand(shape).contiguous()
-    colours = COLORIZER(image)
-    assert colours.dtype == kind
-    assert colours.shape == ((3, 12, 20) if len(shape) < 4 else (2, 3, 12, 20))
-    red, green, blue = colours.reshape(-1, 3, 12, 20)[0].double()
+    colors = COLORIZER(image)
+    assert colors.dtype == kind
+    assert colors.shape == ((3, 12, 20) if len(shape) < 4 else (2, 3, 12, 20))
+    red, green, blue = colors.reshape(-1, 3, 12, 20)[0].double()
     assert (red - image.reshape(-1, 12, 20)[0].double()).abs().max() <= 0.005
     assert (green - red / 2).abs().max() <= (1 if kind == torch.uint8 else 0.005)
     assert blue.abs().max() == 0
@@ -115,19 +115,19 @@ def test_pil_images(mode):
         "RGB": Image.fromarray(np.stack([BYTES] * 3, -1)),
     }
     assert images[mode].mode == mode
-    colours = COLORIZER(images[mode])
-    assert colours.mode == "RGB"
+    colors = COLORIZER(images[mode])
+    assert colors.mode == "RGB"
     band = (BYTES > 100) * 255 if mode == "1" else BYTES
-    assert np.abs(np.asarray(colours).astype(float) - tinted(band.astype(float))).max() <= 1
+    assert np.abs(np.asarray(colors).astype(float) - tinted(band.astype(float))).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 def test_alpha_is_kept(mode):
     alpha = np.full_like(BYTES, 77)
     channels = [BYTES, alpha] if mode == "LA" else [BYTES] * 3 + [alpha]
-    colours = np.asarray(COLORIZER(Image.fromarray(np.stack(channels, -1))))
-    assert (colours[..., 3] == 77).all()
-    assert np.array_equal(colours[..., 0], BYTES)
+    colors = np.asarray(COLORIZER(Image.fromarray(np.stack(channels, -1))))
+    assert (colors[..., 3] == 77).all()
+    assert np.array_equal(colors[..., 0], BYTES)
 
 
 def test_lists_and_scales():

@@ -11,7 +11,7 @@ from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import NirPicture, to_levels
-from nirgan.inference.tiling import Blending, Reach, places, reach_of
+from nirgan.inference.tiling import Blending, ReceptiveField, measure_receptive_field, tile_grid
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.generators.baselines import NirTable
 from nirgan.networks.generators.compact import Compact
@@ -40,7 +40,7 @@ def with_references():
 
 
 SIZES = {"widths": (4, 6), "kernels": (5, 3), "last_kernel": 3, "width": 4, "depth": 3}
-SIZES |= {"blocks": 2, "normalisation": 3, "radius": 2, "joined": 4, "size": 64, "levels": 2}
+SIZES |= {"blocks": 2, "normalization": 3, "radius": 2, "joined": 4, "size": 64, "levels": 2}
 GENERATORS = [
     pytest.param(lambda cls=p.values[0]: small(cls, **SIZES), id=p.id)
     for p in networks_in(package, parts={"Branch"})
@@ -50,24 +50,33 @@ GENERATORS = [
 @pytest.mark.parametrize("make", GENERATORS)
 def test_tiles_give_the_whole_picture(make):
     generator = random_batch_norm(make())
-    reach = reach_of(generator)
-    assert reach.halo is not None
-    nir = torch.rand(1, 2 * reach.halo + 75, 3 * reach.halo + 150)
-    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
-    tiled = Colorizer(generator, tile=64, reach=reach).band(nir)
+    receptive_field = measure_receptive_field(generator)
+    assert receptive_field.radius is not None
+    nir = torch.rand(1, 2 * receptive_field.radius + 75, 3 * receptive_field.radius + 150)
+    whole = Colorizer(generator, tile=4096, receptive_field=receptive_field).colorize_bands(nir)
+    tiled = Colorizer(generator, tile=64, receptive_field=receptive_field).colorize_bands(nir)
     assert whole.std() > 0.01
     assert (whole - tiled).abs().max() < 1e-5
-    if reach.halo > reach.period:  # nor is the halo wider than it has to be
-        narrow = Reach(reach.period, reach.halo - reach.period, reach.floats)
-        assert (whole - Colorizer(generator, tile=64, reach=narrow).band(nir)).abs().max() > 0
+    if receptive_field.radius > receptive_field.stride:  # nor is the halo wider than it has to be
+        narrow = ReceptiveField(
+            receptive_field.stride,
+            receptive_field.radius - receptive_field.stride,
+            receptive_field.activations_per_pixel,
+        )
+        assert (
+            whole - Colorizer(generator, tile=64, receptive_field=narrow).colorize_bands(nir)
+        ).abs().max() > 0
 
 
 @pytest.mark.parametrize("size", [(3, 5), (10, 200), (70, 3)])
 def test_tiles_beyond_a_small_picture_are_its_edge(size):
     generator = random_batch_norm(ResNet(width=4, blocks=1))
-    nir, reach = torch.rand(2, *size), Reach(period=4, halo=20, floats=100)
-    whole = Colorizer(generator, tile=4096, reach=reach).band(nir)
-    tiled = Colorizer(generator, tile=16, reach=reach).band(nir)
+    nir, receptive_field = (
+        torch.rand(2, *size),
+        ReceptiveField(stride=4, radius=20, activations_per_pixel=100),
+    )
+    whole = Colorizer(generator, tile=4096, receptive_field=receptive_field).colorize_bands(nir)
+    tiled = Colorizer(generator, tile=16, receptive_field=receptive_field).colorize_bands(nir)
     assert whole.shape == (2, 3, *size)
     assert (whole - tiled).abs().max() < 1e-5
 
@@ -90,22 +99,24 @@ TORCHS_OWN = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried
 
 @pytest.mark.parametrize("error", [TORCHS_OWN, torch.OutOfMemoryError("CUDA"), MemoryError()])
 def test_where_the_memory_ends_tiles_get_smaller(error):
-    reach = Reach(period=1, halo=0, floats=1)
+    receptive_field = ReceptiveField(stride=1, radius=0, activations_per_pixel=1)
     nir = torch.rand(1, 100, 300)
-    colours = Colorizer(Greedy(70, error), reach=reach).band(nir)
-    assert torch.allclose(colours[0, 0], nir[0], atol=1e-6)
+    colors = Colorizer(Greedy(70, error), receptive_field=receptive_field).colorize_bands(nir)
+    assert torch.allclose(colors[0, 0], nir[0], atol=1e-6)
     with pytest.raises(NirganError, match="300x100 does not fit into the memory of cpu"):
-        Colorizer(Greedy(0, error), reach=reach).band(nir)
+        Colorizer(Greedy(0, error), receptive_field=receptive_field).colorize_bands(nir)
 
 
 def test_other_errors_are_what_they_are():
     with pytest.raises(RuntimeError, match="shape"):
-        Colorizer(Greedy(0, RuntimeError("shape")), reach=Reach(1, 0, 1)).band(torch.rand(1, 9, 9))
+        Colorizer(
+            Greedy(0, RuntimeError("shape")), receptive_field=ReceptiveField(1, 0, 1)
+        ).colorize_bands(torch.rand(1, 9, 9))
 
 
 def test_cores_cover_a_picture_once():
     covered = torch.zeros(96, 160)
-    for place in places(96, 160, core=64, halo=16):
+    for place in tile_grid(96, 160, core=64, halo=16):
         top, left, bottom, right = place.core
         covered[top:bottom, left:right] += 1
         assert place.top <= top
@@ -114,14 +125,17 @@ def test_cores_cover_a_picture_once():
 
 
 def test_no_network_is_shown_a_sliver_of_a_picture():
-    first, *_, last = places(144, 80, core=32, halo=8)
+    first, *_, last = tile_grid(144, 80, core=32, halo=8)
     assert (first.top, first.left, first.bottom, first.right) == (0, 0, 64, 64)
     assert last.core == (128, 64, 144, 80)
     assert (last.top, last.left, last.bottom, last.right) == (80, 16, 144, 80)
 
 
 def test_a_table_looks_at_a_pixel_alone():
-    assert (reach_of(NirTable().eval()).halo, reach_of(NirTable().eval()).period) == (0, 1)
+    assert (
+        measure_receptive_field(NirTable().eval()).halo,
+        measure_receptive_field(NirTable().eval()).stride,
+    ) == (0, 1)
 
 
 class SeesEverything(nn.Module):
@@ -136,10 +150,10 @@ class IgnoresNotANumber(nn.Module):
 
 @pytest.mark.parametrize("network", [SeesEverything(), IgnoresNotANumber()])
 def test_what_looks_at_everything_in_ways_of_its_own_is_never_cut(network):
-    assert reach_of(network).halo is None
+    assert measure_receptive_field(network).radius is None
     nir = torch.rand(1, 70, 90)
-    whole = Colorizer(network, tile=4096).band(nir)
-    assert torch.equal(Colorizer(network, tile=16).band(nir), whole)
+    whole = Colorizer(network, tile=4096).colorize_bands(nir)
+    assert torch.equal(Colorizer(network, tile=16).colorize_bands(nir), whole)
 
 
 @pytest.mark.parametrize("size", [(20, 7), (64, 65), (97, 160), (130, 33)])
@@ -174,7 +188,7 @@ class Scenes(nn.Module):
 
 
 def test_a_raster_is_shown_scene_by_scene(monkeypatch):
-    monkeypatch.setattr("nirgan.inference.colorizer.SCENE", 64)
+    monkeypatch.setattr("nirgan.inference.colorizer.SCENE_PX", 64)
     raster, shown = torch.rand(1, 150, 200), []
     found = torch.empty(1, 3, 150, 200)
 
@@ -185,12 +199,12 @@ def test_a_raster_is_shown_scene_by_scene(monkeypatch):
     def write(window, rgb):
         found[..., window.top : window.bottom, window.left : window.right] = rgb
 
-    colorizer = Colorizer(Scenes(), reach=Reach(1, None, 1))
-    colorizer.by_windows(150, 200, read, write)
+    colorizer = Colorizer(Scenes(), receptive_field=ReceptiveField(1, None, 1))
+    colorizer.colorize_windows(150, 200, read, write)
     assert max(shown) <= (64, 64)
-    corner = colorizer.band(raster[:, :64, :64])[..., :32, :32]
+    corner = colorizer.colorize_bands(raster[:, :64, :64])[..., :32, :32]
     assert (found[..., :32, :32] - corner).abs().max() < 1e-5
-    assert (found - colorizer.band(raster)).abs().max() < 0.2
+    assert (found - colorizer.colorize_bands(raster)).abs().max() < 0.2
 
 
 @pytest.mark.parametrize(("dtype", "depth"), [("uint8", 8), ("uint16", 16), ("float32", 8)])
@@ -207,13 +221,13 @@ def test_a_picture_is_colorized_by_tiles_into_what_is_written(
     generator = Compact(widths=(4, 6))
     torch.nn.init.normal_(generator.last.weight, std=0.5)
     colorizer = Colorizer(generator, tile=32)
-    whole = colorizer.band(limits.to_unit(band)[None])
+    whole = colorizer.colorize_bands(limits.to_unit(band)[None])
     asked, to_unit = [], Limits.to_unit
     monkeypatch.setattr(
         Limits, "to_unit", lambda self, part: asked.append(part.size) or to_unit(self, part)
     )
     degrees = np.empty(band.shape, np.float32)
-    levels = colorizer.picture(NirPicture(band, alpha), limits, depth, degrees)
+    levels = colorizer.colorize_picture(NirPicture(band, alpha), limits, depth, degrees)
     assert levels.dtype == f"uint{depth}"
     np.testing.assert_array_equal(levels[..., :3], to_levels(whole[0], depth))
     np.testing.assert_array_equal(degrees, expected_error(whole)[0].numpy())

@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from nirgan.inference.uncertainty import DARK, SCALE, SURE, expected_error
+from nirgan.inference.uncertainty import (
+    BRIGHTNESS_OFFSET,
+    CALIBRATION_FACTOR,
+    MIN_ERROR_DEG,
+    expected_error,
+)
 
 
 def test_vivid_and_dark_colors_are_expected_to_be_off():
@@ -12,10 +17,14 @@ def test_vivid_and_dark_colors_are_expected_to_be_off():
     found = expected_error(colors.T.view(1, 3, 1, 5))
     assert found.shape == (1, 1, 5)
     at_grey, at_pale, at_vivid, at_dark, at_black = found.flatten().tolist()
-    assert at_grey == pytest.approx(SCALE * (SURE / (0.6 + DARK)) ** 0.5, rel=1e-4)
+    assert at_grey == pytest.approx(
+        CALIBRATION_FACTOR * (MIN_ERROR_DEG / (0.6 + BRIGHTNESS_OFFSET)) ** 0.5, rel=1e-4
+    )
     assert at_grey < at_pale < at_vivid
     assert at_pale < at_dark
-    assert at_black == pytest.approx(SCALE * (SURE / DARK) ** 0.5, rel=1e-4)
+    assert at_black == pytest.approx(
+        CALIBRATION_FACTOR * (MIN_ERROR_DEG / BRIGHTNESS_OFFSET) ** 0.5, rel=1e-4
+    )
 
 
 def test_half_precision_is_taken():

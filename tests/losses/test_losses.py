@@ -73,7 +73,7 @@ def test_the_ssim_loss_is_0_for_equal_pictures_and_falls_towards_them():
 
 
 def saturated(seed=0):
-    """Pictures whose left half has colour and whose right half hardly any."""
+    """Pictures whose left half has color and whose right half hardly any."""
     generator = torch.Generator().manual_seed(seed)
     truth = torch.rand(2, 3, 16, 16, generator=generator)
     truth[..., 8:] = truth[:, :1, :, 8:] + 0.01 * truth[..., 8:]

@@ -45,8 +45,8 @@ def test_equal_pictures_score_exactly_0_in_float32(scale):
     picture = pictures()[0] * scale
     assert scored(AngularError(), (picture, picture.clone())) == 0.0
     levels = torch.arange(256).float().div(255).view(1, 1, 16, 16)
-    colours = torch.cat([levels, levels.flip(2), levels.flip(3)], 1)
-    assert scored(AngularError(), (colours, colours)) == 0.0
+    colors = torch.cat([levels, levels.flip(2), levels.flip(3)], 1)
+    assert scored(AngularError(), (colors, colors)) == 0.0
 
 
 def test_small_angles_are_accurate():
@@ -74,7 +74,7 @@ def test_pixels_and_images_weigh_differently():
     assert scored(AngularError("images"), large, small) == pytest.approx(np.mean(means), abs=1e-4)
 
 
-def test_pixels_without_colour_are_left_out_and_counted():
+def test_pixels_without_color_are_left_out_and_counted():
     prediction, target = pictures(2)
     prediction[0, :, :2] = 0
     target[0, :, 1:4] = 0
@@ -85,7 +85,7 @@ def test_pixels_without_colour_are_left_out_and_counted():
     assert scored(UndefinedPixels(), (prediction, target)) == 4 * 23
 
 
-def test_a_picture_without_any_colour_is_no_image():
+def test_a_picture_without_any_color_is_no_image():
     prediction, target = pictures(2)
     prediction[0] = 0
     alone = scored(AngularError("images"), (prediction[1:], target[1:]))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from nirgan.evaluation.evaluate import COLUMNS, judge_picture, pool
+from nirgan.evaluation.evaluate import COLUMNS, aggregate, score_image
 from nirgan.metrics import CIEDE2000, AngularError, ColorfulnessRatio, colorization_metrics
 from nirgan.metrics.color_difference import ciede2000, ciede2000_of_lab
 from nirgan.metrics.colorfulness import colorfulness
@@ -111,8 +111,8 @@ def test_grey_is_not_forgiven():
 
 def test_tables_and_log_say_the_same():
     output, truth = pictures()
-    row = pool(
-        [judge_picture(str(n), *pair) for n, pair in enumerate(zip(output, truth, strict=True))]
+    row = aggregate(
+        [score_image(str(n), *pair) for n, pair in enumerate(zip(output, truth, strict=True))]
     )
     metrics = colorization_metrics("")
     metrics.update(output, truth)

@@ -1,4 +1,4 @@
-"""What takes colours from pictures that it was shown."""
+"""What takes colors from pictures that it was shown."""
 
 import pytest
 import torch
@@ -6,26 +6,26 @@ from scipy.fft import dctn
 
 from nirgan.errors import NirganError
 from nirgan.networks.examples import Examples, jittered, statistics
-from nirgan.networks.generators.irony import Irony, _nearest, segmented, separating
+from nirgan.networks.generators.irony import Irony, _nearest, segments, separating_directions
 from nirgan.networks.generators.welsh import Welsh
 from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 
 BRICK, SKY = (0.2, -0.4, -0.5), (-0.5, -0.2, 0.4)
 
 
-def painted(brightness, colours, size=(48, 64), noise=0.0, seed=0):
+def painted(brightness, colors, size=(48, 64), noise=0.0, seed=0):
     """A picture of two halves, left and right: NIR and RGB, with a batch axis."""
     random = torch.Generator().manual_seed(seed)
     nir, rgb = torch.empty(1, 1, *size), torch.empty(1, 3, *size)
     halves = (slice(0, size[1] // 2), slice(size[1] // 2, None))
-    for half, level, colour in zip(halves, brightness, colours, strict=True):
+    for half, level, color in zip(halves, brightness, colors, strict=True):
         nir[..., half] = level
-        rgb[..., half] = torch.tensor(colour).view(3, 1, 1)
+        rgb[..., half] = torch.tensor(color).view(3, 1, 1)
     return nir + noise * torch.randn(nir.shape, generator=random), rgb
 
 
 def woven(coarse, fine, size=(48, 64)):
-    """NIR of one mean and two textures, and their colours."""
+    """NIR of one mean and two textures, and their colors."""
     nir, rgb = painted((0, 0), (coarse, fine), size)
     row, column = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
     nir += torch.where(column < size[1] // 2, (row // 4 + column // 4) % 2, column % 2) - 0.5
@@ -60,7 +60,7 @@ def test_what_was_shown_is_kept_in_the_state(make):
 
 
 @pytest.mark.parametrize("space", ["lalphabeta", "colip"])
-def test_welsh_gives_a_picture_of_the_same_materials_their_colours(space):
+def test_welsh_gives_a_picture_of_the_same_materials_their_colors(space):
     network = Welsh(space=space)
     network.update(*painted((-0.6, 0.3), (SKY, BRICK), noise=0.02))
     nir, truth = painted((-0.5, 0.4), (SKY, BRICK), noise=0.02, seed=1)
@@ -145,7 +145,7 @@ def test_textures_are_described_by_the_cosine_transform():
 def test_irony_tells_textures_of_one_brightness_apart():
     network = Irony(segments=2)
     network.update(*woven(SKY, BRICK))
-    nir, _ = woven(BRICK, SKY)  # the same textures, and sides, in other colours
+    nir, _ = woven(BRICK, SKY)  # the same textures, and sides, in other colors
     left, right = mean_hues(network(nir.expand(-1, 3, -1, -1)))
     assert left[0, 1] < -5 < 2 < right[0, 1]
     left, right = mean_hues(network(nir.flip(-1).expand(-1, 3, -1, -1)))
@@ -156,14 +156,14 @@ def test_only_what_is_clear_is_a_scribble():
     network = Irony(segments=2, confidence=0.8)
     network.update(*woven(SKY, BRICK))
     nir, _ = woven(SKY, BRICK)
-    colours, vote = network.classify(nir[0], network._described(nir)[0])
+    colors, vote = network.classify(nir[0], network._described(nir)[0])
     assert vote.min() < 0.8 < vote[:, :24].min()  # unclear where the two textures meet
     assert vote.max() <= 1 + 1e-5
     blue = rgb_to_lab(torch.tensor(SKY).view(1, 3, 1, 1))[0, 1:, 0, 0]
-    assert torch.allclose(colours[:, 20, 10], blue, atol=0.5)
+    assert torch.allclose(colors[:, 20, 10], blue, atol=0.5)
     filled = network._spread(nir[0], network._described(nir)[0])
-    assert torch.allclose(filled[:, vote > 0.8], colours[:, vote > 0.8], atol=1e-4)
-    assert not torch.allclose(filled, colours, atol=1e-2)
+    assert torch.allclose(filled[:, vote > 0.8], colors[:, vote > 0.8], atol=1e-4)
+    assert not torch.allclose(filled, colors, atol=1e-2)
 
 
 def test_most_of_the_nearest_decide_and_the_nearest_of_those_is_the_match():
@@ -184,7 +184,7 @@ def test_irony_keeps_the_brightness_of_nir():
     assert torch.allclose(rgb_to_lab(out)[:, 0][held], rgb_to_lab(nir)[:, 0][held], atol=0.05)
 
 
-def test_a_large_picture_is_coloured_at_a_megapixel(monkeypatch):
+def test_a_large_picture_is_colored_at_a_megapixel(monkeypatch):
     network = Irony(segments=2)
     network.update(*woven(SKY, BRICK))
     nir = woven(SKY, BRICK, size=(96, 128))[0].expand(-1, 3, -1, -1)
@@ -192,7 +192,7 @@ def test_a_large_picture_is_coloured_at_a_megapixel(monkeypatch):
     spread = network._spread
     network._spread = lambda band, described: sizes.append(band.shape) or spread(band, described)
     plain = network(nir)
-    monkeypatch.setattr("nirgan.networks.generators.irony.LARGEST", 96 * 128 // 4)
+    monkeypatch.setattr("nirgan.networks.generators.irony.MAX_PIXELS", 96 * 128 // 4)
     assert network(nir).shape == plain.shape
     assert sizes == [(1, 96, 128), (1, 48, 64)]
 
@@ -229,12 +229,12 @@ def test_a_number_that_cannot_be_is_refused(make, options, said):
         make(**options)
 
 
-def test_segments_are_of_one_colour():
-    colours = torch.tensor([[50.0, 0, 0]] * 5 + [[50.0, 30, 0]] * 4 + [[50.0, 0, -40]] * 3)
-    label = segmented(colours, 3).tolist()
+def test_segments_are_of_one_color():
+    colors = torch.tensor([[50.0, 0, 0]] * 5 + [[50.0, 30, 0]] * 4 + [[50.0, 0, -40]] * 3)
+    label = segments(colors, 3).tolist()
     assert len(set(label[:5])) == len(set(label[5:9])) == len(set(label[9:])) == 1
     assert len(set(label)) == 3
-    assert len(set(segmented(torch.ones(8, 3), 4).tolist())) == 1
+    assert len(set(segments(torch.ones(8, 3), 4).tolist())) == 1
 
 
 def test_the_subspace_leaves_out_what_segments_do_not_differ_in():
@@ -242,7 +242,7 @@ def test_the_subspace_leaves_out_what_segments_do_not_differ_in():
     texture = torch.randn(400, 5, generator=random) * torch.tensor([20.0, 1, 1, 1, 1])
     segment = (torch.arange(400) % 2).float()
     texture[:, 3] += 4 * segment
-    axes = separating(texture, segment)
+    axes = separating_directions(texture, segment)
     assert axes.shape == (5, 1)
     assert axes[3].abs() > 5 * axes[[0, 1, 2, 4]].abs().max()
     within = (texture @ axes)[segment == 0]

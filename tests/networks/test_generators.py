@@ -23,7 +23,7 @@ def test_the_package_is_walked():
 @pytest.mark.parametrize("cls", GENERATORS + FITTED)
 @pytest.mark.parametrize("size", [(64, 64), (48, 80), (37, 53)])
 @torch.no_grad()
-def test_any_size_gives_colours_in_range(cls, size):
+def test_any_size_gives_colors_in_range(cls, size):
     generator = small(cls).eval()
     if hasattr(generator, "update"):
         generator.update(torch.rand(2, 1, 40, 56) * 2 - 1, torch.rand(2, 3, 40, 56) * 2 - 1)

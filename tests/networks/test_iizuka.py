@@ -30,7 +30,7 @@ def test_the_fusion_layer_joins_the_whole_to_every_place():
     assert torch.allclose(fused[1, :, 2, 4], (weight @ place + bias).relu(), atol=1e-6)
 
 
-def test_colour_depends_on_the_whole_picture():
+def test_color_depends_on_the_whole_picture():
     torch.manual_seed(0)
     network = Iizuka(width=4, size=32).eval()
     for weight in (p for p in network.parameters() if p.dim() > 1):

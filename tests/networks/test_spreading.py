@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nirgan.networks.spreading import LEAST_VARIANCE, neighbour_weights, spread
+from nirgan.networks.spreading import LEAST_VARIANCE, neighbor_weights, spread
 
 
 def dense_weights(luminance):
@@ -32,28 +32,28 @@ def picture():
 
 def test_the_weights_are_those_of_a_dense_matrix(picture):
     luminance, _, _ = picture
-    weights = neighbour_weights(luminance)
+    weights = neighbor_weights(luminance)
     assert np.allclose(weights.toarray(), dense_weights(luminance), atol=1e-12)
 
 
 def test_the_sparse_solution_is_that_of_a_dense_solve(picture):
-    luminance, colours, clear = picture
+    luminance, colors, clear = picture
     system = np.eye(luminance.size) - dense_weights(luminance)
     known = clear.ravel()
     system[known] = np.eye(luminance.size)[known]
-    given = np.where(known[:, None], colours.reshape(-1, 2), 0)
-    expected = np.linalg.solve(system, given).reshape(colours.shape)
-    found = spread(luminance, colours, clear)
+    given = np.where(known[:, None], colors.reshape(-1, 2), 0)
+    expected = np.linalg.solve(system, given).reshape(colors.shape)
+    found = spread(luminance, colors, clear)
     assert np.allclose(found, expected, atol=1e-9)
-    assert np.array_equal(found[clear], colours[clear])
+    assert np.array_equal(found[clear], colors[clear])
 
 
-def test_colour_stays_within_an_edge():
+def test_color_stays_within_an_edge():
     luminance = np.full((12, 20), -0.5)
     luminance[:, 10:] = 0.5
-    colours, clear = np.zeros((12, 20, 2)), np.zeros((12, 20), bool)
-    colours[6, 2], clear[6, 2] = (1, 0), True
-    colours[6, 17], clear[6, 17] = (0, 1), True
-    found = spread(luminance, colours, clear)
+    colors, clear = np.zeros((12, 20, 2)), np.zeros((12, 20), bool)
+    colors[6, 2], clear[6, 2] = (1, 0), True
+    colors[6, 17], clear[6, 17] = (0, 1), True
+    found = spread(luminance, colors, clear)
     assert np.allclose(found[:, :10], (1, 0), atol=0.02)
     assert np.allclose(found[:, 10:], (0, 1), atol=0.02)

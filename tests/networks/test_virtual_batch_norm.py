@@ -17,7 +17,7 @@ def column(*values):
     return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1)
 
 
-def test_an_example_is_normalised_by_the_reference_batch_and_itself():
+def test_an_example_is_normalized_by_the_reference_batch_and_itself():
     network = one_layer()
     network(column(1.0, 3.0))  # the reference: mean 2, mean of squares 5, two examples
     # With x = 5: mean (1 + 3 + 5) / 3 = 3, mean of squares (1 + 9 + 25) / 3 = 35 / 3.
@@ -28,7 +28,7 @@ def test_an_example_is_normalised_by_the_reference_batch_and_itself():
     assert network(picture).flatten().tolist() == pytest.approx(expected)
 
 
-def test_the_reference_batch_is_normalised_by_its_own_statistics():
+def test_the_reference_batch_is_normalized_by_its_own_statistics():
     network = one_layer()
     network(column(1.0, 3.0))
     layer = network.network[0]

@@ -15,7 +15,7 @@ def test_the_bins_are_the_published_ones():
     assert len(points.unique(dim=0)) == 313
 
 
-def test_every_colour_of_a_screen_has_its_bin():
+def test_every_color_of_a_screen_has_its_bin():
     steps = torch.linspace(-1, 1, 33)
     cube = torch.cartesian_prod(steps, steps, steps).T.view(1, 3, 33, -1)
     ab = rgb_to_lab(cube)[0, 1:].flatten(1).T
@@ -23,7 +23,7 @@ def test_every_colour_of_a_screen_has_its_bin():
     assert {tuple(point) for point in (ab / 10).round().mul(10).add(0.0).tolist()} <= inside
 
 
-def test_a_colour_is_shared_out_to_its_five_nearest_bins():
+def test_a_color_is_shared_out_to_its_five_nearest_bins():
     points = bins()
     own, other = torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 0.0]])
     code = soft_encoding(torch.cat([own, other]), points)

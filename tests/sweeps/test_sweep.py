@@ -28,7 +28,7 @@ from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import read
 from nirgan.sweeps.results import cells, collect
 from nirgan.sweeps.study import claim, open_study, slots_of, suggest, try_again
-from nirgan.sweeps.worker import Plan, work
+from nirgan.sweeps.worker import WorkerPlan, work
 
 NOISE = {"distribution": "log_uniform_values", "min": 0.00001, "max": 0.1}
 
@@ -59,7 +59,7 @@ def sweep_file(tmp_path, pair_folder):
 
 def plan(file, slots, out, seed=0):
     out.mkdir(exist_ok=True)
-    return Plan(str(file), f"sqlite:///{out}/study.db", slots, str(out), seed)
+    return WorkerPlan(str(file), f"sqlite:///{out}/study.db", slots, str(out), seed)
 
 
 def opened(file, slots, out):
@@ -205,9 +205,9 @@ def test_hyperband_stops_a_run_that_is_worse_than_others(sweep_file, tmp_path):
 
 def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, monkeypatch):
     file, out = sweep_file(), tmp_path / "out"
-    monkeypatch.setattr(studies, "GRACE", 1)
-    monkeypatch.setattr(studies, "HEARTBEAT", 1)
-    report = trials.Watch.on_validation_end
+    monkeypatch.setattr(studies, "GRACE_S", 1)
+    monkeypatch.setattr(studies, "HEARTBEAT_S", 1)
+    report = trials.TrialReporter.on_validation_end
 
     judged = []
 
@@ -221,13 +221,13 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
         judged.append(watch.validations)
 
     with monkeypatch.context() as once:
-        once.setattr(trials.Watch, "on_validation_end", killed)
+        once.setattr(trials.TrialReporter, "on_validation_end", killed)
         with pytest.raises(SystemExit):
             work(plan(file, 1, out))
     study = opened(file, 1, out)
     assert slots_of(study)[0].state is TrialState.RUNNING
     values = slots_of(study)[0].params
-    monkeypatch.setattr(trials.Watch, "on_validation_end", counted)
+    monkeypatch.setattr(trials.TrialReporter, "on_validation_end", counted)
     work(plan(file, 1, out))
     assert judged == [1, 2, 3]  # the first is the sanity check, counted from where it was
     trial = slots_of(study)[0]

@@ -12,7 +12,7 @@ from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.triplet import Triplet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
 from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer, _weights_of
-from nirgan.tasks.training import Term
+from nirgan.tasks.training import WeightedLoss
 
 
 class Constant(nn.Module):
@@ -91,7 +91,10 @@ def test_one_step_equals_the_equations_written_out():
 def test_reconstruction_terms_count_by_weight_on_values_from_0_to_1():
     module = task(
         adversarial_weight=0.0,
-        reconstruction={"l1": Term(nn.L1Loss(), 10.0), "mse": Term(nn.MSELoss(), 0.0)},
+        reconstruction={
+            "l1": WeightedLoss(nn.L1Loss(), 10.0),
+            "mse": WeightedLoss(nn.MSELoss(), 0.0),
+        },
     )
     shown = batch()
     losses = module.generator_losses(shown["rgb"], shown["nir"], shown["rgb"] * 0)

@@ -26,14 +26,14 @@ def test_every_training_region_is_an_example(data):
 
 def test_given_references_take_their_place(data, pair_folder):
     paths = []
-    for name, colour in (("red", (200, 40, 40)), ("green", (20, 90, 20))):
+    for name, color in (("red", (200, 40, 40)), ("green", (20, 90, 20))):
         paths.append(pair_folder / f"{name}.png")
-        Image.fromarray(np.full((50, 70, 3), colour, np.uint8)).save(paths[-1])
+        Image.fromarray(np.full((50, 70, 3), color, np.uint8)).save(paths[-1])
     given, own = Welsh(), Welsh()
     module = ByExampleTask(given, references=paths)
     train(module, data)
-    for colour in ((200, 40, 40), (20, 90, 20)):
-        rgb = (torch.tensor(colour) / 127.5 - 1).view(1, 3, 1, 1).expand(-1, -1, 50, 70)
+    for color in ((200, 40, 40), (20, 90, 20)):
+        rgb = (torch.tensor(color) / 127.5 - 1).view(1, 3, 1, 1).expand(-1, -1, 50, 70)
         brightness = 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
         own.update(brightness, rgb)
     assert torch.allclose(given.examples.pixels, own.examples.pixels, atol=1e-6)

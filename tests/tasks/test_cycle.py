@@ -6,7 +6,7 @@ from torch import nn
 from nirgan.errors import NirganError
 from nirgan.networks.discriminators.patch import PatchGAN
 from nirgan.networks.generators.resnet import ResNet
-from nirgan.tasks.cycle import CycleTask, Pool, grey, unpaired
+from nirgan.tasks.cycle import CycleTask, ImagePool, grey, unpaired
 
 
 class Scaled(nn.Module):
@@ -33,17 +33,17 @@ def level(value):
 def test_the_losses_are_those_of_the_publication():
     module = written_out(cycle=10.0, identity=0.5)
     x, y = level(0.4), level(0.2)
-    colour, band = module.generator(y), grey(module.inverse(x))  # 0.1 and 1.2
-    losses = module.generator_losses(x, y, colour, band)
+    color, band = module.generator(y), grey(module.inverse(x))  # 0.1 and 1.2
+    losses = module.generator_losses(x, y, color, band)
     assert losses["generator"].item() == pytest.approx((2 * 0.1 - 1) ** 2 + (4 * 1.2 - 1) ** 2)
     assert losses["cycle"].item() == pytest.approx(10 * (abs(0.3 - 0.2) + abs(0.6 - 0.4)))
     assert losses["identity"].item() == pytest.approx(5 * (abs(0.2 - 0.4) + abs(0.6 - 0.2)))
     true = (2 * 0.4 - 1) ** 2 + (4 * 0.2 - 1) ** 2
     made = (2 * 0.1) ** 2 + (4 * 1.2) ** 2
-    assert module.discriminator_loss(x, y, colour, band).item() == pytest.approx((true + made) / 2)
+    assert module.discriminator_loss(x, y, color, band).item() == pytest.approx((true + made) / 2)
 
 
-def test_no_patch_stands_against_its_own_colours():
+def test_no_patch_stands_against_its_own_colors():
     shown = batch(4)
     x, y = unpaired(shown)
     assert torch.equal(y, shown["triplet"])
@@ -64,14 +64,14 @@ def test_pairs_count_only_where_they_are_asked_for():
 
 def test_a_pool_gives_former_pictures_back_half_of_the_time():
     torch.manual_seed(0)
-    pool = Pool(4)
+    pool = ImagePool(4)
     first = torch.arange(4.0).view(4, 1, 1, 1)
     assert torch.equal(pool.exchange(first), first)
     given = [pool.exchange(torch.full((1, 1, 1, 1), 10.0 + i)).item() for i in range(400)]
     new = [value == 10 + i for i, value in enumerate(given)]
     assert 150 < sum(new) < 250
     assert len(pool.pictures) == 4
-    assert torch.equal(Pool(0).exchange(first), first)
+    assert torch.equal(ImagePool(0).exchange(first), first)
 
 
 def task(**options):

@@ -8,13 +8,13 @@ from torch import nn
 
 from nirgan.errors import NirganError
 from nirgan.tasks.supervised import SupervisedTask
-from nirgan.tasks.training import Term
+from nirgan.tasks.training import WeightedLoss
 
 
 def task(**options):
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh())
-    return SupervisedTask(generator, {"l1": Term(nn.L1Loss(), 10.0)}, **options)
+    return SupervisedTask(generator, {"l1": WeightedLoss(nn.L1Loss(), 10.0)}, **options)
 
 
 def test_it_descends_the_weighted_sum():
@@ -40,7 +40,7 @@ def test_a_schedule_moves_on_after_every_batch():
 
 def test_a_generator_without_any_loss_is_refused():
     with pytest.raises(NirganError, match=r"model.losses: none has a weight"):
-        SupervisedTask(nn.Identity(), {"l1": Term(nn.L1Loss(), 0.0)})
+        SupervisedTask(nn.Identity(), {"l1": WeightedLoss(nn.L1Loss(), 0.0)})
 
 
 def test_parts_have_learning_rates_of_their_own_and_frozen_ones_none():
@@ -51,7 +51,7 @@ def test_parts_have_learning_rates_of_their_own_and_frozen_ones_none():
         generator.still.requires_grad_(False)
         return generator
 
-    losses = {"l1": Term(nn.L1Loss(), 10.0)}
+    losses = {"l1": WeightedLoss(nn.L1Loss(), 10.0)}
     sgd, rates = partial(torch.optim.SGD, lr=0.1), {"generator.encoder": 0.25}
     module, other = SupervisedTask(parted(), losses, sgd, lr_factors=rates), parted()
     train(module, [batch()])

@@ -70,12 +70,12 @@ def test_a_place_that_cannot_be_written_is_one_line(place, pair_folder, tmp_path
 
 
 def test_a_full_disk_under_a_history_is_one_line(pair_folder, tmp_path, capsys, monkeypatch):
-    from nirgan.callbacks.history import Writer
+    from nirgan.callbacks.history import AtomicCsvWriter
 
     def full(writer):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), writer.metrics_file_path)
 
-    monkeypatch.setattr(Writer, "save", full)
+    monkeypatch.setattr(AtomicCsvWriter, "save", full)
     error = one_line(capsys, "fit", URBAN, *tiny(pair_folder, tmp_path / "runs"))
     file = tmp_path / "runs/triplet_urban_small/version_0/metrics.csv"
     assert error == f"{file}: No space left on device"

@@ -6,7 +6,7 @@ from skimage.color import rgb2lab
 from nirgan.utils.color_spaces import lab_to_rgb, opponent_to_rgb, rgb_to_lab, rgb_to_opponent
 
 
-def colours(seed=0):
+def colors(seed=0):
     random = torch.Generator().manual_seed(seed)
     picture = torch.rand(2, 3, 9, 11, generator=random) * 2 - 1
     picture[0, :, 0, :3] = torch.tensor([[-1.0, 0.0, 1.0]] * 3)  # black, grey, white
@@ -15,13 +15,13 @@ def colours(seed=0):
 
 
 def test_lab_is_the_one_of_a_library():
-    picture = colours()
+    picture = colors()
     theirs = rgb2lab(((picture + 1) / 2).double().permute(0, 2, 3, 1).numpy())
     assert np.abs(rgb_to_lab(picture).permute(0, 2, 3, 1).numpy() - theirs).max() < 1e-3
 
 
 def test_lab_comes_back_and_what_no_screen_shows_is_clipped():
-    picture = colours()
+    picture = colors()
     assert torch.allclose(lab_to_rgb(rgb_to_lab(picture)), picture, atol=1e-4)
     loud = torch.tensor([50.0, 120.0, -120.0]).view(1, 3, 1, 1)
     assert lab_to_rgb(loud).abs().max() == 1
@@ -29,7 +29,7 @@ def test_lab_comes_back_and_what_no_screen_shows_is_clipped():
 
 @pytest.mark.parametrize("space", ["lab", "lalphabeta", "colip"])
 def test_autocast_changes_nothing(space):
-    picture = colours()
+    picture = colors()
 
     def there_and_back():
         if space == "lab":
@@ -51,8 +51,8 @@ def test_lab_has_gradients_at_black_and_white():
 
 
 @pytest.mark.parametrize("space", ["lalphabeta", "colip"])
-def test_an_opponent_space_comes_back_and_has_no_colour_for_grey(space):
-    picture = colours().clamp(min=-0.6)  # above the floor
+def test_an_opponent_space_comes_back_and_has_no_color_for_grey(space):
+    picture = colors().clamp(min=-0.6)  # above the floor
     opponent = rgb_to_opponent(picture, space)
     assert torch.allclose(opponent_to_rgb(opponent, space), picture, atol=1e-4)
     grey = rgb_to_opponent(picture[:, :1].expand(-1, 3, -1, -1), space)

@@ -121,6 +121,6 @@ def test_a_class_that_moves_makes_no_other_run_of_a_benchmark(monkeypatch):
 
     today = run(TODAY)
     assert today != run("nirgan.networks.generators.baselines.MeanColour")
-    assert json.loads(renamed.oldest(json.dumps([TODAY]))) == [FORMER]
+    assert json.loads(renamed.with_oldest_paths(json.dumps([TODAY]))) == [FORMER]
     monkeypatch.setattr(renamed, "RENAMED", {})
     assert today == run(FORMER)

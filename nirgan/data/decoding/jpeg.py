@@ -13,49 +13,51 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from nirgan.data.decoding.metadata import dpi, metadata
-from nirgan.data.decoding.picture import Decoded, Metadata, Room, Unusable
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, Metadata, SizeLimit
 
-SCAN = 0xDA
+SCAN_MARKER = 0xDA
 JFIF, EXIF, XMP, ICC = (
     (0xE0, b"JFIF\0"),
     (0xE1, b"Exif\0\0"),
     (0xE1, b"http://ns.adobe.com/xap/1.0/\0"),
     (0xE2, b"ICC_PROFILE\0"),
 )
-OF_CAMERAS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
+CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
 """All that applications add but JFIF's and Adobe's, which say how colors are stored."""
 
-MOST_SCANS = 200
+MAX_SCANS = 200
 """A progressive picture has about ten; a file of thousands keeps a decoder busy for hours."""
 
 
-def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
+def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
     """Decode a JPEG.
 
     Args:
         data: The file.
-        room: How large it may be.
+        size_limit: How large it may be.
         band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
         Unusable: It is damaged, too large, of four inks, or of more than 8 bits.
     """
-    if data.count(b"\xff\xda") > MOST_SCANS:
-        raise Unusable(f"a JPEG of more than {MOST_SCANS} scans, which is made to waste time")
+    if data.count(b"\xff\xda") > MAX_SCANS:
+        raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which is made to waste time")
     segments = list(_segments(data))
-    kept = (b"\xff" + bytes([kind]) + body for kind, body in segments if kind not in OF_CAMERAS)
+    kept = (
+        b"\xff" + bytes([kind]) + body for kind, body in segments if kind not in CAMERA_SEGMENTS
+    )
     try:
         with JpegImageFile(BytesIO(b"\xff\xd8" + b"".join(kept))) as picture:
-            room.check(*picture.size)
+            size_limit.check(*picture.size)
             if picture.mode == "CMYK":
-                raise Unusable(
+                raise DecodeError(
                     "a JPEG of four inks (CMYK), made for printing; expected grey or red, green, "
                     "blue"
                 )
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
-        raise Unusable(f"not a readable JPEG ({error})") from error
-    return Decoded(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
+        raise DecodeError(f"not a readable JPEG ({error})") from error
+    return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -66,14 +68,14 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         while data[place : place + 1] == b"\xff":  # any number may stand before a marker
             place += 1
         if place == start or place + 3 > len(data):
-            raise Unusable(f"a JPEG that is damaged or cut off at byte {start}")
+            raise DecodeError(f"a JPEG that is damaged or cut off at byte {start}")
         marker, place = data[place], place + 1
         length = int.from_bytes(data[place : place + 2], "big")
-        end = len(data) if marker == SCAN else place + length
+        end = len(data) if marker == SCAN_MARKER else place + length
         if length < 2 or end > len(data):
-            raise Unusable(f"a JPEG that is damaged or cut off at byte {start}")
+            raise DecodeError(f"a JPEG that is damaged or cut off at byte {start}")
         yield marker, data[place:end]
-        if marker == SCAN:
+        if marker == SCAN_MARKER:
             return
         place = end
 

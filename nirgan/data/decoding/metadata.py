@@ -17,15 +17,15 @@ from nirgan.data.decoding.picture import Metadata, Tag
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # damaged tags are left out
 
 EXIF, GPS, XMP, ICC = 34665, 34853, 700, 34675
-ORIENTATION, X_PER_UNIT, Y_PER_UNIT, UNIT = 274, 282, 283, 296
-KEPT = {271, 272, 306, 315, 316, 33432, *range(40091, 40096)}
+ORIENTATION, X_PER_UNIT, Y_PER_UNIT, RESOLUTION_UNIT = 274, 282, 283, 296
+KEPT_TAGS = {271, 272, 306, 315, 316, 33432, *range(40091, 40096)}
 """Maker, model, date, artist, computer, copyright, and title to subject. What else stands in a
 picture's directory is of its pixels or its bands, or gone with them."""
-OF_PIXELS = {40962, 40963, 40965}
+PIXEL_TAGS = {40962, 40963, 40965}
 """In EXIF's: width and height, which may have changed places, and a directory of its own."""
-MOST = 48 * 1024
+MAX_TAG_BYTES = 48 * 1024
 """Bytes of all tags; small ones are kept before large ones."""
-MOST_XMP, MOST_ICC = 2**16, 2**22
+MAX_XMP_BYTES, MAX_ICC_BYTES = 2**16, 2**22
 """Bytes."""
 MOST_DPI = 65535.0
 """As a JPEG holds it."""
@@ -52,31 +52,32 @@ def metadata(data: bytes) -> Metadata:
     Args:
         data: It; empty, or damaged, it says nothing.
     """
-    main = _tags(data, wanted={*KEPT, EXIF, GPS, XMP, ICC, ORIENTATION, 282, 283, 296})
+    main = _tags(data, wanted={*KEPT_TAGS, EXIF, GPS, XMP, ICC, ORIENTATION, 282, 283, 296})
     inner = {
         pointer: _tags(data, main[pointer].value) if pointer in main else {}
         for pointer in (EXIF, GPS)
     }
-    fields = [(0, number, main[number]) for number in KEPT & main.keys()]
+    fields = [(0, number, main[number]) for number in KEPT_TAGS & main.keys()]
     for pointer, tags in inner.items():
-        fields += [(pointer, number, tags[number]) for number in tags.keys() - OF_PIXELS]
+        fields += [(pointer, number, tags[number]) for number in tags.keys() - PIXEL_TAGS]
     kept: dict[int, dict[int, Tag]] = {0: {}, EXIF: {}, GPS: {}}
-    left = MOST
+    left = MAX_TAG_BYTES
     for where, number, tag in sorted(fields, key=lambda field: field[2].nbytes):
         left -= 12 + tag.nbytes
         if left < 0:
             break
         kept[where][number] = tag
     across, down, unit, turn = (
-        _number(main, *tag) for tag in ((X_PER_UNIT, 0), (Y_PER_UNIT, 0), (UNIT, 2), (274, 1))
+        _number(main, *tag)
+        for tag in ((X_PER_UNIT, 0), (Y_PER_UNIT, 0), (RESOLUTION_UNIT, 2), (274, 1))
     )
     return Metadata(
         tags=kept[0],
         exif=kept[EXIF],
         gps=kept[GPS],
         dpi=dpi(across, down, {2.0: 1.0, 3.0: 2.54}.get(unit)),
-        icc=_bytes(main, ICC, MOST_ICC),
-        xmp=_bytes(main, XMP, MOST_XMP),
+        icc=_bytes(main, ICC, MAX_ICC_BYTES),
+        xmp=_bytes(main, XMP, MAX_XMP_BYTES),
         orientation=int(turn) if 1 <= turn <= 8 else 1,
     )
 

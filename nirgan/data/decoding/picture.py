@@ -11,7 +11,7 @@ Pixels = npt.NDArray[Any]
 """A picture as stored: H x W or H x W x C; integers of any type, or float32."""
 
 
-class Unusable(Exception):  # noqa: N818 (never seen by users, whose error names the file)
+class DecodeError(Exception):  # never seen by users, whose error names the file
     """Why a file cannot be used, in words that follow its name and a colon."""
 
 
@@ -57,7 +57,7 @@ class Metadata:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """A picture as its camera wrote it.
 
     Attributes:
@@ -72,7 +72,7 @@ class Decoded:
     lossy: bool = False
     metadata: Metadata = field(default_factory=Metadata)
 
-    def channel(self, band: int | None) -> "Decoded":
+    def channel(self, band: int | None) -> "DecodedImage":
         """One channel alone, taken at its word; transparency is the last.
 
         Args:
@@ -83,16 +83,16 @@ class Decoded:
         """
         if band is None:
             return self
-        colours = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
-        count = len(colours) + (self.alpha is not None)
+        colors = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
+        count = len(colors) + (self.alpha is not None)
         if not 1 <= band <= count:
-            raise Unusable(f"no band {band}, of the {count} that there are")
-        if band > len(colours):
+            raise DecodeError(f"no band {band}, of the {count} that there are")
+        if band > len(colors):
             assert self.alpha is not None  # it is what makes the count
             return replace(self, pixels=self.alpha, alpha=None)
-        return replace(self, pixels=np.ascontiguousarray(colours[band - 1]))
+        return replace(self, pixels=np.ascontiguousarray(colors[band - 1]))
 
-    def upright(self) -> "Decoded":
+    def upright(self) -> "DecodedImage":
         """The same picture as its camera was held."""
         turn = self.metadata.orientation
         alpha = None if self.alpha is None else _turned(self.alpha, turn)
@@ -100,7 +100,7 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Room:
+class SizeLimit:
     """How large a picture may be.
 
     Attributes:
@@ -125,9 +125,9 @@ class Room:
             Unusable: It has no pixels, or too many.
         """
         if width < 1 or height < 1:
-            raise Unusable(f"{what} of {width}x{height} has no pixels")
+            raise DecodeError(f"{what} of {width}x{height} has no pixels")
         if width * height > self.megapixels * 1e6:
-            raise Unusable(
+            raise DecodeError(
                 f"{what} of {width}x{height} has {width * height / 1e6:.4g} megapixels, more than "
                 f"{self.megapixels:g}; {self.advice}"
             )

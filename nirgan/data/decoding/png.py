@@ -13,8 +13,8 @@ from dataclasses import replace
 import imagecodecs
 import numpy as np
 
-from nirgan.data.decoding.metadata import MOST_ICC, MOST_XMP, dpi, metadata
-from nirgan.data.decoding.picture import Decoded, Metadata, Room, Unusable
+from nirgan.data.decoding.metadata import MAX_ICC_BYTES, MAX_XMP_BYTES, dpi, metadata
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, Metadata, SizeLimit
 
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)  # libpng's warnings
 
@@ -22,12 +22,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp"
 
 
-def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
+def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
     """Decode a PNG.
 
     Args:
         data: The file.
-        room: How large it may be.
+        size_limit: How large it may be.
         band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
@@ -37,21 +37,21 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
     for kind, body in _chunks(data):
         if not beside:
             if kind != b"IHDR" or len(body) != 13:
-                raise Unusable("a damaged PNG: it does not begin with a header")
-            room.check(*struct.unpack_from(">2I", body))
+                raise DecodeError("a damaged PNG: it does not begin with a header")
+            size_limit.check(*struct.unpack_from(">2I", body))
         beside[bytes(body[: len(XMP)]) if kind == b"iTXt" else kind] = body
     frames = int.from_bytes(beside.get(b"acTL", b"")[:4], "big")
     if frames > 1:
-        raise Unusable(f"an animation of {frames} frames, expected one picture")
+        raise DecodeError(f"an animation of {frames} frames, expected one picture")
     try:
         pixels = imagecodecs.png_decode(data)
     except (RuntimeError, ValueError) as error:
-        raise Unusable(f"a damaged PNG ({str(error) or 'it does not fit together'})") from error
+        raise DecodeError(f"a damaged PNG ({str(error) or 'it does not fit together'})") from error
     alpha = None
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(pixels[..., -1])
         pixels = np.ascontiguousarray(pixels[..., 0 if pixels.shape[2] == 2 else slice(3)])
-    return Decoded(pixels, alpha, metadata=_metadata(beside)).channel(band)
+    return DecodedImage(pixels, alpha, metadata=_metadata(beside)).channel(band)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -61,10 +61,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, kind = struct.unpack(">I4s", data[place : place + 8].ljust(8, b"\0"))
         end = place + 12 + length
         if end > len(data):
-            raise Unusable(f"a PNG that is cut off after {len(data)} bytes")
+            raise DecodeError(f"a PNG that is cut off after {len(data)} bytes")
         if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             name = kind.decode("latin-1")
-            raise Unusable(f"a damaged PNG: the checksum of its {name!a} chunk is wrong")
+            raise DecodeError(f"a damaged PNG: the checksum of its {name!a} chunk is wrong")
         yield kind, b"" if kind == b"IDAT" else data[place + 8 : end - 4]
         place = end
 
@@ -77,12 +77,12 @@ def _metadata(beside: dict[bytes, bytes]) -> Metadata:
             said = replace(said, dpi=dpi(across, down, 0.0254 if unit == 1 else None))
         if b"iCCP" in beside:
             packed = beside[b"iCCP"].partition(b"\0")[2][1:]
-            said = replace(said, icc=zlib.decompressobj().decompress(packed, MOST_ICC))
+            said = replace(said, icc=zlib.decompressobj().decompress(packed, MAX_ICC_BYTES))
         if XMP in beside:
             text = beside[XMP][20:].split(b"\0", 2)[-1]  # behind language and translated keyword
             plain = beside[XMP][18:19] == b"\0"
-            xmp = text if plain else zlib.decompressobj().decompress(text, MOST_XMP)
-            said = replace(said, xmp=xmp[:MOST_XMP])
+            xmp = text if plain else zlib.decompressobj().decompress(text, MAX_XMP_BYTES)
+            said = replace(said, xmp=xmp[:MAX_XMP_BYTES])
     except (struct.error, zlib.error):
         pass
     return said

@@ -17,13 +17,13 @@ import numpy as np
 from tifffile import TiffFile, TiffPage
 
 from nirgan.data.decoding.metadata import metadata
-from nirgan.data.decoding.picture import Decoded, Pixels, Room, Unusable
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, Pixels, SizeLimit
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs is an error here
 
-ORIENTATION, PHOTOMETRIC, INNER, RAW_CAMERA = 274, 262, 330, 50706
+ORIENTATION, PHOTOMETRIC, SUB_IFDS, RAW_CAMERA = 274, 262, 330, 50706
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
-REFUSED = {
+REFUSED_PHOTOMETRICS = {
     4: "a mask",
     5: "inks (CMYK)",
     YCBCR: "brightness and chroma (YCbCr)",
@@ -39,15 +39,15 @@ COMPRESSIONS = {
     **{34925: "LZMA", 50000: "Zstandard", WEBP: "WebP"},
 }
 """Those that GDAL writes into a TIFF. Others hold pictures whose size nothing has checked."""
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 
 
-def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
+def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
     """Decode a TIFF.
 
     Args:
         data: The file.
-        room: How large it may be.
+        size_limit: How large it may be.
         band: The channel that is wanted, from 1 on, counted through all pages; None: those of the
             one page that there is.
 
@@ -60,17 +60,19 @@ def decode(data: bytes, room: Room, band: int | None = None) -> Decoded:
         with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
             pages = _pages(file, data)
             if band is None and len(pages) > 1:
-                raise Unusable(f"a TIFF of several pages, expected one picture; {room.band_advice}")
+                raise DecodeError(
+                    f"a TIFF of several pages, expected one picture; {size_limit.band_advice}"
+                )
             page, channel = _chosen(pages, band)
-            decoded = _decoded(data, page, channel, room)
+            decoded = _decoded(data, page, channel, size_limit)
             turn = page.tags.valueof(ORIENTATION)
         turn = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
         return replace(decoded, metadata=replace(metadata(data), orientation=int(turn)))
-    except (Unusable, MemoryError):
+    except (DecodeError, MemoryError):
         raise
     except Exception as error:  # a damaged tag raises anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise Unusable(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
+        raise DecodeError(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
 
 
 def tags_of(path: Path) -> set[int]:
@@ -88,16 +90,16 @@ def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
     """The pages that are pictures, and no smaller copy or mask of one."""
     pages: list[TiffPage] = []
     for page in map(partial(cast, TiffPage), file.pages):
-        if len(pages) == MOST_PAGES or any(page.offset == other.offset for other in pages):
-            raise Unusable("a damaged TIFF: its directories form a loop, or are without end")
+        if len(pages) == MAX_PAGES or any(page.offset == other.offset for other in pages):
+            raise DecodeError("a damaged TIFF: its directories form a loop, or are without end")
         pages.append(page)
     after = file.pages.next_page_offset or 0
     if any(data[after : after + file.tiff.offsetsize]):  # tags are missing or moved, as a rule
-        raise Unusable("a TIFF that is cut off: a directory lies beyond its end")
+        raise DecodeError("a TIFF that is cut off: a directory lies beyond its end")
     first, *others = pages
-    raw = first.is_reduced and (INNER in first.tags or others)
+    raw = first.is_reduced and (SUB_IFDS in first.tags or others)
     if raw or RAW_CAMERA in first.tags or data[8:10] == b"CR":
-        raise Unusable("a raw camera file, as it seems; develop it into a TIFF or PNG")
+        raise DecodeError("a raw camera file, as it seems; develop it into a TIFF or PNG")
     return [first, *(page for page in others if not (page.is_reduced or page.is_mask))]
 
 
@@ -110,20 +112,22 @@ def _chosen(pages: Sequence[TiffPage], band: int | None) -> tuple[TiffPage, int 
         if band <= before + page.samplesperpixel:
             return page, band - before - 1
         before += page.samplesperpixel
-    raise Unusable(f"no band {band}, of the {before} that there are")
+    raise DecodeError(f"no band {band}, of the {before} that there are")
 
 
-def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Decoded:
+def _decoded(
+    data: bytes, page: TiffPage, wanted: int | None, size_limit: SizeLimit
+) -> DecodedImage:
     samples = page.samplesperpixel
     meaning = page.tags.valueof(PHOTOMETRIC, RGB if samples > 2 else BLACK_IS_ZERO)
     if meaning == YCBCR and page.compression == JPEG:
         meaning = RGB  # as it is expanded
-    if wanted is None and (meaning in REFUSED or meaning > PALETTE):
-        raise Unusable(
-            f"pixels that are {REFUSED.get(meaning, f'of kind {meaning}')}, expected grey or "
+    if wanted is None and (meaning in REFUSED_PHOTOMETRICS or meaning > PALETTE):
+        raise DecodeError(
+            f"pixels that are {REFUSED_PHOTOMETRICS.get(meaning, f'of kind {meaning}')}, expected grey or "
             "red, green, blue"
         )
-    _check(data, page, room)
+    _check(data, page, size_limit)
     extra = page.extrasamples
     # Transparency is the last channel, as every program writes it.
     alpha = samples - 1 if extra and extra[-1] in (1, 2) and samples > 1 else None
@@ -133,62 +137,64 @@ def _decoded(data: bytes, page: TiffPage, wanted: int | None, room: Room) -> Dec
     else:
         first = [n for n in range(samples) if n != alpha]
         if len(first) not in (1, 3):
-            raise Unusable(
-                f"{samples} channels, expected 1 or 3, and alpha at most; {room.band_advice}"
+            raise DecodeError(
+                f"{samples} channels, expected 1 or 3, and alpha at most; {size_limit.band_advice}"
             )
     pixels = _read(data, page, first if alpha is None else [*first, alpha])
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
-    colours = pixels[..., : len(first)]
+    colors = pixels[..., : len(first)]
     if len(first) == 1:
-        colours = colours[..., 0]
-    colours = np.ascontiguousarray(colours)
+        colors = colors[..., 0]
+    colors = np.ascontiguousarray(colors)
     if meaning != PALETTE:
-        colours = _black_as_zero(colours, page.bitspersample, meaning == WHITE_IS_ZERO)
+        colors = _black_as_zero(colors, page.bitspersample, meaning == WHITE_IS_ZERO)
     else:
-        looked_up = _of_palette(colours, page)
+        looked_up = _of_palette(colors, page)
         if wanted is None:
-            colours = looked_up
+            colors = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
-            colours = np.ascontiguousarray(looked_up[..., 0])
-    return Decoded(colours, opacity, lossy=page.compression in LOSSY)
+            colors = np.ascontiguousarray(looked_up[..., 0])
+    return DecodedImage(colors, opacity, lossy=page.compression in LOSSY)
 
 
-def _check(data: bytes, page: TiffPage, room: Room) -> None:
+def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
     """Refuse what is too large, damaged, or of a kind that is not read, before it is expanded."""
     width, height = page.imagewidth, page.imagelength
     if not (isinstance(width, int) and isinstance(height, int)):
-        raise Unusable("a damaged TIFF: a size that is no whole number")
-    room.check(width, height)
+        raise DecodeError("a damaged TIFF: a size that is no whole number")
+    size_limit.check(width, height)
     if not isinstance(page.bitspersample, int):
-        raise Unusable("channels of different types, expected equal ones")
+        raise DecodeError("channels of different types, expected equal ones")
     # Of 24 bits, tifffile takes the bytes for big-endian ones in all files.
     whole24 = page.bitspersample == 24 and page.sampleformat != 3
     if page.dtype is None or page.dtype.kind not in "buif" or whole24:
         kind = {1: "uint", 2: "int", 3: "float"}.get(page.sampleformat, "complex")
-        raise Unusable(
+        raise DecodeError(
             f"values of type {kind}{page.bitspersample}, expected integers or floats of 1 to 64 "
             "bits"
         )
     if page.compression not in COMPRESSIONS:
         names = ", ".join(dict.fromkeys(COMPRESSIONS.values()))
-        raise Unusable(f"a TIFF of compression {int(page.compression)}, expected {names}")
+        raise DecodeError(f"a TIFF of compression {int(page.compression)}, expected {names}")
     block = (page.tilewidth, page.tilelength) if page.is_tiled else (width, page.rowsperstrip)
-    room.check(*block, "a strip or tile")
+    size_limit.check(*block, "a strip or tile")
     # Tiles reach beyond the picture, but a few pixels in many huge ones are there to fill a memory.
     down, across = _blocks(page)
-    Room(2 * room.megapixels, room.advice).check(across * block[0], down * block[1], "tiles")
+    SizeLimit(2 * size_limit.megapixels, size_limit.advice).check(
+        across * block[0], down * block[1], "tiles"
+    )
     planes = page.samplesperpixel if page.planarconfig == 2 else 1
     places, sizes = page.dataoffsets, page.databytecounts
     if min(len(places), len(sizes)) < planes * down * across or page.imagedepth != 1:
-        raise Unusable(
+        raise DecodeError(
             f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, "
             f"expected {planes * down * across}"
         )
     for place, size in islice(zip(places, sizes, strict=False), planes * down * across):
         if not size:
-            raise Unusable("a damaged TIFF: a strip or tile of 0 bytes")
+            raise DecodeError("a damaged TIFF: a strip or tile of 0 bytes")
         if place + size > len(data):
-            raise Unusable(f"a TIFF that is cut off after {len(data)} bytes")
+            raise DecodeError(f"a TIFF that is cut off after {len(data)} bytes")
 
 
 def _blocks(page: TiffPage) -> tuple[int, int]:
@@ -217,7 +223,7 @@ def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
         rows, columns = block.shape[:2]
         least = page.tilelength if page.is_tiled else page.rowsperstrip
         if rows < min(least, page.imagelength - top):
-            raise Unusable(f"a damaged TIFF: a strip or tile of {rows} rows")
+            raise DecodeError(f"a damaged TIFF: a strip or tile of {rows} rows")
         here = pixels[top : top + rows, left : left + columns]
         with np.errstate(over="ignore"):  # float64 beyond float32 is seen as infinite
             if apart:
@@ -234,15 +240,15 @@ def _black_as_zero(pixels: Pixels, bits: int, white_is_zero: bool) -> Pixels:
     if not white_is_zero:
         return pixels
     if pixels.dtype.kind != "u":
-        raise Unusable("signed numbers or floats in which white is zero; save it anew")
+        raise DecodeError("signed numbers or floats in which white is zero; save it anew")
     black: Pixels = (2 ** max(bits, 8) - 1) - pixels
     return black
 
 
 def _of_palette(numbers: Pixels, page: TiffPage) -> Pixels:
-    colours = page.colormap
-    if colours is None or numbers.ndim > 2 or numbers.dtype != np.uint8:
-        raise Unusable("a damaged TIFF: a palette that is missing, or of more than 256 colours")
-    if colours.shape != (3, 2**page.bitspersample):
-        raise Unusable(f"a damaged TIFF: its palette has {colours.size} values")
-    return (colours.T >> 8).astype(np.uint8)[numbers]
+    colors = page.colormap
+    if colors is None or numbers.ndim > 2 or numbers.dtype != np.uint8:
+        raise DecodeError("a damaged TIFF: a palette that is missing, or of more than 256 colors")
+    if colors.shape != (3, 2**page.bitspersample):
+        raise DecodeError(f"a damaged TIFF: its palette has {colors.size} values")
+    return (colors.T >> 8).astype(np.uint8)[numbers]

@@ -1,4 +1,4 @@
-"""What a data set offers: pairs of pictures of one scene, near-infrared and colour.
+"""What a data set offers: pairs of pictures of one scene, near-infrared and color.
 
 A source is a class with typed constructor arguments and one method, `pairs`. It finds pairs and
 says where each belongs; it decodes nothing until `Pair.load` is called.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nirgan.data.images import DTYPE, Pixels, read_nir, read_rgb
+from nirgan.data.images import DTYPE_SCALE, Pixels, read_nir, read_rgb
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
-from nirgan.utils.paths import expanded
+from nirgan.utils.paths import expand_home
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class FilePair(Pair):
 
     nir: Path = Path()
     rgb: Path = Path()
-    nir_scale: Scale = DTYPE
-    rgb_scale: Scale = DTYPE
+    nir_scale: Scale = DTYPE_SCALE
+    rgb_scale: Scale = DTYPE_SCALE
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`."""
@@ -133,7 +133,7 @@ def data_root(root: Path | None, name: str) -> Path:
     Raises:
         NirganError: There is no such folder.
     """
-    folder = expanded(root or Path(os.environ.get("NIRGAN_DATA", "data"), name))
+    folder = expand_home(root or Path(os.environ.get("NIRGAN_DATA", "data"), name))
     if not folder.is_dir():
         how = "source.root" if root is not None else f"NIRGAN_DATA to the folder that holds {name}/"
         raise NirganError(f"{folder}: no such folder; set {how}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
 from nirgan.errors import NirganError
-from nirgan.utils.nearest_name import nearest
+from nirgan.utils.nearest_name import did_you_mean
 
 CATEGORIES = {
     "country": 52,
@@ -51,7 +51,7 @@ class Epfl(PairSource):
         for category in self.categories:
             if category not in CATEGORIES:
                 raise NirganError(
-                    f"source.categories: no category {category!r}{nearest(category, CATEGORIES)}"
+                    f"source.categories: no category {category!r}{did_you_mean(category, CATEGORIES)}"
                 )
         self.root = root
         self.registered_only = registered_only

@@ -7,10 +7,10 @@ from pathlib import Path
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import FilePair, Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.utils.paths import expanded
+from nirgan.utils.paths import expand_home
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
-STARS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
+WILDCARDS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
 """What of a pattern stands for any text, as a regular expression; all else stands for itself."""
 SUFFIXES = {"nir": ("_nir", "-nir"), "rgb": ("_rgb", "-rgb")}
 
@@ -25,7 +25,7 @@ class Folder(PairSource):
         nir: A folder, whose names without `_nir` are what pairs the files; or a pattern, for
             instance `shots/*_nir.png`, or `~/shots/**/*_nir.png` with all folders within: what
             its stars stand for pairs the files, and is their id.
-        rgb: The same for the colour pictures.
+        rgb: The same for the color pictures.
         category: What the pairs are called in tables.
         nir_scale: Which values of the near-infrared files are black and white: `dtype`, all that
             their type holds; two, `0,4095` of 12 bits; `percentile` or `percentile:LOW,HIGH`, of
@@ -68,7 +68,7 @@ class Folder(PairSource):
 
 
 def _named(where: str, band: str) -> dict[str, Path]:
-    where = str(expanded(where))
+    where = str(expand_home(where))
     if "*" in where:
         named = _matches(where)
     elif Path(where).is_dir():
@@ -89,8 +89,8 @@ def _named(where: str, band: str) -> dict[str, Path]:
 def _matches(pattern: str) -> list[tuple[str, Path]]:
     """The files of a pattern, sorted, each with what the stars stand for, joined by slashes."""
     parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)
-    found = glob("".join(p if p in STARS else escape(p) for p in parts), recursive=True)  # noqa: PTH207
-    stars = re.compile("".join(STARS.get(p) or re.escape(p) for p in parts), re.DOTALL)
+    found = glob("".join(p if p in WILDCARDS else escape(p) for p in parts), recursive=True)  # noqa: PTH207
+    stars = re.compile("".join(WILDCARDS.get(p) or re.escape(p) for p in parts), re.DOTALL)
     files = [
         (match, f) for f in sorted(found) if Path(f).is_file() and (match := stars.fullmatch(f))
     ]

@@ -7,11 +7,11 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Literal
 
-from nirgan.errors import named
+from nirgan.errors import printable_path
 from nirgan.inference.geotiff.colorize import is_geotiff
 from nirgan.inference.images.files import PICTURES
 from nirgan.inference.video.colorize import SUFFIXES, is_video
-from nirgan.utils.paths import expanded
+from nirgan.utils.paths import expand_home
 
 Kind = Literal["picture", "video", "geotiff"]
 
@@ -42,7 +42,7 @@ class Job:
 
 
 @dataclass
-class Plan:
+class JobPlan:
     """What is to be done.
 
     Attributes:
@@ -56,13 +56,13 @@ class Plan:
     problems: list[str] = field(default_factory=list)
 
 
-def plan(
+def plan_jobs(
     inputs: Sequence[str],
     output: Path,
     *,
     suffix: str | None = None,
     overwrite: bool = False,
-) -> Plan:
+) -> JobPlan:
     """Find all inputs, and what each becomes.
 
     A file becomes OUTPUT/NAME, a file in a folder OUTPUT/ its path within the folder.
@@ -73,9 +73,9 @@ def plan(
         suffix: Of pictures made, with its dot; None: their own.
         overwrite: Whether what is there is made anew.
     """
-    made = Plan()
+    made = JobPlan()
     owners: dict[Path, Path] = {}
-    for text in (str(expanded(given)) for given in inputs):  # quoted, `~` is left to us
+    for text in (str(expand_home(given)) for given in inputs):  # quoted, `~` is left to us
         found = False
         for source, within in _files(text, output, made.problems):
             found = True
@@ -86,19 +86,21 @@ def plan(
                 continue
             if other is not None:
                 made.problems.append(
-                    f"{named(source)}: would become {named(job.target)}, as {named(other)} "
+                    f"{printable_path(source)}: would become {printable_path(job.target)}, as {printable_path(other)} "
                     "does; give them outputs of their own"
                 )
             elif _same(source, job.target):
                 made.problems.append(
-                    f"{named(source)}: would be written over itself; choose another --output"
+                    f"{printable_path(source)}: would be written over itself; choose another --output"
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
                 made.there.append(job.target)
             else:
                 made.jobs.append(job)
-        if not found and not any(p.startswith(named(text)) for p in made.problems):
-            made.problems.append(f"{named(text)}: no picture or video there ({_suffixes()})")
+        if not found and not any(p.startswith(printable_path(text)) for p in made.problems):
+            made.problems.append(
+                f"{printable_path(text)}: no picture or video there ({_suffixes()})"
+            )
     return made
 
 
@@ -124,12 +126,12 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
             if _usable(Path(match)):
                 yield Path(match), Path(match).relative_to(_fixed(text))
     else:
-        problems.append(f"{named(text)}: no such file or folder")
+        problems.append(f"{printable_path(text)}: no such file or folder")
 
 
 def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[Path, Path]]:
     def refused(error: OSError) -> None:
-        problems.append(f"{named(error.filename)}: cannot be read ({error.strerror})")
+        problems.append(f"{printable_path(error.filename)}: cannot be read ({error.strerror})")
 
     # Links to folders are not followed: they may lead back.
     for parent, folders, names in os.walk(folder, onerror=refused):

@@ -13,22 +13,22 @@ from typing import Protocol
 import numpy as np
 
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
 from nirgan.inference.images.files import NirPicture, check_target, read, write, write_degrees
-from nirgan.inference.images.world_files import copy_place
+from nirgan.inference.images.world_files import copy_georeference
 from nirgan.inference.video.colorize import colorize_video
 
-AHEAD = 3
+PREFETCHED_PICTURES = 3
 """Pictures that are read before they are needed, and written after they are done."""
 
-LARGE = 16_000_000
+LARGE_PIXELS_OR_BYTES = 16_000_000
 """Pixels of a picture, or bytes of a file, from which on the memory counts and nothing waits."""
 
 
-class Progress(Protocol):
+class ProgressListener(Protocol):
     """Is told how far it is."""
 
     def frames(self, job: Job, count: int) -> None:
@@ -72,7 +72,9 @@ class Outcome:
     hints: list[str] = field(default_factory=list)
 
 
-def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progress) -> Outcome:
+def run_jobs(
+    colorizer: Colorizer, jobs: list[Job], options: Options, progress: ProgressListener
+) -> Outcome:
     """Do all jobs; one that fails is noted, and the others are done.
 
     Args:
@@ -94,7 +96,7 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
             outcome.problems.append(str(error))
         except Exception as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome.problems.append(f"{named(job.source)}: {why}")
+            outcome.problems.append(f"{printable_path(job.source)}: {why}")
         else:
             return
         progress.finished(job)
@@ -116,7 +118,7 @@ def run(colorizer: Colorizer, jobs: list[Job], options: Options, progress: Progr
                     progress.finished(job)
                 else:
                     picture = reading.result()
-                    left = AHEAD if picture.band.size < LARGE else 0
+                    left = PREFETCHED_PICTURES if picture.band.size < LARGE_PIXELS_OR_BYTES else 0
                     # Nothing here holds what is written, so that two are never in memory.
                     writing.append(
                         (job, writers.submit(_colorized(colorizer, job, picture, options, outcome)))
@@ -140,14 +142,16 @@ def _read_ahead(
             readers.submit(read, job.source, options.largest, options.band) if picture else None
         )
         ahead.append((job, reading))
-        while len(ahead) > AHEAD or (ahead and any(_large(job.source) for job, _ in ahead)):
+        while len(ahead) > PREFETCHED_PICTURES or (
+            ahead and any(_large(job.source) for job, _ in ahead)
+        ):
             yield ahead.popleft()
     yield from ahead
 
 
 def _large(path: Path) -> bool:
     try:
-        return path.stat().st_size > LARGE
+        return path.stat().st_size > LARGE_PIXELS_OR_BYTES
     except OSError:
         return False
 
@@ -159,12 +163,12 @@ def _colorized(
     depth = options.depth or (8 if picture.band.itemsize == 1 or job.is_jpeg else 16)
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
-        outcome.hints.append(f"{named(job.source)}: {hint}")
+        outcome.hints.append(f"{printable_path(job.source)}: {hint}")
     if picture.remark:
-        outcome.hints.append(f"{named(job.source)}: {picture.remark}")
+        outcome.hints.append(f"{printable_path(job.source)}: {picture.remark}")
     limits = options.scale.limits(picture.band, job.source)
     degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
-    rgb = colorizer.picture(picture, limits, depth, degrees)
+    rgb = colorizer.colorize_picture(picture, limits, depth, degrees)
     turned, metadata = picture.turned, picture.metadata
 
     def write_all() -> None:
@@ -172,12 +176,14 @@ def _colorized(
             write_degrees(job.uncertainty, degrees, colorizer.title)
         write(job.target, rgb, depth=depth, title=colorizer.title, metadata=metadata)
         if not turned:
-            copy_place(job.source, job.target)
+            copy_georeference(job.source, job.target)
 
     return write_all
 
 
-def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress) -> list[str]:
+def _stream(
+    colorizer: Colorizer, job: Job, options: Options, progress: ProgressListener
+) -> list[str]:
     """Colorize what does not fit into memory; gives what its owner should know."""
     tick = partial(progress.frames, job)
     if job.kind == "video":
@@ -187,7 +193,7 @@ def _stream(colorizer: Colorizer, job: Job, options: Options, progress: Progress
             band=options.band,
         )
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
-        return [f"{named(job.source)}: {maps}"] if options.uncertainty else []
+        return [f"{printable_path(job.source)}: {maps}"] if options.uncertainty else []
     return colorize_geotiff(
         colorizer,
         job.source,

@@ -9,41 +9,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nirgan.errors import NirganError
-from nirgan.inference.demo.service import TRAINED, Desk, legend
+from nirgan.inference.demo.service import TRAINED_SCALE, DemoService, legend
 from nirgan.inference.images.files import PICTURES
 
 if TYPE_CHECKING:
     import gradio as gr
 
-KEPT = 86400
+UPLOAD_LIFETIME_S = 86400
 """Seconds until uploads and results are deleted; all of them are when the page ends."""
 SCALES = [
-    ("as the model was trained", TRAINED),
+    ("as the model was trained", TRAINED_SCALE),
     ("range of the file's type", "dtype"),
     ("percentiles of the picture", "percentile"),
     ("10 bits: 0,1023", "0,1023"),
     ("12 bits: 0,4095", "0,4095"),
     ("14 bits: 0,16383", "0,16383"),
 ]
-ABOUT = (
-    "# Near-infrared into colour\n"
-    "**The colours are guesses**: a network has learned what such scenes look like, and has seen "
-    "nothing of the colours of this one. The file that you download says so too."
+INTRODUCTION = (
+    "# Near-infrared into color\n"
+    "**The colors are guesses**: a network has learned what such scenes look like, and has seen "
+    "nothing of the colors of this one. The file that you download says so too."
 )
 
 
-def build(desk: Desk) -> "gr.Blocks":
+def build_page(service: DemoService) -> "gr.Blocks":
     """The page.
 
     Args:
-        desk: What does the work. One picture at a time goes over it.
+        service: What does the work. One picture at a time goes over it.
     """
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
-    names = list(desk.colorizers)
-    page = gr.Blocks(title="nirgan", analytics_enabled=False, delete_cache=(KEPT // 24, KEPT))
+    names = list(service.colorizers)
+    page = gr.Blocks(
+        title="nirgan",
+        analytics_enabled=False,
+        delete_cache=(UPLOAD_LIFETIME_S // 24, UPLOAD_LIFETIME_S),
+    )
     with page:
-        gr.Markdown(ABOUT)
+        gr.Markdown(INTRODUCTION)
         given = gr.State()
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
@@ -56,7 +60,7 @@ def build(desk: Desk) -> "gr.Blocks":
                 model = gr.Dropdown(names, value=names[0], label="Model", elem_id="model")
                 scale = gr.Dropdown(
                     SCALES,
-                    value=TRAINED,
+                    value=TRAINED_SCALE,
                     label="What is black, what is white",
                     info="Choose, or write two values of your camera: LOW,HIGH",
                     allow_custom_value=True,
@@ -65,7 +69,7 @@ def build(desk: Desk) -> "gr.Blocks":
                 unsure = gr.Checkbox(label="Uncertainty map", elem_id="unsure")
             with gr.Column(scale=3):
                 slider = gr.ImageSlider(
-                    label="Near-infrared | colour",
+                    label="Near-infrared | color",
                     interactive=False,
                     buttons=["fullscreen"],
                     max_height=680,
@@ -73,7 +77,7 @@ def build(desk: Desk) -> "gr.Blocks":
                 )
                 note = gr.HTML(elem_id="note")
                 download = gr.DownloadButton(
-                    "Download the colours",
+                    "Download the colors",
                     variant="primary",
                     visible=False,
                     elem_id="download",
@@ -100,7 +104,7 @@ def build(desk: Desk) -> "gr.Blocks":
                 return nothing()
             file = Path(path)
             try:
-                result = desk.colorize(file, model, scale, uncertainty)
+                result = service.colorize(file, model, scale, uncertainty)
             except NirganError as error:
                 # The former picture must not stand beside it. Of the path, only the name is known.
                 line = str(error).replace(str(file), file.name).replace("--scale ", "")

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     import gradio as gr
 
 HOST = "127.0.0.1"
-UPLOAD = "200mb"
+MAX_UPLOAD = "200mb"
 """The largest file that the page takes."""
-WAITING = 100
+MAX_WAITING_PICTURES = 100
 """Pictures that may wait for their turn; the page shows each person how many are before."""
-FULL = f"{WAITING} pictures are waiting already: wait a minute, then try again"
-SESSIONS = 256
+QUEUE_FULL_MESSAGE = (
+    f"{MAX_WAITING_PICTURES} pictures are waiting already: wait a minute, then try again"
+)
+MAX_SESSIONS = 256
 """Visits that the page remembers; who is forgotten has to drop the picture anew."""
 FONT = ["system-ui", "sans-serif"]
 MONO = ["ui-monospace", "monospace"]
 
 
-def show(models: Sequence[str], port: int, trust: bool) -> int:
+def run_demo(models: Sequence[str], port: int, trust: bool) -> int:
     """Show the page, until it is interrupted.
 
     Args:
@@ -40,23 +42,23 @@ def show(models: Sequence[str], port: int, trust: bool) -> int:
         NirganError: A model cannot be used, the port is taken, or Gradio is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="nirgan-demo-", ignore_cleanup_errors=True) as folder:
-        settle(Path(folder))
+        set_gradio_environment(Path(folder))
         try:
             import gradio  # noqa: F401, PLC0415 (an extra, and the environment is settled now)
         except ModuleNotFoundError as error:
             raise NirganError(
                 f"{error.name} is not installed, and the demo needs it: pip install 'nirgan[demo]'"
             ) from error
-        return _show(models, port, Path(folder), trust)
+        return _run_demo(models, port, Path(folder), trust)
 
 
-def _show(models: Sequence[str], port: int, folder: Path, trust: bool) -> int:
-    from nirgan.inference.demo.app import build  # noqa: PLC0415 (seconds of imports)
-    from nirgan.inference.demo.service import Desk  # noqa: PLC0415
+def _run_demo(models: Sequence[str], port: int, folder: Path, trust: bool) -> int:
+    from nirgan.inference.demo.app import build_page  # noqa: PLC0415 (seconds of imports)
+    from nirgan.inference.demo.service import DemoService  # noqa: PLC0415
     from nirgan.inference.load import load  # noqa: PLC0415
 
     loaded = [load(model, trust=trust) for model in models]
-    page = build(Desk({f"{one.name} ({one.digest})": one for one in loaded}, folder))
+    page = build_page(DemoService({f"{one.name} ({one.digest})": one for one in loaded}, folder))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the folder would stay
     try:
         print(f"{serve(page, port)} is open; Ctrl-C ends it", flush=True)
@@ -68,7 +70,7 @@ def _show(models: Sequence[str], port: int, folder: Path, trust: bool) -> int:
         page.close(verbose=False)
 
 
-def settle(folder: Path) -> None:
+def set_gradio_environment(folder: Path) -> None:
     """Set what Gradio reads from the environment, when it is imported and later.
 
     Args:
@@ -96,17 +98,17 @@ def serve(page: "gr.Blocks", port: int) -> str:
     """
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
-    page.queue(max_size=WAITING, api_open=False)
+    page.queue(max_size=MAX_WAITING_PICTURES, api_open=False)
     push = page._queue.push
 
     async def told(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
         taken, said, state = await push(*args, **options)
-        return taken, FULL if state == "queue_full" else said, state
+        return taken, QUEUE_FULL_MESSAGE if state == "queue_full" else said, state
 
     page._queue.push = told  # type: ignore[method-assign]  # Gradio's own words are of sizes
     try:
         _, address, _ = page.launch(
-            state_session_capacity=SESSIONS,
+            state_session_capacity=MAX_SESSIONS,
             server_name=HOST,
             server_port=port,
             share=False,
@@ -117,7 +119,7 @@ def serve(page: "gr.Blocks", port: int) -> str:
             mcp_server=False,
             enable_monitoring=False,
             pwa=False,
-            max_file_size=UPLOAD,
+            max_file_size=MAX_UPLOAD,
             footer_links=[],
             theme=gr.themes.Default(primary_hue="slate", font=FONT, font_mono=MONO),
         )

@@ -14,16 +14,16 @@ from torch.nn.functional import interpolate
 
 from nirgan.data.images import Pixels, write_png
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import named
+from nirgan.errors import printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import read, write
 from nirgan.inference.uncertainty import expected_error
 
-TRAINED = "as trained"
+TRAINED_SCALE = "as trained"
 """In place of a scale: the one that the model was trained with."""
-PREVIEW = 1600
+PREVIEW_SIDE_PX = 1600
 """Pixels of the longer side of what the page shows; a download has all of them."""
-TOPS = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
+HEAT_MAP_TOPS_DEG = (1, 2, 3, 4, 6, 8, 12, 20, 30, 45, 90)
 """Degrees at which a heat map may end."""
 
 
@@ -33,11 +33,11 @@ class Result:
 
     Attributes:
         nir: The band as the network saw it, a file for the screen.
-        rgb: Its colours, likewise.
-        file: The colours in full depth and size.
+        rgb: Its colors, likewise.
+        file: The colors in full depth and size.
         note: A line about it.
         heat: A map of the uncertainty for the screen, if it was asked for.
-        top: Degrees from which on the map has its last colour.
+        top: Degrees from which on the map has its last color.
     """
 
     nir: Path
@@ -48,7 +48,7 @@ class Result:
     top: int = 0
 
 
-class Desk:
+class DemoService:
     """Colorizes what is put on it, one picture after another, in a thread of its own.
 
     Every thread that computes keeps memory of its own for good, and a page has a new one for each
@@ -70,7 +70,7 @@ class Desk:
         Args:
             file: A picture of any depth.
             model: One of the names.
-            scale: As the command line's `--scale`, or `TRAINED`.
+            scale: As the command line's `--scale`, or `TRAINED_SCALE`.
             uncertainty: Whether a map of it is wanted.
 
         Raises:
@@ -80,18 +80,18 @@ class Desk:
 
     def _colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
         colorizer = self.colorizers[model]
-        how = colorizer.scale if scale == TRAINED else Scale.parse(scale)
+        how = colorizer.scale if scale == TRAINED_SCALE else Scale.parse(scale)
         given = read(file)
-        limits = how.limits(given.band, named(file.name))
+        limits = how.limits(given.band, printable_path(file.name))
         nir = limits.to_unit(given.band)
-        colours = colorizer.band(nir[None])[0]
+        colors = colorizer.colorize_bands(nir[None])[0]
         # A folder of its own: Gradio would name files after what is in them, and write those that
         # somebody else is shown at the moment anew.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
         write(
-            *(out, colours),
+            *(out, colors),
             depth=depth,
             title=colorizer.title,
             alpha=given.alpha,
@@ -99,22 +99,22 @@ class Desk:
         )
         height, width = given.band.shape
         note = (
-            f"{named(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
+            f"{printable_path(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
             f"{limits.low:g} is black, {limits.high:g} is white. "
         )
         if how.kind == "dtype" and (hint := hint_of_bits(given.band)):
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
         if given.remark:
             note += given.remark.partition(",")[0].capitalize() + ". "
-        note += f"Colours by {colorizer.title}."
-        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colours)
+        note += f"Colors by {colorizer.title}."
+        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colors)
         if not uncertainty:
             return Result(*shown, out, note)
-        picture, top = heat(expected_error(colours[None])[0])
+        picture, top = heat_map(expected_error(colors[None])[0])
         return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
 
 
-def heat(degrees: Tensor) -> tuple[Tensor, int]:
+def heat_map(degrees: Tensor) -> tuple[Tensor, int]:
     """Draw a map of angles, black where they are small, yellow where they are large.
 
     Args:
@@ -124,32 +124,32 @@ def heat(degrees: Tensor) -> tuple[Tensor, int]:
         3 x H x W in [0, 1], and the degrees from which on it is yellow.
     """
     most = np.percentile(degrees, 99)
-    top = next((top for top in TOPS if most <= top), TOPS[-1])
+    top = next((top for top in HEAT_MAP_TOPS_DEG if most <= top), HEAT_MAP_TOPS_DEG[-1])
     levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
-    return torch.from_numpy(_colours(levels)).permute(2, 0, 1) / 255, top
+    return torch.from_numpy(_colors(levels)).permute(2, 0, 1) / 255, top
 
 
 def legend(top: int) -> str:
     """The scale of a heat map, as HTML."""
-    stops = _colours(np.linspace(0, 255, 9).astype(np.uint8)[None])[0]
+    stops = _colors(np.linspace(0, 255, 9).astype(np.uint8)[None])[0]
     gradient = ", ".join(f"rgb({r} {g} {b})" for r, g, b in stops)
     ticks = "".join(f"<span>{top * part / 4:g}°</span>" for part in range(4))
     return (
         f"<div style='height: 12px; background: linear-gradient(90deg, {gradient})'></div>"
         "<div style='display: flex; justify-content: space-between'>"
-        f"{ticks}<span>{top}°{'' if top == TOPS[-1] else ' or more'}</span></div>"
-        "The angular error to be expected, in degrees. Where the map is bright, colours are the "
+        f"{ticks}<span>{top}°{'' if top == HEAT_MAP_TOPS_DEG[-1] else ' or more'}</span></div>"
+        "The angular error to be expected, in degrees. Where the map is bright, colors are the "
         "least sure."
     )
 
 
-def _colours(levels: Pixels) -> Pixels:
+def _colors(levels: Pixels) -> Pixels:
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
 def _preview(file: Path, picture: Tensor) -> Path:
     """Write 1 or 3 x H x W in [0, 1], as small as a screen."""
-    factor = min(1, PREVIEW / max(picture.shape[1:]))
+    factor = min(1, PREVIEW_SIDE_PX / max(picture.shape[1:]))
     size = [max(1, round(side * factor)) for side in picture.shape[1:]]
     if factor < 1:
         picture = interpolate(picture[None], size, mode="bilinear", antialias=True)[0]

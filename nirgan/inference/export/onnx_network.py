@@ -7,11 +7,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from nirgan.errors import NirganError, named
-from nirgan.inference.export.metadata import Facts
+from nirgan.errors import NirganError, printable_path
+from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT
-from nirgan.inference.models.pretrained import Saved
-from nirgan.inference.tiling import Reach
+from nirgan.inference.models.pretrained import PretrainedModel
+from nirgan.inference.tiling import ReceptiveField
 
 
 class OnnxNetwork(nn.Module):
@@ -28,10 +28,10 @@ class OnnxNetwork(nn.Module):
         super().__init__()
         self.session = session(file)
         try:
-            self.facts = Facts.read(self.session.get_modelmeta().custom_metadata_map)
+            self.metadata = ExportMetadata.read(self.session.get_modelmeta().custom_metadata_map)
         except (KeyError, ValueError) as error:
             raise NirganError(
-                f"{named(file)}: an ONNX file, but not of `python -m nirgan export`: its metadata "
+                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its metadata "
                 f"lack {str(error)[:100]}"
             ) from error
 
@@ -40,24 +40,24 @@ class OnnxNetwork(nn.Module):
         return self
 
     @property
-    def reach(self) -> Reach:
+    def receptive_field(self) -> ReceptiveField:
         """How far it looks, as measured before it was exported."""
-        return self.facts.reach
+        return self.metadata.receptive_field
 
     @property
     def by_scene(self) -> bool:
-        """See `nirgan.networks.whole.LooksAtWhole`."""
-        return self.facts.by_scene
+        """See `nirgan.networks.global_layers.GlobalLayer`."""
+        return self.metadata.by_scene
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
-        low, high = self.facts.limits.low, self.facts.limits.high
+        low, high = self.metadata.limits.low, self.metadata.limits.high
         nir = (triplet.mean(1, keepdim=True).float() + 1) * ((high - low) / 2) + low
         (rgb,) = self.session.run([OUTPUT], {INPUT: nir.cpu().numpy()})
         return torch.from_numpy(rgb).to(triplet) * 2 - 1
 
 
-def read_onnx(file: Path) -> Saved:
+def read_onnx(file: Path) -> PretrainedModel:
     """Read a file that `export` has written; its configuration names no class of a network.
 
     Raises:
@@ -65,8 +65,10 @@ def read_onnx(file: Path) -> Saved:
     """
     network = OnnxNetwork(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    facts = network.facts
-    return Saved(network.eval(), facts.name, digest, {"name": facts.name, "scale": facts.scale})
+    metadata = network.metadata
+    return PretrainedModel(
+        network.eval(), metadata.name, digest, {"name": metadata.name, "scale": metadata.scale}
+    )
 
 
 def session(file: Path) -> Any:
@@ -82,7 +84,7 @@ def session(file: Path) -> Any:
             "onnxruntime is not installed, and .onnx files need it: pip install 'nirgan[onnx]'"
         ) from error
     if not file.is_file():
-        raise NirganError(f"{named(file)}: no such file")
+        raise NirganError(f"{printable_path(file)}: no such file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
@@ -90,4 +92,6 @@ def session(file: Path) -> Any:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own exceptions have no common base
         line = " ".join(str(error).split())[:200]
-        raise NirganError(f"{named(file)}: ONNX Runtime cannot read it ({line})") from error
+        raise NirganError(
+            f"{printable_path(file)}: ONNX Runtime cannot read it ({line})"
+        ) from error

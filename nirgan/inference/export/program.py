@@ -1,4 +1,4 @@
-"""A network as a program for other programs: camera values in, colours in [0, 1] out.
+"""A network as a program for other programs: camera values in, colors in [0, 1] out.
 
 The scaling, the networks' own range and the sizes that strided layers want are inside, so that who
 runs it needs to know none of them. It gives what `Colorizer` gives of a picture as a whole.
@@ -20,10 +20,10 @@ from torch.export import Dim
 from nirgan.data.images import signed_to_unit
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
-from nirgan.inference.tiling import LEAST
+from nirgan.inference.tiling import MIN_SIDE_PX
 
 INPUT, OUTPUT = "nir", "rgb"
-SIZES = {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")}
+DYNAMIC_SHAPES = {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")}
 
 
 class Program(nn.Module):
@@ -32,15 +32,15 @@ class Program(nn.Module):
     Args:
         generator: B x 3 x H x W to B x 3 x H x W, both in [-1, 1].
         limits: The camera values of black and white.
-        period: See `Reach`.
+        stride: See `ReceptiveField`.
     """
 
-    def __init__(self, generator: nn.Module, limits: Limits, period: int) -> None:
+    def __init__(self, generator: nn.Module, limits: Limits, stride: int) -> None:
         super().__init__()
         # In another order of memory, sizes get conditions that export cannot prove.
         plain = copy.deepcopy(generator)
         plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.generator, self.limits, self.period = plain, limits, period
+        self.generator, self.limits, self.stride = plain, limits, stride
 
     def forward(self, nir: Tensor) -> Tensor:
         """Colorize: B x 1 x H x W in camera values to B x 3 x H x W in [0, 1], of any size."""
@@ -48,26 +48,26 @@ class Program(nn.Module):
         unit = (nir - self.limits.low) * (1 / (self.limits.high - self.limits.low))
         unit = torch.where(unit.isnan(), 0.0, unit).clamp(0, 1)
         unit = unit[:, :, self._places(height)][..., self._places(width)]
-        colours = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
+        colors = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
         # Neither padding by nor slicing to a size that is not known in advance can be exported.
-        colours = colours[:, :, torch.arange(height)][..., torch.arange(width)]
-        return signed_to_unit(colours).clamp(0, 1)
+        colors = colors[:, :, torch.arange(height)][..., torch.arange(width)]
+        return signed_to_unit(colors).clamp(0, 1)
 
     def _places(self, size: int) -> Tensor:
         """Where to look for the pixels of a picture padded at its end by its last pixel."""
-        least = -(-LEAST // self.period) * self.period
-        periods = (size + self.period - 1) // self.period * self.period
+        least = -(-MIN_SIDE_PX // self.stride) * self.stride
+        periods = (size + self.stride - 1) // self.stride * self.stride
         padded = torch.sym_max(periods, least)  # type: ignore[no-untyped-call]
         return torch.arange(padded).clamp(max=size - 1)
 
 
-def to_onnx(program: Program, file: Path, facts: dict[str, str]) -> None:
+def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> None:
     """Write ONNX.
 
     Args:
         program: In eval mode.
         file: To write.
-        facts: About the model, kept in the file as its metadata.
+        metadata: About the model, kept in the file as its metadata.
 
     Raises:
         NirganError: The network does what ONNX cannot say.
@@ -79,25 +79,25 @@ def to_onnx(program: Program, file: Path, facts: dict[str, str]) -> None:
             dynamo=True,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_shapes=(SIZES,),
+            dynamic_shapes=(DYNAMIC_SHAPES,),
             verbose=False,
         )
         if made is None:
             raise NirganError("torch made nothing")
-        made.model.metadata_props.update(facts)
-        made.model.doc_string = facts["note"]
+        made.model.metadata_props.update(metadata)
+        made.model.doc_string = metadata["note"]
         made.save(file)
 
 
-def to_torch(program: Program, file: Path, facts: dict[str, str]) -> nn.Module:
+def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Module:
     """Write a program of `torch.export`, see `to_onnx`, and read it again.
 
     Raises:
         NirganError: The network does what cannot be exported.
     """
     with _quietly(program, "torch.export"):
-        made = torch.export.export(program, (_example(),), dynamic_shapes=(SIZES,))
-        torch.export.save(made, file, extra_files={"nirgan.json": json.dumps(facts)})
+        made = torch.export.export(program, (_example(),), dynamic_shapes=(DYNAMIC_SHAPES,))
+        torch.export.save(made, file, extra_files={"nirgan.json": json.dumps(metadata)})
         return torch.export.load(file).module()
 
 

@@ -11,25 +11,25 @@ from torch import Tensor
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.metadata import Facts
+from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT, Program, to_onnx, to_torch
-from nirgan.inference.tiling import Reach
-from nirgan.networks.whole import LooksAtWhole
-from nirgan.utils.atomic_write import whole
+from nirgan.inference.tiling import ReceptiveField
+from nirgan.networks.global_layers import GlobalLayer
+from nirgan.utils.atomic_write import atomic_write
 
 TOLERANCE = 1e-4
 """Greatest difference from torch, of a range of 1: a fortieth of a level of 8 bits."""
-SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
+RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
 """Batch, height and width of random pictures."""
-SCENES = (150, 203)
+SCENE_SIZE_PX = (150, 203)
 """Height and width of procedural ones."""
 
-Run = Callable[[Tensor], Tensor]
+RunProgram = Callable[[Tensor], Tensor]
 
 
-def checked(
+def export_verified(
     colorizer: Colorizer, limits: Limits, kind: str, out: Path, files: Sequence[Path]
 ) -> tuple[float, int]:
     """Write a program, and keep it if it gives what torch gives.
@@ -48,31 +48,33 @@ def checked(
         NirganError: It cannot be written, or gives something else; nothing is kept.
     """
     given = [torch.from_numpy(read_nir(f).astype(np.float32))[None, None] for f in files]
-    program = Program(colorizer.generator, limits, colorizer.reach.period).eval()
-    facts = Facts(
+    program = Program(colorizer.generator, limits, colorizer.receptive_field.stride).eval()
+    metadata = ExportMetadata(
         colorizer.name,
         colorizer.digest,
         limits,
-        _reach_of_program(colorizer),
+        _receptive_field_of_program(colorizer),
         colorizer.by_scene,
         str(colorizer.scale),
     ).written()
-    with whole(out) as part:
-        run = _onnx(program, part, facts) if kind == "onnx" else to_torch(program, part, facts)
+    with atomic_write(out) as part:
+        run = (
+            _onnx(program, part, metadata) if kind == "onnx" else to_torch(program, part, metadata)
+        )
         worst, count = 0.0, 0
         for nir in (*_pictures(limits), *given):
             with torch.inference_mode():
                 off = float((run(nir) - program(nir)).abs().max())
             if not off <= TOLERANCE:
                 raise NirganError(
-                    f"{named(out)}: not kept: its colours of a picture of {_size(nir)} are off "
+                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are off "
                     f"torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
                 )
             worst, count = max(worst, off), count + len(nir)
     return worst, count
 
 
-def _onnx(program: Program, file: Path, facts: dict[str, str]) -> Run:
+def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> RunProgram:
     for library in ("onnx", "onnxscript", "onnxruntime"):
         try:
             import_module(library)
@@ -82,7 +84,7 @@ def _onnx(program: Program, file: Path, facts: dict[str, str]) -> Run:
             ) from error
     from nirgan.inference.export.onnx_network import session  # noqa: PLC0415 (an extra)
 
-    to_onnx(program, file, facts)
+    to_onnx(program, file, metadata)
     opened = session(file)
 
     def run(nir: Tensor) -> Tensor:
@@ -95,23 +97,23 @@ def _size(nir: Tensor) -> str:
     return f"{nir.shape[-1]}x{nir.shape[-2]}"
 
 
-def _reach_of_program(colorizer: Colorizer) -> Reach:
+def _receptive_field_of_program(colorizer: Colorizer) -> ReceptiveField:
     """A program cannot be told of a whole picture a tile at a time, as torch's layers can."""
-    reach = colorizer.reach
-    if any(isinstance(m, LooksAtWhole) for m in colorizer.generator.modules()):
-        return Reach(reach.period, None, reach.floats)
-    return reach
+    receptive_field = colorizer.receptive_field
+    if any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules()):
+        return ReceptiveField(receptive_field.stride, None, receptive_field.activations_per_pixel)
+    return receptive_field
 
 
 def _pictures(limits: Limits) -> Iterator[Tensor]:
     """B x 1 x H x W in camera values, some beyond the limits, one of them not a number."""
     generator = torch.Generator().manual_seed(0)
     span = limits.high - limits.low
-    for shape in SHAPES:
+    for shape in RANDOM_SHAPES:
         nir = torch.rand(shape, generator=generator) * 1.2 - 0.1
         nir[0, 3, 5] = torch.nan
         yield nir[:, None] * span + limits.low
-    for pair in Synthetic(count=5, size=SCENES).pairs():
+    for pair in Synthetic(count=5, size=SCENE_SIZE_PX).pairs():
         band, _ = pair.load()
         unit = torch.from_numpy(band)[None, None] / 255
         yield unit * span + limits.low

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nirgan.data.images import Pixels
-from nirgan.inference.tiling import Window
+from nirgan.inference.tiling import Rect
 
 
-class Blocks:
+class BlockBuffer:
     """Hands every block on when all of it is there, so that it is compressed once.
 
     What is in memory is what windows have begun and not completed: about one row of blocks.
@@ -31,13 +31,13 @@ class Blocks:
         shape: tuple[int, int],
         channels: int,
         dtype: npt.DTypeLike,
-        complete: Callable[[Window, Pixels], None],
+        complete: Callable[[Rect, Pixels], None],
     ) -> None:
         self._height, self._width, self._shape = height, width, shape
         self._channels, self._dtype, self._complete = channels, dtype, complete
-        self._begun: dict[Window, tuple[Pixels, int]] = {}
+        self._begun: dict[Rect, tuple[Pixels, int]] = {}
 
-    def add(self, window: Window, pixels: Pixels) -> None:
+    def add(self, window: Rect, pixels: Pixels) -> None:
         """Take a window; together they cover the raster once, beginning with its first pixel.
 
         Args:
@@ -50,10 +50,10 @@ class Blocks:
         tops = range(window.top // high * high, window.bottom, high)
         lefts = range(window.left // wide * wide, window.right, wide)
         for top, left in product(tops, lefts):
-            block = Window(top, left, min(top + high, self._height), min(left + wide, self._width))
+            block = Rect(top, left, min(top + high, self._height), min(left + wide, self._width))
             self._put(block, window, pixels)
 
-    def _put(self, block: Window, window: Window, pixels: Pixels) -> None:
+    def _put(self, block: Rect, window: Rect, pixels: Pixels) -> None:
         top, bottom = max(block.top, window.top), min(block.bottom, window.bottom)
         left, right = max(block.left, window.left), min(block.right, window.right)
         part = pixels[

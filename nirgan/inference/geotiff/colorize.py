@@ -1,6 +1,6 @@
-"""GeoTIFFs: one band of a raster into colours that lie where it lies, by windows.
+"""GeoTIFFs: one band of a raster into colors that lie where it lies, by windows.
 
-Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `CACHE`, and
+Whatever the size, a few rows of blocks are in memory: those that GDAL keeps, at most `GDAL_CACHE_BYTES`, and
 those that are begun. rasterio reads and writes (`pip install 'nirgan[geo]'`); whether a file is for
 it is found out without.
 """
@@ -18,17 +18,17 @@ from torch import Tensor
 from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.images import Pixels
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.conversions import from_unit
 from nirgan.inference.images.metadata import description, xmp
-from nirgan.inference.tiling import Window
+from nirgan.inference.tiling import Rect
 from nirgan.inference.uncertainty import expected_error
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from nirgan.inference.colorizer import Colorizer
 
-CACHE = 128 * 2**20
+GDAL_CACHE_BYTES = 128 * 2**20
 """Bytes of blocks that GDAL keeps."""
 GEO_TAGS = {
     33550,  # ModelPixelScale
@@ -51,11 +51,11 @@ def is_geotiff(path: Path) -> bool:
     if not tags or tags & GEO_TAGS:
         return bool(tags)
     try:
-        from nirgan.inference.geotiff.reader import has_place  # noqa: PLC0415 (needs an extra)
+        from nirgan.inference.geotiff.reader import is_georeferenced  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError:
         beside = path.parent.glob(f"{escape(path.stem)}.*")
         return any(file.suffix.lower() in WORLD_FILES for file in beside)
-    return has_place(path)
+    return is_georeferenced(path)
 
 
 def colorize_geotiff(
@@ -71,7 +71,7 @@ def colorize_geotiff(
 ) -> list[str]:
     """Colorize a band of a raster; its place, blocks and compression are kept.
 
-    What is no data stays so. A value that says so is kept if the target can hold it, and colours
+    What is no data stays so. A value that says so is kept if the target can hold it, and colors
     that happen to equal it are one level beside it; in all other cases the target has a mask.
 
     Args:
@@ -79,7 +79,7 @@ def colorize_geotiff(
         source: The raster; its values are taken as they are stored, without scale and offset.
         target: Is written, or stays as it is where anything fails.
         scale: Of camera values, the same for all windows; percentiles are those of a sample.
-        band: Which is near-infrared, from 1 on; None: see `nirgan.inference.geotiff.reader.Source`.
+        band: Which is near-infrared, from 1 on; None: see `nirgan.inference.geotiff.reader.RasterSource`.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
         uncertainty: Where to write the error that is to be expected, in degrees; not-a-number is
             no data.
@@ -97,11 +97,11 @@ def colorize_geotiff(
         import rasterio  # noqa: PLC0415 (an extra)
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
-        from nirgan.inference.geotiff.reader import Source  # noqa: PLC0415
-        from nirgan.inference.geotiff.writer import Layout, Target  # noqa: PLC0415
+        from nirgan.inference.geotiff.reader import RasterSource  # noqa: PLC0415
+        from nirgan.inference.geotiff.writer import RasterTarget, TiffLayout  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise NirganError(
-            f"{named(source)}: {error.name} is not installed, and GeoTIFFs need it: "
+            f"{printable_path(source)}: {error.name} is not installed, and GeoTIFFs need it: "
             "pip install 'nirgan[geo]'"
         ) from error
     with ExitStack() as stack:
@@ -109,62 +109,64 @@ def colorize_geotiff(
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # need not be
         stack.enter_context(
             rasterio.Env(
-                GDAL_CACHEMAX=CACHE, GDAL_NUM_THREADS="ALL_CPUS", GDAL_TIFF_INTERNAL_MASK=True
+                GDAL_CACHEMAX=GDAL_CACHE_BYTES,
+                GDAL_NUM_THREADS="ALL_CPUS",
+                GDAL_TIFF_INTERNAL_MASK=True,
             )
         )
-        raster = stack.enter_context(Source(source, band))
+        raster = stack.enter_context(RasterSource(source, band))
         limits = scale.limits(raster.sample, source)
-        layout = Layout.of(raster)
+        layout = TiffLayout.of(raster)
         dtype = np.dtype(np.uint8 if (depth or 8 * raster.dtype.itemsize) == 8 else np.uint16)
         nodata = _fitting(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
         # What a TIFF cannot hold would go into a file beside it, of which nobody knows.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
         # Both files take their places when both are complete.
-        part = stack.enter_context(whole(target))
-        part_of_map = stack.enter_context(whole(uncertainty)) if uncertainty else None
+        part = stack.enter_context(atomic_write(target))
+        part_of_map = stack.enter_context(atomic_write(uncertainty)) if uncertainty else None
         tags = _tags(colorizer.title)
         names = ("red", "green", "blue")
-        colours = stack.enter_context(
-            Target(part, target, raster, layout, names, dtype, nodata, masked, tags)
+        colors = stack.enter_context(
+            RasterTarget(part, target, raster, layout, names, dtype, nodata, masked, tags)
         )
         degrees = None
         if uncertainty and part_of_map:
             name = ("expected angular error in degrees",)
             degrees = stack.enter_context(
-                Target(
+                RasterTarget(
                     part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags
                 )
             )
 
-        def read(window: Window) -> Tensor:
+        def read(window: Rect) -> Tensor:
             return limits.to_unit(raster.filled(window)).unsqueeze(0)
 
-        def write(window: Window, rgb: Tensor) -> None:
+        def write(window: Rect, rgb: Tensor) -> None:
             valid = raster.valid(window)
             levels = _levels(rgb.reshape(3, *valid.shape), dtype, nodata)
             levels[:, ~valid] = nodata or 0
-            colours.add(window, levels, valid)
+            colors.add(window, levels, valid)
             if degrees is not None:
                 expected = expected_error(rgb.reshape(1, 3, *valid.shape)).numpy()
                 degrees.add(window, np.where(valid, expected, np.float32(np.nan)), valid)
             tick(valid.size)
 
-        colorizer.by_windows(raster.height, raster.width, read, write)
+        colorizer.colorize_windows(raster.height, raster.width, read, write)
     hints = [
         raster.remark,
         layout.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
-        "its coordinate system does not fit into a TIFF and is lost" if colours.placeless else "",
+        "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
         "a TIFF has a transform or control points: one of its two places is lost"
         if raster.located.gcps[0] and not raster.located.transform.is_identity
         else "",
     ]
-    return [f"{named(source)}: {hint}" for hint in hints if hint]
+    return [f"{printable_path(source)}: {hint}" for hint in hints if hint]
 
 
 def _tags(title: str) -> dict[str, dict[str, str]]:
-    """What says that colours are synthetic, by namespace."""
+    """What says that colors are synthetic, by namespace."""
     # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
     name, _, value = xmp(title).decode().partition("=")
     return {
@@ -184,7 +186,7 @@ def _fitting(nodata: float | None, dtype: np.dtype[Any]) -> int | None:
 
 
 def _levels(rgb: Tensor, dtype: np.dtype[Any], nodata: int | None) -> Pixels:
-    """Colours in [0, 1], 3 x h x w, to levels, none of which is that of no data."""
+    """Colors in [0, 1], 3 x h x w, to levels, none of which is that of no data."""
     levels = from_unit(rgb.float(), dtype)
     if nodata is not None:
         levels[levels == nodata] = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1

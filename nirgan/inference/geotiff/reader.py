@@ -23,20 +23,20 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, named
-from nirgan.inference.tiling import Window
+from nirgan.errors import NirganError, printable_path
+from nirgan.inference.tiling import Rect
 
-NOISE = 2
+LOSSY_NOISE_LEVELS = 2
 """Levels by which equal bands differ where they are compressed with loss."""
-FAR = 64
+FILL_RADIUS_PX = 64
 """Pixels: holes are filled from no further away, so that every window fills them alike."""
-SAMPLE = 1024
+SAMPLE_SIDE_PX = 1024
 """Height and width of the sample that stands for the whole raster, at most."""
 SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.IGNORECASE)
 """In the name of a band. Short-wave and thermal infrared are other bands."""
 
 
-def has_place(path: Path) -> bool:
+def is_georeferenced(path: Path) -> bool:
     """Whether rasterio knows where on Earth a TIFF lies, or what in it is no data.
 
     By its tags, or by files beside it. Damaged files have no place.
@@ -46,12 +46,12 @@ def has_place(path: Path) -> bool:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path.absolute(), driver="GTiff") as dataset:
                 holes = [_mask(flags) for flags in dataset.mask_flag_enums]
-                return _placed(dataset) or any(holes) or set(dataset.nodatavals) != {None}
+                return _has_georeference(dataset) or any(holes) or set(dataset.nodatavals) != {None}
     except (RasterioError, UnicodeError):
         return False
 
 
-def _placed(dataset: Any) -> bool:
+def _has_georeference(dataset: Any) -> bool:
     return bool(dataset.crs or not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs)
 
 
@@ -61,7 +61,7 @@ def _mask(flags: Sequence[MaskFlags]) -> bool:
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def gdal_errors(what: str) -> Iterator[None]:
     """GDAL's errors, in one line that begins with `what`.
 
     Raises:
@@ -74,7 +74,7 @@ def explained(what: str) -> Iterator[None]:
         raise NirganError(f"{what} ({reason})") from error
 
 
-class Source:
+class RasterSource:
     """A band of a TIFF, open for reading. Use it in a `with` statement.
 
     Args:
@@ -98,7 +98,7 @@ class Source:
         self.path, self.remark = path, ""
         self._open = ExitStack()
         with ExitStack() as stack:
-            with explained(f"{named(path)}: not a readable GeoTIFF"):
+            with gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF"):
                 # No other of GDAL's formats, and no name that could be an address: some fetch
                 # things.
                 first = stack.enter_context(rasterio.open(path.absolute(), driver="GTiff"))
@@ -109,7 +109,7 @@ class Source:
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
             self.dataset, self.band = bands[self._choice(bands, band)]
             same = self.dataset.shape == first.shape
-            self.located = first if same and not _placed(self.dataset) else self.dataset
+            self.located = first if same and not _has_georeference(self.dataset) else self.dataset
             interpretations = self.dataset.colorinterp
             self._meaning = self._greys(interpretations[self.band - 1], band is not None)
             self._open = stack.pop_all()
@@ -122,7 +122,7 @@ class Source:
         self._mask = _mask(flags)
         self._nodata = _as_type(self.dataset.nodatavals[self.band - 1], self.dtype)
 
-    def __enter__(self) -> "Source":
+    def __enter__(self) -> "RasterSource":
         return self
 
     def __exit__(
@@ -163,36 +163,38 @@ class Source:
     @cached_property
     def sample(self) -> Pixels:
         """Camera values from everywhere, one dimension, without those that are no data."""
-        step = -(-max(self.height, self.width) // SAMPLE)
+        step = -(-max(self.height, self.width) // SAMPLE_SIDE_PX)
         shape = -(-self.height // step), -(-self.width // step)
-        pixels, valid = self._read(Window(0, 0, self.height, self.width), shape)
+        pixels, valid = self._read(Rect(0, 0, self.height, self.width), shape)
         return pixels[valid]
 
-    def filled(self, window: Window) -> Pixels:
+    def filled(self, window: Rect) -> Pixels:
         """Camera values, h x w; where there is no data, those of the nearest pixel that is."""
         pixels, valid = self._read(window)
         if valid.all():
             return pixels
-        top, left = max(window.top - FAR, 0), max(window.left - FAR, 0)
-        bottom, right = window.bottom + FAR, window.right + FAR
-        around = Window(top, left, min(bottom, self.height), min(right, self.width))
+        top, left = max(window.top - FILL_RADIUS_PX, 0), max(window.left - FILL_RADIUS_PX, 0)
+        bottom, right = window.bottom + FILL_RADIUS_PX, window.right + FILL_RADIUS_PX
+        around = Rect(top, left, min(bottom, self.height), min(right, self.width))
         return fill(*self._read(around), self._typical)[
             window.top - top : window.bottom - top, window.left - left : window.right - left
         ]
 
-    def valid(self, window: Window) -> npt.NDArray[np.bool_]:
+    def valid(self, window: Rect) -> npt.NDArray[np.bool_]:
         """Which pixels are data, h x w."""
         if not self.masked and self._nodata is None:
             return np.ones((window.bottom - window.top, window.right - window.left), np.bool_)
         return self._read(window)[1]
 
     def _read(
-        self, window: Window, shape: tuple[int, int] | None = None
+        self, window: Rect, shape: tuple[int, int] | None = None
     ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """Camera values, and which of them are data, both h x w or `shape`."""
         part = Part.from_slices((window.top, window.bottom), (window.left, window.right))
         rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
-        with explained(f"{named(self.path)}: damaged within rows {rows}, columns {columns}"):
+        with gdal_errors(
+            f"{printable_path(self.path)}: damaged within rows {rows}, columns {columns}"
+        ):
             pixels = self.dataset.read(self.band, window=part, out_shape=shape)
             valid = np.isfinite(pixels)
             if self._nodata is not None:
@@ -218,7 +220,7 @@ class Source:
             if 1 <= chosen <= len(bands):
                 return chosen - 1
             raise NirganError(
-                f"{named(self.path)}: no band {chosen}; choose the near-infrared one with --band, "
+                f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with --band, "
                 f"of the {len(bands)} that there are: {listed}"
             )
         seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha] or [0]
@@ -229,7 +231,7 @@ class Source:
             return says[0]
         if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
             raise NirganError(
-                f"{named(self.path)}: {len(seen)} bands that differ, expected one near-infrared "
+                f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one near-infrared "
                 f"band; choose it with --band: {listed}"
             )
         return seen[0]
@@ -240,10 +242,10 @@ class Source:
         if any(other is not page for other, _ in bands):
             return False
         lossy = str(page.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")).endswith("JPEG")
-        with explained(f"{named(self.path)}: damaged"):
+        with gdal_errors(f"{printable_path(self.path)}: damaged"):
             for _, part in page.block_windows(first):
                 values = page.read([n for _, n in bands], window=part)
-                if lossy and np.ptp(values, axis=0).max() <= NOISE:
+                if lossy and np.ptp(values, axis=0).max() <= LOSSY_NOISE_LEVELS:
                     continue
                 if any(not np.array_equal(values[0], v, equal_nan=True) for v in values[1:]):
                     return False
@@ -257,7 +259,7 @@ class Source:
         """
         if self.dtype.kind == "c":
             raise NirganError(
-                f"{named(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
+                f"{printable_path(self.path)}: band {self.band} has complex values ({self.dtype}), expected "
                 "integers or floats; write its magnitude into a file first"
             )
         structure = {
@@ -266,18 +268,18 @@ class Source:
         }
         most = 2 ** int(structure.get("NBITS", 8 * self.dtype.itemsize)) - 1
         if kind == ColorInterp.palette and self.dtype == np.uint8:
-            colours = np.zeros((256, 3), np.uint8)
-            for number, colour in self.dataset.colormap(self.band).items():
-                colours[number] = colour[:3]
-            if not np.ptp(colours, axis=1).any():
-                return np.ascontiguousarray(colours[:, 0])
+            colors = np.zeros((256, 3), np.uint8)
+            for number, color in self.dataset.colormap(self.band).items():
+                colors[number] = color[:3]
+            if not np.ptp(colors, axis=1).any():
+                return np.ascontiguousarray(colors[:, 0])
         elif structure.get("MINISWHITE") == "YES" and self.dtype == np.uint16:
             return np.arange(most, most - 2**16, -1).clip(0).astype(np.uint16)
         elif self.dtype == np.uint8 and most < 255:
             return np.arange(256).clip(max=most).astype(np.uint8) * np.uint8(255 // most)
         if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
             raise NirganError(
-                f"{named(self.path)}: band {self.band} holds numbers of a palette or transparency, "
+                f"{printable_path(self.path)}: band {self.band} holds numbers of a palette or transparency, "
                 "expected a near-infrared measurement; choose it with --band"
             )
         return None
@@ -289,7 +291,7 @@ def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
     Args:
         pixels: H x W.
         valid: H x W, which pixels are data.
-        far: The value where no data lies within `FAR`.
+        far: The value where no data lies within `FILL_RADIUS_PX`.
     """
     if not valid.any():
         return np.full_like(pixels, far)
@@ -300,7 +302,7 @@ def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
     values = np.zeros(int(labels.max()) + 1, pixels.dtype)
     values[labels[valid]] = pixels[valid]
     filled: Pixels = values[labels]
-    filled[distances > FAR] = far
+    filled[distances > FILL_RADIUS_PX] = far
     return filled
 
 

@@ -13,19 +13,19 @@ import rasterio
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, named
-from nirgan.inference.geotiff.block_buffer import Blocks
-from nirgan.inference.geotiff.reader import Source, explained
-from nirgan.inference.tiling import Window
+from nirgan.errors import NirganError, printable_path
+from nirgan.inference.geotiff.block_buffer import BlockBuffer
+from nirgan.inference.geotiff.reader import RasterSource, gdal_errors
+from nirgan.inference.tiling import Rect
 
-KEPT = {"DEFLATE", "LZW", "ZSTD"}
+LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
 """Compressions, as GDAL calls them, that keep every value of any type."""
-STRIP = 2**22
+MAX_STRIP_PIXELS = 2**22
 """Pixels in a strip, at most: a whole one is in memory."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class TiffLayout:
     """How a TIFF's pixels lie in its file.
 
     Attributes:
@@ -41,18 +41,18 @@ class Layout:
     remark: str = ""
 
     @classmethod
-    def of(cls, source: Source) -> "Layout":
-        """The layout of a source, as far as colours can have it."""
+    def of(cls, source: RasterSource) -> "TiffLayout":
+        """The layout of a source, as far as colors can have it."""
         high, wide = source.dataset.block_shapes[source.band - 1]
         if wide != source.width or high > source.height:  # no strip is
             options = {"tiled": True, "blockysize": high, "blockxsize": wide}
         else:
-            options = {"blockysize": max(1, min(high, STRIP // source.width))}
+            options = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
         structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
         compression = structure.get("COMPRESSION")
-        if compression is None or compression in KEPT:
+        if compression is None or compression in LOSSLESS_COMPRESSIONS:
             return cls(options, compression, structure.get("PREDICTOR", "1") != "1")
-        remark = f"compressed by {compression}; its colours are written with DEFLATE"
+        remark = f"compressed by {compression}; its colors are written with DEFLATE"
         return cls(options, "DEFLATE", True, remark)
 
     def profile(self, dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Layout:
         return {**self.options, "compress": self.compression, **predictor}
 
 
-class Target:
+class RasterTarget:
     """A GeoTIFF, open for writing. Use it in a `with` statement: it is complete at its end.
 
     Args:
@@ -89,8 +89,8 @@ class Target:
         self,
         path: Path,
         name: Path,
-        source: Source,
-        layout: Layout,
+        source: RasterSource,
+        layout: TiffLayout,
         bands: Sequence[str],
         dtype: npt.DTypeLike,
         nodata: float | None,
@@ -98,7 +98,7 @@ class Target:
         tags: dict[str, dict[str, str]],
     ) -> None:
         self._path, self._name, self._masked = path.absolute(), name, masked
-        self._sums: dict[Window, int] = {}
+        self._sums: dict[Rect, int] = {}
         self.placeless = source.located.crs is not None
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
@@ -110,7 +110,7 @@ class Target:
         with self._explained():
             self._dataset = rasterio.open(self._path, "w", **profile)
             self._describe(source, bands, tags)
-        self._blocks = Blocks(
+        self._blocks = BlockBuffer(
             source.height,
             source.width,
             self._dataset.block_shapes[0],
@@ -119,7 +119,7 @@ class Target:
             self._write,
         )
 
-    def __enter__(self) -> "Target":
+    def __enter__(self) -> "RasterTarget":
         return self
 
     def __exit__(
@@ -132,7 +132,7 @@ class Target:
         if error is None:
             self._compare()
 
-    def add(self, window: Window, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
+    def add(self, window: Rect, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
         """Write a window.
 
         Args:
@@ -144,7 +144,7 @@ class Target:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
         self._blocks.add(window, pixels)
 
-    def _write(self, block: Window, pixels: Pixels) -> None:
+    def _write(self, block: Rect, pixels: Pixels) -> None:
         part = _part(block)
         bands = pixels[: self._dataset.count]
         valid = pixels[-1] > 0 if self._masked else None
@@ -163,11 +163,11 @@ class Target:
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
                     raise NirganError(
-                        f"{named(self._name)}: cannot be written; is the disk full, or damaged?"
+                        f"{printable_path(self._name)}: cannot be written; is the disk full, or damaged?"
                     )
 
     def _describe(
-        self, source: Source, bands: Sequence[str], tags: dict[str, dict[str, str]]
+        self, source: RasterSource, bands: Sequence[str], tags: dict[str, dict[str, str]]
     ) -> None:
         dataset = self._dataset
         dataset.descriptions = tuple(bands)
@@ -178,10 +178,10 @@ class Target:
             dataset.rpcs = source.located.rpcs
 
     def _explained(self) -> Any:
-        return explained(f"{named(self._name)}: cannot be written")
+        return gdal_errors(f"{printable_path(self._name)}: cannot be written")
 
 
-def _place(source: Source) -> dict[str, Any]:
+def _place(source: RasterSource) -> dict[str, Any]:
     """Arguments of rasterio.open that say where on Earth a raster lies.
 
     A TIFF holds a transform or control points; a file beside it may have said both.
@@ -198,5 +198,5 @@ def _sum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
     return zlib.crc32(b"" if valid is None else valid.tobytes(), zlib.crc32(bands.tobytes()))
 
 
-def _part(window: Window) -> Part:
+def _part(window: Rect) -> Part:
     return Part.from_slices((window.top, window.bottom), (window.left, window.right))

@@ -1,4 +1,4 @@
-"""One picture from a file, and one into a file that says that its colours are synthetic."""
+"""One picture from a file, and one into a file that says that its colors are synthetic."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from nirgan.data.channels import remark
-from nirgan.data.decoding.front_door import decode
+from nirgan.data.channels import cast_remark
+from nirgan.data.decoding.decode import decode
 from nirgan.data.decoding.metadata import ICC, XMP
-from nirgan.data.decoding.picture import Metadata, Room
+from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
 PICTURES = (*PNG, *JPEG, *TIFF)
-NOTHING = Metadata()
+NO_METADATA = Metadata()
 JPEG_QUALITY = 95
-JPEG_SIDE = 65_500
+JPEG_MAX_SIDE_PX = 65_500
 """Pixels; the most that the encoder takes."""
 
 PNG_START = 33
 """Bytes of a PNG's signature and header."""
 
-STRIP = 2**20
+STRIP_BYTES = 2**20
 """Bytes of a strip of a TIFF, about."""
 
 
@@ -52,7 +52,7 @@ class NirPicture:
     alpha: Pixels | None = None
     turned: bool = False
     remark: str = ""
-    metadata: Metadata = NOTHING
+    metadata: Metadata = NO_METADATA
 
 
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
@@ -68,16 +68,18 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
-    room = Room(largest, "--largest allows more", "--band N chooses the near-infrared one")
-    decoded = decode(path, room, band)
+    size_limit = SizeLimit(
+        largest, "--largest allows more", "--band N chooses the near-infrared one"
+    )
+    decoded = decode(path, size_limit, band)
     pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
-            f"{named(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
+            f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values are not "
             "finite (nan or inf); replace them"
         )
     turned = decoded.metadata.orientation != 1
-    return NirPicture(pixels, decoded.alpha, turned, remark(levels), decoded.metadata)
+    return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
@@ -89,17 +91,17 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
-            f"{named(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
+            f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, expected "
             f"{', '.join(PNG + JPEG + TIFF)}"
         )
     if suffix in JPEG and (depth != 8 or alpha is not None):
         what = "16 bits" if depth != 8 else "an alpha channel"
         raise NirganError(
-            f"{named(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
+            f"{printable_path(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
         )
 
 
-def canvas(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
+def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
     """What a picture's colors are put into, its alpha there already.
 
     Args:
@@ -129,16 +131,16 @@ def write(
     depth: int,
     title: str,
     alpha: Pixels | None = None,
-    metadata: Metadata = NOTHING,
+    metadata: Metadata = NO_METADATA,
 ) -> None:
     """Write a picture, whole or not at all.
 
     Args:
         target: Its suffix says the format, see `check_target`; its folder is made if need be.
-        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `canvas`.
+        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or what was put into a `empty_picture`.
         depth: Bits a channel, 8 or 16.
-        title: The model that made the colours, `Colorizer.title`.
-        alpha: H x W, see `canvas`, which may hold it already.
+        title: The model that made the colors, `Colorizer.title`.
+        alpha: H x W, see `empty_picture`, which may hold it already.
         metadata: The camera's, which is kept beside what says that the colors are synthetic.
 
     Raises:
@@ -146,7 +148,7 @@ def write(
     """
     if isinstance(rgb, Tensor):
         check_target(target, depth, alpha)
-        pixels = canvas(rgb.shape[1], rgb.shape[2], depth, alpha)
+        pixels = empty_picture(rgb.shape[1], rgb.shape[2], depth, alpha)
         pixels[..., :3] = to_levels(rgb, depth)
     else:
         check_target(target, depth, rgb[..., 3] if rgb.shape[2] > 3 else None)
@@ -159,9 +161,9 @@ def write(
         data = memoryview(imagecodecs.png_encode(pixels, level=1, strategy=3, filter=16))
         _write(target, (data[:PNG_START], _png_chunks(pixels, title, metadata), data[PNG_START:]))
     else:
-        if max(pixels.shape) > JPEG_SIDE:
+        if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
-                f"{named(target)}: a JPEG cannot be longer than {JPEG_SIDE} pixels; write PNG or "
+                f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} pixels; write PNG or "
                 "TIFF (--format png)"
             )
         packet = xmp(title, metadata.xmp)
@@ -199,12 +201,12 @@ def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
     Args:
         target: The file; its folder is made if need be.
         degrees: H x W of float32.
-        title: The model that made the colours, `Colorizer.title`.
+        title: The model that made the colors, `Colorizer.title`.
 
     Raises:
         NirganError: It cannot be written.
     """
-    text = f"Expected angular error of the colours, in degrees. {description(title)}"
+    text = f"Expected angular error of the colors, in degrees. {description(title)}"
     _write_tiff(target, degrees[..., None], title, text)
 
 
@@ -221,7 +223,7 @@ def _unit(alpha: Pixels) -> Pixels:
 
 
 def _write_tiff(
-    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NOTHING
+    target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NO_METADATA
 ) -> None:
     """Uncompressed, in strips.
 
@@ -234,9 +236,9 @@ def _write_tiff(
     """
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
-        raise NirganError(f"{named(target)}: a TIFF holds less than 4 GB; write PNG")
+        raise NirganError(f"{printable_path(target)}: a TIFF holds less than 4 GB; write PNG")
     row = pixels.nbytes // height
-    rows = max(1, STRIP // row)
+    rows = max(1, STRIP_BYTES // row)
     tops = range(0, height, rows)
     tags: dict[int, Any] = {
         256: width,
@@ -263,6 +265,6 @@ def _write_tiff(
 
 
 def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    with whole(target) as part, part.open("wb") as file:
+    with atomic_write(target) as part, part.open("wb") as file:
         for piece in pieces:
             file.write(piece)

@@ -1,4 +1,4 @@
-"""What a file says about its colours: that no camera saw them, and which model made them.
+"""What a file says about its colors: that no camera saw them, and which model made them.
 
 In words, and for programs in IPTC's vocabulary of digital sources
 (https://cv.iptc.org/newscodes/digitalsourcetype/). Its term for what a trained model made of a
@@ -15,15 +15,17 @@ from xml.sax.saxutils import escape, quoteattr
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from nirgan.data.decoding.metadata import EXIF, GPS, UNIT, X_PER_UNIT, Y_PER_UNIT
+from nirgan.data.decoding.metadata import EXIF, GPS, RESOLUTION_UNIT, X_PER_UNIT, Y_PER_UNIT
 from nirgan.data.decoding.picture import Metadata, Tag
 
-SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+SYNTHETIC_SOURCE_TYPE = (
+    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+)
 DESCRIPTION, SOFTWARE = 270, 305
-END = b'<?xpacket end="w"?>'
+XMP_TRAILER = b'<?xpacket end="w"?>'
 WIDTH, HEIGHT = 40962, 40963
 """In EXIF's directory."""
-MOST = 65_000
+MAX_SEGMENT_BYTES = 65_000
 """Bytes of XMP that a segment of a JPEG takes, about."""
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 REPLACED = (
@@ -41,7 +43,7 @@ def description(title: str) -> str:
     Args:
         title: The model with its version, `Colorizer.title`.
     """
-    return f"Synthetic colours, made from near-infrared by {title}"
+    return f"Synthetic colors, made from near-infrared by {title}"
 
 
 def xmp(title: str, former: bytes = b"") -> bytes:
@@ -71,8 +73,8 @@ def xmp(title: str, former: bytes = b"") -> bytes:
     ours.setAttribute("xmlns:rdf", RDF)
     properties.appendChild(tree.importNode(ours, True))
     root = "".join(n.toxml() for n in tree.childNodes if n.nodeType == n.ELEMENT_NODE)
-    packet = own[: own.index(b"?>") + 2] + root.encode() + END
-    return packet if len(packet) <= MOST else own
+    packet = own[: own.index(b"?>") + 2] + root.encode() + XMP_TRAILER
+    return packet if len(packet) <= MAX_SEGMENT_BYTES else own
 
 
 def _own_xmp(title: str) -> bytes:
@@ -84,11 +86,11 @@ def _own_xmp(title: str) -> bytes:
         '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
         ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        f' xmp:CreatorTool={quoteattr(title)} Iptc4xmpExt:DigitalSourceType="{SOURCE}">'
+        f' xmp:CreatorTool={quoteattr(title)} Iptc4xmpExt:DigitalSourceType="{SYNTHETIC_SOURCE_TYPE}">'
         '<dc:description><rdf:Alt><rdf:li xml:lang="x-default">'
         f"{escape(description(title))}"
         "</rdf:li></rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
-    ).encode() + END
+    ).encode() + XMP_TRAILER
 
 
 def profile_of(of_camera: Metadata) -> bytes:
@@ -116,7 +118,7 @@ def exif(
         **of_camera.tags,
         DESCRIPTION: description(title).encode(),
         SOFTWARE: title.encode(),
-        **({} if of_camera.dpi is None else {UNIT: 2}),
+        **({} if of_camera.dpi is None else {RESOLUTION_UNIT: 2}),
         **dict(zip((X_PER_UNIT, Y_PER_UNIT), of_camera.dpi or (), strict=False)),
         **(own or {}),
     }

@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from nirgan.errors import NirganError, named
-from nirgan.utils.atomic_write import whole
+from nirgan.errors import NirganError, printable_path
+from nirgan.utils.atomic_write import atomic_write
 
-GDAL = ".aux.xml"
-PLACED = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")
-BANDS = re.compile(rb"<PAMRasterBand\b.*?</PAMRasterBand>|<Metadata\b.*?</Metadata>", re.DOTALL)
+GDAL_SUFFIX = ".aux.xml"
+GEOREFERENCE_ELEMENTS = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")
+BAND_ELEMENTS = re.compile(
+    rb"<PAMRasterBand\b.*?</PAMRasterBand>|<Metadata\b.*?</Metadata>", re.DOTALL
+)
 
 
-def copy_place(source: Path, target: Path) -> None:
+def copy_georeference(source: Path, target: Path) -> None:
     """Put what lies beside a picture and says where it lies beside another of the same pixels.
 
     Args:
@@ -25,15 +27,15 @@ def copy_place(source: Path, target: Path) -> None:
     try:
         world = next((file for file in _world_files(source) if file.is_file()), None)
         if world:
-            with whole(target.with_suffix(_suffixes(target)[0])) as part:
+            with atomic_write(target.with_suffix(_suffixes(target)[0])) as part:
                 part.write_bytes(world.read_bytes())
-        of_gdal = source.with_name(source.name + GDAL)
-        if of_gdal.is_file() and PLACED.search(content := of_gdal.read_bytes()):
-            with whole(target.with_name(target.name + GDAL)) as part:
-                part.write_bytes(BANDS.sub(b"", content))  # statistics of other pixels
+        of_gdal = source.with_name(source.name + GDAL_SUFFIX)
+        if of_gdal.is_file() and GEOREFERENCE_ELEMENTS.search(content := of_gdal.read_bytes()):
+            with atomic_write(target.with_name(target.name + GDAL_SUFFIX)) as part:
+                part.write_bytes(BAND_ELEMENTS.sub(b"", content))  # statistics of other pixels
     except OSError as error:
         raise NirganError(
-            f"{named(source)}: what says where it lies cannot be copied ({error.strerror or error})"
+            f"{printable_path(source)}: what says where it lies cannot be copied ({error.strerror or error})"
         ) from error
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from torch import nn
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.models.pretrained import CARD, CONFIG, WEIGHTS, Config, write_model
 
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 """What may be one on the hub: owner and name."""
-FILES = {".safetensors", ".ckpt", ".onnx"}
+MODEL_SUFFIXES = {".safetensors", ".ckpt", ".onnx"}
 
 
 def fetch(where: str | Path, revision: str | None = None) -> Path:
@@ -30,7 +30,7 @@ def fetch(where: str | Path, revision: str | None = None) -> Path:
         NirganError: It cannot be downloaded, or huggingface_hub is not installed.
     """
     path = Path(where)
-    if path.exists() or path.suffix in FILES or not REPOSITORY.fullmatch(str(where)):
+    if path.exists() or path.suffix in MODEL_SUFFIXES or not REPOSITORY.fullmatch(str(where)):
         return path
     name = str(where)
     try:
@@ -74,7 +74,7 @@ def save(
     """
     if "generator" not in config:
         raise NirganError(
-            f"{named(folder)}: cannot be written: the model does not say which class its network "
+            f"{printable_path(folder)}: cannot be written: the model does not say which class its network "
             "is of, as one from a checkpoint or a folder does"
         )
     write_model(Path(folder), generator, config, card or card_of(config), half)
@@ -84,7 +84,7 @@ def card_of(config: Config) -> str:
     """A card in Markdown, with the head that the hub reads.
 
     Args:
-        config: See `nirgan.inference.models.pretrained.Saved`; figures in `measured` and facts in
+        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and facts in
             `training` become tables.
     """
     tables = "".join(
@@ -104,14 +104,14 @@ tags:
 
 # {config["name"]}
 
-A near-infrared picture in, colours out: a network of the kind {network}, for nirgan. The colours
+A near-infrared picture in, colors out: a network of the kind {network}, for nirgan. The colors
 are guesses. Say so wherever they are shown.
 
 ```python
 import nirgan
 
 colorizer = nirgan.load("FOLDER, OR OWNER/NAME ON THE HUB")
-colorizer("nir.png", output="colour.png")
+colorizer("nir.png", output="color.png")
 ```
 {tables}"""
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.errors import NirganError
-from nirgan.networks.initialization import weights_follow
-from nirgan.utils.safe_loading import NETWORKS, Trust, find_class, is_trusted
+from nirgan.networks.initialization import skip_pretrained
+from nirgan.utils.safe_loading import NETWORK_PREFIXES, Trust, find_class, is_trusted
 
 
 def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = False) -> nn.Module:
@@ -30,7 +30,7 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = F
     Raises:
         NirganError: The class may not be imported or is no network, or the weights are another's.
     """
-    with weights_follow():
+    with skip_pretrained():
         if not trust:
             # On no device, nothing is allocated: arguments may ask for more than the machine has.
             with torch.device("meta"):
@@ -74,7 +74,7 @@ def _value(value: Any, name: Any, trust: Trust) -> Any:
 
 
 def _class(path: Any, name: Any, trust: Trust) -> type[nn.Module]:
-    found = find_class(path, NETWORKS)
+    found = find_class(path, NETWORK_PREFIXES)
     if found is None:
         if not is_trusted(str(path), trust):
             raise NirganError(

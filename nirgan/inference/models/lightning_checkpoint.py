@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import Tensor
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.utils.safe_loading import load_checkpoint
 
-PREFIX = "generator."
-"""Of the colouring network's weights in every task; CycleGAN's other one is `inverse`."""
+GENERATOR_PREFIX = "generator."
+"""Of the coloring network's weights in every task; CycleGAN's other one is `inverse`."""
 
 
 def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -26,16 +26,20 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         described = dict(checkpoint["hyper_parameters"]["generator"])
         state = dict(checkpoint["state_dict"])
-        weights = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
+        weights = {
+            k.removeprefix(GENERATOR_PREFIX): v
+            for k, v in state.items()
+            if k.startswith(GENERATOR_PREFIX)
+        }
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise NirganError(
-            f"{named(file)}: no checkpoint of nirgan's `fit`: no generator in it"
+            f"{printable_path(file)}: no checkpoint of nirgan's `fit`: no generator in it"
         ) from error
     size = file.stat().st_size
     for key, value in weights.items():
         # One number may be viewed as a terabyte, which a copy of it would be.
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
-            raise NirganError(f"{named(file)}: {key!r} claims to be larger than the file")
+            raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
     training = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
     config = {"name": _name(file), "generator": described, "training": training}
     data = (part for part in checkpoint.values() if isinstance(part, dict))

@@ -22,22 +22,22 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nirgan import __version__
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.models.instantiate import restore
 from nirgan.inference.models.lightning_checkpoint import read_checkpoint
-from nirgan.utils.atomic_write import whole
+from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import Trust
 
-FORMAT = 1
+FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-HEADER = "nirgan"
+HEADER_KEY = "nirgan"
 """Under which the weights carry the configuration."""
 
 Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Saved:
+class PretrainedModel:
     """A trained method, read.
 
     Attributes:
@@ -55,7 +55,7 @@ class Saved:
     config: Config
 
 
-def read_model(where: Path, trust: Trust = False) -> Saved:
+def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     """Read a folder, a file of weights or a checkpoint of `fit`.
 
     Args:
@@ -70,20 +70,28 @@ def read_model(where: Path, trust: Trust = False) -> Saved:
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{named(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
+            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors file, or a "
             ".ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
-        raise NirganError(f"{named(file)}: no model; expected .safetensors, .ckpt, or a folder")
+        raise NirganError(
+            f"{printable_path(file)}: no model; expected .safetensors, .ckpt, or a folder"
+        )
     try:
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:8]
         config, weights = read(file)
     except OSError as error:
-        raise NirganError(f"{named(file)}: cannot be read ({error.strerror or error})") from error
-    generator = restore(config["generator"], _in_float32(weights, file), named(file), trust)
-    return Saved(generator.eval().requires_grad_(False), str(config["name"]), digest, config)
+        raise NirganError(
+            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
+        ) from error
+    generator = restore(
+        config["generator"], _in_float32(weights, file), printable_path(file), trust
+    )
+    return PretrainedModel(
+        generator.eval().requires_grad_(False), str(config["name"]), digest, config
+    )
 
 
 def write_model(
@@ -94,7 +102,7 @@ def write_model(
     Args:
         folder: Made if need be; a model in it is replaced.
         generator: The network.
-        config: As in `Saved`; at least `name` and `generator`.
+        config: As in `PretrainedModel`; at least `name` and `generator`.
         card: For people, in Markdown; None leaves that as it is.
         half: Keep the weights of layers as float16; what batch norm counted stays.
 
@@ -105,22 +113,24 @@ def write_model(
     halved = {n for n, p in generator.named_parameters() if p.ndim > 1} if half else set()
     kept = {k: _kept(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
     plain = {key: value for key, value in state.items() if key not in kept}
-    config = {"format": FORMAT, **config, "nirgan": __version__}
+    config = {"format": FORMAT_VERSION, **config, "nirgan": __version__}
     if plain:
         config["state"] = plain
     text = json.dumps(config, indent=2, ensure_ascii=False)
     with ExitStack() as files:
         # The last to be opened is the first to be renamed: the weights come last.
-        weights = files.enter_context(whole(folder / WEIGHTS))
-        about = files.enter_context(whole(folder / CONFIG))
+        weights = files.enter_context(atomic_write(folder / WEIGHTS))
+        about = files.enter_context(atomic_write(folder / CONFIG))
         about.write_text(text + "\n", encoding="utf-8")
         if card is not None:
-            files.enter_context(whole(folder / CARD)).write_text(card, encoding="utf-8")
+            files.enter_context(atomic_write(folder / CARD)).write_text(card, encoding="utf-8")
         try:
-            save_file(kept, weights, {"format": "pt", HEADER: text})
+            save_file(kept, weights, {"format": "pt", HEADER_KEY: text})
             shutil.copymode(about, weights)  # it was for its owner's eyes alone
         except SafetensorError as error:
-            raise NirganError(f"{named(folder / WEIGHTS)}: cannot be written ({error})") from error
+            raise NirganError(
+                f"{printable_path(folder / WEIGHTS)}: cannot be written ({error})"
+            ) from error
 
 
 def _kept(value: Tensor, half: bool) -> Tensor:
@@ -134,13 +144,13 @@ def _kept(value: Tensor, half: bool) -> Tensor:
 def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
     try:
         with safe_open(file, "pt") as opened:
-            carried = (opened.metadata() or {}).get(HEADER)
+            carried = (opened.metadata() or {}).get(HEADER_KEY)
             weights = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except OSError:
         raise
     except Exception as error:  # types that torch lacks raise what they like
         raise NirganError(
-            f"{named(file)}: no safetensors file, or a damaged one ({error})"
+            f"{printable_path(file)}: no safetensors file, or a damaged one ({error})"
         ) from error
     beside = file.with_name(CONFIG)
     if carried is not None and not (file.name == WEIGHTS and beside.is_file()):
@@ -149,7 +159,7 @@ def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
         config = _config(beside.read_bytes(), beside)
     else:
         raise NirganError(
-            f"{named(file)}: does not say whose weights it holds, and has no {CONFIG}"
+            f"{printable_path(file)}: does not say whose weights it holds, and has no {CONFIG}"
         )
     state = config.get("state")
     return config, weights | (state if isinstance(state, dict) else {})
@@ -159,14 +169,14 @@ def _config(text: bytes | str, file: Path) -> Config:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NirganError(f"{named(file)}: not JSON ({error})") from error
+        raise NirganError(f"{printable_path(file)}: not JSON ({error})") from error
     if not isinstance(config, dict) or not {"format", "name", "generator"} <= config.keys():
         raise NirganError(
-            f"{named(file)}: expected format, name and generator; no model of nirgan's?"
+            f"{printable_path(file)}: expected format, name and generator; no model of nirgan's?"
         )
-    if config["format"] != FORMAT:
+    if config["format"] != FORMAT_VERSION:
         raise NirganError(
-            f"{named(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT}; a newer "
+            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected {FORMAT_VERSION}; a newer "
             "nirgan may read it"
         )
     return config
@@ -174,7 +184,7 @@ def _config(text: bytes | str, file: Path) -> Config:
 
 def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
     config, weights = read_checkpoint(file)
-    return {"format": FORMAT, **config}, weights
+    return {"format": FORMAT_VERSION, **config}, weights
 
 
 def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -187,10 +197,12 @@ def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
     for key, value in weights.items():
         if isinstance(value, Tensor):
             if value.layout != torch.strided or value.is_quantized:
-                raise NirganError(f"{named(file)}: {key!r} is not a plain tensor")
+                raise NirganError(f"{printable_path(file)}: {key!r} is not a plain tensor")
             if value.is_floating_point() and value.dtype != torch.float64:
                 value = value.float()  # noqa: PLW2901
             if not value.isfinite().all():
-                raise NirganError(f"{named(file)}: {key!r} has values that are not finite numbers")
+                raise NirganError(
+                    f"{printable_path(file)}: {key!r} has values that are not finite numbers"
+                )
         wide[key] = value
     return wide

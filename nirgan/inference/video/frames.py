@@ -13,21 +13,21 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange
 
-from nirgan.data.channels import SIDE, cast_of, channel
+from nirgan.data.channels import AVERAGED_SIDE_PX, cast_of, choose_channel
 from nirgan.data.images import Pixels, one_band
 from nirgan.data.scaling import Limits, Scale
 
 PLANAR = re.compile(r"(gray|yuvj?a?4\d\dp)(\d+)?(le|be)?")
 """Pixel formats whose first plane is the luma, in the low bits of each number."""
 
-STEP = 4
+CHROMA_STEP_PX = 4
 """Every so many rows and columns of chroma are looked at, of a frame that is large."""
 
 Matrix = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Codes:
+class PixelCodes:
     """What the numbers of a band mean.
 
     Attributes:
@@ -55,7 +55,7 @@ class Codes:
         return Limits(16 * step + 219 * step * low / most, 16 * step + 219 * step * high / most)
 
 
-def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, Codes]:
+def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:
     """The near-infrared band of a frame.
 
     Args:
@@ -68,22 +68,22 @@ def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixe
         H x W, uint8 or uint16, not turned yet; what its numbers mean.
 
     Raises:
-        NirganError: It is a colour picture, or has no such channel.
+        NirganError: It is a color picture, or has no such channel.
     """
     planar = PLANAR.fullmatch(frame.format.name)
     grey = planar is not None and planar[1] == "gray"
     if planar is None or frame.planes[0].line_size < 0 or (band is not None and not grey):
-        return _of_colours(frame, name, band)  # that, or stored from the bottom up
+        return _of_colors(frame, name, band)  # that, or stored from the bottom up
     bits = int(planar[2] or 8)
     order = ">" if planar[3] == "be" else "<"
     luma, *chroma = (_numbers(plane, bits, order) for plane in frame.planes[:3])
     full = frame.color_range == ColorRange.JPEG.value
     unsaid = frame.color_range == ColorRange.UNSPECIFIED.value
     # Where a file does not say, YUV is limited and grey is full: so do FFmpeg's own conversions.
-    codes = Codes(bits, not (full or (grey and unsaid)))
+    codes = PixelCodes(bits, not (full or (grey and unsaid)))
     luma = luma.astype(luma.dtype.newbyteorder("="))
     if band is not None:
-        channel(luma, None, band, name)
+        choose_channel(luma, None, band, name)
     elif len(chroma) > 1:
         _refuse_color(luma, chroma[0], chroma[1], codes, name)
     return luma, codes
@@ -95,17 +95,17 @@ def _numbers(plane: VideoPlane, bits: int, order: str) -> Pixels:
     return rows[:, : plane.width]
 
 
-def _of_colours(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, Codes]:
+def _of_colors(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, PixelCodes]:
     deep = any(component.bits > 8 for component in frame.format.components)
     bits = 16 if deep else 8
-    colours = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    chosen = one_band(colours, name)[0] if band is None else channel(colours, None, band, name)
-    return chosen, Codes(bits, limited=False)
+    colors = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+    chosen = one_band(colors, name)[0] if band is None else choose_channel(colors, None, band, name)
+    return chosen, PixelCodes(bits, limited=False)
 
 
-def _refuse_color(luma: Pixels, blue: Pixels, red: Pixels, codes: Codes, name: Any) -> None:
+def _refuse_color(luma: Pixels, blue: Pixels, red: Pixels, codes: PixelCodes, name: Any) -> None:
     black, luma_range, chroma_range = (16, 219, 224) if codes.limited else (0, 255, 255)
-    step = STEP if min(blue.shape) > STEP * SIDE else 1
+    step = CHROMA_STEP_PX if min(blue.shape) > CHROMA_STEP_PX * AVERAGED_SIDE_PX else 1
     unit = np.float32(2 ** (codes.bits - 8))
     down, across = (step * -(-a // b) for a, b in zip(luma.shape, blue.shape, strict=True))
     bright = (luma[::down, ::across] / unit - black) * np.float32(255 / luma_range)

@@ -17,20 +17,20 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, named
-from nirgan.inference.video.frames import Codes, Matrix, band_of, display_matrix, upright
+from nirgan.errors import NirganError, printable_path
+from nirgan.inference.video.frames import Matrix, PixelCodes, band_of, display_matrix, upright
 
 # FFmpeg looks at what a file holds, not at its name. Among its formats are pictures, and playlists
 # that open further files and addresses.
-ALLOWED = {
+DEMUXER_OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
     "protocol_whitelist": "file",
 }
 
-PIXELS, VALUES = 2**16, 900_000
+SAMPLED_PIXELS, SAMPLED_VALUES = 2**16, 900_000
 """Of a frame, about, that are looked at for its values; and values that stand for a video's."""
 
-MISSING = 0.5
+DURATION_TOLERANCE_S = 0.5
 """Seconds by which a file may end earlier than it says; the coding of sound leaves fractions."""
 
 
@@ -47,14 +47,14 @@ class Frame:
     """
 
     band: Pixels
-    codes: Codes
+    codes: PixelCodes
     pts: int
     duration: int
     turned: bool
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def open_video(path: Path) -> Iterator[InputContainer]:
     """Open a video.
 
     Raises:
@@ -63,19 +63,19 @@ def opened(path: Path) -> Iterator[InputContainer]:
     try:
         with path.open("rb"):  # FFmpeg's own words for what the system says are less plain
             pass
-        container = av.open(f"file:{path}", options=ALLOWED, metadata_errors="replace")
+        container = av.open(f"file:{path}", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         raise NirganError(
-            f"{named(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
+            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, MKV, "
             "WebM or AVI, neither damaged nor cut off"
         ) from error
     except OSError as error:
-        raise NirganError(f"{named(path)}: cannot be read ({error.strerror})") from error
+        raise NirganError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
     with container:
         yield container
 
 
-def pictures_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
+def video_stream_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
     """The stream of frames, ready to be decoded.
 
     Raises:
@@ -85,22 +85,22 @@ def pictures_of(path: Path, container: InputContainer, largest: float) -> VideoS
     if not streams:
         kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
         raise NirganError(
-            f"{named(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
+            f"{printable_path(path)}: no video in it, only {' and '.join(sorted(kinds)) or 'a header'}"
         )
     stream = streams[0]
     if stream.codec_context is None:
-        raise NirganError(f"{named(path)}: its video is of a kind that PyAV cannot decode")
+        raise NirganError(f"{printable_path(path)}: its video is of a kind that PyAV cannot decode")
     width, height = stream.codec_context.width, stream.codec_context.height
     if width * height > largest * 1e6:
         raise NirganError(
-            f"{named(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
+            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} megapixels; "
             "--largest allows more"
         )
     stream.thread_type = "AUTO"
     return stream
 
 
-class Reader:
+class VideoReader:
     """Goes through a video once.
 
     Args:
@@ -127,7 +127,7 @@ class Reader:
         """All frames, and the packets of sound and subtitles, in the order of the file.
 
         Raises:
-            NirganError: It is damaged or cut off, in colour, or its frames change size.
+            NirganError: It is damaged or cut off, in color, or its frames change size.
         """
         try:
             for packet in self.container.demux(self.stream, *self.copied):
@@ -152,15 +152,17 @@ class Reader:
 
     def _refuse_short(self) -> None:
         if not self._frames:
-            raise NirganError(f"{named(self.path)}: no frame in it; it may be damaged or cut off")
+            raise NirganError(
+                f"{printable_path(self.path)}: no frame in it; it may be damaged or cut off"
+            )
         missing = (self.container.duration or 0) / av.time_base - self._seconds
         if "avi" in self.container.format.name and self.stream.average_rate:  # counts frames
             missing = float((self.stream.frames - self._packets) / self.stream.average_rate)
-        if missing > MISSING:
+        if missing > DURATION_TOLERANCE_S:
             raise self._damaged(f"cut off, {missing:.1f} s are missing")
 
     def _damaged(self, what: str) -> NirganError:
-        where = f"{named(self.path)}: frame {self._frames + 1}"
+        where = f"{printable_path(self.path)}: frame {self._frames + 1}"
         return NirganError(f"{where}: {what}; nothing was kept, repair the file first")
 
     def _frame(self, picture: VideoFrame) -> Frame:
@@ -194,18 +196,18 @@ def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[
     """All frames.
 
     Raises:
-        NirganError: See `opened`, `pictures_of` and `Reader.read`.
+        NirganError: See `open_video`, `video_stream_of` and `VideoReader.read`.
     """
-    with opened(path) as container:
-        reader = Reader(path, container, pictures_of(path, container, largest), band)
+    with open_video(path) as container:
+        reader = VideoReader(path, container, video_stream_of(path, container, largest), band)
         yield from (item for item in reader.read() if isinstance(item, Frame))
 
 
 def sample(frames: Iterable[Frame]) -> Pixels:
-    """Codes that are as frequent as they are in all of a video, `VALUES` of them about."""
+    """Codes that are as frequent as they are in all of a video, `SAMPLED_VALUES` of them about."""
     counts = np.zeros(2**16, np.int64)
     for frame in frames:
-        step = 1 + isqrt(frame.band.size // PIXELS)
+        step = 1 + isqrt(frame.band.size // SAMPLED_PIXELS)
         counts += np.bincount(frame.band[::step, ::step].ravel(), minlength=counts.size)
-    kept = np.ceil(counts * min(1.0, VALUES / counts.sum())).astype(np.int64)
+    kept = np.ceil(counts * min(1.0, SAMPLED_VALUES / counts.sum())).astype(np.int64)
     return np.arange(counts.size, dtype=np.uint16).repeat(kept)

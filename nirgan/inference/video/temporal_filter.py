@@ -15,19 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from nirgan.networks.whole import LooksAtWhole
+from nirgan.networks.global_layers import GlobalLayer
 
-NEW = 0.7
+NEW_FRAME_WEIGHT = 0.7
 """Part of the new frame: change from frame to frame falls to NEW / sqrt(2 - NEW), 0.61 of it."""
-NEW_FIELD = 0.25
+NEW_FIELD_WEIGHT = 0.25
 """Part of the new frame's field of color."""
-STILL = 16 / 255
+MAX_NOISE_DIFFERENCE = 16 / 255
 """Greatest difference, of a range of 1, that is taken for noise; what moves is left alone."""
-CUT = 0.1
+SCENE_CUT_DIFFERENCE = 0.1
 """Mean difference of two frames, at 16 x 16 pixels, above which they show different scenes."""
 
 
-class Colorizes(Protocol):
+class ColorizerLike(Protocol):
     """What of a `Colorizer` is needed here."""
 
     @property
@@ -39,41 +39,47 @@ class Colorizes(Protocol):
         """The network."""
 
     @property
-    def reach(self) -> Any:
+    def receptive_field(self) -> Any:
         """How far it looks, measured when it is first asked for."""
 
-    def band(self, nir: Tensor) -> Tensor:
+    def colorize_bands(self, nir: Tensor) -> Tensor:
         """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
 
 
-class Steady:
+class TemporalSmoother:
     """Colorizes frames in their order.
 
     Args:
         colorizer: Makes the colors.
     """
 
-    def __init__(self, colorizer: Colorizes) -> None:
+    def __init__(self, colorizer: ColorizerLike) -> None:
         self.colorizer = colorizer
-        scenes = [m for m in colorizer.generator.modules() if isinstance(m, LooksAtWhole)]
-        self._fields = {layer: _Field() for layer in scenes if layer.by_scene}
+        scenes = [m for m in colorizer.generator.modules() if isinstance(m, GlobalLayer)]
+        self._fields = {layer: _SmoothedStatistics() for layer in scenes if layer.by_scene}
         self._former: Tensor | None = None
         if self._fields:
-            self.reach = colorizer.reach  # measured now, not with a field that follows
+            self.receptive_field = (
+                colorizer.receptive_field
+            )  # measured now, not with a field that follows
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Colorize some more frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
         if not self._fields:
-            return self.colorizer.band(torch.stack([self._steadied(frame) for frame in frames]))
+            return self.colorizer.colorize_bands(
+                torch.stack([self._steadied(frame) for frame in frames])
+            )
         with self._following():
-            return torch.cat([self.colorizer.band(self._steadied(f)[None]) for f in frames])
+            return torch.cat(
+                [self.colorizer.colorize_bands(self._steadied(f)[None]) for f in frames]
+            )
 
     def _steadied(self, frame: Tensor) -> Tensor:
         if self._former is not None:
-            still = (frame - self._former).abs() <= STILL
-            steadied = torch.where(still, torch.lerp(self._former, frame, NEW), frame)
+            still = (frame - self._former).abs() <= MAX_NOISE_DIFFERENCE
+            steadied = torch.where(still, torch.lerp(self._former, frame, NEW_FRAME_WEIGHT), frame)
             small = [adaptive_avg_pool2d(x[None], 16) for x in (self._former, frame)]
-            if (small[0] - small[1]).abs().mean() > CUT:
+            if (small[0] - small[1]).abs().mean() > SCENE_CUT_DIFFERENCE:
                 for field in self._fields.values():
                     field.former = None
             frame = steadied
@@ -84,14 +90,14 @@ class Steady:
     def _following(self) -> Iterator[None]:
         try:
             for layer, field in self._fields.items():
-                layer.smoothed = field  # type: ignore[assignment, method-assign]
+                layer.smooth = field  # type: ignore[assignment, method-assign]
             yield
         finally:
             for layer in self._fields:
-                del layer.smoothed
+                del layer.smooth
 
 
-class _Field:
+class _SmoothedStatistics:
     """What a network knows of a frame, mixed with what it knew of those before."""
 
     def __init__(self) -> None:
@@ -99,6 +105,6 @@ class _Field:
 
     def __call__(self, found: Tensor) -> Tensor:
         if self.former is not None:
-            found = torch.lerp(self.former, found, NEW_FIELD)
+            found = torch.lerp(self.former, found, NEW_FIELD_WEIGHT)
         self.former = found
         return found

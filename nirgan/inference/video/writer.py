@@ -1,4 +1,4 @@
-"""Colour frames into a video of the same kind as the one that they were made from."""
+"""Color frames into a video of the same kind as the one that they were made from."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,8 +23,8 @@ from nirgan.inference.video.reader import Frame
 
 
 @dataclass(frozen=True)
-class Coding:
-    """How colours are coded, at a quality at which the coding is not seen.
+class VideoEncoding:
+    """How colors are coded, at a quality at which the coding is not seen.
 
     Attributes:
         encoder: FFmpeg's name.
@@ -41,28 +41,28 @@ class Coding:
     levels: ColorRange = ColorRange.MPEG
 
 
-# H.264 has even sizes only if it has half as many colours as pixels. Everyday players know no other
+# H.264 has even sizes only if it has half as many colors as pixels. Everyday players know no other
 # H.264; odd sizes come from instruments, where a pixel more or less is worse than another player.
 # Without B-frames, as MP4 tells for how long a frame is shown in the order of decoding.
 H264_OPTIONS = {"crf": "17", "preset": "veryfast", "bf": "0"}
-H264 = Coding("libx264", H264_OPTIONS, ("yuv420p", "yuv444p"))
+H264 = VideoEncoding("libx264", H264_OPTIONS, ("yuv420p", "yuv444p"))
 VP9_OPTIONS = {"crf": "20", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
-VP9 = Coding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
+VP9 = VideoEncoding("libvpx-vp9", VP9_OPTIONS, ("yuv420p", "yuv420p"))
 # AVI knows an order and no times, so frames of H.264 would be shown late; and what still reads AVI
 # reads Motion JPEG, whose matrix and range are JPEG's.
-MJPEG = Coding(
+MJPEG = VideoEncoding(
     "mjpeg",
     {"flags": "+qscale", "global_quality": "118", "qmin": "1"},  # the finest; 2 adds flicker
     ("yuvj420p", "yuvj420p"),
     Colorspace.ITU601,
     ColorRange.JPEG,
 )
-OTHERS = {"webm": VP9, "avi": MJPEG}
+ENCODING_OF_CONTAINER = {"webm": VP9, "avi": MJPEG}
 BT709 = 1
 """Of primaries and transfer functions; that of the matrix is the same."""
 
 
-class Writer:
+class VideoWriter:
     """Encodes frames and copies what goes with them.
 
     Args:
@@ -71,7 +71,7 @@ class Writer:
         source: The container that the frames come from, open.
         pictures: Its stream of frames.
         first: The first frame.
-        description: What the file says of its colours.
+        description: What the file says of its colors.
 
     Raises:
         NirganError: The container does not take the sound.
@@ -91,7 +91,7 @@ class Writer:
         self.container.metadata.update(source.metadata)
         self.container.metadata.update(comment=description, description=description)
         self.container.set_chapters(source.chapters())
-        self.coding = OTHERS.get(container.format.name, H264)
+        self.coding = ENCODING_OF_CONTAINER.get(container.format.name, H264)
         self.time_base = _time_base(pictures)
         self.stream = self._encoder(pictures, first)
         self._copies: dict[int, Stream] = {}
@@ -131,15 +131,15 @@ class Writer:
         return copy
 
     def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:
-        """A packet of what is copied, or a frame with its colours, 3 x H x W in [0, 1]."""
+        """A packet of what is copied, or a frame with its colors, 3 x H x W in [0, 1]."""
         if isinstance(item, tuple):
             self._write_frame(*item)
         elif item.stream.index in self._copies:
             item.stream = self._copies[item.stream.index]
             self.container.mux(item)
 
-    def _write_frame(self, frame: Frame, colours: Tensor) -> None:
-        picture = VideoFrame.from_ndarray(to_levels(colours, 8), "rgb24").reformat(
+    def _write_frame(self, frame: Frame, colors: Tensor) -> None:
+        picture = VideoFrame.from_ndarray(to_levels(colors, 8), "rgb24").reformat(
             format=self.stream.pix_fmt,
             dst_colorspace=self.coding.matrix,
             src_color_range=ColorRange.JPEG,
@@ -161,14 +161,14 @@ class Writer:
 
 
 @contextmanager
-def writing(
+def video_writer(
     path: Path,
     name: str,
     source: InputContainer,
     pictures: VideoStream,
     first: Frame,
     description: str,
-) -> Iterator[Writer]:
+) -> Iterator[VideoWriter]:
     """A writer, see there, whose file is complete when the block ends well.
 
     Raises:
@@ -182,7 +182,7 @@ def writing(
     try:
         container = av.open(f"file:{path}", "w", options=options)
         try:
-            writer = Writer(name, container, source, pictures, first, description)
+            writer = VideoWriter(name, container, source, pictures, first, description)
             yield writer
             writer.finish()
         except BaseException:

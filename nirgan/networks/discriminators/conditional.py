@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAK
+from nirgan.networks.layers import LEAKY_SLOPE
 
 
 class Conditional(nn.Module):
-    """How real a colour picture of a NIR picture looks.
+    """How real a color picture of a NIR picture looks.
 
     Args:
         widths: Channels of every convolution; each halves the size.
         kernel: Kernel size, odd.
         patch: Height and width in pixels that the dense end is made for.
-        condition: Whether the NIR band is seen beside the colours.
+        condition: Whether the NIR band is seen beside the colors.
         std: Standard deviation of the initial weights.
     """
 
@@ -46,7 +46,7 @@ class Conditional(nn.Module):
             layers += [
                 nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, bias=False),
                 nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(LEAK, inplace=True),
+                nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
             ]
             inputs, size = outputs, (size + 1) // 2
         self.features = nn.Sequential(*layers)

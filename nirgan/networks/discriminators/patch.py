@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAK
+from nirgan.networks.layers import LEAKY_SLOPE
 
 NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
 
 class PatchGAN(nn.Module):
-    """How real each place of a colour picture of a NIR picture looks, at any height and width.
+    """How real each place of a color picture of a NIR picture looks, at any height and width.
 
     Args:
         widths: Channels of every layer before the last; all but the last of these halve the size.
-        condition: Whether the NIR band is seen beside the colours.
+        condition: Whether the NIR band is seen beside the colors.
         norm: `instance` is CycleGAN's.
         std: Standard deviation of the initial weights.
     """
@@ -44,7 +44,7 @@ class PatchGAN(nn.Module):
             layers.append(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=first))
             if not first:
                 layers.append(NORMS[norm](outputs))
-            layers.append(nn.LeakyReLU(LEAK, inplace=True))
+            layers.append(nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
             inputs = outputs
         self.layers = nn.Sequential(*layers, nn.Conv2d(inputs, 1, 4, padding=1))
         initialize(self, std)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.layers import LEAK, fit_size
+from nirgan.networks.layers import LEAKY_SLOPE, fit_size
 
 
 class AutoEncoder(nn.Module):
@@ -50,5 +50,5 @@ def _layer(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(LEAK, inplace=True),
+        nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
     )

@@ -1,8 +1,8 @@
 """What a method that knows nothing of pictures scores: generators fitted in one pass, not trained.
 
-Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colours, like any generator,
+Each maps three copies of the NIR band, B x 3 x H x W in [-1, 1], to colors, like any generator,
 and has `update(nir, rgb)`, which learns from pictures, shown once each: NIR B x 1 x H x W and
-colour B x 3 x H x W, both in [-1, 1]. It can be used after any update.
+color B x 3 x H x W, both in [-1, 1]. It can be used after any update.
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ class GreyCopy(nn.Module):
         return triplet[:, :1].clamp(-1, 1).expand_as(triplet)
 
 
-class MeanColour(nn.Module):
-    """The mean colour of all training pixels, everywhere."""
+class MeanColor(nn.Module):
+    """The mean color of all training pixels, everywhere."""
 
     total: Tensor
     count: Tensor
@@ -41,13 +41,13 @@ class MeanColour(nn.Module):
         self.count += rgb[:, 0].numel()
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """B x 3 x H x W to the same, of one colour; mid-grey before any update."""
+        """B x 3 x H x W to the same, of one color; mid-grey before any update."""
         mean = self.total / self.count.clamp(min=1)
         return mean.to(triplet.dtype).view(3, 1, 1).expand_as(triplet)
 
 
 class NirTable(nn.Module):
-    """The mean training colour of each of 256 levels of NIR.
+    """The mean training color of each of 256 levels of NIR.
 
     Between levels that were seen, one that was not is interpolated.
     """
@@ -77,8 +77,8 @@ class NirTable(nn.Module):
 
     def forward(self, triplet: Tensor) -> Tensor:
         """B x 3 x H x W to the same; a grey copy before any update."""
-        colours = self.table.to(triplet.dtype)[:, _level(triplet[:, 0])]
-        return colours.transpose(0, 1)
+        colors = self.table.to(triplet.dtype)[:, _level(triplet[:, 0])]
+        return colors.transpose(0, 1)
 
 
 def _level(nir: Tensor) -> Tensor:
@@ -86,9 +86,9 @@ def _level(nir: Tensor) -> Tensor:
     return level.clamp(0, LEVELS - 1).long()
 
 
-KNOW_NOTHING = {
+BASELINES = {
     "NIR copied to grey": GreyCopy,
-    "mean colour": MeanColour,
+    "mean colour": MeanColor,
     "NIR to RGB table": NirTable,
 }
 """What every table carries: the names of the rows, and the generators."""

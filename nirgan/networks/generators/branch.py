@@ -3,7 +3,7 @@
 The paper (section 3) lists convolution, deconvolution, ReLU, leaky ReLU 0.2 and tanh, batch norm on
 every layer, stride 1, no pooling, no dropout; it gives no table of layers. Here the first half of
 the layers convolves (leaky ReLU), the second half deconvolves (ReLU), and a last convolution with
-batch norm and tanh makes the colour. Default kernels and widths follow COLORGAN, the authors'
+batch norm and tanh makes the color. Default kernels and widths follow COLORGAN, the authors'
 related network: 7x7, then 5x5, of 128, 64, 64, 64, 32.
 """
 
@@ -19,7 +19,7 @@ WIDTHS = (128, 64, 64, 64, 32)
 KERNELS = (7, 5, 5, 5, 5)
 LAST_KERNEL = 5
 
-NirInput = Literal["concat", "add", "none"]
+NirReentry = Literal["concat", "add", "none"]
 
 
 class Branch(nn.Module):
@@ -42,7 +42,7 @@ class Branch(nn.Module):
         widths: Sequence[int],
         kernels: Sequence[int],
         last_kernel: int,
-        nir: NirInput = "none",
+        nir: NirReentry = "none",
     ) -> None:
         super().__init__()
         if len(widths) != len(kernels) or not widths:
@@ -72,7 +72,7 @@ class Branch(nn.Module):
         hidden = self.layers(nir)
         if self.nir == "concat":
             hidden = torch.cat([hidden, nir], 1)
-        colour = self.last(hidden)
+        color = self.last(hidden)
         if self.nir == "add":
-            colour = colour + nir
-        return torch.tanh(self.norm(colour))
+            color = color + nir
+        return torch.tanh(self.norm(color))

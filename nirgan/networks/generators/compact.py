@@ -3,9 +3,9 @@
 After Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015, with these differences:
 
 - A full-size layer is what costs most. Here the band is rearranged, every 2x2 pixels into four
-  channels of half the size, and the colours are rearranged back (Shi et al., "Real-time single
+  channels of half the size, and the colors are rearranged back (Shi et al., "Real-time single
   image and video super-resolution", CVPR 2016). Nothing is lost, and no pixel is interpolated.
-- The network adds colour to the band: what it makes is added to NIR before the last tanh, so that
+- The network adds color to the band: what it makes is added to NIR before the last tanh, so that
   detail is the band's, and one that has learned nothing gives the grey picture.
 - Up by nearest-neighbour and convolution, which leaves no checkerboard.
 """
@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
 from nirgan.networks.layers import convolution
 
-INSIDE = 0.98
+TANH_MARGIN = 0.98
 """NIR is scaled by this before it is taken through the inverse of tanh, which has no ends."""
 
 
@@ -54,9 +54,9 @@ class Compact(nn.Module):
         skips.pop()
         for block in self.up:
             hidden = block(torch.cat((interpolate(hidden, scale_factor=2), skips.pop()), 1))
-        colour = pixel_shuffle(self.last(hidden), 2)
-        colour = _at(colour, _places(height), _places(width))
-        return torch.tanh(torch.atanh(INSIDE * triplet.clamp(-1, 1)) + colour)
+        color = pixel_shuffle(self.last(hidden), 2)
+        color = _at(color, _places(height), _places(width))
+        return torch.tanh(torch.atanh(TANH_MARGIN * triplet.clamp(-1, 1)) + color)
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

@@ -4,7 +4,7 @@ Iizuka, Simo-Serra and Ishikawa, "Let there be color!", SIGGRAPH 2016: six low-l
 shared by a branch that keeps places (mid-level, two convolutions) and one that forgets them
 (global, four convolutions and three dense layers, on the picture scaled to 224x224); a fusion layer
 joins the global vector to every place, a decoder of convolutions and nearest-neighbour
-upsampling makes colour at half the size. In training the category of the scene is guessed from the
+upsampling makes color at half the size. In training the category of the scene is guessed from the
 512 numbers of the global branch (`nirgan.tasks.scene_classes`). Pictures may have any size. Where
 it departs, for near-infrared:
 
@@ -13,17 +13,17 @@ it departs, for near-infrared:
 - The first layer takes the three copies of the band.
 - Trained on patches, the global features see a patch; of a whole picture they see all of it, scaled
   down, which is another thing. Theirs were trained on pictures.
-- Colours are a hyperbolic tangent's instead of a sigmoid's, so that grey is in the middle of both.
+- Colors are a hyperbolic tangent's instead of a sigmoid's, so that grey is in the middle of both.
 """
 
 import torch
 from torch import Tensor, nn
 
+from nirgan.networks.global_layers import Thumbnail
 from nirgan.networks.layers import fit_size
-from nirgan.networks.whole import Thumbnail
 from nirgan.utils.color_spaces import lab_to_rgb
 
-SPAN = (50.0, 110.0, 110.0)
+LAB_SPAN = (50.0, 110.0, 110.0)
 """Of L around 50, and of a and b around 0: what [-1, 1] stands for."""
 
 
@@ -73,7 +73,7 @@ class Iizuka(nn.Module):
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         lab, _ = self.features(triplet)
-        span = lab.new_tensor(SPAN).view(3, 1, 1)
+        span = lab.new_tensor(LAB_SPAN).view(3, 1, 1)
         scaled = lab.float() * span
         lightness = (scaled[:, :1] + 50).clamp(0, 100)
         return lab_to_rgb(torch.cat([lightness, scaled[:, 1:]], 1)).to(triplet.dtype)
@@ -85,7 +85,7 @@ class Iizuka(nn.Module):
             triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
 
         Returns:
-            CIELAB, B x 3 x H x W in units of `SPAN` around (50, 0, 0), and what is known of the
+            CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and what is known of the
             whole picture, B x `known`.
         """
         levels = [triplet]

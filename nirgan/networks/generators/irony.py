@@ -1,18 +1,18 @@
-"""Colour by example: texture says what a place shows, the confident places spread their colour.
+"""Color by example: texture says what a place shows, the confident places spread their color.
 
 Irony, Cohen-Or and Lischinski, "Colorization by example", Eurographics Symposium on Rendering 2005:
 pixels of a segmented reference are described by the DCT coefficients of their 7x7 neighbourhood, in
 a subspace where pixels of one segment lie close and those of two apart; the target's pixels are
 classified by their nearest neighbours there, then by a vote of their neighbourhood in the picture;
-those whose vote is clear become scribbles, from which colour spreads by optimization
+those whose vote is clear become scribbles, from which color spreads by optimization
 (`nirgan.networks.spreading`). Chosen here:
 
 - The reference is chosen and compared by NIR, as in `nirgan.networks.generators.welsh`.
-- A person segments their reference; here k-means does, on its colours in CIELAB.
+- A person segments their reference; here k-means does, on its colors in CIELAB.
 - The subspace is that of Fisher's discriminant, where theirs takes two principal component
   analyses in turn, of differences within segments and between them.
-- Pictures of more than a megapixel are coloured at that size, and the colours scaled up.
-- A match gives its pixel's colour, not that of the pixel shifted as in the target.
+- Pictures of more than a megapixel are colored at that size, and the colors scaled up.
+- A match gives its pixel's color, not that of the pixel shifted as in the target.
 """
 
 import warnings
@@ -29,19 +29,19 @@ from nirgan.networks.examples import Examples, jittered
 from nirgan.networks.spreading import spread
 from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
-CHUNK = 2**15
+CHUNK_PIXELS = 2**15
 """Pixels that are compared with all samples at a time."""
-LARGEST = 2**20
-"""Pixels of a picture that is looked at as it is. Of a larger one the colours, not the lightness,
+MAX_PIXELS = 2**20
+"""Pixels of a picture that is looked at as it is. Of a larger one the colors, not the lightness,
 are made at this size: the sparse system takes tens of gigabytes for tens of megapixels."""
 
 
 class Irony(nn.Module):
-    """Classifies by texture, and spreads colour from where that is clear.
+    """Classifies by texture, and spreads color from where that is clear.
 
     Args:
         samples: Of a reference.
-        segments: That its colours are divided into.
+        segments: That its colors are divided into.
         window: Height and width of the neighbourhood that describes a pixel and that votes, odd.
         neighbours: Samples that classify a pixel.
         confidence: Share of the vote above which a pixel is a scribble.
@@ -73,25 +73,25 @@ class Irony(nn.Module):
         """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
         for band, lab, described in zip(nir, rgb_to_lab(rgb), self._described(nir), strict=True):
             row, column = jittered(band[0], self.samples, seed=len(self.examples))
-            colours = lab[:, row, column].T
-            segment = segmented(colours, self.segments)[:, None]
+            colors = lab[:, row, column].T
+            segment = segments(colors, self.segments)[:, None]
             texture = described[:, row, column].T
-            self.examples.add(band[0], torch.cat([texture, segment, colours[:, 1:]], 1))
+            self.examples.add(band[0], torch.cat([texture, segment, colors[:, 1:]], 1))
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same; a grey copy before any update."""
         nir = triplet.mean(1, keepdim=True).clamp(-1, 1)
         if not len(self.examples):
             return nir.expand_as(triplet)
-        scale = min(1.0, (LARGEST / nir[0].numel()) ** 0.5)
+        scale = min(1.0, (MAX_PIXELS / nir[0].numel()) ** 0.5)
         size = [max(1, round(side * scale)) for side in nir.shape[-2:]]
         seen = nir if scale == 1 else interpolate(nir, size, mode="area")
         pairs = zip(seen, self._described(seen), strict=True)
-        colours = torch.stack([self._spread(*pair) for pair in pairs])
+        colors = torch.stack([self._spread(*pair) for pair in pairs])
         if scale < 1:
-            colours = interpolate(colours, nir.shape[-2:], mode="bilinear")
+            colors = interpolate(colors, nir.shape[-2:], mode="bilinear")
         lightness = rgb_to_lab(nir.expand(-1, 3, -1, -1))[:, :1]
-        return lab_to_rgb(torch.cat([lightness, colours], 1))
+        return lab_to_rgb(torch.cat([lightness, colors], 1))
 
     def classify(self, nir: Tensor, described: Tensor) -> tuple[Tensor, Tensor]:
         """What every pixel most likely is, by a vote of its neighbourhood.
@@ -101,13 +101,15 @@ class Irony(nn.Module):
             described: Its textures, C x H x W.
 
         Returns:
-            Colours (a and b), 2 x H x W, and the share of the vote that they have, H x W.
+            Colors (a and b), 2 x H x W, and the share of the vote that they have, H x W.
         """
         _, pixels = self.examples.closest(nir[0])
-        texture, (segment, colours) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
-        subspace = separating(texture, segment)
+        texture, (segment, colors) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
+        subspace = separating_directions(texture, segment)
         known, given = texture @ subspace, described.flatten(1).T @ subspace
-        near = [_nearest(part, known, segment, self.neighbours) for part in given.split(CHUNK)]  # type: ignore[no-untyped-call]
+        near = [
+            _nearest(part, known, segment, self.neighbours) for part in given.split(CHUNK_PIXELS)
+        ]  # type: ignore[no-untyped-call]
         distance, match = (torch.cat(column) for column in zip(*near, strict=True))
         height, width = nir.shape[-2:]
         # Relative, by the typical one: exp(-distance) would be 0 for all where units are large.
@@ -115,18 +117,18 @@ class Irony(nn.Module):
         votes = one_hot(segment[match], self.segments).T * weight
         shares = self._summed(votes.view(-1, height, width))
         vote, winner = (shares / shares.sum(0)).max(0)
-        mean = torch.stack([self._summed((votes * c[match]).view_as(shares)) for c in colours.T])
+        mean = torch.stack([self._summed((votes * c[match]).view_as(shares)) for c in colors.T])
         chosen = winner.expand(2, 1, -1, -1)
         return (mean / shares.clamp(min=1e-12)).gather(1, chosen)[:, 0], vote
 
     def _spread(self, nir: Tensor, described: Tensor) -> Tensor:
-        colours, vote = self.classify(nir, described)
+        colors, vote = self.classify(nir, described)
         clear = (vote > self.confidence).cpu().numpy()
         if clear.all() or not clear.any():
-            return colours
-        known = colours.permute(1, 2, 0).double().cpu().numpy()
+            return colors
+        known = colors.permute(1, 2, 0).double().cpu().numpy()
         filled = spread(nir[0].double().cpu().numpy(), known, clear)
-        return torch.from_numpy(filled).to(colours).permute(2, 0, 1)
+        return torch.from_numpy(filled).to(colors).permute(2, 0, 1)
 
     def _described(self, nir: Tensor) -> Tensor:
         """DCT coefficients of every pixel's neighbourhood, B x window^2 x H x W."""
@@ -146,17 +148,17 @@ def cosines(window: int) -> Tensor:
     return torch.from_numpy(basis).float()[:, None]
 
 
-def segmented(colours: Tensor, segments: int) -> Tensor:
-    """Which of the segments each of N colours (N x 3) is in, by k-means on standardized numbers."""
-    numbers = colours.double().cpu().numpy()
+def segments(colors: Tensor, segments: int) -> Tensor:
+    """Which of the segments each of N colors (N x 3) is in, by k-means on standardized numbers."""
+    numbers = colors.double().cpu().numpy()
     numbers = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), 1e-3)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a segment may stay empty: a picture of fewer colours
+        warnings.simplefilter("ignore")  # a segment may stay empty: a picture of fewer colors
         _, label = kmeans2(numbers, segments, minit="++", seed=0)
-    return torch.from_numpy(label).to(colours)
+    return torch.from_numpy(label).to(colors)
 
 
-def separating(texture: Tensor, segment: Tensor) -> Tensor:
+def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
     """Axes along which textures of one segment are alike and those of two are not.
 
     Args:

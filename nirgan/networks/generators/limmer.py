@@ -1,7 +1,7 @@
-"""Colour from a pyramid of NIR pictures, and the detail from NIR itself.
+"""Color from a pyramid of NIR pictures, and the detail from NIR itself.
 
 Limmer and Lensch, "Infrared colorization using deep convolutional neural networks", ICMLA 2016
-(arXiv 1604.02245): the NIR picture is normalised locally and scaled down to a pyramid; one CNN, its
+(arXiv 1604.02245): the NIR picture is normalized locally and scaled down to a pyramid; one CNN, its
 weights shared, looks at every level; what it finds is brought to full size and joined, and predicts
 the low frequencies of red, green and blue directly. A joint bilateral filter guided by NIR sharpens
 the result, and the high frequencies of NIR are added to it. Chosen here, where details are open:
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from nirgan.networks.filters import joint_bilateral, locally_normalised
+from nirgan.networks.filters import joint_bilateral, locally_normalized
 from nirgan.networks.layers import convolution, fit_size
 
 
@@ -29,7 +29,7 @@ class MultiScale(nn.Module):
         kernel: Its kernel size, odd.
         levels: Of the pyramid.
         joined: Channels of the layer that joins the levels.
-        normalisation: Radius of the local normalisation, in pixels.
+        normalization: Radius of the local normalization, in pixels.
         filtered: Filter and add detail when not training; otherwise the raw output is given.
         radius: Of the bilateral filter, in pixels.
         sigma_space: Of the bilateral filter, in pixels.
@@ -42,7 +42,7 @@ class MultiScale(nn.Module):
         kernel: int = 5,
         levels: int = 3,
         joined: int = 64,
-        normalisation: int = 8,
+        normalization: int = 8,
         filtered: bool = True,
         radius: int = 5,
         sigma_space: float = 3.0,
@@ -51,7 +51,7 @@ class MultiScale(nn.Module):
         super().__init__()
         if levels < 1:
             raise ValueError(f"levels is {levels}, expected 1 or more")
-        self.levels, self.normalisation, self.filtered = levels, normalisation, filtered
+        self.levels, self.normalization, self.filtered = levels, normalization, filtered
         self.filter = (radius, sigma_space, sigma_range)
         self.shared = nn.Sequential(
             *(
@@ -60,7 +60,7 @@ class MultiScale(nn.Module):
             )
         )
         self.join = convolution(levels * widths[-1], joined, 3)
-        self.colour = nn.Conv2d(joined, 3, 3, padding=1)
+        self.color = nn.Conv2d(joined, 3, 3, padding=1)
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize.
@@ -78,12 +78,12 @@ class MultiScale(nn.Module):
     def raw(self, triplet: Tensor) -> Tensor:
         """What the network predicts: low frequencies, blurred edges."""
         nir = triplet.mean(1, keepdim=True)
-        normalised = locally_normalised(nir, self.normalisation)
-        level, found = torch.cat([nir, normalised], 1), []
+        normalized = locally_normalized(nir, self.normalization)
+        level, found = torch.cat([nir, normalized], 1), []
         for number in range(self.levels):
             level = level if number == 0 else avg_pool2d(level, 2)
             found.append(fit_size(self.shared(level), triplet))
-        return torch.tanh(self.colour(self.join(torch.cat(found, 1))))
+        return torch.tanh(self.color(self.join(torch.cat(found, 1))))
 
     def restore(self, raw: Tensor, triplet: Tensor) -> Tensor:
         """Sharpen a raw output by NIR, and add NIR's own detail."""

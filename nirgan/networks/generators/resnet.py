@@ -10,9 +10,9 @@ lost a pixel, it is repeated on the way up.
 import torch
 from torch import Tensor, nn
 
+from nirgan.networks.global_layers import InstanceNorm
 from nirgan.networks.initialization import initialize
 from nirgan.networks.layers import Residual, fit_size, reflected
-from nirgan.networks.whole import InstanceNorm
 
 
 class ResNet(nn.Module):

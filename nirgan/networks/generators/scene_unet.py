@@ -19,18 +19,18 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from nirgan.networks.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
+from nirgan.networks.global_layers import GlobalLayer, Tile
 from nirgan.networks.initialization import pretrained
 from nirgan.networks.layers import convolution
-from nirgan.networks.whole import LooksAtWhole, Place
 
-LEAST = 2 * STRIDE
+MIN_SIDE_PX = 2 * STRIDE
 """Least height and width of a view: a layer of one pixel is a case of its own for exports."""
 
-INSIDE = 0.98
+LOGIT_MARGIN = 0.98
 """The band is scaled by this before its logit is taken, which has no ends."""
 
 
-class SceneUNet(LooksAtWhole):
+class SceneUNet(GlobalLayer):
     """Encoder, decoder and guided filter.
 
     Args:
@@ -62,8 +62,8 @@ class SceneUNet(LooksAtWhole):
         super().__init__()
         if not 1 <= len(widths) <= len(CHANNELS) - 1:
             raise ValueError(f"widths has {len(widths)} levels, expected 1 to {len(CHANNELS) - 1}")
-        if view < LEAST:
-            raise ValueError(f"view is {view} pixels, expected {LEAST} or more")
+        if view < MIN_SIDE_PX:
+            raise ValueError(f"view is {view} pixels, expected {MIN_SIDE_PX} or more")
         self.view, self.radius, self.epsilon = view, radius, epsilon
         self.step = STRIDE >> len(widths)
         self.encoder = EfficientNetLite(drop_path)
@@ -88,7 +88,7 @@ class SceneUNet(LooksAtWhole):
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         band = triplet.mean(1, keepdim=True)
-        field = cast(Tensor, self.known(band))
+        field = cast(Tensor, self.statistics(band))
         down, across = self._axes(field, band)
         gains, offsets = (
             [_resampled(down, part, across) for part in parts.unbind(1)]
@@ -121,14 +121,14 @@ class SceneUNet(LooksAtWhole):
             hidden = block(torch.cat((hidden, skip), 1))
         return hidden
 
-    def of_whole(self, x: Tensor) -> Tensor:
+    def compute_statistics(self, x: Tensor) -> Tensor:
         """The field of a band, B x 1 x H x W in [-1, 1]."""
         height, width = x.shape[-2:]
         high, wide = self._size(height, width)
         view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
         return self.field(view[:, None])
 
-    def add(self, x: Tensor, place: Place) -> None:
+    def add(self, x: Tensor, place: Tile) -> None:
         """What a tile's core adds to the view."""
         high, wide = self._size(place.height, place.width)
         top, left, bottom, right = place.core
@@ -137,7 +137,7 @@ class SceneUNet(LooksAtWhole):
         part = _resampled(down, place.core_of(x)[:, 0], across)[:, None]
         self._seen = part if self._seen is None else self._seen + part
 
-    def settle(self) -> Tensor:
+    def finish(self) -> Tensor:
         """The field of all that was added."""
         view, self._seen = cast(Tensor, self._seen), None
         return self.field(view)
@@ -147,7 +147,7 @@ class SceneUNet(LooksAtWhole):
         longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
         sides = (side * self.view // longest for side in (height, width))
         high, wide = (
-            torch.sym_max((side + STRIDE // 2) // STRIDE * STRIDE, LEAST)  # type: ignore[no-untyped-call]
+            torch.sym_max((side + STRIDE // 2) // STRIDE * STRIDE, MIN_SIDE_PX)  # type: ignore[no-untyped-call]
             for side in sides
         )
         return high, wide
@@ -165,7 +165,7 @@ class SceneUNet(LooksAtWhole):
 
 
 def _logit(band: Tensor) -> Tensor:
-    return 2 * torch.atanh(INSIDE * band.float().clamp(-1, 1))
+    return 2 * torch.atanh(LOGIT_MARGIN * band.float().clamp(-1, 1))
 
 
 def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:

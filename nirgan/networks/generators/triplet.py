@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.generators.branch import KERNELS, LAST_KERNEL, WIDTHS, Branch, NirInput
+from nirgan.networks.generators.branch import KERNELS, LAST_KERNEL, WIDTHS, Branch, NirReentry
 from nirgan.networks.initialization import initialize
 
 
 class Triplet(nn.Module):
-    """Three independent branches, recombined into a colour picture.
+    """Three independent branches, recombined into a color picture.
 
     Args:
         widths: Channels of every hidden layer of a branch.
@@ -31,7 +31,7 @@ class Triplet(nn.Module):
         widths: Sequence[int] = WIDTHS,
         kernels: Sequence[int] = KERNELS,
         last_kernel: int = LAST_KERNEL,
-        nir_into_red: NirInput = "concat",
+        nir_into_red: NirReentry = "concat",
         std: float = 0.00282,
     ) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAK, fit_size
+from nirgan.networks.layers import LEAKY_SLOPE, fit_size
 
 
 class UNet(nn.Module):
@@ -73,7 +73,7 @@ class UNet(nn.Module):
 
 
 def _down(inputs: int, outputs: int, *, first: bool, last: bool) -> nn.Sequential:
-    layers: list[nn.Module] = [] if first else [nn.LeakyReLU(LEAK)]
+    layers: list[nn.Module] = [] if first else [nn.LeakyReLU(LEAKY_SLOPE)]
     normed = not first and not last
     layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed))
     if normed:

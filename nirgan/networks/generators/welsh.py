@@ -1,13 +1,13 @@
-"""Colour from a reference picture, pixel by pixel.
+"""Color from a reference picture, pixel by pixel.
 
 Welsh, Ashikhmin and Mueller, "Transferring color to greyscale images", SIGGRAPH 2002: some 200
 pixels of a reference are sampled on a jittered grid, and its luminance is brought to the mean and
-the standard deviation of the target's; every target pixel takes the two colours of the sample that
+the standard deviation of the target's; every target pixel takes the two colors of the sample that
 is nearest in luminance and in the standard deviation of its 5x5 neighbourhood, both weighing alike,
 and keeps its own luminance, all in l-alpha-beta. Chosen here:
 
 - The luminance of a picture is its NIR band, of the target and of the references, so that like is
-  compared with like. A reference of which there is only colour gives its own luminance for it.
+  compared with like. A reference of which there is only color gives its own luminance for it.
 - Every picture that is shown is a reference; a target takes the one whose luminance has the most
   similar deciles. Theirs are chosen by a person.
 - CoLIP's antagonist space can take the place of l-alpha-beta.
@@ -20,17 +20,17 @@ from torch.nn.functional import avg_pool2d, pad
 from nirgan.networks.examples import Examples, jittered
 from nirgan.utils.color_spaces import Opponent, opponent_to_rgb, rgb_to_opponent
 
-CHUNK = 2**16
+CHUNK_PIXELS = 2**16
 """Pixels that are compared with all samples at a time."""
 
 
 class Welsh(nn.Module):
-    """Transfers colour from the most similar picture that it was shown.
+    """Transfers color from the most similar picture that it was shown.
 
     Args:
         samples: Of a reference.
         neighbourhood: Its height and width in pixels, odd.
-        space: In which colour is transferred.
+        space: In which color is transferred.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Welsh(nn.Module):
     def update(self, nir: Tensor, rgb: Tensor) -> None:
         """Keep pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
         luminance, deviation = self._described(nir)
-        colours = rgb_to_opponent(rgb, self.space)[:, 1:]
-        numbers = torch.cat([luminance, deviation, colours], 1)
+        colors = rgb_to_opponent(rgb, self.space)[:, 1:]
+        numbers = torch.cat([luminance, deviation, colors], 1)
         for one, described in zip(luminance, numbers, strict=True):
             row, column = jittered(one[0], self.samples, seed=len(self.examples))
             self.examples.add(one[0], described[:, row, column].T)
@@ -59,8 +59,8 @@ class Welsh(nn.Module):
         if not len(self.examples):
             return nir.expand_as(triplet)
         luminance, deviation = self._described(nir)
-        colours = [self._transfer(*one) for one in zip(luminance, deviation, strict=True)]
-        return opponent_to_rgb(torch.cat([luminance, torch.stack(colours)], 1), self.space)
+        colors = [self._transfer(*one) for one in zip(luminance, deviation, strict=True)]
+        return opponent_to_rgb(torch.cat([luminance, torch.stack(colors)], 1), self.space)
 
     def _described(self, nir: Tensor) -> tuple[Tensor, Tensor]:
         """Luminance, and its standard deviation around every pixel; both B x 1 x H x W."""
@@ -72,11 +72,13 @@ class Welsh(nn.Module):
         return luminance, (square - mean.square()).clamp(min=0).sqrt()
 
     def _transfer(self, luminance: Tensor, deviation: Tensor) -> Tensor:
-        """Colours, 2 x H x W, for a luminance and a deviation of 1 x H x W each."""
+        """Colors, 2 x H x W, for a luminance and a deviation of 1 x H x W each."""
         (mean, spread), pixels = self.examples.closest(luminance[0])
         stretch = luminance.std(correction=0) / spread.clamp(min=1e-6)
         known = pixels[:, :2] * stretch  # remapped: luminance, and so its deviation
         known[:, 0] += luminance.mean() - mean * stretch
         given = torch.stack([luminance, deviation], -1).view(-1, 2)
-        nearest = [torch.cdist(part, known, p=1).argmin(1) for part in torch.split(given, CHUNK)]
+        nearest = [
+            torch.cdist(part, known, p=1).argmin(1) for part in torch.split(given, CHUNK_PIXELS)
+        ]
         return pixels[torch.cat(nearest), 2:].T.reshape(2, *luminance.shape[-2:])

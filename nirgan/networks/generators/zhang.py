@@ -1,8 +1,8 @@
-"""Colour as a classification.
+"""Color as a classification.
 
 Zhang, Isola and Efros, "Colorful image colorization", ECCV 2016: a network gives every pixel a
 distribution over 313 bins of CIELAB's a and b, trained by cross-entropy against softly encoded
-truth, rare colours weighing more (`nirgan.tasks.colour_classes`); its colour is the annealed mean
+truth, rare colors weighing more (`nirgan.tasks.color_classes`); its color is the annealed mean
 of the distribution (eq. 5). The layers are theirs: eight blocks of 3x3 convolutions, 64-128-256-512
 channels, an eighth of the size with dilation 2 in the fifth and sixth, a quarter for the bins.
 Where it departs, for near-infrared:
@@ -23,9 +23,9 @@ from torch.nn.functional import interpolate
 from nirgan.networks.layers import convolution, fit_size
 from nirgan.utils.color_spaces import lab_to_rgb
 
-GRID = 10
+BIN_SPACING = 10
 """Distance between neighbouring bins, in units of a and b."""
-ROWS = {
+GAMUT_ROWS = {
     -90: (50, 90),
     -80: (20, 90),
     -70: (0, 90),
@@ -52,7 +52,9 @@ ROWS = {
 
 def bins() -> Tensor:
     """The bins, 313 x 2 (a, b), in the published order."""
-    pairs = [(a, b) for a, (low, high) in ROWS.items() for b in range(low, high + 1, GRID)]
+    pairs = [
+        (a, b) for a, (low, high) in GAMUT_ROWS.items() for b in range(low, high + 1, BIN_SPACING)
+    ]
     return torch.tensor(pairs, dtype=torch.float32)
 
 

@@ -44,15 +44,15 @@ def test_materials_follow_physics():
         assert material.green > max(material.red, material.blue)
     for name in ("asphalt", "slate", "glass"):
         assert MATERIALS[name].nir < 0.15
-    paints = [MATERIALS[f"{colour} paint"].nir for colour in ("red", "blue", "white")]
-    assert min(paints) > 0.5  # pigments let NIR through, whatever their colour
+    paints = [MATERIALS[f"{color} paint"].nir for color in ("red", "blue", "white")]
+    assert min(paints) > 0.5  # pigments let NIR through, whatever their color
 
 
 def test_scenes_look_as_cameras_see_them(scenes):
     def mean(pictures):
         return np.mean([picture.mean((0, 1)) for picture in pictures], axis=0)
 
-    # The upper rows are mostly sky: blue in colour, darker in NIR; the lawn is the other way round.
+    # The upper rows are mostly sky: blue in color, darker in NIR; the lawn is the other way round.
     skies = [(nir[:40], rgb[:40]) for kind, nir, rgb in scenes if kind == "garden"]
     lawns = [(nir[170:], rgb[170:]) for kind, nir, rgb in scenes if kind == "garden"]
     red, green, blue = mean([rgb for _, rgb in skies])
@@ -65,7 +65,7 @@ def test_scenes_look_as_cameras_see_them(scenes):
     assert mean(lakes) < mean([nir for nir, _ in lawns]) - 40
 
 
-def test_colour_is_neither_given_by_nir_nor_out_of_reach(scenes):
+def test_color_is_neither_given_by_nir_nor_out_of_reach(scenes):
     nir = torch.from_numpy(np.stack([n for _, n, _ in scenes])).unsqueeze(1) / 255
     rgb = torch.from_numpy(np.stack([c for _, _, c in scenes])).permute(0, 3, 1, 2) / 255
     grey = angular_error(nir.expand_as(rgb), rgb)[0].mean().item()

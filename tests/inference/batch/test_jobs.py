@@ -2,7 +2,7 @@
 
 import pytest
 
-from nirgan.inference.batch.jobs import plan
+from nirgan.inference.batch.jobs import plan_jobs
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def targets(made, output):
 
 def test_a_folder_is_taken_with_all_within(shots, tmp_path):
     out = tmp_path / "out"
-    made = plan([str(shots)], out)
+    made = plan_jobs([str(shots)], out)
     assert targets(made, out) == ["a.png", "d.mp4", "deep/b.JPG", "deep/er/c.tif"]
     assert [job.kind for job in made.jobs] == ["picture", "video", "picture", "picture"]
     assert made.problems == []
@@ -28,26 +28,28 @@ def test_a_folder_is_taken_with_all_within(shots, tmp_path):
 
 def test_files_and_patterns(shots, tmp_path):
     out = tmp_path / "out"
-    made = plan([str(shots / "deep/b.JPG"), str(shots / "**/*.tif")], out)
+    made = plan_jobs([str(shots / "deep/b.JPG"), str(shots / "**/*.tif")], out)
     assert targets(made, out) == ["b.JPG", "deep/er/c.tif"]
 
 
 def test_home_in_a_quoted_pattern(shots, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = plan(["~/shots/**/*.tif", "~/shots/a.png", "~no-such-person/x.png"], tmp_path / "out")
+    made = plan_jobs(
+        ["~/shots/**/*.tif", "~/shots/a.png", "~no-such-person/x.png"], tmp_path / "out"
+    )
     assert [job.source for job in made.jobs] == [shots / "deep/er/c.tif", shots / "a.png"]
     assert made.problems == ["~no-such-person/x.png: no such file or folder"]
 
 
 def test_a_file_with_magic_in_its_name_is_that_file(shots, tmp_path):
     (shots / "[x].png").write_bytes(b"")
-    made = plan([str(shots / "[x].png")], tmp_path / "out")
+    made = plan_jobs([str(shots / "[x].png")], tmp_path / "out")
     assert [job.source.name for job in made.jobs] == ["[x].png"]
 
 
 def test_another_format(shots, tmp_path):
     out = tmp_path / "out"
-    made = plan([str(shots)], out, suffix=".png")
+    made = plan_jobs([str(shots)], out, suffix=".png")
     assert targets(made, out) == ["a.png", "d.mp4", "deep/b.png", "deep/er/c.png"]
     assert made.jobs[2].uncertainty == out / "deep/b.png.uncertainty.tif"
 
@@ -56,30 +58,30 @@ def test_what_is_there_stays(shots, tmp_path):
     out = tmp_path / "out"
     (out / "deep").mkdir(parents=True)
     (out / "deep/b.JPG").write_bytes(b"mine")
-    made = plan([str(shots)], out)
+    made = plan_jobs([str(shots)], out)
     assert made.there == [out / "deep/b.JPG"]
     assert len(made.jobs) == 3
-    assert len(plan([str(shots)], out, overwrite=True).jobs) == 4
+    assert len(plan_jobs([str(shots)], out, overwrite=True).jobs) == 4
 
 
 def test_outputs_are_no_inputs(shots):
-    made = plan([str(shots)], shots / "out")
+    made = plan_jobs([str(shots)], shots / "out")
     (shots / "out").mkdir()
     (shots / "out/a.png").write_bytes(b"")
-    assert [job.source for job in plan([str(shots)], shots / "out").jobs] == [
+    assert [job.source for job in plan_jobs([str(shots)], shots / "out").jobs] == [
         job.source for job in made.jobs if job.source.name != "a.png"
     ]
 
 
 def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
-    made = plan([str(shots)], shots, overwrite=True)
+    made = plan_jobs([str(shots)], shots, overwrite=True)
     assert made.jobs == []
     assert all("written over itself" in line for line in made.problems)
     assert len(made.problems) == 4
-    twice = plan([str(shots / "a.png"), str(shots / "d.mp4"), str(shots)], tmp_path / "out")
+    twice = plan_jobs([str(shots / "a.png"), str(shots / "d.mp4"), str(shots)], tmp_path / "out")
     assert len(twice.jobs) == 4  # the same file twice is one job
     (tmp_path / "a.png").write_bytes(b"")
-    other = plan([str(shots / "a.png"), str(tmp_path / "a.png")], tmp_path / "out")
+    other = plan_jobs([str(shots / "a.png"), str(tmp_path / "a.png")], tmp_path / "out")
     assert len(other.jobs) == 1
     assert "would become" in other.problems[0]
 
@@ -87,7 +89,7 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
 def test_what_is_not_there_is_said(shots, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    made = plan([str(tmp_path / "no.png"), str(empty), str(shots / "*.gif")], tmp_path / "out")
+    made = plan_jobs([str(tmp_path / "no.png"), str(empty), str(shots / "*.gif")], tmp_path / "out")
     assert made.jobs == []
     reasons = ["no such file or folder", "no picture or video there", "no picture or video there"]
     assert [reason in line for reason, line in zip(reasons, made.problems, strict=True)] == [
@@ -98,5 +100,5 @@ def test_what_is_not_there_is_said(shots, tmp_path):
 def test_links_in_a_circle_end(shots, tmp_path):
     (shots / "deep/back").symlink_to(shots)
     (shots / "loop.png").symlink_to(shots / "loop.png")
-    made = plan([str(shots)], tmp_path / "out")
+    made = plan_jobs([str(shots)], tmp_path / "out")
     assert len(made.jobs) == 5  # the broken link is a bad picture, found when it is read

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from nirgan.cli.main import main
-from nirgan.errors import named
+from nirgan.errors import printable_path
 from nirgan.inference.batch import pipeline
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import write_model
@@ -58,7 +58,7 @@ def test_a_folder(shots, model, capsys):
     assert status == 0
     files = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())
     assert files == ["a.png", "night/b.jpg", "night/c.tif"]
-    assert "3 in colour" in capsys.readouterr().out
+    assert "3 in color" in capsys.readouterr().out
     colorizer = load(model)
     assert np.array_equal(read(out / "a.png"), colorizer((RAMP % 256).astype(np.uint8)))
     assert np.array_equal(read(out / "night/c.tif"), colorizer(RAMP * 21))
@@ -107,7 +107,9 @@ def test_of_all_that_people_hand_over_each_is_made_or_told(tmp_path, model, capf
     taken = {f for f in shots.iterdir() if f.suffix.lower() in suffixes and f.name[0] != "."}
     taken = {f for f in taken if f.is_symlink() or not f.is_dir()}
     made = {file for file in taken if (out / file.name).is_file()}
-    refused = {file for file in taken if any(line.startswith(named(file)) for line in told)}
+    refused = {
+        file for file in taken if any(line.startswith(printable_path(file)) for line in told)
+    }
     assert made | refused == taken
     assert not made & refused
     assert len(made) > 20
@@ -140,7 +142,7 @@ def test_uncertainty(shots, model):
     assert status == 0
     degrees = cv2.imread(str(out / "a.png.uncertainty.tif"), cv2.IMREAD_UNCHANGED)
     nir = torch.from_numpy((RAMP % 256).astype(np.float32) / 255)
-    expected = expected_error(load(model).band(nir[None]))[0]
+    expected = expected_error(load(model).colorize_bands(nir[None]))[0]
     assert np.allclose(degrees, expected, atol=1e-3)
     assert expected.max() > 0.1
 
@@ -175,8 +177,8 @@ def test_a_stack_of_pages_or_channels(tmp_path, model, bands, options, band, wor
         if band is not None:
             whole = 2 ** (8 * band.itemsize - (band.dtype.kind == "i")) - 1
             nir = torch.from_numpy(band.astype(np.float32) / whole)
-            colours = load(model).band(nir[None])[0].permute(1, 2, 0).numpy() * 65535
-            assert np.abs(tifffile.imread(out) - colours).max() <= 1
+            colors = load(model).colorize_bands(nir[None])[0].permute(1, 2, 0).numpy() * 65535
+            assert np.abs(tifffile.imread(out) - colors).max() <= 1
 
 
 @pytest.mark.parametrize("large", [1, 10**9])
@@ -186,7 +188,7 @@ def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large)
         cv2.imwrite(str(shots / f"z{n}.png"), (RAMP % 256).astype(np.uint8))
     asked, made, most = [], [], []
     submit, settled = pipeline.read, pipeline.write
-    monkeypatch.setattr(pipeline, "LARGE", large)
+    monkeypatch.setattr(pipeline, "LARGE_PIXELS_OR_BYTES", large)
     monkeypatch.setattr(pipeline, "read", lambda *a: asked.append(a) or submit(*a))
     monkeypatch.setattr(
         pipeline,

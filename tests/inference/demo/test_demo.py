@@ -21,8 +21,8 @@ from nirgan.cli.demo import main
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.demo import server as serving
-from nirgan.inference.demo.app import build
-from nirgan.inference.demo.service import Desk, heat, legend
+from nirgan.inference.demo.app import build_page
+from nirgan.inference.demo.service import DemoService, heat_map, legend
 from nirgan.inference.uncertainty import expected_error
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -31,7 +31,7 @@ BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 class Tint(nn.Module):
-    """Some colours, and how many were ever made at the same time."""
+    """Some colors, and how many were ever made at the same time."""
 
     def __init__(self, blue):
         super().__init__()
@@ -64,11 +64,11 @@ def environment():
 def desk_in(folder):
     folder.mkdir()
     names = {"warm": 0.1, "cold <b>": -0.9}
-    return Desk({n: Colorizer(Tint(b), n, device="cpu") for n, b in names.items()}, folder)
+    return DemoService({n: Colorizer(Tint(b), n, device="cpu") for n, b in names.items()}, folder)
 
 
 @pytest.fixture
-def desk(tmp_path):
+def service(tmp_path):
     return desk_in(tmp_path / "kept")
 
 
@@ -85,26 +85,28 @@ def read(file):
 
 
 def test_all_pictures_are_colorized_in_one_thread_one_after_another(tmp_path):
-    desk, threads = desk_in(tmp_path / "kept"), set()
+    service, threads = desk_in(tmp_path / "kept"), set()
     draw(tmp_path / "a.png")
-    for colorizer in desk.colorizers.values():
+    for colorizer in service.colorizers.values():
         colorizer.generator.register_forward_hook(lambda *_: threads.add(threading.get_ident()))
 
     def ask(name):
-        return desk.colorize(tmp_path / "a.png", name, "dtype", False).file
+        return service.colorize(tmp_path / "a.png", name, "dtype", False).file
 
     with ThreadPoolExecutor(8) as people:
         files = list(people.map(ask, ["warm", "cold <b>"] * 4))
     assert len(threads) == 1
     assert len({file.parent for file in files}) == 8
-    assert [desk.colorizers[name].generator.most for name in ("warm", "cold <b>")] == [1, 1]
+    assert [service.colorizers[name].generator.most for name in ("warm", "cold <b>")] == [1, 1]
 
 
-def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path):
+def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(service, tmp_path):
     pixels = draw(tmp_path / "field.tif")
-    result = desk.colorize(tmp_path / "field.tif", "warm", "0,4095", False)
+    result = service.colorize(tmp_path / "field.tif", "warm", "0,4095", False)
     nir = torch.from_numpy(pixels / 4095).float()
-    expected = (desk.colorizers["warm"].band(nir[None])[0] * 65535).round().permute(1, 2, 0)
+    expected = (
+        (service.colorizers["warm"].colorize_bands(nir[None])[0] * 65535).round().permute(1, 2, 0)
+    )
     assert read(result.file).dtype == np.uint16
     np.testing.assert_allclose(read(result.file), expected, atol=1)
     np.testing.assert_allclose(read(result.nir)[..., 1] / 255, nir, atol=0.003)
@@ -114,60 +116,60 @@ def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(desk, tmp_path
     assert result.heat is None
 
 
-def test_the_page_says_what_black_and_white_were(desk, tmp_path):
+def test_the_page_says_what_black_and_white_were(service, tmp_path):
     draw(tmp_path / "a.png")
-    note = desk.colorize(tmp_path / "a.png", "warm", "dtype", False).note
+    note = service.colorize(tmp_path / "a.png", "warm", "dtype", False).note
     assert "64 x 48 pixels, uint16; 0 is black, 65535 is white" in note
     assert (
         "No value above 4094, where 65535 is white: if it is 12-bit, choose the range 0,4095."
         in note
     )
     assert "model warm" in note
-    assert "bit, choose" not in desk.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
+    assert "bit, choose" not in service.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
 
 
-def test_the_screen_gets_a_smaller_picture_than_the_file(desk, tmp_path):
+def test_the_screen_gets_a_smaller_picture_than_the_file(service, tmp_path):
     draw(tmp_path / "wide.png", np.uint8, (20, 3200))
-    result = desk.colorize(tmp_path / "wide.png", "warm", "dtype", True)
+    result = service.colorize(tmp_path / "wide.png", "warm", "dtype", True)
     for file in (result.nir, result.rgb, result.heat):
         assert read(file).shape == (10, 1600, 3)
     assert read(result.file).shape == (20, 3200, 3)
     assert read(result.file).dtype == np.uint8
 
 
-def test_uncertainty_is_drawn_between_nought_and_a_round_number(desk, tmp_path):
+def test_uncertainty_is_drawn_between_nought_and_a_round_number(service, tmp_path):
     pixels = draw(tmp_path / "a.png", np.uint8)
-    result = desk.colorize(tmp_path / "a.png", "cold <b>", "dtype", True)
+    result = service.colorize(tmp_path / "a.png", "cold <b>", "dtype", True)
     unit = torch.from_numpy(pixels / 255).float()[None]
-    expected, top = heat(expected_error(desk.colorizers["cold <b>"].band(unit))[0])
+    expected, top = heat_map(expected_error(service.colorizers["cold <b>"].colorize_bands(unit))[0])
     np.testing.assert_allclose(read(result.heat) / 255, expected.permute(1, 2, 0), atol=0.003)
     assert result.top == top
-    drawn, top = heat(torch.tensor([[0.0, 2.5, 4.4, 5.7]]))
+    drawn, top = heat_map(torch.tensor([[0.0, 2.5, 4.4, 5.7]]))
     assert top == 6
     brightness = drawn.sum(0)[0].tolist()
     assert brightness == sorted(brightness)
     assert brightness[0] < 0.05
-    assert heat(torch.full((2, 2), 130.0))[1] == 90
+    assert heat_map(torch.full((2, 2), 130.0))[1] == 90
 
 
 def test_the_legend_has_degrees():
     assert [f"{d}°" in legend(5) for d in (0, 1.25, 2.5, 3.75, 5)] == [True] * 5
 
 
-def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, desk):
+def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, service):
     with pytest.raises(NirganError, match="--port: expected 1 to 65535, got 0"):
         main(["--port=0"])
     with socket.create_server((serving.HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(NirganError, match=f"--port {port}: taken already; choose another"):
-            serving.serve(build(desk), port)
+            serving.serve(build_page(service), port)
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(NirganError, match=r"gradio is not installed.*pip install 'nirgan\[demo\]'"):
         main([])
 
 
 def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
-    monkeypatch, environment, desk, tmp_path, capsys
+    monkeypatch, environment, service, tmp_path, capsys
 ):
     kept = []
 
@@ -177,7 +179,7 @@ def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(serving, "time", SimpleNamespace(sleep=interrupt))
-    monkeypatch.setattr("nirgan.inference.load.load", lambda name, trust: desk.colorizers[name])
+    monkeypatch.setattr("nirgan.inference.load.load", lambda name, trust: service.colorizers[name])
     handler, port = signal.getsignal(signal.SIGTERM), free_port()
     try:
         assert main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
@@ -205,15 +207,15 @@ def served(tmp_path_factory):
             reached.add(address[0])
         return connect(self, address)
 
-    desk = desk_in(tmp_path_factory.mktemp("demo") / "kept")
+    service = desk_in(tmp_path_factory.mktemp("demo") / "kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", noted)
-        patch.setattr(serving, "UPLOAD", "50kb")
+        patch.setattr(serving, "MAX_UPLOAD", "50kb")
         os.environ |= {"GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
         os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
-        serving.settle(desk.folder)
-        page = build(desk)
-        yield desk, serving.serve(page, free_port()), page
+        serving.set_gradio_environment(service.folder)
+        page = build_page(service)
+        yield service, serving.serve(page, free_port()), page
         page.close(verbose=False)
     os.environ.clear()
     os.environ.update(before)
@@ -244,10 +246,10 @@ def opened(context, served):
 
 
 def test_in_a_browser(served, context, tmp_path):
-    desk = served[0]
+    service = served[0]
     pixels = draw(tmp_path / "field.tif")
     page = opened(context, served)
-    page.get_by_text("colours are guesses").wait_for()
+    page.get_by_text("colors are guesses").wait_for()
     page.set_input_files("#drop input[type=file]", tmp_path / "field.tif")
     page.locator("#slider img").first.wait_for()
     assert page.locator("#slider img").count() == 2
@@ -261,14 +263,16 @@ def test_in_a_browser(served, context, tmp_path):
     with page.expect_download() as download:
         page.click("#download")
     nir = torch.from_numpy(pixels / 4095).float()[None]
-    expected = (desk.colorizers["cold <b>"].band(nir)[0] * 65535).round().permute(1, 2, 0)
+    expected = (
+        (service.colorizers["cold <b>"].colorize_bands(nir)[0] * 65535).round().permute(1, 2, 0)
+    )
     assert download.value.suggested_filename == "field_colour.png"
     np.testing.assert_allclose(read(download.value.path()), expected, atol=1)
 
     (tmp_path / "torn.png").write_bytes((tmp_path / "field.tif").read_bytes()[:99])
     page.set_input_files("#drop input[type=file]", tmp_path / "torn.png")
     page.get_by_role("alert").filter(has_text="torn.png: ").wait_for()
-    assert str(desk.folder) not in page.inner_text("body")
+    assert str(service.folder) not in page.inner_text("body")
 
     # What a person writes comes back as text, not as HTML.
     choose(page, "#scale", "<img src=x>", "<img src=x>: expected dtype")
@@ -326,7 +330,7 @@ def test_twenty_at_once_wait_and_where_too_many_do_they_are_told_to(served, monk
         )
     finally:
         go_on.set()
-    assert page.app.state_holder.capacity == serving.SESSIONS
+    assert page.app.state_holder.capacity == serving.MAX_SESSIONS
 
 
 def test_no_other_file_is_served(served, tmp_path):

@@ -29,7 +29,7 @@ SIZES = [(1, 1, 1), (2, 17, 33), (3, 64, 64), (1, 680, 1024)]
 
 
 def strong(network):
-    """Colours that are far from grey."""
+    """Colors that are far from grey."""
     torch.manual_seed(3)
     network(torch.rand(2, 3, 64, 64))
     with torch.no_grad():
@@ -71,8 +71,8 @@ def camera(batch, height, width, high=4095):
     return nir
 
 
-def colours(model, nir, limits):
-    return load(model, device="cpu").band(limits.to_unit(nir[:, 0].numpy()))
+def colors(model, nir, limits):
+    return load(model, device="cpu").colorize_bands(limits.to_unit(nir[:, 0].numpy()))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -81,7 +81,7 @@ def test_onnx_takes_camera_values_of_any_size(size, model, onnx_file):
     assert [(i.name, i.type) for i in session.get_inputs()] == [("nir", "tensor(float)")]
     nir = camera(*size)
     (rgb,) = session.run(["rgb"], {"nir": nir.numpy()})
-    expected = colours(model, nir, Limits(0, 4095))
+    expected = colors(model, nir, Limits(0, 4095))
     assert rgb.shape == expected.shape == (size[0], 3, *size[1:])
     assert np.abs(rgb - expected.numpy()).max() < 1e-5
     assert rgb.min() >= 0
@@ -89,20 +89,20 @@ def test_onnx_takes_camera_values_of_any_size(size, model, onnx_file):
 
 
 def test_onnx_says_what_it_is(model, onnx_file):
-    facts = onnxruntime.InferenceSession(onnx_file).get_modelmeta().custom_metadata_map
-    assert (facts["name"], facts["low"], facts["high"]) == ("tiny", "0.0", "4095.0")
-    assert facts["digest"] == read_model(model).digest
-    assert facts["note"].startswith("Synthetic colours, made from near-infrared")
-    assert (facts["period"], facts["halo"]) == ("4", str(load(model).reach.halo))
+    metadata = onnxruntime.InferenceSession(onnx_file).get_modelmeta().custom_metadata_map
+    assert (metadata["name"], metadata["low"], metadata["high"]) == ("tiny", "0.0", "4095.0")
+    assert metadata["digest"] == read_model(model).digest
+    assert metadata["note"].startswith("Synthetic colors, made from near-infrared")
+    assert (metadata["period"], metadata["halo"]) == ("4", str(load(model).receptive_field.radius))
 
 
 def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
     own = load(model, device="cpu", tile=32)
     other = load(onnx_file, device="cpu", tile=32)
     assert other.name == "tiny"
-    assert other.reach == own.reach
+    assert other.receptive_field == own.receptive_field
     nir = torch.rand(2, 150, 131)
-    assert torch.allclose(other.band(nir), own.band(nir), atol=1e-5)
+    assert torch.allclose(other.colorize_bands(nir), own.colorize_bands(nir), atol=1e-5)
 
 
 def test_onnx_keeps_to_torchs_threads(onnx_file):
@@ -111,12 +111,12 @@ def test_onnx_keeps_to_torchs_threads(onnx_file):
 
 
 def test_a_program_of_torch_needs_torch_alone(model, torch_file):
-    facts = {"nirgan.json": ""}
-    loaded = torch.export.load(torch_file, extra_files=facts).module()
-    assert json.loads(facts["nirgan.json"])["name"] == "tiny"
+    metadata = {"nirgan.json": ""}
+    loaded = torch.export.load(torch_file, extra_files=metadata).module()
+    assert json.loads(metadata["nirgan.json"])["name"] == "tiny"
     for size in SIZES:
         nir = camera(*size, high=300)
-        expected = colours(model, nir, Limits(-10, 300))
+        expected = colors(model, nir, Limits(-10, 300))
         with torch.no_grad():
             assert torch.allclose(loaded(nir), expected, atol=1e-5)
 
@@ -131,24 +131,24 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
     for parameter in network.parameters():
         parameter.mul_(3)
     colorizer = Colorizer(network, device="cpu")
-    made = Program(colorizer.generator, Limits(0, 1), colorizer.reach.period)
+    made = Program(colorizer.generator, Limits(0, 1), colorizer.receptive_field.stride)
     for size in ((5, 7), (65, 90)):
         nir = torch.rand(2, *size)
-        assert torch.allclose(made(nir[:, None]), colorizer.band(nir), atol=1e-5)
+        assert torch.allclose(made(nir[:, None]), colorizer.colorize_bands(nir), atol=1e-5)
     # Tile by tile only where no layer looks at the whole.
-    expected = None if isinstance(network, ResNet) else colorizer.reach.halo
-    assert colorizer.reach.halo
-    assert verify._reach_of_program(colorizer).halo == expected
+    expected = None if isinstance(network, ResNet) else colorizer.receptive_field.radius
+    assert colorizer.receptive_field.radius
+    assert verify._receptive_field_of_program(colorizer).halo == expected
 
 
 def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monkeypatch, capsys):
     file = model.parent / "wrong.onnx"
     file.write_text("former")
-    monkeypatch.setattr(verify, "to_onnx", lambda _, part, facts: shutil.copy(onnx_file, part))
+    monkeypatch.setattr(verify, "to_onnx", lambda _, part, metadata: shutil.copy(onnx_file, part))
     options = ["--format=onnx", f"--output={file}", "--overwrite", "--scale=0,4000"]
     assert main(["export", str(model), *options]) == 2
     (error,) = capsys.readouterr().err.splitlines()
-    assert "not kept: its colours of a picture of 64x64 are off torch's by " in error
+    assert "not kept: its colors of a picture of 64x64 are off torch's by " in error
     assert file.read_text() == "former"
     assert not list(model.parent.glob("*.part*"))
 
@@ -159,7 +159,7 @@ def test_nan_is_a_difference(model, monkeypatch):
 
     monkeypatch.setattr(verify, "to_torch", nothing)
     with pytest.raises(NirganError, match="not kept"):
-        verify.checked(load(model), Limits(0, 1), "torch", model.parent / "nan.pt2", [])
+        verify.export_verified(load(model), Limits(0, 1), "torch", model.parent / "nan.pt2", [])
 
 
 class Branching(torch.nn.Module):

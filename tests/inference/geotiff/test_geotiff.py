@@ -8,7 +8,7 @@ import torch
 
 from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
-from nirgan.inference.tiling import Window
+from nirgan.inference.tiling import Rect
 from nirgan.inference.uncertainty import expected_error
 
 rasterio = pytest.importorskip("rasterio")
@@ -36,17 +36,17 @@ def test_windows_give_what_the_whole_raster_gives(tmp_path, dtype, scale, low, h
     band = scene(75, 101, dtype)
     if band.dtype.kind == "i":
         band = band - np.iinfo(dtype).max // 4
-    colours, dataset = colorized(save(tmp_path / "a.tif", band), scale)
+    colors, dataset = colorized(save(tmp_path / "a.tif", band), scale)
     assert dataset.dtypes[0] == ("uint8" if most == 255 else "uint16")
     unit = np.clip((band.astype(np.float64) - low) / (high - low), 0, 1)
-    assert np.abs(colours - expected(unit, most)).max() <= 1
+    assert np.abs(colors - expected(unit, most)).max() <= 1
 
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_depth_is_what_was_asked_for(tmp_path, depth):
-    colours, _ = colorized(save(tmp_path / "a.tif", scene(40, 40)), depth=depth)
-    assert colours.dtype == f"uint{depth}"
-    assert colours.max() > 0.9 * np.iinfo(colours.dtype).max
+    colors, _ = colorized(save(tmp_path / "a.tif", scene(40, 40)), depth=depth)
+    assert colors.dtype == f"uint{depth}"
+    assert colors.max() > 0.9 * np.iinfo(colors.dtype).max
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_place_blocks_and_compression_are_kept(tmp_path, layout):
     source = save(tmp_path / "a.tif", scene(90, 112), crs="EPSG:32633", transform=TURNED, **layout)
     with rasterio.open(source, "r+") as before:
         before.update_tags(AREA_OR_POINT="Point", TIFFTAG_DATETIME="2020:01:02 03:04:05", OWNER="x")
-    colours, _ = colorized(source, uncertainty=tmp_path / "map.tif")
-    np.testing.assert_array_equal(colours, expected(scene(90, 112) / 65535, 65535))
+    colors, _ = colorized(source, uncertainty=tmp_path / "map.tif")
+    np.testing.assert_array_equal(colors, expected(scene(90, 112) / 65535, 65535))
     for path in (tmp_path / "out/a.tif", tmp_path / "map.tif"):
         with rasterio.open(source) as before, rasterio.open(path) as after:
             assert (after.crs, after.transform) == (before.crs, before.transform)
@@ -79,7 +79,7 @@ def test_place_blocks_and_compression_are_kept(tmp_path, layout):
             assert tags["TIFFTAG_DATETIME"] == "2020:01:02 03:04:05"
 
 
-def test_colours_say_what_they_are(tmp_path):
+def test_colors_say_what_they_are(tmp_path):
     colorized(save(tmp_path / "a.tif", scene(40, 50), crs="EPSG:4326"))
     with rasterio.open(tmp_path / "out/a.tif") as after:
         assert after.colorinterp == (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -141,12 +141,12 @@ def holes(shape):
 def test_no_data_stays_no_data_and_nothing_else_becomes_it(tmp_path, dtype, nodata, depth, kept):
     band = scene(150, 200, dtype)
     valid = holes(band.shape)
-    # Colours that equal the value, in the way that a saturated sky does.
+    # Colors that equal the value, in the way that a saturated sky does.
     band[100:110] = 1 if nodata == 0 else band.max()
     scale = "0,30000" if dtype == "int16" else "0,1" if dtype == "float32" else "dtype"
     band[~valid] = nodata
     source = save(tmp_path / "a.tif", band, nodata=nodata)
-    colours, dataset = colorized(source, scale, depth=depth, uncertainty=tmp_path / "map.tif")
+    colors, dataset = colorized(source, scale, depth=depth, uncertainty=tmp_path / "map.tif")
     assert dataset.nodata == kept
     with rasterio.open(tmp_path / "out/a.tif") as after:
         for number in (1, 2, 3):
@@ -157,10 +157,10 @@ def test_no_data_stays_no_data_and_nothing_else_becomes_it(tmp_path, dtype, noda
         assert np.isnan(unsure.nodata)
         degrees = unsure.read(1)
     np.testing.assert_array_equal(np.isfinite(degrees), valid)
-    unit = torch.from_numpy(colours / np.iinfo(colours.dtype).max)
+    unit = torch.from_numpy(colors / np.iinfo(colors.dtype).max)
     np.testing.assert_allclose(degrees[valid], expected_error(unit[None])[0][valid], atol=0.3)
     whole, _ = colorized(source, scale, Smooth(tile=1000), depth=depth)
-    np.testing.assert_array_equal(colours, whole)
+    np.testing.assert_array_equal(colors, whole)
 
 
 @pytest.mark.parametrize("kind", ["mask", "alpha", "nodata and alpha"])
@@ -179,31 +179,31 @@ def test_masks_and_transparency_become_a_mask(tmp_path, kind):
             bands = np.stack([band, valid * 65535]).astype(dtype)
             save(source, bands, alpha="yes", photometric="minisblack", **nodata)
             assert rasterio.open(source).colorinterp[1] == ColorInterp.alpha
-    colours, dataset = colorized(source, "0,65535")
+    colors, dataset = colorized(source, "0,65535")
     assert dataset.count == 3
     assert dataset.nodata is None
     with rasterio.open(tmp_path / "out/a.tif") as after:
         np.testing.assert_array_equal(after.dataset_mask() > 0, valid)
-    assert not colours[:, ~valid].any()
-    assert np.abs(colours[0][valid] - band[valid].astype(int)).max() <= 1
+    assert not colors[:, ~valid].any()
+    assert np.abs(colors[0][valid] - band[valid].astype(int)).max() <= 1
 
 
 def test_holes_are_filled_alike_in_every_window_and_from_nearby(tmp_path):
     from scipy.ndimage import distance_transform_edt
 
-    from nirgan.inference.geotiff.reader import FAR, Source
+    from nirgan.inference.geotiff.reader import FILL_RADIUS_PX, RasterSource
 
     band = np.arange(1, 300 * 260 + 1, dtype=np.uint32).reshape(300, 260)  # says where it is from
     valid = holes(band.shape)
     valid[100:, 60:] = False
     band[~valid] = 0
     rng = np.random.default_rng(0)
-    with Source(save(tmp_path / "a.tif", band, nodata=0), 1) as source:
-        whole = source.filled(Window(0, 0, 300, 260))
+    with RasterSource(save(tmp_path / "a.tif", band, nodata=0), 1) as source:
+        whole = source.filled(Rect(0, 0, 300, 260))
         for _ in range(60):
             top, left = rng.integers(280), rng.integers(240)
             bottom, right = top + rng.integers(1, 90), left + rng.integers(1, 90)
-            window = Window(top, left, min(bottom, 300), min(right, 260))
+            window = Rect(top, left, min(bottom, 300), min(right, 260))
             np.testing.assert_array_equal(
                 source.filled(window), whole[top:bottom, left:right], err_msg=str(window)
             )
@@ -211,40 +211,40 @@ def test_holes_are_filled_alike_in_every_window_and_from_nearby(tmp_path):
     distances = distance_transform_edt(~valid)
     rows, columns = np.divmod(whole.astype(int) - 1, 260)
     found = np.hypot(rows - np.arange(300)[:, np.newaxis], columns - np.arange(260))
-    near = distances < FAR / 1.1
+    near = distances < FILL_RADIUS_PX / 1.1
     assert (found[near] <= 1.1 * distances[near]).all()
-    assert (whole[distances > FAR * 1.1] == int(np.median(band[valid]))).all()
+    assert (whole[distances > FILL_RADIUS_PX * 1.1] == int(np.median(band[valid]))).all()
 
 
 def test_a_hole_casts_no_shadow(tmp_path):
     band = np.full((64, 64), 40000, np.uint16)
     band[20:40, 20:40] = 0
-    colours, _ = colorized(save(tmp_path / "a.tif", band, nodata=0))
+    colors, _ = colorized(save(tmp_path / "a.tif", band, nodata=0))
     valid = band > 0
-    assert (colours[1][valid] == 40000).all()
+    assert (colors[1][valid] == 40000).all()
 
 
 def test_all_of_it_may_be_no_data(tmp_path):
-    colours, dataset = colorized(save(tmp_path / "a.tif", np.zeros((40, 50), np.uint8), nodata=0))
-    assert not colours.any()
+    colors, dataset = colorized(save(tmp_path / "a.tif", np.zeros((40, 50), np.uint8), nodata=0))
+    assert not colors.any()
     assert dataset.nodata == 0
 
 
 def test_percentiles_leave_out_no_data_and_are_the_same_for_all_windows(tmp_path):
     band = scene(70, 90)
     band[:40] = 0
-    colours, _ = colorized(save(tmp_path / "a.tif", band, nodata=0), "percentile:0,100")
+    colors, _ = colorized(save(tmp_path / "a.tif", band, nodata=0), "percentile:0,100")
     low, high = band[40:].min(), band[40:].max()
     unit = (band[40:].astype(np.float64) - low) / (np.float64(high) - low)
-    assert np.abs(colours[0, 40:] - unit * 65535).max() <= 1
+    assert np.abs(colors[0, 40:] - unit * 65535).max() <= 1
 
 
 def test_the_band_is_chosen_by_number(tmp_path):
     bands = np.stack([scene(40, 50), scene(40, 50) // 2, scene(40, 50) // 4])
     source = save(tmp_path / "a.tif", bands, photometric="minisblack")
     for number in (1, 2, 3):
-        colours, _ = colorized(source, band=number)
-        assert np.abs(colours[0].astype(int) - bands[number - 1]).max() <= 1
+        colors, _ = colorized(source, band=number)
+        assert np.abs(colors[0].astype(int) - bands[number - 1]).max() <= 1
 
 
 def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monkeypatch):
@@ -252,7 +252,7 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
     from nirgan.inference.geotiff import block_buffer, reader
 
     asked, waiting = [], []
-    read, put = reader.Source._read, block_buffer.Blocks._put
+    read, put = reader.RasterSource._read, block_buffer.BlockBuffer._put
 
     def counted(self, window, shape=None):
         pixels, valid = read(self, window, shape)
@@ -263,10 +263,10 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
         put(self, *arguments)
         waiting.append(sum(pixels.nbytes for pixels, _ in self._begun.values()))
 
-    monkeypatch.setattr(reader, "SAMPLE", 64)
-    monkeypatch.setattr(reader, "FAR", 8)
-    monkeypatch.setattr(reader.Source, "_read", counted)
-    monkeypatch.setattr(block_buffer.Blocks, "_put", weighed)
+    monkeypatch.setattr(reader, "SAMPLE_SIDE_PX", 64)
+    monkeypatch.setattr(reader, "FILL_RADIUS_PX", 8)
+    monkeypatch.setattr(reader.RasterSource, "_read", counted)
+    monkeypatch.setattr(block_buffer.BlockBuffer, "_put", weighed)
     most = []
     for height in (200, 400):
         band = scene(height, 300, "uint8")
@@ -285,23 +285,23 @@ def test_every_block_is_written_once(tmp_path, monkeypatch):
     from nirgan.inference.geotiff import writer
 
     written = []
-    write = writer.Target._write
-    monkeypatch.setattr(writer.Target, "_write", lambda *a: (written.append(a[1]), write(*a)))
+    write = writer.RasterTarget._write
+    monkeypatch.setattr(writer.RasterTarget, "_write", lambda *a: (written.append(a[1]), write(*a)))
     colorized(save(tmp_path / "a.tif", scene(100, 130), tiled=True, blockxsize=48, blockysize=48))
     assert len(written) == len(set(written)) == 9
 
 
 def test_beginning_again_in_smaller_windows_is_right(tmp_path):
     class Restarted(Smooth):
-        def by_windows(self, height, width, read, write):
-            rgb = self.colours(read(Window(0, 0, 50, width)))
-            write(Window(0, 0, 50, width), 1 - rgb)
-            super().by_windows(height, width, read, write)
+        def colorize_windows(self, height, width, read, write):
+            rgb = self.colors(read(Rect(0, 0, 50, width)))
+            write(Rect(0, 0, 50, width), 1 - rgb)
+            super().colorize_windows(height, width, read, write)
 
     band = scene(100, 130)
     source = save(tmp_path / "a.tif", band, tiled=True, blockxsize=48, blockysize=48)
-    colours, _ = colorized(source, colorizer=Restarted())
-    np.testing.assert_array_equal(colours, expected(band / 65535, 65535))
+    colors, _ = colorized(source, colorizer=Restarted())
+    np.testing.assert_array_equal(colors, expected(band / 65535, 65535))
 
 
 def test_progress_comes_to_all_pixels(tmp_path):

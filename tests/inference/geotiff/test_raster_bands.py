@@ -10,11 +10,11 @@ from torch import nn
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.inference.batch.jobs import Job
-from nirgan.inference.batch.pipeline import Options, run
+from nirgan.inference.batch.pipeline import Options, run_jobs
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
 from nirgan.inference.images.files import read
-from nirgan.inference.tiling import Window
+from nirgan.inference.tiling import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
@@ -131,7 +131,7 @@ def _files():
 )
 def test_both_readers_of_tiffs_read_the_same(tmp_path, make, band, options):
     """One of them reads pictures, the other those that have a place on Earth."""
-    from nirgan.inference.geotiff.reader import Source
+    from nirgan.inference.geotiff.reader import RasterSource
 
     path = tmp_path / "a.tif"
     if make is tifffile.imwrite:
@@ -145,8 +145,8 @@ def test_both_readers_of_tiffs_read_the_same(tmp_path, make, band, options):
     picture = read(path).band
     (tmp_path / "a.tfw").write_text(WORLD)
     assert is_geotiff(path)
-    with Source(path) as source:
-        raster = source.filled(Window(0, 0, 40, 50))
+    with RasterSource(path) as source:
+        raster = source.filled(Rect(0, 0, 40, 50))
     lossy = int(options.get("compression") == "jpeg")
     np.testing.assert_allclose(raster.astype(float), picture.astype(float), atol=lossy)
     assert picture.std() > 0
@@ -264,7 +264,7 @@ def test_a_place_beside_a_picture_is_kept(tmp_path, suffix, form, name, content)
     Image.fromarray(GREY).save(source)
     (tmp_path / name).write_text(content)
     job = Job(source, target, "picture")
-    outcome = run(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
+    outcome = run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
     assert outcome.done == [target]
     with rasterio.open(source) as before, rasterio.open(target) as after:
         assert (before.crs, before.transform) == (after.crs, after.transform)
@@ -280,7 +280,7 @@ def test_a_place_of_a_picture_that_was_turned_is_not_copied(tmp_path):
     Image.fromarray(GREY).save(tmp_path / "a.jpg", exif=camera)
     (tmp_path / "a.jgw").write_text(WORLD)
     job = Job(tmp_path / "a.jpg", tmp_path / "out/a.jpg", "picture")
-    run(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
+    run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jpg"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from bad_inputs import bad_inputs
 from picture_files import in_time
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.files import NirPicture, read
 
 
@@ -32,7 +32,7 @@ def wrong_in_message(text, case):
         return f"refused: {text}"
     if not text.isprintable():
         return f"not one line: {text!r}"
-    if not text.startswith(f"{named(case.path)}: "):
+    if not text.startswith(f"{printable_path(case.path)}: "):
         return f"does not name its file: {text}"
     return "" if re.search(case.outcome, text) else f"says {text!r}"
 

@@ -9,15 +9,15 @@ import pytest
 import tifffile
 import torch
 from bad_tiffs import STACK
-from picture_files import ALPHA, BAND, COLOUR, UNIT, WIDE, by_opencv, by_tifffile, saved
+from picture_files import ALPHA, BAND, COLOR, UNIT, WIDE, by_opencv, by_tifffile, saved
 from PIL import Image
 
 from nirgan.errors import NirganError
 from nirgan.inference.images.files import check_target, read, write, write_degrees
-from nirgan.inference.images.metadata import SOURCE
+from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE
 
 TITLE = "nirgan 0.1.0, model «default» & <more> (1a2b3c4d)"
-DESCRIPTION = f"Synthetic colours, made from near-infrared by {TITLE}"
+DESCRIPTION = f"Synthetic colors, made from near-infrared by {TITLE}"
 RGB = torch.rand(3, 30, 50, generator=torch.Generator().manual_seed(0))
 
 
@@ -56,9 +56,9 @@ def test_what_is_written_is_what_others_read(tmp_path, suffix, depth, with_alpha
     ("name", "data", "bands", "more"),
     [
         ("grey.png", by_opencv(WIDE), [WIDE], ""),
-        ("colour.png", saved(COLOUR, "PNG"), list(np.moveaxis(COLOUR, 2, 0)), ""),
-        ("alpha.png", saved(np.dstack([COLOUR, ALPHA]), "PNG"), [*COLOUR.T.mT, ALPHA], ""),
-        ("alpha.tif", saved(np.dstack([COLOUR, ALPHA]), "TIFF"), [*COLOUR.T.mT, ALPHA], ""),
+        ("color.png", saved(COLOR, "PNG"), list(np.moveaxis(COLOR, 2, 0)), ""),
+        ("alpha.png", saved(np.dstack([COLOR, ALPHA]), "PNG"), [*COLOR.T.mT, ALPHA], ""),
+        ("alpha.tif", saved(np.dstack([COLOR, ALPHA]), "TIFF"), [*COLOR.T.mT, ALPHA], ""),
         ("stack.tif", by_tifffile(STACK, photometric="minisblack"), list(STACK), "several pages"),
         (
             "bands.tif",
@@ -68,11 +68,11 @@ def test_what_is_written_is_what_others_read(tmp_path, suffix, depth, with_alpha
         ),
         (
             "pages of channels.tif",
-            by_tifffile(np.stack([COLOUR, COLOUR[::-1]]), photometric="rgb"),
-            [*COLOUR.T.mT, *COLOUR[::-1].T.mT],
+            by_tifffile(np.stack([COLOR, COLOR[::-1]]), photometric="rgb"),
+            [*COLOR.T.mT, *COLOR[::-1].T.mT],
             "several pages",
         ),
-        ("inks.tif", saved(Image.fromarray(np.dstack([COLOUR, ALPHA]), "CMYK"), "TIFF"), 4, "inks"),
+        ("inks.tif", saved(Image.fromarray(np.dstack([COLOR, ALPHA]), "CMYK"), "TIFF"), 4, "inks"),
     ],
 )
 def test_a_channel_or_page_is_chosen_by_number_and_taken_at_its_word(
@@ -80,7 +80,7 @@ def test_a_channel_or_page_is_chosen_by_number_and_taken_at_its_word(
 ):
     path = tmp_path / name
     path.write_bytes(data)
-    bands = [*COLOUR.T.mT, ALPHA] if bands == 4 else bands
+    bands = [*COLOR.T.mT, ALPHA] if bands == 4 else bands
     for number, band in enumerate(bands, 1):
         picture = read(path, band=number)
         np.testing.assert_array_equal(picture.band, band)
@@ -118,7 +118,7 @@ def test_values_are_clipped(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_files_say_that_their_colours_are_synthetic(tmp_path, name):
+def test_files_say_that_their_colors_are_synthetic(tmp_path, name):
     write(tmp_path / name, RGB, depth=8, title=TITLE)
     with Image.open(tmp_path / name) as picture:
         picture.load()
@@ -133,7 +133,7 @@ def test_files_say_that_their_colours_are_synthetic(tmp_path, name):
             assert tags[305].encode("latin-1").decode() == TITLE
             packet = picture.applist[2][1] if name == "a.jpg" else tags[700]
             xmp = packet.removeprefix(b"http://ns.adobe.com/xap/1.0/\0").decode()
-    assert f'Iptc4xmpExt:DigitalSourceType="{SOURCE}"' in xmp
+    assert f'Iptc4xmpExt:DigitalSourceType="{SYNTHETIC_SOURCE_TYPE}"' in xmp
     tree = _parsed(xmp)
     assert DESCRIPTION in "".join(tree.itertext())
     creator = next(

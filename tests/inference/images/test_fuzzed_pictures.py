@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from picture_files import (
     ALPHA,
     BAND,
-    COLOUR,
+    COLOR,
     SIGNATURE,
     UNIT,
     WIDE,
@@ -33,7 +33,7 @@ from picture_files import (
 )
 from PIL import Image
 
-from nirgan.errors import NirganError, named
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.files import read
 
 EXAMPLES = os.environ.get("NIRGAN_FUZZ", "")
@@ -61,7 +61,7 @@ SOUND = [
     saved(BAND, "TIFF", compression="jpeg"),
     saved(Image.fromarray(BAND).convert("1"), "TIFF", compression="group4"),
     by_tifffile(BAND.astype(np.int16), compression="zstd"),
-    saved(COLOUR, "JPEG"),
+    saved(COLOR, "JPEG"),
 ]
 ORDERS = st.sampled_from(["<H", ">H", "<I", ">I"])
 NUMBERS = st.sampled_from([0, 1, 2, 3, 7, 8, 16, 32, 64, 255, 2**15, 2**16 - 1, 2**31, 2**32 - 1])
@@ -144,7 +144,7 @@ def test_changed_files(path, sound, rows, changes, mend):
     except NirganError as error:
         text = str(error)
         assert text.isprintable()
-        assert text.startswith(f"{named(path)}: ")
+        assert text.startswith(f"{printable_path(path)}: ")
         return
     band, alpha = picture.band, picture.alpha
     assert band.ndim == 2

@@ -12,11 +12,11 @@ from picture_files import chunk, directory, in_time, saved, tiff
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from nirgan.data.decoding.front_door import decode
-from nirgan.data.decoding.picture import Metadata, Room
+from nirgan.data.decoding.decode import decode
+from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import read, write
-from nirgan.inference.images.metadata import SOURCE, xmp
+from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE, xmp
 
 BAND = (np.arange(30 * 50) % 251).astype(np.uint8).reshape(30, 50)
 GPS = {1: "N", 2: (46.0, 31.0, 0.5), 3: "E", 4: (6.0, 34.0, 0.25), 6: 431.5}
@@ -92,7 +92,7 @@ def test_what_a_camera_says_is_kept_in_any_format(tmp_path, given, made):
     found = said(target)
     assert found["size"] == (width, height)
     assert found["tags"] == {
-        270: f"Synthetic colours, made from near-infrared by {TITLE}",
+        270: f"Synthetic colors, made from near-infrared by {TITLE}",
         271: "Maker",
         272: "NIR-1",
         274: None if made != "tif" else found["tags"][274],
@@ -104,7 +104,12 @@ def test_what_a_camera_says_is_kept_in_any_format(tmp_path, given, made):
     assert found["exif"] == {**TAKEN, 40962: width, 40963: height}
     assert found["dpi"] == pytest.approx((300, 150), abs=0.02)
     assert found["profile"] == RGB_PROFILE
-    for kept in ('drone-dji:GimbalYawDegree="+12.50"', "<xmp:Rating>3<", SOURCE, TITLE):
+    for kept in (
+        'drone-dji:GimbalYawDegree="+12.50"',
+        "<xmp:Rating>3<",
+        SYNTHETIC_SOURCE_TYPE,
+        TITLE,
+    ):
         assert kept in found["xmp"]
     for gone in ("tiff:Orientation", '"camera"'):
         assert gone not in found["xmp"]
@@ -119,7 +124,7 @@ def test_what_a_camera_says_is_kept_in_any_format(tmp_path, given, made):
 
 
 def read_back(path):
-    return decode(path, Room(1.0, "")).metadata
+    return decode(path, SizeLimit(1.0, "")).metadata
 
 
 @pytest.mark.parametrize("form", FORMATS)

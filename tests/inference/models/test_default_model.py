@@ -99,5 +99,5 @@ def test_a_large_picture_gets_the_colors_of_a_small_one():
     for pair in Synthetic(count=3, size=(340, 512)).pairs():
         small = torch.from_numpy(pair.load()[0])[None] / 255
         large = interpolate(small[None], scale_factor=3, mode="bicubic")[0].clamp(0, 1)
-        few, many = colorizer.band(small), colorizer.band(large)
+        few, many = colorizer.colorize_bands(small), colorizer.colorize_bands(large)
         assert angular_error(avg_pool2d(many, 3), few)[0].mean() < 0.5

@@ -155,7 +155,7 @@ def test_what_networks_keep_beside_weights_comes_back(tmp_path):
     assert torch.equal(read_model(tmp_path / "virtual").generator(picture()), virtual(picture()))
 
 
-def test_of_two_generators_of_a_checkpoint_of_fit_the_one_that_makes_colour(pair_folder, tmp_path):
+def test_of_two_generators_of_a_checkpoint_of_fit_the_one_that_makes_color(pair_folder, tmp_path):
     from test_experiments import SYSTEMS, tiny_data
 
     from nirgan.cli.main import main

@@ -22,7 +22,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("suffix", KINDS)
-def test_all_is_kept_and_the_colours_are_right(tmp_path, suffix):
+def test_all_is_kept_and_the_colors_are_right(tmp_path, suffix):
     codec, pixels, sound, time_base = KINDS[suffix]
     source = clip(
         *(tmp_path / f"a clip.{suffix}", codec, pixels),
@@ -37,7 +37,7 @@ def test_all_is_kept_and_the_colours_are_right(tmp_path, suffix):
     assert times_of(target) == times_of(source)
     assert packets_of(target, "audio") == packets_of(source, "audio")
     for number, frame in enumerate(decoded(target)):
-        # The inner of large areas: 4:2:0 smears colours over edges.
+        # The inner of large areas: 4:2:0 smears colors over edges.
         off = np.abs(frame.astype(float) - expected(ramp(number)))
         assert np.median(off) <= 3
         assert off[1:6, 2:9].mean() <= 4
@@ -47,7 +47,7 @@ def test_all_is_kept_and_the_colours_are_right(tmp_path, suffix):
         frame = next(container.decode(stream))
         tags = (frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc)
         assert metadata["comment"] == (
-            "Synthetic colours, made from near-infrared by nirgan 0, model tinted (1a2b)"
+            "Synthetic colors, made from near-infrared by nirgan 0, model tinted (1a2b)"
         )
         assert stream.codec_context.name.startswith(
             {"avi": "mjpeg", "webm": "vp9"}.get(suffix, "h264")
@@ -293,7 +293,7 @@ def test_few_frames_are_in_memory(tmp_path):
     import nirgan.inference.video.reader as reading
 
     source = clip(tmp_path / "clip.mkv", "ffv1", "gray", frames=150)
-    most, original, colorizer = [], reading.Reader._frame, Tinted()
+    most, original, colorizer = [], reading.VideoReader._frame, Tinted()
 
     def counted(self, picture):
         frame = original(self, picture)
@@ -301,7 +301,7 @@ def test_few_frames_are_in_memory(tmp_path):
         return frame
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading.Reader, "_frame", counted)
+        patch.setattr(reading.VideoReader, "_frame", counted)
         colorized(source, colorizer=colorizer, batch=2)
     assert len(colorizer.bands) == 150
     assert max(most) <= 2 * 2 + 2 + 2

@@ -17,7 +17,7 @@ from nirgan.errors import NirganError  # noqa: E402
 from nirgan.inference.video.colorize import is_video  # noqa: E402
 
 
-def coloured(_):
+def colored(_):
     picture = np.full((32, 48, 3), 100, np.uint8)
     picture[..., 0] = 180
     return av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
@@ -30,7 +30,7 @@ def with_caption(number):
     return av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
 
 
-def test_a_coloured_caption_makes_no_colour_picture(tmp_path):
+def test_a_colored_caption_makes_no_color_picture(tmp_path):
     colorized(clip(tmp_path / "clip.mp4", pictures=with_caption))
 
 
@@ -106,15 +106,15 @@ BAD = {
         lambda path: audio_only(path, cover=True),
         "no video in it, only a cover and audio",
     ),
-    "in colour": (
+    "in color": (
         "clip.mp4",
-        lambda path: clip(path, pictures=coloured),
+        lambda path: clip(path, pictures=colored),
         "frame 1: 3 channels that differ .in color.*expected one NIR band.*--band 1",
     ),
-    "in colour, as RGB": (
+    "in color, as RGB": (
         "clip.mkv",
         lambda path: clip(
-            path, "ffv1", "bgr0", pictures=lambda n: coloured(n).reformat(format="bgr0")
+            path, "ffv1", "bgr0", pictures=lambda n: colored(n).reformat(format="bgr0")
         ),
         "frame 1: 3 channels that differ",
     ),

@@ -3,7 +3,7 @@
 Streets, old buildings, gardens, lakes and skies, put together from materials whose reflectance in
 red, green, blue and NIR follows published spectra (`materials`), with texture, shading, cast
 shadows, haze, mirror images and sensor noise. As in the world, a material shows in how bright it is
-in NIR and in its texture, and its colour must be learned from that; paint stays a guess.
+in NIR and in its texture, and its color must be learned from that; paint stays a guess.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ from nirgan.data.sources.base import Pair, PairSource
 from nirgan.data.sources.synthetic.canvas import Canvas
 from nirgan.data.sources.synthetic.scenes import SCENES
 from nirgan.errors import NirganError
-from nirgan.utils.nearest_name import nearest
+from nirgan.utils.nearest_name import did_you_mean
 
-SMALLEST = 64
+MIN_SIDE_PX = 64
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class Synthetic(PairSource):
         for category in self.categories:
             if category not in SCENES:
                 raise NirganError(
-                    f"source.categories: no category {category!r}{nearest(category, SCENES)}"
+                    f"source.categories: no category {category!r}{did_you_mean(category, SCENES)}"
                 )
-        if min(size) < SMALLEST:
-            raise NirganError(f"source.size is {size}; scenes need {SMALLEST} pixels each way")
+        if min(size) < MIN_SIDE_PX:
+            raise NirganError(f"source.size is {size}; scenes need {MIN_SIDE_PX} pixels each way")
         self.count, self.size, self.seed = count, size, seed
 
     def pairs(self) -> list[Pair]:

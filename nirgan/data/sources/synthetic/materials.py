@@ -5,7 +5,7 @@ library version 7 (Kokaly et al. 2017) and the ECOSTRESS library (Meerdink et al
 600-700, green 500-600, blue 400-500 and NIR 750-1000 nm; no single spectrum is copied. Their
 pattern is what NIR colorization lives on: leaves are dark in red and bright in NIR, clear water and
 asphalt are dark in both, most paints and flowers let NIR through to a bright ground whatever their
-colour.
+color.
 """
 
 from dataclasses import dataclass

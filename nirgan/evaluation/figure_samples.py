@@ -14,16 +14,16 @@ from torch import Tensor
 
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit
-from nirgan.data.patches import words
+from nirgan.data.patches import hash_counter
 from nirgan.evaluation.evaluate import Colorize
 from nirgan.metrics.functional import angular_error
 
-FAR = 1_000_000
+FIRST_FIGURE_PATCH = 1_000_000
 """Number of the first patch shown; those that are judged have smaller ones."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class FigureSamples:
     """Pictures as H x W x C, uint8.
 
     Attributes:
@@ -32,7 +32,7 @@ class Shown:
         whole: Category and id of the whole picture.
         band: First and last column of the whole picture that are judged.
         whole_nir, whole_output, whole_truth: The whole picture.
-        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without colour.
+        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without color.
     """
 
     places: list[str]
@@ -54,7 +54,7 @@ class Shown:
         part.replace(file)
 
     @classmethod
-    def load(cls, file: Path) -> "Shown":
+    def load(cls, file: Path) -> "FigureSamples":
         """Read what `save` wrote."""
         with np.load(file) as arrays:
             values = dict(arrays)
@@ -64,7 +64,9 @@ class Shown:
         return cls(**values)
 
 
-def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device) -> Shown:
+def sample_figures(
+    colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
+) -> FigureSamples:
     """Choose what is shown of a split, and colorize it.
 
     Args:
@@ -74,20 +76,20 @@ def show(colorize: Colorize, data: PatchDataModule, rows: int, device: torch.dev
         device: Where `colorize` computes.
     """
     patches: Any = data.validation_patches().dataset
-    numbers = range(FAR, FAR + 50 * rows)
+    numbers = range(FIRST_FIGURE_PATCH, FIRST_FIGURE_PATCH + 50 * rows)
     draw = patches.table.draw(patches.seed, numbers)
     _, first = np.unique(draw.pair, return_index=True)
     chosen = sorted(first)[:rows]
     small = data.on_after_batch_transfer(patches[[numbers[i] for i in chosen]], 0)
     places = [f"{data.pairs[draw.pair[i]].name} at {draw.top[i]}, {draw.left[i]}" for i in chosen]
-    number = int(words(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
+    number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
     region = data.validation[number]
     pictures = data.predict_dataloader().dataset
     index = sorted({r.pair for r in data.validation}).index(region.pair)
     large = data.on_after_batch_transfer(pictures[index], 0)
     output, whole = _output(colorize, small, device), _output(colorize, large, device)
     angles, counted = angular_error(whole, signed_to_unit(large["rgb"]))
-    return Shown(
+    return FigureSamples(
         places,
         _bytes(signed_to_unit(small["nir"])),
         _bytes(output),

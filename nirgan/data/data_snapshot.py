@@ -13,14 +13,14 @@ from nirgan.data.sources.base import Pair
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 
-NAMED = 5
+MAX_NAMED_PAIRS = 5
 """Pairs that a warning names."""
 
 Stamp = tuple[int, int, int]
 """Inode, size in bytes, time of change in nanoseconds."""
 
 
-class Opened:
+class DataSnapshot:
     """Pairs in use, as they were when this was made.
 
     Args:
@@ -102,8 +102,8 @@ def _difference(then: str | None, now: str | None) -> str | None:
 
 
 def _some(what: Sequence[str]) -> str:
-    more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
-    return ", ".join(what[:NAMED]) + more
+    more = f" and {len(what) - MAX_NAMED_PAIRS} more" if len(what) > MAX_NAMED_PAIRS else ""
+    return ", ".join(what[:MAX_NAMED_PAIRS]) + more
 
 
 def _stamp(file: Path) -> Stamp | None:

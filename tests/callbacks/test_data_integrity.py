@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from test_experiments import tiny
 
-from nirgan.callbacks.unchanged import Unchanged
+from nirgan.callbacks.data_integrity import DataIntegrity
 from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
@@ -92,7 +92,7 @@ def test_every_verb_looks(pair_folder, tmp_path, monkeypatch, capsys):
     options = arguments(pair_folder, tmp_path)
     best = fit(options).trainer.checkpoint_callback.best_model_path
     seen = []
-    monkeypatch.setattr("nirgan.callbacks.unchanged._look", lambda trainer: seen.append(1))
+    monkeypatch.setattr("nirgan.callbacks.data_integrity._check", lambda trainer: seen.append(1))
     for verb in ("validate", "test", "predict"):
         assert main([verb, *options, f"--ckpt_path={best}"]) == 0
         assert seen == [1], verb
@@ -144,5 +144,5 @@ def test_all_processes_stop_where_one_cannot_go_on(own):
     strategy = SimpleNamespace(reduce_boolean_decision=asked.append)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(opened=opened), strategy=strategy)
     with pytest.raises(NirganError, match=own or "another process cannot read its store"):
-        Unchanged().on_train_epoch_start(trainer, None)
+        DataIntegrity().on_train_epoch_start(trainer, None)
     assert asked == [own is None]

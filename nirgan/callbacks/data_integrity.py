@@ -6,28 +6,28 @@ from lightning.pytorch.callbacks import Callback
 from nirgan.errors import NirganError
 
 
-class Unchanged(Callback):
+class DataIntegrity(Callback):
     """Looks at stored files and pictures before every epoch, and before anything is judged."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look."""
-        _look(trainer)
+        _check(trainer)
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look."""
-        _look(trainer)
+        _check(trainer)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look."""
-        _look(trainer)
+        _check(trainer)
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look."""
-        _look(trainer)
+        _check(trainer)
 
 
-def _look(trainer: Trainer) -> None:
-    opened = trainer.datamodule.opened  # type: ignore[attr-defined]
+def _check(trainer: Trainer) -> None:
+    opened = trainer.datamodule.snapshot  # type: ignore[attr-defined]
     opened.tell_changes()
     damage = opened.damage()
     # One process alone would leave the others waiting for it.

@@ -6,11 +6,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from nirgan.callbacks.last import Last
+from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import NirganError
 
 
-class Finite(Callback):
+class NonFiniteGuard(Callback):
     """Looks at every logged loss and every parameter after each step."""
 
     def on_train_batch_end(
@@ -38,7 +38,7 @@ class Finite(Callback):
 
 
 def _newest(trainer: Trainer) -> str:
-    newest = next((c.newest for c in trainer.callbacks if isinstance(c, Last)), "")  # type: ignore[attr-defined]
+    newest = next((c.newest for c in trainer.callbacks if isinstance(c, LatestCheckpoint)), "")  # type: ignore[attr-defined]
     if not newest:
         return "no checkpoint was saved yet; start anew with a lower learning rate"
     return f"the newest checkpoint is {newest}; the learning rate may be too high"

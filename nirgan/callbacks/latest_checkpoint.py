@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from nirgan.errors import NirganError
 
 
-class Last(Checkpoint):
+class LatestCheckpoint(Checkpoint):
     """Keeps `checkpoints/last.ckpt`: after each validation and epoch, and in between.
 
     It is written between two batches, never within one: Lightning's own checkpoints within a batch

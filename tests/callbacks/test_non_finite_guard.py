@@ -3,15 +3,15 @@ import torch
 from tasks_helpers import batch, train
 from torch import nn
 
-from nirgan.callbacks.finite import Finite
-from nirgan.callbacks.last import Last
+from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
+from nirgan.callbacks.non_finite_guard import NonFiniteGuard
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.baselines import NirTable
 from nirgan.tasks.closed_form import ClosedFormTask
 from nirgan.tasks.supervised import SupervisedTask
-from nirgan.tasks.training import Term
+from nirgan.tasks.training import WeightedLoss
 
 
 class Failing(nn.Module):
@@ -29,7 +29,7 @@ class Failing(nn.Module):
 def task(loss=None):
     torch.manual_seed(0)
     generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh())
-    terms = {"fine": Term(nn.L1Loss(), 1.0), "odd": Term(loss or nn.L1Loss(), 1.0)}
+    terms = {"fine": WeightedLoss(nn.L1Loss(), 1.0), "odd": WeightedLoss(loss or nn.L1Loss(), 1.0)}
     return SupervisedTask(generator, terms)
 
 
@@ -37,7 +37,10 @@ BATCHES = [batch(seed=seed) for seed in range(5)]
 
 
 def test_a_loss_that_is_no_number_stops_the_run_at_that_step(tmp_path):
-    saving = {"callbacks": [Finite(), Last(every_batches=1)], "enable_checkpointing": True}
+    saving = {
+        "callbacks": [NonFiniteGuard(), LatestCheckpoint(every_batches=1)],
+        "enable_checkpointing": True,
+    }
     with pytest.raises(NirganError) as error:
         train(task(Failing()), BATCHES, default_root_dir=tmp_path, **saving)
     assert str(error.value).startswith("step 3: train/odd is not finite; ")
@@ -52,7 +55,7 @@ def test_a_parameter_that_is_no_number_stops_the_run():
     module = task()
     module.make_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=float("inf"))
     with pytest.raises(NirganError) as error:
-        train(module, BATCHES, callbacks=[Finite()])
+        train(module, BATCHES, callbacks=[NonFiniteGuard()])
     assert str(error.value) == (
         "step 1: parameter generator.0.weight is not finite; no checkpoint was saved yet; start "
         "anew with a lower learning rate"
@@ -60,11 +63,13 @@ def test_a_parameter_that_is_no_number_stops_the_run():
 
 
 def test_a_healthy_run_goes_on():
-    trainer = train(task(), BATCHES, callbacks=[Finite()])
+    trainer = train(task(), BATCHES, callbacks=[NonFiniteGuard()])
     assert trainer.global_step == 5
 
 
 def test_a_method_without_parameters_goes_on(pair_folder):
     source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
     data = PatchDataModule(source, patch=32, val_patches=2, batch_size=4)
-    assert train(ClosedFormTask(NirTable()), data, callbacks=[Finite()]).global_step == 7  # regions
+    assert (
+        train(ClosedFormTask(NirTable()), data, callbacks=[NonFiniteGuard()]).global_step == 7
+    )  # regions

@@ -7,13 +7,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from nirgan.data.patches import words
+from nirgan.data.patches import hash_counter
 
-STREAM = 22
-"""Of `words`."""
+HASH_STREAM = 22
+"""Of `hash_counter`."""
 
 
-class Draws(Callback):
+class StepSeeding(Callback):
     """Makes it a function of `data.seed`, the batch's number and the rank alone.
 
     So a run may go on from any batch without the state of a generator, and what is drawn elsewhere,
@@ -26,4 +26,4 @@ class Draws(Callback):
         """Seed torch, on the CPU and on every device."""
         number = trainer.fit_loop.total_batch_idx * trainer.world_size + trainer.global_rank
         seed: int = trainer.datamodule.seed  # type: ignore[attr-defined]
-        torch.manual_seed(words(seed, STREAM, np.array(number)).item() >> 1)
+        torch.manual_seed(hash_counter(seed, HASH_STREAM, np.array(number)).item() >> 1)

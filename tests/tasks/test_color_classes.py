@@ -6,13 +6,13 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.zhang import Zhang, bins, soft_encoding
-from nirgan.tasks.colour_classes import ColourClassesTask, rebalancing
+from nirgan.tasks.color_classes import ColorClassesTask, rebalancing
 from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 
 def painted(*ab, lightness=60.0):
-    """A picture of one colour a quarter."""
-    lab = torch.tensor([(lightness, *colour) for colour in ab]).T.reshape(1, 3, 2, 2)
+    """A picture of one color a quarter."""
+    lab = torch.tensor([(lightness, *color) for color in ab]).T.reshape(1, 3, 2, 2)
     return lab_to_rgb(lab.repeat_interleave(8, 2).repeat_interleave(8, 3))
 
 
@@ -22,10 +22,10 @@ def place(a, b):
 
 def task(**options):
     torch.manual_seed(0)
-    return ColourClassesTask(Zhang(width=4), **options)
+    return ColorClassesTask(Zhang(width=4), **options)
 
 
-def test_colours_are_counted_by_their_bins():
+def test_colors_are_counted_by_their_bins():
     count = task().count(painted((0, 0), (0, 0), (20, 30), (-10, -20)))
     assert count.sum() == 256
     assert count[[place(0, 0), place(20, 30), place(-10, -20)]].tolist() == [128, 64, 64]
@@ -56,7 +56,7 @@ def test_a_number_that_cannot_be_is_refused(options, said):
         task(**options)
 
 
-def test_rare_colours_weigh_more_and_the_mean_weight_is_one():
+def test_rare_colors_weigh_more_and_the_mean_weight_is_one():
     points = torch.tensor([[0.0, 0.0], [1000.0, 0.0], [2000.0, 0.0]])  # too far to be smoothed
     count = torch.tensor([90.0, 10.0, 0.0])
     weights = rebalancing(count, points, sigma=5.0, uniform=0.5)

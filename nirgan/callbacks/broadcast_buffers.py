@@ -5,7 +5,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 
-class SameBuffers(Callback):
+class BroadcastBuffers(Callback):
     """All ranks judge the network that checkpoints hold: with the statistics of rank 0.
 
     Under manual optimization DDP leaves each rank its own, and a checkpoint knows those of rank 0.

@@ -4,15 +4,15 @@ from lightning.pytorch.callbacks import Callback
 from tasks_helpers import batch, train
 from torch import nn
 
-from nirgan.callbacks.last import Last
+from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import NirganError
 from nirgan.tasks.supervised import SupervisedTask
-from nirgan.tasks.training import Term
+from nirgan.tasks.training import WeightedLoss
 
 BATCHES = [batch(seed=seed) for seed in range(6)]
 
 
-class Watched(Last):
+class Watched(LatestCheckpoint):
     """Notes after how many batches it was written."""
 
     def _write(self, trainer):
@@ -23,7 +23,7 @@ class Watched(Last):
 
 def fit(tmp_path, last, *callbacks, **trainer):
     generator = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Tanh())
-    task = SupervisedTask(generator, {"l1": Term(nn.L1Loss(), 1.0)})
+    task = SupervisedTask(generator, {"l1": WeightedLoss(nn.L1Loss(), 1.0)})
     options = {"callbacks": [last, *callbacks], "enable_checkpointing": True}
     return train(task, BATCHES, default_root_dir=tmp_path, **options, **trainer)
 
@@ -62,7 +62,7 @@ class AsksEarly(Callback):
 
 
 def test_a_checkpoint_within_a_batch_is_refused(tmp_path):
-    last = Last()
+    last = LatestCheckpoint()
     with pytest.raises(RuntimeError, match="within a batch"):
         fit(tmp_path, last, AsksEarly(last))
 
@@ -71,4 +71,4 @@ def test_a_checkpoint_within_a_batch_is_refused(tmp_path):
 def test_what_makes_no_sense_is_refused(options):
     (name,) = options
     with pytest.raises(NirganError, match=rf"last.{name} is .*, expected more than 0, or null"):
-        Last(**options)
+        LatestCheckpoint(**options)

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from nirgan.errors import NirganError
 
 
-class Best(ModelCheckpoint):
+class BestCheckpoint(ModelCheckpoint):
     """Keeps the best checkpoint; a resumed run begins with what the former one found.
 
     Lightning forgets it where the folder is another, as it is here. The files are copied, so that

@@ -1,6 +1,6 @@
-"""Colour learned as a classification, rare colours weighing more.
+"""Color learned as a classification, rare colors weighing more.
 
-Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The statistics that decide which colours are rare
+Zhang, Isola and Efros 2016, sections 2.1 and 2.2. The statistics that decide which colors are rare
 are those of the training regions, pixel by pixel, counted when a run starts, and kept in the
 checkpoint. For near-infrared the lightness is learned beside the bins, by a mean absolute error.
 """
@@ -14,11 +14,11 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.networks.generators.zhang import soft_encoding
-from nirgan.tasks.training import DescendingTask, MakeOptimizer, Schedule
+from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule
 from nirgan.utils.color_spaces import rgb_to_lab
 
 
-class Classifier(Protocol):
+class ColorClassifier(Protocol):
     """A generator that classifies."""
 
     points: Tensor
@@ -27,14 +27,14 @@ class Classifier(Protocol):
         """Logits of the bins, B x Q x h x w, and the lightness, B x 1 x H x W in [0, 100]."""
 
 
-class ColourClassesTask(DescendingTask):
-    """Cross-entropy against softly encoded colours, each pixel weighted by how rare its bin is.
+class ColorClassesTask(GradientTask):
+    """Cross-entropy against softly encoded colors, each pixel weighted by how rare its bin is.
 
     Args:
         generator: One with `points` and `classify`, see `nirgan.networks.generators.zhang`.
-        uniform: How much of the uniform distribution is mixed into the one of the colours
+        uniform: How much of the uniform distribution is mixed into the one of the colors
             (lambda, eq. 4), more than 0: 1 weighs all bins alike.
-        neighbours: Bins that share a colour's probability.
+        neighbours: Bins that share a color's probability.
         sigma: Of the Gaussian by which they share it, and of the smoothing of the statistics.
         lightness: Weight of the mean absolute error of L / 100.
         optimizer: None: Adam with a learning rate of 1e-3.
@@ -73,12 +73,12 @@ class ColourClassesTask(DescendingTask):
         self.register_buffer("weights", torch.zeros(bins))
 
     @property
-    def classifier(self) -> Classifier:
+    def classifier(self) -> ColorClassifier:
         """The generator."""
-        return cast(Classifier, self.generator)
+        return cast(ColorClassifier, self.generator)
 
     def on_fit_start(self) -> None:
-        """Count the colours of the training regions, unless a checkpoint holds the weights."""
+        """Count the colors of the training regions, unless a checkpoint holds the weights."""
         if self.weights.any():
             return
         data = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -91,12 +91,12 @@ class ColourClassesTask(DescendingTask):
     def count(self, rgb: Tensor) -> Tensor:
         """How many pixels of pictures, B x 3 x H x W in [-1, 1], are nearest to each bin."""
         points = self.classifier.points
-        colours = rgb_to_lab(rgb)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2)
-        parts = torch.split(colours, 2**16)  # all distances at once need too much memory
+        colors = rgb_to_lab(rgb)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2)
+        parts = torch.split(colors, 2**16)  # all distances at once need too much memory
         nearest = [torch.cdist(part, points).argmin(1) for part in parts]
         return torch.bincount(torch.cat(nearest), minlength=len(points)).to(self.weights.dtype)
 
-    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+    def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
         return self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
 

@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-PATIENCE = 5.0
+RANK_TIMEOUT_S = 5.0
 """Seconds that the others have to say what has happened to them."""
 
 
-class Ranks(Callback):
+class DistributedTeardown(Callback):
     """At the end of the program, leaves the process group and ends the processes it has started.
 
     torch aborts about every second process that still belongs to a gloo group, and then a launcher
@@ -38,7 +38,7 @@ class Ranks(Callback):
     def _end(self) -> None:
         for process in self._started:
             try:
-                process.wait(PATIENCE)
+                process.wait(RANK_TIMEOUT_S)
             except TimeoutExpired:
                 process.kill()
         if torch.distributed.is_initialized():

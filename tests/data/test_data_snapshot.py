@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nirgan.data.opened import Opened
+from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.sources.folder import Folder
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
@@ -16,7 +16,7 @@ def opened(pair_folder, tmp_path_factory):
     pairs = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png").pairs()
     store = PairStore(tmp_path_factory.mktemp("opened"))
     store.build(pairs)
-    return Opened(store, pairs)
+    return DataSnapshot(store, pairs)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 A convolution needs its neighbourhood; instance norm needs the mean of all of a picture, and a
 global branch all of it, scaled down. Such a layer can be shown the tiles of a picture first, see
-`knowing`, and holds then what it would have seen of the whole.
+`global_statistics`, and holds then what it would have seen of the whole.
 """
 
 from abc import abstractmethod
@@ -17,7 +17,7 @@ from torch.nn.functional import instance_norm, interpolate
 
 
 @dataclass(frozen=True)
-class Place:
+class Tile:
     """Where a tile lies in a picture, in pixels.
 
     Attributes:
@@ -49,15 +49,15 @@ class GatheredError(Exception):
         layer: Which one.
     """
 
-    def __init__(self, layer: "LooksAtWhole") -> None:
+    def __init__(self, layer: "GlobalLayer") -> None:
         super().__init__(type(layer).__name__)
         self.layer = layer
 
 
-class LooksAtWhole(nn.Module):
+class GlobalLayer(nn.Module):
     """A layer whose output at one place depends on all of its input.
 
-    One of its own kind adds `of_whole`, `add` and `settle`.
+    One of its own kind adds `compute_statistics`, `add` and `finish`.
 
     Attributes:
         by_scene: A raster, which is no scene, has to be shown to it in windows, each a picture of
@@ -68,54 +68,54 @@ class LooksAtWhole(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.held: Any = None
-        self.place: Place | None = None
+        self.whole_statistics: Any = None
+        self.place: Tile | None = None
 
-    def smoothed(self, known: Any) -> Any:
+    def smooth(self, known: Any) -> Any:
         """What is taken in place of what is known of a picture; videos put another in its place."""
         return known
 
     @abstractmethod
-    def of_whole(self, x: Tensor) -> Any:
+    def compute_statistics(self, x: Tensor) -> Any:
         """What the layer has to know, of an input that is whole."""
 
     @abstractmethod
-    def add(self, x: Tensor, place: Place) -> None:
+    def add(self, x: Tensor, place: Tile) -> None:
         """Take note of a tile."""
 
     @abstractmethod
-    def settle(self) -> Any:
-        """What `of_whole` would have given, after all tiles; begin anew."""
+    def finish(self) -> Any:
+        """What `compute_statistics` would have given, after all tiles; begin anew."""
 
-    def known(self, x: Tensor) -> Any:
+    def statistics(self, x: Tensor) -> Any:
         """What the layer has to know: held, or of `x` itself."""
-        if self.held is not None:
-            return self.held
+        if self.whole_statistics is not None:
+            return self.whole_statistics
         if self.place is not None:
             self.add(x, self.place)
             raise GatheredError(self)
-        return self.smoothed(self.of_whole(x))
+        return self.smooth(self.compute_statistics(x))
 
 
-class Moments(LooksAtWhole):
+class Moments(GlobalLayer):
     """Needs mean and mean square of every channel, over all of a picture."""
 
     def __init__(self) -> None:
         super().__init__()
         self._sums: Tensor | None = None
 
-    def of_whole(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def compute_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and mean square, both B x C x 1 x 1, of B x C x H x W."""
         return x.mean((2, 3), keepdim=True), x.square().mean((2, 3), keepdim=True)
 
-    def add(self, x: Tensor, place: Place) -> None:
+    def add(self, x: Tensor, place: Tile) -> None:
         """Sums of a tile's core."""
         core = place.core_of(x).double()
         ones = torch.ones_like(core[:, :1])
         sums = torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
         self._sums = sums if self._sums is None else self._sums + sums
 
-    def settle(self) -> tuple[Tensor, Tensor]:
+    def finish(self) -> tuple[Tensor, Tensor]:
         """Mean and mean square of all that was added, in double precision."""
         sums, self._sums = cast(Tensor, self._sums), None
         mean, square = (sums[:, :-1] / sums[:, -1:]).chunk(2, 1)
@@ -134,15 +134,15 @@ class InstanceNorm(Moments):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise B x C x H x W."""
-        if self.held is None and self.place is None:
+        """Normalize B x C x H x W."""
+        if self.whole_statistics is None and self.place is None:
             return instance_norm(x, eps=self.eps)
-        mean, square = cast(tuple[Tensor, Tensor], self.known(x))
+        mean, square = cast(tuple[Tensor, Tensor], self.statistics(x))
         scale = torch.rsqrt(square - mean.square() + self.eps)
         return (x - mean.to(x.dtype)) * scale.to(x.dtype)
 
 
-class Thumbnail(LooksAtWhole):
+class Thumbnail(GlobalLayer):
     """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`.
 
     Args:
@@ -156,13 +156,13 @@ class Thumbnail(LooksAtWhole):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x C x H x W to B x C x size x size."""
-        return cast(Tensor, self.known(x))
+        return cast(Tensor, self.statistics(x))
 
-    def of_whole(self, x: Tensor) -> Tensor:
+    def compute_statistics(self, x: Tensor) -> Tensor:
         """See `forward`."""
         return interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
 
-    def add(self, x: Tensor, place: Place) -> None:
+    def add(self, x: Tensor, place: Tile) -> None:
         """Those pixels whose upper left neighbour lies in a tile's core."""
         top, left, bottom, right = place.core
         rows, lower, down = _between(place.height, self.size, top, bottom, x.device)
@@ -175,7 +175,7 @@ class Thumbnail(LooksAtWhole):
         mixed = torch.lerp(upper, under, down[:, None])
         self._pixels[:, :, rows[:, None], columns] = mixed
 
-    def settle(self) -> Tensor:
+    def finish(self) -> Tensor:
         """All pixels."""
         pixels, self._pixels = cast(Tensor, self._pixels), None
         return pixels
@@ -192,20 +192,20 @@ def _between(
     return places[mine], before[mine], (exact - before)[mine].float()
 
 
-def at(network: nn.Module, place: Place) -> None:
+def set_tile(network: nn.Module, place: Tile) -> None:
     """Tell a network where the next tile lies."""
     for module in network.modules():
-        if isinstance(module, LooksAtWhole):
+        if isinstance(module, GlobalLayer):
             module.place = place
 
 
 @contextmanager
-def knowing(
+def global_statistics(
     network: nn.Module,
     run: Callable[[Tensor], Any],
-    tiles: Callable[[], Iterable[tuple[Tensor, Place]]],
+    tiles: Callable[[], Iterable[tuple[Tensor, Tile]]],
 ) -> Iterator[None]:
-    """Within, a network treats tiles as parts of one picture; tell it `at` which one it is.
+    """Within, a network treats tiles as parts of one picture; tell it `set_tile` which one it is.
 
     Every layer that looks at the whole costs a pass over the tiles, up to that layer.
 
@@ -214,12 +214,12 @@ def knowing(
         run: Runs it on a tile.
         tiles: Gives all tiles of the picture, each time it is called.
     """
-    layers = [m for m in network.modules() if isinstance(m, LooksAtWhole)]
+    layers = [m for m in network.modules() if isinstance(m, GlobalLayer)]
     try:
-        while any(layer.held is None for layer in layers):
+        while any(layer.whole_statistics is None for layer in layers):
             stopped = None
             for tile, place in tiles():
-                at(network, place)
+                set_tile(network, place)
                 try:
                     run(tile)
                     break  # the others are not used
@@ -227,8 +227,8 @@ def knowing(
                     stopped = gathered.layer
             if stopped is None:
                 break
-            stopped.held = stopped.smoothed(stopped.settle())
+            stopped.whole_statistics = stopped.smooth(stopped.finish())
         yield
     finally:
         for layer in layers:
-            layer.held = layer.place = None
+            layer.whole_statistics = layer.place = None

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
-from nirgan.data.decoding.picture import Decoded, Room, Unusable
-from nirgan.errors import NirganError, named
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, SizeLimit
+from nirgan.errors import NirganError, printable_path
 
-DECODERS: dict[bytes, Callable[[bytes, Room, int | None], Decoded]] = {
+DECODERS: dict[bytes, Callable[[bytes, SizeLimit, int | None], DecodedImage]] = {
     png.SIGNATURE: png.decode,
     b"\xff\xd8\xff": jpeg.decode,
     b"II\x2a\x00": tiff.decode,
@@ -20,7 +20,7 @@ DECODERS: dict[bytes, Callable[[bytes, Room, int | None], Decoded]] = {
     b"II\x2b\x00": tiff.decode,
     b"MM\x00\x2b": tiff.decode,
 }
-OTHERS = {
+OTHER_FORMATS = {
     b"GIF8": "a GIF picture",
     b"RIFF": "a WebP, AVI or other RIFF file",
     b"BM": "a BMP picture",
@@ -37,59 +37,61 @@ OTHERS = {
 }
 
 
-def decode(path: Path, room: Room, band: int | None = None) -> Decoded:
+def decode(path: Path, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
     """Decode a picture, upright.
 
     Args:
         path: A PNG, JPEG or TIFF file.
-        room: How large it may be.
+        size_limit: How large it may be.
         band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
         NirganError: It is missing, damaged, too large, or of a kind that is not read.
     """
     try:
-        data = _read(path, room)
+        data = _read(path, size_limit)
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
-            raise Unusable(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return decoder(data, room, band).upright()
-    except Unusable as error:
-        raise NirganError(f"{named(path)}: {error}") from error
+            raise DecodeError(f"{_guess(data)}, expected PNG, JPEG or TIFF")
+        return decoder(data, size_limit, band).upright()
+    except DecodeError as error:
+        raise NirganError(f"{printable_path(path)}: {error}") from error
     except MemoryError as error:
-        raise NirganError(f"{named(path)}: too large for the memory of this machine") from error
+        raise NirganError(
+            f"{printable_path(path)}: too large for the memory of this machine"
+        ) from error
 
 
-def _read(path: Path, room: Room) -> bytes:
+def _read(path: Path, size_limit: SizeLimit) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise Unusable("a folder, expected a picture")
+            raise DecodeError("a folder, expected a picture")
         if not stat.S_ISREG(mode):  # reading a pipe would wait for somebody to write into it
-            raise Unusable("a pipe or a device, expected a file")
+            raise DecodeError("a pipe or a device, expected a file")
         with path.open("rb") as file:
             head = file.read(64)
             if not head.startswith(tuple(DECODERS)):
                 return head
             size = path.stat().st_size
-            if size > room.most_bytes:
-                raise Unusable(
-                    f"{size / 1e6:.0f} MB, more than {room.megapixels:g} megapixels take; "
-                    f"{room.advice}"
+            if size > size_limit.most_bytes:
+                raise DecodeError(
+                    f"{size / 1e6:.0f} MB, more than {size_limit.megapixels:g} megapixels take; "
+                    f"{size_limit.advice}"
                 )
             file.seek(0)
             return file.read(size)
     except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror or error})") from error
+        raise DecodeError(f"cannot be read ({error.strerror or error})") from error
     except ValueError as error:  # a zero byte in a name
-        raise Unusable(f"cannot be read ({error})") from error
+        raise DecodeError(f"cannot be read ({error})") from error
 
 
 def _guess(data: bytes) -> str:
     """What a file that is no picture may be."""
     if not data:
         return "an empty file"
-    for start, name in OTHERS.items():
+    for start, name in OTHER_FORMATS.items():
         if data.startswith(start):
             return name
     if data[4:8] == b"ftyp":
