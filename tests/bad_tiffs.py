@@ -169,7 +169,11 @@ def _damaged():
     yield "a copy first.tif", tiff({254: [1], 330: [8]}), "a raw camera file"
     yield "the same page again.tif", tiff({}, loop=True), "form a loop"
     yield "directory beyond the end.tif", struct.pack("<2sHI", b"II", 42, 2**31), cut
-    yield "directory without end.tif", struct.pack("<2sHIH", b"II", 42, 8, 65535), "65535 tags"
+    yield (
+        "directory without end.tif",
+        struct.pack("<2sHIH", b"II", 42, 8, 65535),
+        "of tags 65535",
+    )
     yield "text as a width.tif", tiff({256: "twelve"}), "a size that is no whole number"
     yield "no palette.tif", tiff({262: [3]}), "a palette that is missing"
     yield "short palette.tif", tiff({262: [3], 320: [1, 2, 3]}), "its palette has 3 values"

@@ -11,8 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from nirgan.data.decoding.png import SIGNATURE, chunk
-from nirgan.inference.images.metadata import directory
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 BAND = (np.arange(9 * 12, dtype=np.uint8).reshape(9, 12) * 7) % 251
 WIDE = BAND.astype(np.uint16) * 250 + 3
@@ -59,6 +58,26 @@ def by_tifffile(pixels, **options):
 
 def by_opencv(pixels, suffix=".png"):
     return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+def directory(tags, place):
+    """A little-endian TIFF directory of whole numbers and texts, the last of its file."""
+    entries, beyond = b"", b""
+    after = place + 2 + 12 * len(tags) + 4
+    for tag, values in sorted(tags.items()):
+        value = values.encode() if isinstance(values, str) else values
+        kind = 2 if isinstance(values, str) else 4 if max(value) > 65535 else 3
+        raw = struct.pack(f"<{len(value)}{'BHI'[kind - 2]}", *value)
+        if len(raw) > 4:
+            beyond, raw = beyond + raw, struct.pack("<I", after + len(beyond))
+        entries += struct.pack("<HHI", tag, kind, len(value)) + raw.ljust(4, b"\0")
+    return struct.pack("<H", len(tags)) + entries + bytes(4) + beyond
+
+
+def chunk(kind, body):
+    """A chunk of a PNG."""
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
 
 
 def exif(orientation):

@@ -55,13 +55,14 @@ INFERENCE = {
 """The same of the rooms and files within inference/."""
 
 LIBRARIES = {
-    "PIL": "data inference.conversions",
+    "PIL": "data inference.conversions inference.images",
     "albumentations": "data",
     "av": "inference.video",
     "cv2": "data inference benchmark.runner",
     "filelock": "benchmark.runner",
     "gradio": "inference.demo",
     "huggingface_hub": "inference.models",
+    "imagecodecs": "data.decoding inference.images",
     "jsonargparse": "cli experiment utils.config_files benchmark.suite",
     "lightning": (
         "tasks callbacks experiment data.datamodule data.data_snapshot evaluation.summary "

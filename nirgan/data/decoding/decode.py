@@ -1,35 +1,20 @@
 """One file into pixels, whatever somebody has put into it.
 
-A format is known by its first bytes, never by its name. Each decoder reads the structure of a file
-itself, before a library sees it, and hands the library that alone which makes pixels: thus no size
-is believed before it is checked, no missing part is filled up with grey, and no complaint of a C
-library is printed.
+A format is known by its first bytes, never by its name. Libraries make the pixels; what they do not
+look at is looked at first: how large a picture is, and whether all of it is there.
 """
 
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
-from nirgan.data.decoding.metadata import metadata
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, SizeLimit
 from nirgan.errors import NirganError, printable_path
 
-Decoder = Callable[[bytes, SizeLimit, int | None], DecodedImage]
-
-
-def _channel_of(decoder: Callable[[bytes, SizeLimit], DecodedImage]) -> Decoder:
-    def decode(data: bytes, size_limit: SizeLimit, band: int | None) -> DecodedImage:
-        decoded = decoder(data, size_limit)
-        return decoded if band is None else decoded.channel(band)
-
-    return decode
-
-
-DECODERS: dict[bytes, Decoder] = {
-    b"\x89PNG\r\n\x1a\n": _channel_of(png.decode),
-    b"\xff\xd8\xff": _channel_of(jpeg.decode),
+DECODERS: dict[bytes, Callable[[bytes, SizeLimit, int | None], DecodedImage]] = {
+    png.SIGNATURE: png.decode,
+    b"\xff\xd8\xff": jpeg.decode,
     b"II\x2a\x00": tiff.decode,
     b"MM\x00\x2a": tiff.decode,
     b"II\x2b\x00": tiff.decode,
@@ -53,7 +38,7 @@ OTHER_FORMATS = {
 
 
 def decode(path: Path, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
-    """Decode a picture.
+    """Decode a picture, upright.
 
     Args:
         path: A PNG, JPEG or TIFF file.
@@ -68,7 +53,7 @@ def decode(path: Path, size_limit: SizeLimit, band: int | None = None) -> Decode
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise DecodeError(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return replace(decoder(data, size_limit, band), metadata=metadata(data))
+        return decoder(data, size_limit, band).upright()
     except DecodeError as error:
         raise NirganError(f"{printable_path(path)}: {error}") from error
     except MemoryError as error:
@@ -94,7 +79,8 @@ def _read(path: Path, size_limit: SizeLimit) -> bytes:
                     f"{size / 1e6:.0f} MB, more than {size_limit.megapixels:g} megapixels take; "
                     f"{size_limit.advice}"
                 )
-            return head + file.read(int(size_limit.most_bytes))
+            file.seek(0)
+            return file.read(size)
     except OSError as error:
         raise DecodeError(f"cannot be read ({error.strerror or error})") from error
     except ValueError as error:  # a zero byte in a name

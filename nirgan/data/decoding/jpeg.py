@@ -1,67 +1,67 @@
 """JPEG (ITU-T T.81): grey or color, baseline or progressive, and EXIF's orientation.
 
-Segments are looked at here. What Pillow gets has none of the cameras' own: no previews beside the
-picture, no profiles.
+Pillow makes the pixels, which refuses what is cut off; libjpeg alone would leave it grey. It gets
+none of the segments that cameras add: those that are there to harm keep Pillow busy for hours.
 """
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from nirgan.data.decoding.exif import orientation
-from nirgan.data.decoding.picture import DecodedImage, DecodeError, SizeLimit
+from nirgan.data.decoding.metadata import dpi, metadata
+from nirgan.data.decoding.picture import DecodedImage, DecodeError, Metadata, SizeLimit
 
-FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SCAN_MARKER = 0xDA
-COMMENT = 0xFE
-CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {COMMENT}
+JFIF, EXIF, XMP, ICC = (
+    (0xE0, b"JFIF\0"),
+    (0xE1, b"Exif\0\0"),
+    (0xE1, b"http://ns.adobe.com/xap/1.0/\0"),
+    (0xE2, b"ICC_PROFILE\0"),
+)
+CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
 """All that applications add but JFIF's and Adobe's, which say how colors are stored."""
 
 MAX_SCANS = 200
 """A progressive picture has about ten; a file of thousands keeps a decoder busy for hours."""
 
 
-@dataclass(frozen=True)
-class _Segment:
-    """A marker and what belongs to it: `data[start:end]`, the marker included."""
-
-    marker: int
-    start: int
-    end: int
-
-
-def decode(data: bytes, size_limit: SizeLimit) -> DecodedImage:
+def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
     """Decode a JPEG.
+
+    Args:
+        data: The file.
+        size_limit: How large it may be.
+        band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
         Unusable: It is damaged, too large, of four inks, or of more than 8 bits.
     """
-    kept, turn, channels = [b"\xff\xd8"], 1, 0
-    for segment in segments(data):
-        body = data[segment.start + 4 : segment.end]
-        if segment.marker == 0xE1 and body.startswith(b"Exif\0\0") and turn == 1:
-            turn = orientation(body[6:])
-        if segment.marker in FRAME_MARKERS:
-            channels = _checked(body, size_limit)
-        if segment.marker not in CAMERA_SEGMENTS:
-            kept.append(data[segment.start : segment.end])
-    if not channels:
-        raise DecodeError("a damaged JPEG: its size is missing")
     if data.count(b"\xff\xda") > MAX_SCANS:
         raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which is made to waste time")
+    segments = list(_segments(data))
+    kept = (
+        b"\xff" + bytes([kind]) + body for kind, body in segments if kind not in CAMERA_SEGMENTS
+    )
     try:
-        with JpegImageFile(BytesIO(b"".join(kept))) as picture:
+        with JpegImageFile(BytesIO(b"\xff\xd8" + b"".join(kept))) as picture:
+            size_limit.check(*picture.size)
+            if picture.mode == "CMYK":
+                raise DecodeError(
+                    "a JPEG of four inks (CMYK), made for printing; expected grey or red, green, "
+                    "blue"
+                )
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
-        raise DecodeError(f"not a whole JPEG picture ({error})") from error
-    return DecodedImage(pixels, lossy=True).turned(turn)
+        raise DecodeError(f"not a readable JPEG ({error})") from error
+    return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
 
 
-def segments(data: bytes) -> Iterator[_Segment]:
-    """All that comes before the first scan, and at last that scan with everything after it."""
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Markers, and what follows each: its length and content, all the rest in case of a scan."""
     place = 2
     while True:
         start = place
@@ -69,29 +69,27 @@ def segments(data: bytes) -> Iterator[_Segment]:
             place += 1
         if place == start or place + 3 > len(data):
             raise DecodeError(f"a JPEG that is damaged or cut off at byte {start}")
-        marker = data[place]
-        if marker == SCAN_MARKER:
-            yield _Segment(marker, place - 1, len(data))
-            return
-        end = place + 1 + int.from_bytes(data[place + 1 : place + 3], "big")
-        if end < place + 3 or end > len(data):
+        marker, place = data[place], place + 1
+        length = int.from_bytes(data[place : place + 2], "big")
+        end = len(data) if marker == SCAN_MARKER else place + length
+        if length < 2 or end > len(data):
             raise DecodeError(f"a JPEG that is damaged or cut off at byte {start}")
-        yield _Segment(marker, place - 1, end)
+        yield marker, data[place:end]
+        if marker == SCAN_MARKER:
+            return
         place = end
 
 
-def _checked(frame: bytes, size_limit: SizeLimit) -> int:
-    """The number of channels of a picture that can be decoded."""
-    if len(frame) < 6:
-        raise DecodeError("a damaged JPEG: its size is cut off")
-    precision, channels = frame[0], frame[5]
-    size_limit.check(int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big"))
-    if precision != 8:
-        raise DecodeError(f"a JPEG of {precision} bits, expected 8; make a PNG or TIFF of it")
-    if channels == 4:
-        raise DecodeError(
-            "a JPEG of four inks (CMYK), made for printing; expected grey or red, green, blue"
-        )
-    if channels not in (1, 3):
-        raise DecodeError(f"a JPEG of {channels} channels, expected 1 or 3")
-    return channels
+def _metadata(segments: list[tuple[int, bytes]]) -> Metadata:
+    def of(kind: tuple[int, bytes]) -> list[bytes]:
+        marker, name = kind
+        return [b[2 + len(name) :] for m, b in segments if m == marker and b[2:].startswith(name)]
+
+    said = metadata(next(iter(of(EXIF)), b""))
+    for body in of(JFIF):
+        if len(body) >= 7:
+            unit, across, down = struct.unpack_from(">BHH", body, 2)
+            said = replace(said, dpi=dpi(across, down, {1: 1.0, 2: 2.54}.get(unit)) or said.dpi)
+    profile = {body[0]: body[2:] for body in of(ICC) if body}
+    icc = b"".join(profile[number] for number in sorted(profile))
+    return replace(said, icc=icc, xmp=next(iter(of(XMP)), said.xmp))

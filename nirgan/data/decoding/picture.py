@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +15,22 @@ class DecodeError(Exception):  # never seen by users, whose error names the file
     """Why a file cannot be used, in words that follow its name and a colon."""
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(NamedTuple):
     """A tag's value as TIFF and EXIF have it.
 
     Attributes:
-        code: The number of its type.
-        count: How many values.
-        raw: They, little-endian.
+        kind: The number of its type.
+        value: As Pillow has it: numbers, or bytes, of which text is some.
     """
 
-    code: int
-    count: int
-    raw: bytes
+    kind: int
+    value: Any
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes, at most."""
+        one = not isinstance(self.value, bytes | tuple)
+        return 8 if one else len(self.value) * (1 if isinstance(self.value, bytes) else 8)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Metadata:
         dpi: Pixels per inch, across and down; None: not told.
         icc: A profile; empty: none.
         xmp: A packet of XML; empty: none.
+        orientation: How the camera was held, 1 to 8; 1: upright.
     """
 
     tags: Mapping[int, Tag] = field(default_factory=dict)
@@ -49,35 +53,36 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     icc: bytes = b""
     xmp: bytes = b""
+    orientation: int = 1
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture as its camera wrote it, upright.
+    """A picture as its camera wrote it.
 
     Attributes:
         pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
-        turned_by: EXIF's orientation of the file; 1 where it was upright.
         metadata: What else its file says.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
     lossy: bool = False
-    turned_by: int = 1
     metadata: Metadata = field(default_factory=Metadata)
 
-    def channel(self, band: int) -> "DecodedImage":
+    def channel(self, band: int | None) -> "DecodedImage":
         """One channel alone, taken at its word; transparency is the last.
 
         Args:
-            band: Its number, from 1 on.
+            band: Its number, from 1 on; None: the picture as it is.
 
         Raises:
             Unusable: There is none of that number.
         """
+        if band is None:
+            return self
         colors = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
         count = len(colors) + (self.alpha is not None)
         if not 1 <= band <= count:
@@ -87,16 +92,11 @@ class DecodedImage:
             return replace(self, pixels=self.alpha, alpha=None)
         return replace(self, pixels=np.ascontiguousarray(colors[band - 1]))
 
-    def turned(self, orientation: int) -> "DecodedImage":
-        """The same picture, upright.
-
-        Args:
-            orientation: As EXIF has it, 1 to 8; others mean nothing and change nothing.
-        """
-        if not 2 <= orientation <= 8:
-            return self
-        alpha = None if self.alpha is None else _turned(self.alpha, orientation)
-        return DecodedImage(_turned(self.pixels, orientation), alpha, self.lossy, orientation)
+    def upright(self) -> "DecodedImage":
+        """The same picture as its camera was held."""
+        turn = self.metadata.orientation
+        alpha = None if self.alpha is None else _turned(self.alpha, turn)
+        return replace(self, pixels=_turned(self.pixels, turn), alpha=alpha)
 
 
 @dataclass(frozen=True)

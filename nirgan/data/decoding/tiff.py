@@ -6,26 +6,22 @@ blocks are expanded one by one.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from itertools import islice
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from tifffile import TiffFile, TiffPage
 
-from nirgan.data.decoding.ifd import directory
+from nirgan.data.decoding.metadata import metadata
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, Pixels, SizeLimit
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it logs is an error here
 
-SUBFILE_TYPE, ORIENTATION, PHOTOMETRIC, COLOR_MAP, SUB_IFDS, RAW_CAMERA = (
-    254,
-    274,
-    262,
-    320,
-    330,
-    50706,
-)
+ORIENTATION, PHOTOMETRIC, SUB_IFDS, RAW_CAMERA = 274, 262, 330, 50706
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 REFUSED_PHOTOMETRICS = {
     4: "a mask",
@@ -59,16 +55,19 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
         Unusable: It is damaged, too large, of several pages or of channels that are no picture, and
             no band is chosen.
     """
-    numbers = _pages(data)
-    if band is None and len(numbers) > 1:
-        raise DecodeError(
-            f"a TIFF of several pages, expected one picture; {size_limit.band_advice}"
-        )
     try:
         # Without what it does about formats that are no more than TIFFs here.
         with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
-            pages = [cast(TiffPage, file.pages[number]) for number in numbers]
-            return _decoded(data, *_chosen(pages, band), size_limit)
+            pages = _pages(file, data)
+            if band is None and len(pages) > 1:
+                raise DecodeError(
+                    f"a TIFF of several pages, expected one picture; {size_limit.band_advice}"
+                )
+            page, channel = _chosen(pages, band)
+            decoded = _decoded(data, page, channel, size_limit)
+            turn = page.tags.valueof(ORIENTATION)
+        turn = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+        return replace(decoded, metadata=replace(metadata(data), orientation=int(turn)))
     except (DecodeError, MemoryError):
         raise
     except Exception as error:  # a damaged tag raises anything
@@ -76,27 +75,32 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
         raise DecodeError(f"a damaged TIFF: it cannot be unpacked ({reason})") from error
 
 
-def _pages(data: bytes) -> list[int]:
-    """Which directories hold pictures, and no smaller copy or mask of one."""
-    place, places, pictures = 0, set[int](), list[int]()
-    while place not in places:
-        page = directory(data, place)
-        places.add(place)
-        kind = page.tags[SUBFILE_TYPE].one() if SUBFILE_TYPE in page.tags else 0
-        if len(places) == 1 and (
-            (kind & 1 and (page.next or SUB_IFDS in page.tags))
-            or RAW_CAMERA in page.tags
-            or data[8:10] == b"CR"
-        ):
-            raise DecodeError("a raw camera file, as it seems; develop it into a TIFF or PNG")
-        if not kind & 0b101 or len(places) == 1:
-            pictures.append(len(places) - 1)
-        place = page.next
-        if not place:
-            return pictures
-        if len(places) == MAX_PAGES:
-            break
-    raise DecodeError("a damaged TIFF: its directories form a loop, or are without end")
+def tags_of(path: Path) -> set[int]:
+    """Numbers of the tags of a TIFF's first page; none if it is no TIFF, or damaged."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for somebody to write into it
+            return set()
+        with TiffFile(path) as file:
+            return {tag.code for tag in file.pages.first.tags}
+    except Exception:  # a damaged tag raises anything
+        return set()
+
+
+def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
+    """The pages that are pictures, and no smaller copy or mask of one."""
+    pages: list[TiffPage] = []
+    for page in map(partial(cast, TiffPage), file.pages):
+        if len(pages) == MAX_PAGES or any(page.offset == other.offset for other in pages):
+            raise DecodeError("a damaged TIFF: its directories form a loop, or are without end")
+        pages.append(page)
+    after = file.pages.next_page_offset or 0
+    if any(data[after : after + file.tiff.offsetsize]):  # tags are missing or moved, as a rule
+        raise DecodeError("a TIFF that is cut off: a directory lies beyond its end")
+    first, *others = pages
+    raw = first.is_reduced and (SUB_IFDS in first.tags or others)
+    if raw or RAW_CAMERA in first.tags or data[8:10] == b"CR":
+        raise DecodeError("a raw camera file, as it seems; develop it into a TIFF or PNG")
+    return [first, *(page for page in others if not (page.is_reduced or page.is_mask))]
 
 
 def _chosen(pages: Sequence[TiffPage], band: int | None) -> tuple[TiffPage, int | None]:
@@ -137,7 +141,6 @@ def _decoded(
                 f"{samples} channels, expected 1 or 3, and alpha at most; {size_limit.band_advice}"
             )
     pixels = _read(data, page, first if alpha is None else [*first, alpha])
-    turn = page.tags.valueof(ORIENTATION, 1)
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
     colors = pixels[..., : len(first)]
     if len(first) == 1:
@@ -151,9 +154,7 @@ def _decoded(
             colors = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
             colors = np.ascontiguousarray(looked_up[..., 0])
-    return DecodedImage(colors, opacity, lossy=page.compression in LOSSY).turned(
-        turn if isinstance(turn, int) else 1
-    )
+    return DecodedImage(colors, opacity, lossy=page.compression in LOSSY)
 
 
 def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:

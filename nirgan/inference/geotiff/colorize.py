@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.images import Pixels
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.conversions import from_unit
-from nirgan.inference.geotiff.tags import GEO_TAGS, tags_of
 from nirgan.inference.images.metadata import description, xmp
 from nirgan.inference.tiling import Rect
 from nirgan.inference.uncertainty import expected_error
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 GDAL_CACHE_BYTES = 128 * 2**20
 """Size of GDAL's cache of blocks in bytes."""
+GEO_TAGS = {
+    33550,  # ModelPixelScale
+    33922,  # ModelTiepoint
+    34264,  # ModelTransformation
+    34735,  # GeoKeyDirectory
+    42113,  # GDAL_NODATA
+    50844,  # RPCCoefficient
+}
 WORLD_FILES = (".tfw", ".tifw", ".wld")
 
 

@@ -16,7 +16,6 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.geotiff.block_buffer import BlockBuffer
 from nirgan.inference.geotiff.reader import RasterSource, gdal_errors
-from nirgan.inference.geotiff.tags import TILE_WIDTH, tags_of
 from nirgan.inference.tiling import Rect
 
 LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
@@ -45,7 +44,7 @@ class TiffLayout:
     def of(cls, source: RasterSource) -> "TiffLayout":
         """The layout of a source, as far as colors can have it."""
         high, wide = source.dataset.block_shapes[source.band - 1]
-        if TILE_WIDTH in tags_of(source.path):
+        if wide != source.width or high > source.height:  # no strip is
             options = {"tiled": True, "blockysize": high, "blockxsize": wide}
         else:
             options = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}

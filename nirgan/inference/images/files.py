@@ -1,33 +1,25 @@
 """One picture from a file, and one into a file that says that its colors are synthetic."""
 
-import struct
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from nirgan.data.channels import cast_remark
 from nirgan.data.decoding.decode import decode
-from nirgan.data.decoding.picture import Metadata, SizeLimit, Tag
-from nirgan.data.decoding.png import SIGNATURE, chunk
+from nirgan.data.decoding.metadata import ICC, XMP
+from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, printable_path
-from nirgan.inference.images.metadata import (
-    DESCRIPTION,
-    ICC,
-    XMP,
-    MetadataValue,
-    description,
-    jpeg_start,
-    png_chunks,
-    profile_of,
-    tags_of,
-    xmp,
-)
+from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
 from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
@@ -37,8 +29,11 @@ JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
 """Pixels; the most that the encoder takes."""
 
+PNG_START = 33
+"""Bytes of a PNG's signature and header."""
+
 STRIP_BYTES = 2**20
-"""Bytes of a strip of a TIFF, about, and of the rows of a PNG that are compressed at once."""
+"""Bytes of a strip of a TIFF, about."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values "
             "are not finite (nan or inf); replace them"
         )
-    turned = decoded.turned_by != 1
+    turned = decoded.metadata.orientation != 1
     return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
 
 
@@ -163,45 +158,42 @@ def write(
     if suffix in TIFF:
         _write_tiff(target, pixels, title, description(title), metadata)
     elif suffix in PNG:
-        _write(target, _png(pixels, title, metadata))
+        # As fast as OpenCV: differences to the pixel before, their runs.
+        data = memoryview(imagecodecs.png_encode(pixels, level=1, strategy=3, filter=16))
+        _write(target, (data[:PNG_START], _png_chunks(pixels, title, metadata), data[PNG_START:]))
     else:
         if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
                 f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
                 "pixels; write PNG or TIFF (--format png)"
             )
-        bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-        data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].data
-        start = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment, JFIF's
-        size = pixels.shape[1], pixels.shape[0]
-        head = jpeg_start(bytes(data[:start]), title, metadata, size)
-        _write(target, (head, data[start:]))
+        packet = xmp(title, metadata.xmp)
+        file, said = BytesIO(), _said(pixels, title, metadata)
+        said["exif"] = b"Exif\0\0" + said["exif"]
+        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, xmp=packet, **said)
+        _write(target, (file.getbuffer(),))
 
 
-def _png(pixels: Pixels, title: str, metadata: Metadata) -> Iterator[bytes]:
-    """A PNG, piece by piece, so that it is never in memory a second time.
+def _said(pixels: Pixels, title: str, metadata: Metadata) -> dict[str, Any]:
+    """What Pillow takes for PNGs and JPEGs."""
+    size = pixels.shape[1], pixels.shape[0]
+    said = {"exif": exif(title, metadata, size), "icc_profile": profile_of(metadata)}
+    return {**said, "dpi": metadata.dpi} if metadata.dpi else said
 
-    Compressed as OpenCV and libpng do it fast: differences to the pixel before, their runs.
+
+def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
+    """Those between a PNG's header and its pixels, of a PNG of one pixel that Pillow makes.
+
+    Pillow writes all metadata, but no color of 16 bits.
     """
-    height, width, channels = pixels.shape
-    size = channels * pixels.itemsize  # of a pixel
-    color = 6 if channels == 4 else 2
-    header = struct.pack(">2I5B", width, height, 8 * pixels.itemsize, color, 0, 0, 0)
-    yield SIGNATURE + chunk(b"IHDR", header)
-    yield png_chunks(title, metadata, (width, height))
-    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    step = max(1, STRIP_BYTES // (width * size))
-    for top in range(0, height, step):
-        part = pixels[top : top + step]
-        raw = np.ascontiguousarray(part, part.dtype.newbyteorder(">")).view(np.uint8)
-        raw = raw.reshape(len(part), -1)
-        rows = np.empty((len(part), 1 + raw.shape[1]), np.uint8)
-        rows[:, 0] = 1  # the number of the filter
-        rows[:, 1 : 1 + size] = raw[:, :size]
-        np.subtract(raw[:, size:], raw[:, :-size], out=rows[:, 1 + size :])
-        if packed := packer.compress(rows.data):
-            yield chunk(b"IDAT", packed)
-    yield chunk(b"IDAT", packer.flush()) + chunk(b"IEND", b"")
+    texts = PngInfo()
+    texts.add_itxt("Description", description(title))
+    texts.add_itxt("Software", title)
+    texts.add_itxt("XML:com.adobe.xmp", xmp(title, metadata.xmp).decode())
+    file = BytesIO()
+    said = _said(pixels, title, metadata)
+    Image.new("RGB", (1, 1)).save(file, "PNG", pnginfo=texts, **said)
+    return file.getvalue()[PNG_START : file.getvalue().rindex(b"IDAT") - 4]
 
 
 def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
@@ -249,30 +241,28 @@ def _write_tiff(
     row = pixels.nbytes // height
     rows = max(1, STRIP_BYTES // row)
     tops = range(0, height, rows)
-    tags: dict[int, MetadataValue] = {
-        256: [width],
-        257: [height],
-        258: [pixels.itemsize * 8] * channels,
-        259: [1],  # no compression
-        262: [2 if channels >= 3 else 1],  # red, green, blue; or grey, black as zero
-        DESCRIPTION: text,
-        **({ICC: Tag(7, len(profile), profile)} if (profile := profile_of(metadata)) else {}),
-        273: [8 + top * row for top in tops],
-        277: [channels],
-        278: [rows],
-        279: [min(rows, height - top) * row for top in tops],
-        339: [3 if pixels.dtype.kind == "f" else 1] * channels,
+    tags: dict[int, Any] = {
+        256: width,
+        257: height,
+        258: (pixels.itemsize * 8,) * channels,
+        259: 1,  # no compression
+        262: 2 if channels >= 3 else 1,  # red, green, blue; or grey, black as zero
+        DESCRIPTION: text.encode(),
+        273: tuple(top * row for top in tops),
+        277: channels,
+        278: rows,
+        279: tuple(min(rows, height - top) * row for top in tops),
+        339: (3 if pixels.dtype.kind == "f" else 1,) * channels,
         XMP: xmp(title, metadata.xmp),
     }
+    if profile := profile_of(metadata):
+        tags[ICC] = profile
     if channels == 4:
-        tags[338] = [2]  # alpha, by which colors are not multiplied
-    end = 8 + pixels.nbytes
-    odd = end % 2
-    directories, main = tags_of(title, metadata, (width, height), tags, end + odd)
-    head = b"II*\0" + main.to_bytes(4, "little")
+        tags[338] = 2  # alpha, by which colors are not multiplied
+    head = exif(title, metadata, (width, height), tags)
     if pixels.dtype.byteorder == ">":
         pixels = pixels.astype(pixels.dtype.newbyteorder("<"))
-    _write(target, (head, pixels.data, bytes(odd), directories))
+    _write(target, (head, pixels.data))
 
 
 def _write(target: Path, pieces: Iterable[bytes | memoryview]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-import torch
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -19,6 +18,7 @@ from av.video.stream import VideoStream
 from torch import Tensor
 
 from nirgan.errors import NirganError
+from nirgan.inference.images.files import to_levels
 from nirgan.inference.video.reader import Frame
 
 
@@ -139,8 +139,7 @@ class VideoWriter:
             self.container.mux(item)
 
     def _write_frame(self, frame: Frame, colors: Tensor) -> None:
-        pixels = (colors.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
-        picture = VideoFrame.from_ndarray(pixels.contiguous().numpy(), "rgb24").reformat(
+        picture = VideoFrame.from_ndarray(to_levels(colors, 8), "rgb24").reformat(
             format=self.stream.pix_fmt,
             dst_colorspace=self.coding.matrix,
             src_color_range=ColorRange.JPEG,

@@ -13,7 +13,6 @@ from picture_files import ALPHA, BAND, COLOR, UNIT, WIDE, by_opencv, by_tifffile
 from PIL import Image
 
 from nirgan.errors import NirganError
-from nirgan.inference.images import files
 from nirgan.inference.images.files import check_target, read, write, write_degrees
 from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE
 
@@ -51,15 +50,6 @@ def test_what_is_written_is_what_others_read(tmp_path, suffix, depth, with_alpha
     if depth == 8:  # Pillow has no more
         np.testing.assert_array_equal(np.asarray(Image.open(target)), expected)
     assert [file.name for file in target.parent.iterdir()] == [target.name]
-
-
-@pytest.mark.parametrize("strip", [1, 700, 5000])
-def test_a_png_is_written_some_rows_at_a_time(tmp_path, monkeypatch, strip):
-    monkeypatch.setattr(files, "STRIP_BYTES", strip)
-    for depth in (8, 16):
-        write(tmp_path / "a.png", RGB, depth=depth, title=TITLE)
-        np.testing.assert_array_equal(by_another(tmp_path / "a.png"), levels(depth))
-        np.testing.assert_array_equal(read(tmp_path / "a.png", band=2).band, levels(depth)[..., 1])
 
 
 @pytest.mark.parametrize(
@@ -166,18 +156,6 @@ def test_a_map_of_degrees(tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "u.tif")), degrees)
     with tifffile.TiffFile(tmp_path / "u.tif") as file:
         assert file.pages[0].description.endswith(DESCRIPTION)
-
-
-def test_tiffs_as_the_standard_has_them(tmp_path):
-    for title in ("odd", "even"):
-        alpha = np.array([[7]], np.uint8)
-        write(tmp_path / "a.tif", RGB[:, :1, :1], depth=8, title=title)
-        write(tmp_path / "b.tif", RGB[:, :1, :1], depth=8, title=title, alpha=alpha)
-        for name in ("a.tif", "b.tif"):
-            with tifffile.TiffFile(tmp_path / name) as file:
-                places = [tag.valueoffset for tag in file.pages[0].tags if tag.valuebytecount > 4]
-                assert not [place for place in [file.pages[0].offset, *places] if place % 2]
-                assert file.pages[0].extrasamples == ((2,) if name == "b.tif" else ())
 
 
 def test_large_tiffs_are_in_strips(tmp_path):

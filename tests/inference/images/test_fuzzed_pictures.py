@@ -17,10 +17,12 @@ from picture_files import (
     ALPHA,
     BAND,
     COLOR,
+    SIGNATURE,
     UNIT,
     WIDE,
     by_opencv,
     by_tifffile,
+    chunk,
     exif,
     in_time,
     packed_bits,
@@ -31,7 +33,6 @@ from picture_files import (
 )
 from PIL import Image
 
-from nirgan.data.decoding.png import SIGNATURE, chunk
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.files import read
 

@@ -1,20 +1,22 @@
 """What a camera wrote beside its pixels stands beside the mark of synthetic colors, in any form."""
 
 import struct
+import tracemalloc
 from io import BytesIO
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+from picture_files import chunk, directory, in_time, saved, tiff
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from nirgan.data.decoding.metadata import metadata
-from nirgan.data.decoding.picture import Metadata
+from nirgan.data.decoding.decode import decode
+from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import read, write
-from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE, directory, xmp
+from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE, xmp
 
 BAND = (np.arange(30 * 50) % 251).astype(np.uint8).reshape(30, 50)
 GPS = {1: "N", 2: (46.0, 31.0, 0.5), 3: "E", 4: (6.0, 34.0, 0.25), 6: 431.5}
@@ -122,7 +124,7 @@ def test_what_a_camera_says_is_kept_in_any_format(tmp_path, given, made):
 
 
 def read_back(path):
-    return metadata(path.read_bytes())
+    return decode(path, SizeLimit(1.0, "")).metadata
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -177,7 +179,7 @@ def damaged():
     yield "beyond the end", struct.pack("<2sHI", b"II", 42, 2**31)
     yield "values beyond the end", sound + struct.pack("<HHHII", 1, 271, 2, 2**30, 2**20) + bytes(4)
     yield "directories in a circle", sound + directory({34665: [8], 34853: [8]}, 8)
-    yield "no unit", sound + directory({282: [300], 283: [300], 296: []} | {296: [7]}, 8)
+    yield "no unit", sound + directory({282: [300], 283: [300], 296: [7]}, 8)
     many = {tag: bytes(2**15) for tag in range(40091, 40096)}
     yield "too much", sound + directory(many, 8)
 
@@ -194,6 +196,31 @@ def test_a_picture_is_not_the_worse_for_damaged_metadata(tmp_path, what, tags):
     )
     assert said(tmp_path / "b.jpg")["tags"][305] == TITLE
     assert said(tmp_path / "b.jpg")["profile"] is None
+
+
+def hostile(form):
+    """A picture of 2 MB: each of 4000 tags holds all of it."""
+    sound = saved(BAND, form)
+    overlapping = b"".join(struct.pack("<HHII", n, 7, 2**21, 0) for n in range(1000, 5000))
+    if form == "TIFF":
+        sound = tiff({})
+        (place,) = struct.unpack_from("<I", sound, 4)
+        own = sound[place + 2 : -4]
+        count = struct.pack("<H", len(own) // 12 + 4000)
+        return (sound[:place] + count + own + overlapping).ljust(2**21 + 4, b"\0")
+    tags = struct.pack("<2sHIH", b"II", 42, 8, 4000) + overlapping
+    return sound[:33] + chunk(b"eXIf", tags.ljust(2**21, b"\0")) + sound[33:]
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_metadata_fill_no_memory(tmp_path, form):
+    (tmp_path / "a").write_bytes(hostile(form))
+    tracemalloc.start()
+    with in_time():
+        read(tmp_path / "a")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**26
 
 
 @pytest.mark.parametrize(
