@@ -16,12 +16,12 @@ class Tinted:
     """Colors that tell the band: red is it, green half of it, blue its opposite."""
 
     title = "nirgan 0, model tinted (1a2b)"
-    generator, reach = nn.Identity(), None
+    generator, receptive_field = nn.Identity(), None
 
     def __init__(self, fail_at=None, error=None):
         self.bands, self.fail_at, self.error = [], fail_at, error
 
-    def band(self, nir):
+    def colorize_bands(self, nir):
         self.bands.extend(nir)
         if self.fail_at is not None and len(self.bands) > self.fail_at:
             raise self.error
