@@ -7,7 +7,7 @@ PACKAGE = Path(__file__).parent.parent
 SHIPPED = (PACKAGE, PACKAGE.parent)
 """Parents of `conf/` and `sweeps/`: in a wheel, and in a clone."""
 
-FORMER_FILES = {"conf/model/mean_color.yaml": "conf/model/mean_color.yaml"}
+FORMER_FILES = {"conf/model/mean_colour.yaml": "conf/model/mean_color.yaml"}
 """Files that had other names in former versions."""
 
 
