@@ -38,7 +38,7 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
         band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
-        Unusable: It is damaged, too large, of four inks, or of more than 8 bits.
+        DecodeError: It is damaged, too large, of four inks, or of more than 8 bits.
     """
     if data.count(b"\xff\xda") > MAX_SCANS:
         raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which is made to waste time")

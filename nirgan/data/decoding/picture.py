@@ -79,7 +79,7 @@ class DecodedImage:
             band: Its number, from 1 on; None: the picture as it is.
 
         Raises:
-            Unusable: There is none of that number.
+            DecodeError: There is none of that number.
         """
         if band is None:
             return self
@@ -122,7 +122,7 @@ class SizeLimit:
         """Refuse a size, before anything of it is in memory.
 
         Raises:
-            Unusable: It has no pixels, or too many.
+            DecodeError: It has no pixels, or too many.
         """
         if width < 1 or height < 1:
             raise DecodeError(f"{what} of {width}x{height} has no pixels")

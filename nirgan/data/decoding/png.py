@@ -31,7 +31,7 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
         band: The channel that is wanted, from 1 on; None: all.
 
     Raises:
-        Unusable: It is damaged, too large, or an animation.
+        DecodeError: It is damaged, too large, or an animation.
     """
     beside: dict[bytes, bytes] = {}
     for kind, body in _chunks(data):

@@ -52,7 +52,7 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
             one page that there is.
 
     Raises:
-        Unusable: It is damaged, too large, of several pages or of channels that are no picture, and
+        DecodeError: It is damaged, too large, of several pages or of channels that are no picture, and
             no band is chosen.
     """
     try:
