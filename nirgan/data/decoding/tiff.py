@@ -52,8 +52,8 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
             one page that there is.
 
     Raises:
-        DecodeError: It is damaged, too large, of several pages or of channels that are no picture, and
-            no band is chosen.
+        DecodeError: It is damaged, too large, of several pages or of channels that are no picture,
+            and no band is chosen.
     """
     try:
         # Without what it does about formats that are no more than TIFFs here.
