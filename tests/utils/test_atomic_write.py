@@ -14,6 +14,7 @@ from conftest import ROOT
 from test_experiments import tiny
 
 from nirgan.cli.main import main
+from nirgan.metrics import CIEDE2000, ColorfulnessRatio
 from nirgan.utils.atomic_write import write_json
 
 URBAN = f"--config={ROOT}/conf/triplet_urban_small.yaml"
@@ -70,12 +71,12 @@ def test_a_place_that_cannot_be_written_is_one_line(place, pair_folder, tmp_path
 
 
 def test_a_full_disk_under_a_history_is_one_line(pair_folder, tmp_path, capsys, monkeypatch):
-    from nirgan.callbacks.history import AtomicCsvWriter
+    from nirgan.callbacks.history import AtomicCSVWriter
 
     def full(writer):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), writer.metrics_file_path)
 
-    monkeypatch.setattr(AtomicCsvWriter, "save", full)
+    monkeypatch.setattr(AtomicCSVWriter, "save", full)
     error = one_line(capsys, "fit", URBAN, *tiny(pair_folder, tmp_path / "runs"))
     file = tmp_path / "runs/triplet_urban_small/version_0/metrics.csv"
     assert error == f"{file}: No space left on device"
@@ -116,15 +117,18 @@ def test_what_json_lacks_is_null(tmp_path):
 
 
 def test_results_are_json_whatever_a_metric_comes_to(pair_folder, tmp_path, monkeypatch):
-    from nirgan.evaluation import evaluate
+    for metric, value in ((ColorfulnessRatio, inf), (CIEDE2000, nan)):
 
-    monkeypatch.setattr(evaluate, "peak_signal_noise_ratio", lambda *_, **__: torch.tensor(inf))
-    monkeypatch.setattr(evaluate, "ciede2000", lambda *_: torch.tensor(nan))
+        def score(metric, prediction, target, value=value):
+            ones = torch.ones(len(target))
+            return value * ones, ones
+
+        monkeypatch.setattr(metric, "score", score)
     assert main(["fit", URBAN, *tiny(pair_folder, tmp_path / "runs")]) == 0
     run = tmp_path / "runs/triplet_urban_small/version_0"
     rows = json.loads((run / "results.json").read_text(), parse_constant=refuse)["rows"]
     for row in rows.values():
-        assert (row["psnr"], row["ciede2000"]) == (None, None)
+        assert (row["colorfulness"], row["ciede2000"]) == (None, None)
         assert row["ssim"] is not None
 
 
