@@ -70,10 +70,12 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         if hparams_mixin._given_hyperparameters.get() is not None:  # by Lightning's command line
             super().save_hyperparameters(*args, **options)
             return
-        unknown = {k: v for k, v in self.arguments.items() if isinstance(v, UnknownArgumentsError)}
+        unknown = {
+            k: v for k, v in self.recorded_arguments.items() if isinstance(v, UnknownArgumentsError)
+        }
         for name, reason in unknown.items():
             rank_zero_warn(f"checkpoints will not hold {name!r} of {type(self).__name__}: {reason}")
-        given = {k: v for k, v in self.arguments.items() if k not in unknown}
+        given = {k: v for k, v in self.recorded_arguments.items() if k not in unknown}
         given["_class_path"] = f"{type(self).__module__}.{type(self).__qualname__}"
         with hparams_mixin._given_hyperparameters_context(given, INSTANTIATOR):
             super().save_hyperparameters(*args, **options)

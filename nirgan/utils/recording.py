@@ -25,7 +25,7 @@ class Recorded:
     made in Python say how to build it.
     """
 
-    arguments: dict[str, Any]
+    recorded_arguments: dict[str, Any]
     """Descriptions by name; of one that cannot be described, an `UnknownArgumentsError`."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -36,7 +36,7 @@ class Recorded:
         except TypeError:  # a copy, whose state comes later; or a mistake, which `__init__` names
             return self
         given.apply_defaults()
-        described = self.__dict__["arguments"] = {}
+        described = self.__dict__["recorded_arguments"] = {}
         for name, value in _flat(given).items():
             try:
                 described[name] = describe(value)
@@ -79,7 +79,7 @@ def _construction(value: Any) -> tuple[type, Mapping[str, Any]]:
             if inspect.isclass(part):
                 return part, value.keywords
     if isinstance(value, Recorded):
-        return type(value), value.arguments
+        return type(value), value.recorded_arguments
     if isinstance(value, nn.Module):
         return type(value), _attributes(value)
     raise UnknownArgumentsError(f"a {type(value).__name__} cannot be written down")
