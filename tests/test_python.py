@@ -106,12 +106,12 @@ class Silent(nn.Module):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "mine_in_python.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    import mine
+    import mine_in_python
 
-    yield mine
-    sys.modules.pop("mine")
+    yield mine_in_python
+    sys.modules.pop("mine_in_python")
 
 
 @pytest.mark.parametrize("name", ["Mine", "Kept"])
@@ -120,7 +120,7 @@ def test_a_network_of_ones_own_comes_back_as_it_was_built(mine, name, tmp_path):
     adam = partial(torch.optim.Adam, lr=0.25, betas=(0.5, 0.9))
     task = SupervisedTask(network, {"huber": WeightedLoss(nn.HuberLoss(delta=0.3), 2.0)}, adam)
     file = fit(task, tmp_path)
-    path = f"mine.{name}"
+    path = f"mine_in_python.{name}"
     nir = torch.rand(2, 1, 40, 40)
     colorizer = nirgan.load(file, trust=[path])
     assert torch.equal(colorizer(nir), nirgan.Colorizer(task.generator)(nir))

@@ -46,7 +46,8 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
     try:
         pixels = imagecodecs.png_decode(data)
     except (RuntimeError, ValueError) as error:
-        raise DecodeError(f"a damaged PNG ({str(error) or 'it does not fit together'})") from error
+        # Without libpng's words, which may lie in memory that is no longer its own.
+        raise DecodeError("a damaged PNG: its parts do not fit together") from error
     alpha = None
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(pixels[..., -1])
