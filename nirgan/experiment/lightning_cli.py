@@ -46,6 +46,7 @@ from nirgan.experiment.config_errors import check_files, explain
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.atomic_write import write_text
 from nirgan.utils.config_files import AddingConfig
 from nirgan.utils.paths import resolve_shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
@@ -220,10 +221,9 @@ class SaveConfig(SaveConfigCallback):
             return
         self.already_saved = True
         config = to_plain(self.config.as_dict())
-        folder.mkdir(parents=True, exist_ok=True)
         said = {key: value for key, value in config.items() if key != "config"}  # the files' names
         text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
-        (folder / self.config_filename).write_text(text, encoding="utf-8")
+        write_text(folder / self.config_filename, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(config)
 

@@ -1,5 +1,6 @@
 """Metrics that score each picture, so that log, tables and intervals add up the same scores."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,9 @@ class PerImageMetric(Metric):
         for name in ("numerator", "denominator"):
             self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
+    @abstractmethod
     def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """What pictures, both B x 3 x H x W in [0, 1], add to the sums: two times B numbers."""
-        raise NotImplementedError(f"{type(self).__name__} has no score(prediction, target)")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add pictures.
