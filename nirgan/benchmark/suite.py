@@ -245,6 +245,7 @@ class Suite:
             return [
                 f"--data.train_patches={self.budget.patches // self.validations}",
                 f"--trainer.max_epochs={self.validations}",
+                "--trainer.max_time=null",
             ]
         seconds = math.ceil((self.budget.minutes or 0) * 60)
         days, rest = divmod(seconds, 86400)
