@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
 from nirgan.cli.main import main
+from nirgan.experiment.lightning_cli import fit as command_line_fit
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
 
@@ -300,3 +302,19 @@ def test_references_of_ones_own_are_given_on_the_command_line(pair_folder, tmp_p
     assert len(kept) == 2
     assert main(["predict", *common, f"--ckpt_path={best}"]) == 0
     assert len(list((runs / "mine/version_1/predictions/own").iterdir())) == 6
+
+
+def test_averaged_weights_copy_the_task_alone(pair_folder, tmp_path):
+    """Not the trainer, the data and callbacks, to which the optimizer's maker leads."""
+
+    class Watching(Callback):
+        def __deepcopy__(self, memo):
+            raise AssertionError("copied")
+
+    averaging = (
+        "--trainer.callbacks+=lightning.pytorch.callbacks.EMAWeightAveraging",
+        "--trainer.callbacks.decay=0.995",
+    )
+    model = str(ROOT / "conf/model/autoencoder_small.yaml")
+    options = [*tiny_data(pair_folder, tmp_path), *averaging, "--model", model]
+    assert command_line_fit(options, [Watching()]).trainer.global_step == 2

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import jsonargparse
 import yaml
@@ -235,6 +235,10 @@ class ExperimentCLI(LightningCLI):
         self.callbacks = callbacks
         self.verb = kwargs["args"][0]
         super().__init__(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: what makes optimizers refers to it, and averaged weights copy the whole task."""
+        return self
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # asked of an instance
         """Only the verb that is run: building parsers for all of them doubles the start-up time."""
