@@ -3,9 +3,12 @@
 import importlib
 import inspect
 import pkgutil
+from unittest.mock import patch
 
 import pytest
 from torch import nn
+
+from nirgan.networks import efficientnet_lite
 
 
 def networks_in(package, parts=(), fitted=False):
@@ -24,6 +27,8 @@ def networks_in(package, parts=(), fitted=False):
 
 
 def small(cls, **options):
-    """A small one: those of the options that its constructor knows."""
+    """A small one: those of the options that its constructor knows, one block a stage."""
     known = inspect.signature(cls).parameters
-    return cls(**{name: value for name, value in options.items() if name in known})
+    stages = [(*stage[:2], 1, *stage[3:]) for stage in efficientnet_lite.STAGES]
+    with patch.object(efficientnet_lite, "STAGES", stages):
+        return cls(**{name: value for name, value in options.items() if name in known})

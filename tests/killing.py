@@ -2,12 +2,10 @@
 
 import os
 import signal
-from multiprocessing import get_context
 
 from lightning.pytorch.callbacks import Callback
+from processes import FORKING
 
-PROCESSES = get_context("forkserver")  # which imports once what each process needs
-PROCESSES.set_forkserver_preload(["nirgan.experiment.lightning_cli"])
 NEVER = "never", 1
 
 
@@ -52,7 +50,7 @@ def run(arguments, point, environment):
 
 def start(arguments, point=NEVER, **environment):
     """Begin `fit` in a process that dies at an event such as ("start of a batch", 3)."""
-    process = PROCESSES.Process(target=run, args=(arguments, point, environment))
+    process = FORKING.Process(target=run, args=(arguments, point, environment))
     process.start()
     return process
 

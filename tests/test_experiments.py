@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
 from nirgan.cli.main import main
+from nirgan.experiment.lightning_cli import configuration
 from nirgan.experiment.lightning_cli import fit as command_line_fit
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
@@ -43,8 +44,8 @@ def tiny_data(folder, runs):
     ]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_path, capsys):
+@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if "oldbuilding" not in n])
+def test_an_experiment_fits(name, pair_folder, tmp_path, capsys):
     runs = tmp_path / "runs"
     options = tiny(pair_folder, runs)
     if name == "default":  # a network without kernels or discriminator, and patches of 224
@@ -61,6 +62,9 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
     assert torch.load(best, weights_only=True)["epoch"] == 0
     rows = json.loads((first / "results.json").read_text())["rows"]
     assert list(rows) == [name, "NIR copied to grey", "mean colour", "NIR to RGB table"]
+    assert "NIR copied to grey" in capsys.readouterr().out
+    if name != "triplet_urban_small":
+        return
     for verb in ("validate", "test", "predict"):
         assert main([verb, *common, f"--ckpt_path={best}"]) == 0
     pictures = sorted((runs / name / "version_3" / "predictions" / "own").iterdir())
@@ -69,7 +73,16 @@ def test_an_experiment_fits_validates_tests_and_predicts(name, pair_folder, tmp_
     # `validate` judges the same patches with the same weights as the end of `fit`.
     again = json.loads((runs / name / "version_1" / "results.json").read_text())["rows"]
     assert again[name] == pytest.approx(rows[name], rel=1e-4)
-    assert "NIR copied to grey" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if "oldbuilding" in n])
+def test_an_experiment_on_old_buildings_is_the_urban_one_on_other_pictures(name):
+    other = configuration([f"--config={ROOT}/conf/{name.replace('oldbuilding', 'urban')}.yaml"])
+    own = configuration([f"--config={ROOT}/conf/{name}.yaml"])
+    assert own["name"] == name
+    assert own["data"]["source"]["init_args"].pop("categories") == ["oldbuilding"]
+    assert other["data"]["source"]["init_args"].pop("categories") == ["urban"]
+    assert own | {"name": "", "config": ""} == other | {"name": "", "config": ""}
 
 
 SYSTEMS = {
@@ -105,11 +118,9 @@ def test_a_system_goes_through_the_same_verbs(name, pair_folder, tmp_path):
     assert main(["fit", *common]) == 0
     best = runs / name / "version_0/checkpoints/best.ckpt"
     rows = json.loads((runs / name / "version_0/results.json").read_text())["rows"]
-    for verb in ("validate", "predict"):
-        assert main([verb, *common, f"--ckpt_path={best}"]) == 0
+    assert main(["validate", *common, f"--ckpt_path={best}"]) == 0
     again = json.loads((runs / name / "version_1/results.json").read_text())["rows"]
     assert again[name] == pytest.approx(rows[name], rel=1e-4)
-    assert len(list((runs / name / "version_2/predictions/own").iterdir())) == 6
 
 
 @pytest.mark.parametrize("name", ["grey_copy", "mean_color", "nir_table"])
@@ -124,11 +135,9 @@ def test_what_knows_nothing_goes_through_the_same_verbs(name, pair_folder, tmp_p
     assert results["patches_seen"] == pytest.approx(training / 32**2, abs=1)  # one pass
     own, *others = results["rows"].values()
     assert sum(own == pytest.approx(other, rel=1e-5) for other in others) == 1
-    for verb in ("validate", "test", "predict"):
-        assert main([verb, *common, f"--ckpt_path={best}"]) == 0
+    assert main(["validate", *common, f"--ckpt_path={best}"]) == 0
     again = json.loads((runs / name / "version_1/results.json").read_text())["rows"]
     assert again[name] == pytest.approx(own, rel=1e-4)
-    assert len(list((runs / name / "version_3/predictions/own").iterdir())) == 6
 
 
 @pytest.mark.parametrize("category", ["urban", "oldbuilding"])

@@ -14,19 +14,23 @@ from nirgan.networks.generators.baselines import GreyCopy
 from nirgan.networks.generators.irony import Irony
 from nirgan.networks.generators.welsh import Welsh
 
-SMALL_TRIPLET = [
-    "--model.generator.widths=[12,12,12]",
-    "--model.generator.kernels=[5,5,5]",
-    "--model.generator.last_kernel=3",
-    "--model.generator_optimizer.lr=0.01",
-    "--model.discriminator.widths=[8,16]",
-    "--model.discriminator.patch=32",
-]
-SYSTEMS = {
-    "triplet_small_reconstruction": [*SMALL_TRIPLET, "--model.l1.layer=red.layers.0"],
-    "flat_small_reconstruction": [*SMALL_TRIPLET, "--model.l1.layer=branch.layers.0"],
-    "autoencoder": ["--model.generator.widths=[16,32]"],
-    "limmer": ["--model.generator.widths=[12,12]", "--model.generator.joined=16"],
+SYSTEMS = {  # as few patches as they need
+    "triplet_small_reconstruction": [
+        "--model.generator.widths=[12,12,12]",
+        "--model.generator.kernels=[5,5,5]",
+        "--model.generator.last_kernel=3",
+        "--model.generator_optimizer.lr=0.01",
+        "--model.discriminator.widths=[8,16]",
+        "--model.discriminator.patch=32",
+        "--model.l1.layer=red.layers.0",
+        "--data.train_patches=320",
+    ],
+    "autoencoder": ["--model.generator.widths=[16,32]", "--data.train_patches=480"],
+    "limmer": [
+        "--model.generator.widths=[12,12]",
+        "--model.generator.joined=16",
+        "--data.train_patches=320",
+    ],
     "cyclegan": [  # with pairs mixed in; a short budget is not enough without
         "--model.generator.width=8",
         "--model.generator.blocks=1",
@@ -38,7 +42,11 @@ SYSTEMS = {
         "--model.paired=100",
         "--data.batch_size=8",
     ],
-    "iizuka_small": ["--model.generator.width=8", "--model.generator.size=32"],
+    "iizuka_small": [
+        "--model.generator.width=8",
+        "--model.generator.size=32",
+        "--data.train_patches=400",
+    ],
     "pix2pix": ["--model.generator.width=12", "--model.generator.depth=4"],
     "zhang_small": ["--model.generator.width=8", "--data.batch_size=8"],
 }

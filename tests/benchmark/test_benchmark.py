@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import cv2
@@ -15,6 +12,7 @@ import pytest
 import torch
 from conftest import ROOT, SUITE
 from PIL import Image
+from processes import Nirgan
 
 from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
@@ -186,10 +184,7 @@ def test_what_is_fitted_in_one_pass_has_no_budget():
 
 
 def start(out, *options):
-    command = [sys.executable, "-m", "nirgan", "benchmark", f"--config={SUITE}", f"--out={out}"]
-    return subprocess.Popen(
-        [*command, *options], stderr=subprocess.PIPE, text=True, env={**os.environ}
-    )
+    return Nirgan("benchmark", f"--config={SUITE}", f"--out={out}", *options)
 
 
 def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
@@ -201,7 +196,7 @@ def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     until = time.monotonic() + 120
     checkpoint = "runs/street/within-images/triplet/*/fit/version_0/checkpoints/last.ckpt"
     while not list(killed.glob(checkpoint)):
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.said()
         assert time.monotonic() < until
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -240,31 +235,9 @@ def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
     assert json.loads((tmp_path / "results.json").read_text())["runs_finished"] == 5
 
 
-def test_a_failed_run_is_reported_and_tried_again_and_stops_no_other(tmp_path, capsys, monkeypatch):
-    from nirgan.benchmark import runner
-
-    real = runner.judge
-
-    def broken(task, *rest):
-        if type(task.generator).__name__ == "Flat":
-            raise RuntimeError("no memory left")
-        return real(task, *rest)
-
-    monkeypatch.setattr(runner, "judge", broken)
-    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
-    options += ["--seeds=[0]", "--budget.patches=12"]
-    assert main(["benchmark", *options]) == 1
-    out = capsys.readouterr().out
-    assert "failed: street within-images flat seed 0; see" in out
-    assert "4 of 5 runs are finished" in out
-    (told,) = tmp_path.glob("runs/**/failed.txt")
-    assert "no memory left" in told.read_text()
-    monkeypatch.setattr(runner, "judge", real)
-    assert main(["benchmark", *options]) == 0
-    assert not list(tmp_path.glob("runs/**/failed.txt"))
-
-
-def test_a_fold_that_failed_is_left_out_of_the_figures(tmp_path, monkeypatch, capsys):
+def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
+    tmp_path, capsys, monkeypatch
+):
     from nirgan.benchmark import runner
 
     real = runner.judge
@@ -275,11 +248,19 @@ def test_a_fold_that_failed_is_left_out_of_the_figures(tmp_path, monkeypatch, ca
         return real(task, loader, data, *rest)
 
     monkeypatch.setattr(runner, "judge", broken)
-    options = ["--protocols=[across-scenes]", "--budget.patches=12"]
-    assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 1
-    assert "failed: street across-scenes fold 0 triplet" in capsys.readouterr().out
+    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[across-scenes]"]
+    options += ["--budget.patches=12"]
+    assert main(["benchmark", *options]) == 1
+    out = capsys.readouterr().out
+    assert "failed: street across-scenes fold 0 triplet seed 0; see" in out
+    assert "9 of 10 runs are finished" in out
+    (told,) = tmp_path.glob("runs/**/failed.txt")
+    assert "no memory left" in told.read_text()
     (patches, _, _) = (tmp_path / "figures/shown.txt").read_text().splitlines()
     assert patches.count(" at ") == 2  # those of the fold that every method has
+    monkeypatch.setattr(runner, "judge", real)
+    assert main(["benchmark", *options]) == 0
+    assert not list(tmp_path.glob("runs/**/failed.txt"))
 
 
 def test_a_method_that_equals_another_is_no_accident(tmp_path, capsys):
@@ -294,7 +275,8 @@ def test_a_method_that_equals_another_is_no_accident(tmp_path, capsys):
 
 def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
     options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
-    options += ["--seeds=[0]", "--budget.patches=null", "--budget.minutes=0.05"]
+    options += ["--seeds=[0]", "--budget.patches=null", "--budget.minutes=0.05", "--compare=[]"]
+    options += [f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"]
     assert main(["benchmark", *options]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["budget"] == "0.05 minutes"

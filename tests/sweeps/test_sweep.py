@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +16,7 @@ import yaml
 from conftest import ROOT
 from optuna.trial import TrialState
 from PIL import Image
+from processes import Nirgan
 from test_experiments import tiny
 
 from nirgan.cli.main import main
@@ -240,8 +239,7 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
 
 def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
     file, out = without_an_end(sweep_file()), tmp_path / "out"
-    command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
-    sweep = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    sweep = Nirgan("sweep", file, "--trials=1", f"--out={out}")
     try:
         wait_for(lambda: list(out.glob("trials/0000/*/version_0/metrics.csv")), 90)
         assert not saved(out)
@@ -255,11 +253,7 @@ def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
 
 def test_an_interrupted_sweep_saves_what_its_workers_are_at(sweep_file, tmp_path):
     file, out = without_an_end(sweep_file()), tmp_path / "out"
-    command = [sys.executable, "-m", "nirgan", "sweep", str(file), "--trials=1", f"--out={out}"]
-    # A process that is deaf to it, as in the background of a shell, would hand that down.
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    sweep = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, former)
+    sweep = Nirgan("sweep", file, "--trials=1", f"--out={out}")
     wait_for(lambda: list(out.glob("trials/0000/*/version_0/metrics.csv")), 90)
     assert not saved(out)
     sweep.send_signal(signal.SIGINT)

@@ -1,0 +1,65 @@
+"""The command line in processes of its own, forked from one that has imported what they need.
+
+To start Python and import torch and Lightning takes seconds, which a test need not wait for.
+"""
+
+import os
+import sys
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import mkdtemp
+
+FORKING = get_context("forkserver")
+FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
+
+
+class Nirgan:
+    """`python -m nirgan`, begun; as much of `subprocess.Popen` as tests ask for."""
+
+    def __init__(self, *words):
+        self.out, self.err = (Path(mkdtemp()) / name for name in ("out", "err"))
+        arguments = [str(word) for word in words]
+        streams = str(self.out), str(self.err)
+        self.process = FORKING.Process(
+            target=_main, args=(arguments, streams, dict(os.environ), str(Path.cwd()))
+        )
+        self.process.start()
+
+    def poll(self):
+        return self.process.exitcode
+
+    def wait(self, timeout=None):
+        self.process.join(timeout)
+        assert self.process.exitcode is not None, self.said()
+        return self.process.exitcode
+
+    def communicate(self, timeout=None):
+        self.wait(timeout)
+        return self.said()
+
+    def said(self):
+        return tuple(file.read_text() if file.exists() else "" for file in (self.out, self.err))
+
+    def send_signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def kill(self):
+        self.process.kill()
+
+    @property
+    def returncode(self):
+        return self.process.exitcode
+
+
+def _main(arguments, streams, environment, folder):
+    for file, number in zip(streams, (1, 2), strict=True):
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT)
+        os.dup2(handle, number)
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["nirgan", *arguments]
+    from nirgan.cli.main import main
+
+    sys.exit(main(arguments))
