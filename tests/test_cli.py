@@ -58,6 +58,7 @@ OPTIONS = {
     "--model.generator.widhts=[3]": "model.generator: no key 'widhts'; did you mean 'widths'?",
     "--model.generator_optimizer.lrr=1": "model.generator_optimizer: no key 'lrr'; did you mean 'lr'?",
     "--model.reconstruction.l1.wight=1": "model.reconstruction.l1: no key 'wight'; did you mean 'weight'?",
+    "--data.source.nir=a": "no key 'nir'; there are ",  # which another source has
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
     "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
     "--data.fold=9": "data.fold is 9, expected 0 to 4",
@@ -98,7 +99,7 @@ FILES = {
     "data: {noise: {rd: 3}}": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
     "trainer: {max_epoch: 1}": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
     "modle: {a: 1}": "no key 'modle.a'; did you mean 'model'?",
-    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'width",  # or widths: of which class, nobody says
+    "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'widths'?",
     "model: {init_args: {l1: {wight: 3}}}": "model.l1: no key 'wight'; did you mean 'weight'?",
     "data: {patch: abc}": "data.patch: expected int, got abc",
     "data: data/urbn.yaml": "data/urbn.yaml: not there, or no part; in a file, paths are relative to it",

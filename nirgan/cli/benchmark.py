@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from nirgan.benchmark.suite import Suite
 from nirgan.errors import needs_extra
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb: 0 if every run is done, 1 if some failed."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan benchmark",
         description="Train, judge and compare methods; go on where it was interrupted.",
-        exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="a suite, as in conf/benchmark")
     parser.add_argument(

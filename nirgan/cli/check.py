@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from nirgan.data.inspection import hints, inspect_pairs, report, write_csv
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
 from nirgan.data.sources.base import PairSource
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb: 0 if every pair can be used, 1 if not."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan check",
         description="Decode every pair of a data set, measure its registration, print a table.",
-        exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="a YAML file with a `source:`")
     parser.add_subclass_arguments(PairSource, "source", required=True, help="the data set")

@@ -6,11 +6,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 from nirgan.utils.paths import expand_home
 
 if TYPE_CHECKING:
@@ -68,12 +67,11 @@ def main(arguments: Sequence[str]) -> int:
     return int(bool(problems))
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _parser() -> VerbParser:
+    parser = VerbParser(
         prog="python -m nirgan colorize",
         description="Make color of near-infrared pictures (PNG, JPEG, TIFF), videos and GeoTIFFs. "
         "The colors are guesses, and what is written says so.",
-        exit_on_error=False,
     )
     parser.add_argument(
         "inputs",

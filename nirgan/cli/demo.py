@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 
-from jsonargparse import ArgumentParser
-
 from nirgan.errors import NirganError
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 from nirgan.inference.demo.server import run_demo
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb, until it is interrupted."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan demo",
         description="A page in the browser that colorizes what is dropped on it. "
         "Only this machine sees it, and no picture leaves this machine.",
-        exit_on_error=False,
     )
     parser.add_argument(
         "--model", nargs="+", default=["default"], help="names or files; the page lets choose"

@@ -4,19 +4,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from nirgan.data.download import fetch, unpack
 from nirgan.data.sources.epfl import CATEGORIES
 from nirgan.errors import NirganError
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan download",
-        exit_on_error=False,
         description="Fetch the EPFL RGB-NIR scenes (952 MB, 477 pairs) and unpack them. "
         "A broken download goes on where it stopped.",
     )

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser
-
 from nirgan.errors import NirganError, printable_path
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 
@@ -51,12 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
+def _parser() -> VerbParser:
+    parser = VerbParser(
         prog="python -m nirgan export",
         description="Keep a trained method for other programs. ONNX and torch.export are compared "
         "with torch before they are kept.",
-        exit_on_error=False,
     )
     parser.add_argument(
         "model",

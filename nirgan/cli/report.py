@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from nirgan.benchmark.report import BEGIN, END, insert, read_all, summary, write
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan report",
         description="Finished benchmarks side by side: one HTML page, and the same as Markdown.",
-        exit_on_error=False,
     )
     parser.add_argument("results", nargs="+", type=Path, help="folders of finished benchmarks")
     parser.add_argument("--out", type=Path, default=Path("runs/report"), help="where it is put")

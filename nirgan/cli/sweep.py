@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from nirgan.errors import NirganError, needs_extra
-from nirgan.experiment.config_errors import parse
+from nirgan.experiment.config_errors import VerbParser, parse
 from nirgan.sweeps.file import Sweep, read
 
 DEFAULT_TRIALS = 20
@@ -15,10 +13,9 @@ DEFAULT_TRIALS = 20
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb: 0 if some trial is complete, 1 if none is."""
-    parser = ArgumentParser(
+    parser = VerbParser(
         prog="python -m nirgan sweep",
         description="Run a sweep file of Weights & Biases here; go on where it was interrupted.",
-        exit_on_error=False,
     )
     parser.add_argument("file", type=Path, help="a sweep file, as in sweeps/")
     parser.add_argument(

@@ -9,9 +9,9 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import NoReturn
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -60,20 +60,32 @@ VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
 GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
 """What was given; the innermost comes first."""
 
-CONFIGURED = (
-    *("nirgan.data.datamodule.", "nirgan.data.sources.", "nirgan.losses.", "nirgan.tasks."),
-    *("nirgan.networks.generators.", "nirgan.networks.discriminators.", "torch.optim."),
-)
-"""Modules whose classes stand in configurations."""
+
+class MisconfiguredError(Exception):
+    """A parser's error; those of the parsers within it, for classes that are named, caused it."""
+
+    def __init__(self, message: str, parser: ArgumentParser) -> None:
+        super().__init__(message)
+        self.parser = parser
 
 
-def explain(message: str, parser: ArgumentParser) -> str:
-    """The reason in a parser's message, in one line.
+class VerbParser(ArgumentParser):
+    """A parser that raises `MisconfiguredError`, and prints no usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise it."""
+        raise MisconfiguredError(message, self) from ex
+
+
+def explain(error: Exception, parser: ArgumentParser) -> str:
+    """The reason in a parser's error, in one line.
 
     Args:
-        message: Of jsonargparse, as long as it may be.
-        parser: The one that raised it; its keys are what misspelt ones are compared with.
+        error: Its message may be as long as it likes.
+        parser: The verb's. Misspelt keys are compared with those of the parser within it that has
+            raised the first error.
     """
+    message = str(error)
     for pattern, reason in REASONS:
         if found := re.search(pattern, message):
             words = [re.sub(VERB, "", word) for word in found.groups()]
@@ -82,7 +94,9 @@ def explain(message: str, parser: ArgumentParser) -> str:
             parts = {
                 "at": f"{key}: " if key else "",
                 "wrong": wrong,
-                "hint": did_you_mean(wrong, _names(message, words, parser)) if wrong else "",
+                "hint": did_you_mean(wrong, _names(message, words, _first(error, parser)))
+                if wrong
+                else "",
                 "kinds": " or ".join(_kinds(message)) or "another type",
                 "got": got[1] if (got := re.search(GOT, message, re.MULTILINE)) else "another",
                 "remedy": "" if key else EXAMPLE if "config" in _keys(parser) else ", see --help",
@@ -112,7 +126,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     except NirganError:
         raise
     except Exception as error:
-        raise NirganError(explain(str(error), parser)) from error
+        raise NirganError(explain(error, parser)) from error
 
 
 def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -173,6 +187,14 @@ def _kinds(message: str) -> Iterable[str]:
     return dict.fromkeys(k.replace("Sequence", "a list") for k in kinds if k != "NoneType")
 
 
+def _first(error: BaseException | None, parser: ArgumentParser) -> ArgumentParser:
+    """The parser whose error caused all others."""
+    while error is not None:
+        parser = error.parser if isinstance(error, MisconfiguredError) else parser
+        error = error.__cause__ or error.__context__
+    return parser
+
+
 def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[str]:
     """What may have been meant."""
     if words[-1].endswith((".yaml", ".yml")):
@@ -183,17 +205,13 @@ def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[st
             {n for n, value in vars(module).items() if inspect.isclass(value)} if module else set()
         )
         return own | {info.name for info in pkgutil.iter_modules(getattr(module, "__path__", []))}
-    if "Option" not in message and "dot import" not in message:
-        return set(_keys(parser))
+    keys = set(_keys(parser))
+    if "dot import" not in message:
+        return keys
     choices = re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message)))
     modules = [m for name, m in sys.modules.items() if name.startswith(("nirgan.", "torch.optim."))]
-    classes = {v for m in modules for v in vars(m).values() if inspect.isclass(v)}
-    names = {*choices, *(cls.__name__ for cls in classes)}
-    for cls in classes:
-        if f"{cls.__module__}.".startswith(CONFIGURED):
-            with suppress(ValueError):  # a dictionary's, say, has no signature
-                names.update(inspect.signature(cls).parameters)
-    return names | {*_keys(parser), "class_path", "init_args"}
+    classes = {n for m in modules for n, value in vars(m).items() if inspect.isclass(value)}
+    return keys | classes | {*choices, "class_path", "init_args"}
 
 
 def _files(path: Path) -> set[str]:
@@ -206,5 +224,5 @@ def _keys(parser: ArgumentParser) -> Iterator[str]:
         for inner in getattr(action, "_name_parser_map", {}).values():  # a verb's own
             yield from _keys(inner)
         for option in action.option_strings:
-            if option.startswith("--"):
+            if option.startswith("--") and not option.endswith(("+", "help")):
                 yield option.removeprefix("--")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import jsonargparse
 import yaml
@@ -42,7 +42,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.errors import NirganError, printable_path
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
-from nirgan.experiment.config_errors import check_files, explain
+from nirgan.experiment.config_errors import MisconfiguredError, VerbParser, check_files, explain
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
@@ -168,7 +168,7 @@ def _run(
             raise NirganError(said.partition("NirganError: ")[2] or said) from error
         raise
     except MisconfiguredError as error:
-        raise NirganError(explain(str(error), error.parser)) from error
+        raise NirganError(explain(error, error.parser)) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
@@ -195,20 +195,8 @@ def _silence_libraries() -> None:
     )
 
 
-class MisconfiguredError(Exception):
-    """A parser's error, raised instead of printing the usage; nested errors quote each other."""
-
-    def __init__(self, message: str, parser: LightningArgumentParser) -> None:
-        super().__init__(message)
-        self.parser = parser
-
-
-class Parser(LightningArgumentParser):
+class Parser(VerbParser, LightningArgumentParser):
     """Lightning's parser, without the usage dump."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise `MisconfiguredError`."""
-        raise MisconfiguredError(message, self) from ex
 
 
 class SaveConfig(SaveConfigCallback):
@@ -340,7 +328,7 @@ class ExperimentCLI(LightningCLI):
             with skip_pretrained() if resumed else nullcontext():
                 super().instantiate_classes()
         except (TypeError, ValueError) as error:
-            raise NirganError(explain(str(error), self.parser)) from error
+            raise NirganError(explain(error, self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the callbacks that every run has."""
