@@ -65,7 +65,7 @@ def score_images(names: Sequence[str], output: Tensor, truth: Tensor) -> list[Im
     """Judge pictures, B x 3 x H x W in [0, 1], against the truth."""
     scores = {}
     for metric, reported in METRICS.items():
-        both = reported.make().to(output.device).score(output, truth)
+        both = reported.scorer.to(output.device).score(output, truth)
         scores[metric] = list(zip(*(x.tolist() for x in both), strict=True))
     return [ImageScore(n, {m: scores[m][i] for m in scores}) for i, n in enumerate(names)]
 
@@ -83,7 +83,7 @@ def add(pictures: Iterable[Sums]) -> Sums:
 def aggregate(pictures: Iterable[Sums]) -> Row:
     """The figures of pictures, as the metrics themselves compute them; nan where nothing counts."""
     return {
-        name: METRICS[name].make().of_sums(*torch.tensor(sums, dtype=torch.float64)).item()
+        name: METRICS[name].scorer.of_sums(*torch.tensor(sums, dtype=torch.float64)).item()
         for name, sums in add(pictures).items()
     }
 

@@ -5,6 +5,7 @@ in a benchmark and its intervals, and a sweep knows its direction.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
@@ -54,6 +55,11 @@ class ReportedMetric:
     def text(self, value: float | None) -> str:
         """A figure as tables show it; of none, nothing."""
         return "" if value is None else f"{value:.{self.digits}f}"
+
+    @cached_property
+    def scorer(self) -> PerImageMetric:
+        """One that scores pictures, and keeps no sums."""
+        return self.make()
 
     def make(self) -> PerImageMetric:
         """A new metric, that has seen nothing."""
