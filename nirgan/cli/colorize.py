@@ -24,12 +24,18 @@ def main(arguments: Sequence[str]) -> int:
     if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
     from nirgan.data.scaling import Scale  # noqa: PLC0415
-    from nirgan.inference.batch.jobs import plan_jobs  # noqa: PLC0415 (help comes at once)
+    from nirgan.inference.batch.jobs import is_input, plan_jobs  # noqa: PLC0415 (help comes at once)
 
     scale = None if options.scale is None else Scale.parse(options.scale)
+    folder = expand_home(options.output)
+    if is_input(folder) and not folder.is_dir():
+        raise NirganError(
+            f"--output {printable_path(folder)}: expected a folder, in which files keep their "
+            "names; --format says what pictures become"
+        )
     made = plan_jobs(
         options.inputs,
-        expand_home(options.output),
+        folder,
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
     )

@@ -105,6 +105,11 @@ def plan_jobs(
     return made
 
 
+def is_input(path: Path) -> bool:
+    """Whether a file has the name of a picture or video."""
+    return not path.name.startswith(".") and (path.suffix.lower() in PICTURES or is_video(path))
+
+
 def _job(source: Path, target: Path, suffix: str | None) -> Job:
     if is_video(source):
         return Job(source, target, "video")
@@ -124,7 +129,7 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
         for match in sorted(glob(text, recursive=True)):  # noqa: PTH207 (a whole pattern)
             if Path(match).is_dir():
                 continue
-            if _usable(Path(match)):
+            if is_input(Path(match)):
                 yield Path(match), Path(match).relative_to(_fixed(text))
     else:
         problems.append(f"{printable_path(text)}: no such file or folder")
@@ -138,12 +143,8 @@ def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[P
     for parent, folders, names in os.walk(folder, onerror=refused):
         folders[:] = sorted(f for f in folders if not _same(Path(parent, f), output))
         for name in sorted(names):
-            if _usable(Path(name)):
+            if is_input(Path(name)):
                 yield Path(parent, name), Path(parent, name).relative_to(folder)
-
-
-def _usable(path: Path) -> bool:
-    return not path.name.startswith(".") and (path.suffix.lower() in PICTURES or is_video(path))
 
 
 def _fixed(pattern: str) -> Path:

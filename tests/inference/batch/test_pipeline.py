@@ -205,7 +205,9 @@ def test_a_model_that_is_not_there(shots, capsys):
     assert "no such model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0"])
+@pytest.mark.parametrize(
+    "option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0", "output=a.jpg"]
+)
 def test_options_that_cannot_be(shots, model, option, capsys):
     assert colorize(shots, model, f"--{option}")[0] == 2
     message = capsys.readouterr().err
