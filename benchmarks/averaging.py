@@ -1,4 +1,4 @@
-"""What are averages worth: of mirrored views, of views of several sizes, of several networks?
+"""What are averages worth: of mirrored views, of several sizes, of several networks or weights?
 
     python benchmarks/averaging.py --models '[runs/a/best.ckpt, runs/b/best.ckpt]' --fold 4 \
         --results results/ablation/averaging.json
@@ -8,6 +8,7 @@ which is computed from a view of fixed size, so that a picture's full size is go
 Every picture of the fold is judged whole. Rows are added to the results.
 """
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,16 @@ def averaged(
     return colors
 
 
+def mean_weights(networks: Sequence[SceneUNet]) -> SceneUNet:
+    """One network (Wortsman et al., "Model soups", ICML 2022), of those that began alike."""
+    made = copy.deepcopy(networks[0])
+    states = [network.state_dict() for network in networks]
+    for name, value in made.state_dict().items():
+        if value.is_floating_point():
+            value.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return made
+
+
 @torch.inference_mode()
 def main(models: list[Path], fold: int, results: Path) -> None:
     """Judge each model, and averages.
@@ -72,6 +83,7 @@ def main(models: list[Path], fold: int, results: Path) -> None:
     if len(networks) > 1:
         kinds[f"{len(networks)} networks"] = (networks, [trained], False)
         kinds[f"{len(networks)} networks, mirrored"] = (networks, [trained], True)
+        kinds[f"mean weights of {len(networks)}"] = ([mean_weights(networks)], [trained], False)
     scores = {name: [] for name in kinds}
     for name, nir, truth in pictures(fold):
         for kind, (some, views, mirrored) in kinds.items():

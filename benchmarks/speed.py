@@ -206,7 +206,7 @@ def _rate(
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             fake = task(z)
-            loss_d = task.discriminator_loss(x, y, fake.detach())
+            loss_d, _ = task.discriminator_loss(x, y, fake.detach())
         _update(optimizers[0], loss_d)
         task.discriminator.requires_grad_(False)
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):

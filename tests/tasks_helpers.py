@@ -34,7 +34,7 @@ def train(module, data, **trainer):
 def moved_by_each_update(module):
     """Train on a batch: the parts of the task whose parameters each update changed, in order."""
     moved = []
-    update = module._update
+    update = module.update
 
     def watched(optimizer, loss):
         before = copy.deepcopy(dict(module.named_parameters()))
@@ -42,6 +42,6 @@ def moved_by_each_update(module):
         changed = (n for n, p in module.named_parameters() if not torch.equal(p, before[n]))
         moved.append({name.split(".")[0] for name in changed})
 
-    module._update = watched
+    module.update = watched
     train(module, [batch()])
     return moved

@@ -6,26 +6,19 @@ x the true color picture, G(y, z) the generated one.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import Parameter
-from torch.optim import Adam, Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim import Adam
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
-from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import (
-    LossCollection,
-    MakeOptimizer,
-    Schedule,
-    WeightedLoss,
-    make_scheduler,
-)
+from nirgan.tasks.alternating import AlternatingTask
+from nirgan.tasks.training import LossCollection, MakeOptimizer, Schedule, WeightedLoss
 from nirgan.utils.nearest_name import did_you_mean
 
 
@@ -45,7 +38,7 @@ class WeightRegularizer:
     weight: float = 0.0
 
 
-class AdversarialTask(ColorizationTask):
+class AdversarialTask(AlternatingTask):
     """Alternating updates of a discriminator and a generator.
 
     Args:
@@ -81,9 +74,16 @@ class AdversarialTask(ColorizationTask):
         channels_last: bool = False,
         lr_factors: dict[str, float] | None = None,
     ) -> None:
-        super().__init__(generator)
-        self.lr_factors = lr_factors or {}
-        self.automatic_optimization = False
+        super().__init__(
+            generator,
+            (
+                discriminator_optimizer or _papers_adam(beta1=0.5),
+                generator_optimizer or _papers_adam(beta1=0.4),
+            ),
+            scheduler,
+            gradient_clip_norm,
+            lr_factors,
+        )
         self.discriminator = discriminator
         self.adversarial_weight, self.saturating = adversarial_weight, saturating
         self.reconstruction = LossCollection(reconstruction or {})
@@ -98,12 +98,6 @@ class AdversarialTask(ColorizationTask):
             )
         self.l1 = l1
         self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
-        self.make_optimizers = (
-            discriminator_optimizer or _papers_adam(beta1=0.5),
-            generator_optimizer or _papers_adam(beta1=0.4),
-        )
-        self.schedule = scheduler
-        self.gradient_clip_norm = gradient_clip_norm
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -115,21 +109,20 @@ class AdversarialTask(ColorizationTask):
         generated = self(batch["triplet"])
 
         with self.toggled_optimizer(optimizer_d):
-            loss_d = self.discriminator_loss(x, y, generated.detach())
-            self._update(optimizer_d, loss_d)
+            judged = self.discriminator_loss(x, y, generated.detach())
+            self.update(optimizer_d, judged[0])
 
         with self.toggled_optimizer(optimizer_g):
             losses = self.generator_losses(x, y, generated)
-            self._update(optimizer_g, torch.stack(list(losses.values())).sum())
+            self.update(optimizer_g, torch.stack(list(losses.values())).sum())
 
-        for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
-            scheduler.step()
-        self.log("train/discriminator", loss_d, prog_bar=True)
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        self.end_step(batch, generated, judged, losses)
 
-    def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> Tensor:
-        """The loss of D: minus the value of eq. 3."""
-        return discriminator_loss(self.discriminator(x, y), self.discriminator(generated, y))
+    def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of D, minus the value of eq. 3, and the share of logits with the right sign."""
+        real, made = self.discriminator(x, y), self.discriminator(generated, y)
+        right = (real > 0).float().mean() + (made < 0).float().mean()
+        return discriminator_loss(real, made), right / 2
 
     def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
         """The weighted losses of G by name: eq. 4, and those of the configuration."""
@@ -144,25 +137,6 @@ class AdversarialTask(ColorizationTask):
             size = torch.stack([weight.abs().sum() for weight in self.regularized]).sum()
             losses["l1_regularizer"] = self.l1.weight * size
         return losses
-
-    def configure_optimizers(self) -> Any:
-        """The discriminator's optimizer and the generator's, each with its schedule."""
-        make_d, make_g = self.make_optimizers
-        optimizers = [make_d(self.discriminator.parameters()), make_g(self.generator.parameters())]
-        if self.schedule is None:
-            return optimizers
-        return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip the gradient of the network that is updated, after unscaling it for float16."""
-        if self.gradient_clip_norm is not None:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
-
-    def _update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
 
 
 def _papers_adam(beta1: float) -> MakeOptimizer:

@@ -15,12 +15,11 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LRScheduler
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.tasks.base import ColorizationTask
-from nirgan.tasks.training import MakeOptimizer, Schedule, make_scheduler
+from nirgan.tasks.alternating import AlternatingTask
+from nirgan.tasks.training import MakeOptimizer, Schedule
 
 
 class ImagePool:
@@ -51,7 +50,7 @@ class ImagePool:
         return torch.stack(given)
 
 
-class CycleTask(ColorizationTask):
+class CycleTask(AlternatingTask):
     """Alternating updates of two generators and two discriminators.
 
     Args:
@@ -70,6 +69,8 @@ class CycleTask(ColorizationTask):
         channels_last: Memory layout of all networks.
     """
 
+    sides = ("discriminator", "inverse_discriminator"), ("generator", "inverse")
+
     def __init__(
         self,
         generator: nn.Module,
@@ -85,16 +86,14 @@ class CycleTask(ColorizationTask):
         scheduler: Schedule | None = None,
         channels_last: bool = False,
     ) -> None:
-        super().__init__(generator)
-        self.automatic_optimization = False
+        adam: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999))
+        optimizers = discriminator_optimizer or adam, generator_optimizer or adam
+        super().__init__(generator, optimizers, scheduler)
         self.inverse = inverse
         self.discriminator = discriminator
         self.inverse_discriminator = inverse_discriminator
         self.cycle, self.identity, self.paired = cycle, identity * cycle, paired
         self.pools = ImagePool(pool), ImagePool(pool)
-        adam: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999))
-        self.make_optimizers = (discriminator_optimizer or adam, generator_optimizer or adam)
-        self.schedule = scheduler
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -109,17 +108,14 @@ class CycleTask(ColorizationTask):
             if self.paired:
                 pairs = self.paired * l1_loss(self.generator(batch["triplet"]), batch["rgb"])
                 losses["paired"] = pairs
-            self._update(optimizer_g, torch.stack(list(losses.values())).sum())
+            self.update(optimizer_g, torch.stack(list(losses.values())).sum())
 
         with self.toggled_optimizer(optimizer_d):
             seen = self.pools[0].exchange(color), self.pools[1].exchange(band)
-            loss_d = self.discriminator_loss(x, y, *seen)
-            self._update(optimizer_d, loss_d)
+            judged = self.discriminator_loss(x, y, *seen)
+            self.update(optimizer_d, judged[0])
 
-        for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
-            scheduler.step()
-        self.log("train/discriminator", loss_d, prog_bar=True)
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        self.end_step(batch, color, judged, losses)
 
     def generator_losses(
         self, x: Tensor, y: Tensor, color: Tensor, band: Tensor
@@ -141,22 +137,18 @@ class CycleTask(ColorizationTask):
             losses["identity"] = self.identity * same
         return cast(dict[str, Tensor], losses)
 
-    def discriminator_loss(self, x: Tensor, y: Tensor, color: Tensor, band: Tensor) -> Tensor:
-        """The loss of both: half the squared distance of true outputs to 1, of others to 0."""
+    def discriminator_loss(
+        self, x: Tensor, y: Tensor, color: Tensor, band: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of both, and the share of outputs on the right side of 0.5.
+
+        It is half the squared distance of true outputs to 1, and of others to 0.
+        """
         true, made = self._judged(x, y), self._judged(color, band)
         losses = [mse_loss(d, torch.ones_like(d)) for d in true]
         losses += [mse_loss(d, torch.zeros_like(d)) for d in made]
-        return torch.stack(losses).sum() / 2
-
-    def configure_optimizers(self) -> Any:
-        """One for the discriminators and one for the generators, each with its schedule."""
-        make_d, make_g = self.make_optimizers
-        judges = [*self.discriminator.parameters(), *self.inverse_discriminator.parameters()]
-        makers = [*self.generator.parameters(), *self.inverse.parameters()]
-        optimizers = [make_d(judges), make_g(makers)]
-        if self.schedule is None:
-            return optimizers
-        return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
+        right = [(d > 0.5).float().mean() for d in true] + [(d < 0.5).float().mean() for d in made]
+        return torch.stack(losses).sum() / 2, torch.stack(right).mean()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the pools of all ranks: ranks x pictures x C x H x W each."""
@@ -174,11 +166,6 @@ class CycleTask(ColorizationTask):
     def _judged(self, color: Tensor, band: Tensor) -> tuple[Tensor, Tensor]:
         first = self.discriminator(color, band[:, :1])
         return first, self.inverse_discriminator(band, band[:, :1])
-
-    def _update(self, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
 
 
 def unpaired(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -116,7 +116,7 @@ def test_a_discriminator_that_is_at_chance_because_it_errs_is_not_told():
 def test_what_recovered_in_between_is_told_again():
     module = task(Shown(torch.tanh))
     callback = Collapse(batches=4)
-    update = module._update
+    update = module.update
     steps = iter(range(1000))
 
     def forgetful(optimizer, loss):
@@ -125,7 +125,7 @@ def test_what_recovered_in_between_is_told_again():
             optimizer.param_groups[0]["lr"] = 0.002
         update(optimizer, loss)
 
-    module._update = forgetful
+    module.update = forgetful
     said = told(module, epochs=200, callback=callback)
     assert ["sure of every picture" in s for s in said] == [True, True]
 

@@ -39,7 +39,7 @@ def test_the_losses_are_equations_3_and_4():
     # D sees logits 1 and -0.5: D(x) = 1 / (1 + e^-1), D(G) = 1 / (1 + e^0.5).
     real, generated = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(0.5))
     value = math.log(real) + math.log(1 - generated)
-    assert module.discriminator_loss(x, y, fake).item() == pytest.approx(-value)
+    assert module.discriminator_loss(x, y, fake)[0].item() == pytest.approx(-value)
     assert module.generator_losses(x, y, fake)["generator"].item() == pytest.approx(
         math.log(1 - generated)
     )
@@ -223,6 +223,35 @@ def test_to_zero_follows_the_steps_where_they_end_the_run():
 def test_a_schedule_that_waits_for_a_metric_is_refused():
     with pytest.raises(NirganError, match="ReduceLROnPlateau waits for a metric"):
         task(scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau).configure_optimizers()
+
+
+def test_the_balance_of_a_step_is_logged():
+    module, other = task(), task()
+    shown = batch()
+    logged = train(module, [shown]).callback_metrics
+    other.train()
+    fake = other.generator(shown["triplet"])
+    loss, accuracy = other.discriminator_loss(shown["rgb"], shown["nir"], fake.detach())
+    real, made = (other.discriminator(colors, shown["nir"]) for colors in (shown["rgb"], fake))
+    right = [*(real > 0).flatten(), *(made < 0).flatten()]
+    assert logged["train/discriminator_accuracy"] == accuracy == sum(right) / len(right)
+    loss.backward()
+    gradient = torch.cat([p.grad.flatten() for p in other.discriminator.parameters()])
+    assert logged["train/discriminator_gradient"].item() == pytest.approx(gradient.norm().item())
+    assert 0 < logged["train/generator_gradient"] != logged["train/discriminator_gradient"]
+    spread = fake.std(0, correction=0).square().mean().sqrt()
+    true = shown["rgb"].std(0, correction=0).square().mean().sqrt()
+    assert logged["train/spread"].item() == pytest.approx((spread / true).item(), rel=1e-4)
+
+
+def test_parts_have_learning_rates_of_their_own():
+    judge, maker = task(
+        lr_factors={"generator.red": 0.25, "discriminator": 0.5}
+    ).configure_optimizers()
+    assert [group["lr"] for group in judge.param_groups] == [1e-4]
+    assert [group["lr"] for group in maker.param_groups] == [2e-4, 5e-5]
+    with pytest.raises(NirganError, match="nothing in 'generator.rde' is trained"):
+        task(lr_factors={"generator.rde": 0.25}).configure_optimizers()
 
 
 def test_a_clipping_norm_that_is_none_is_refused():
