@@ -49,7 +49,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
         drawn += _save(_curves(results), folder / "curves")
     lines.append("curves: angular error on validation patches against training patches seen")
     write_text(folder / "shown.txt", "\n".join(lines) + "\n")
-    for old in (*folder.glob("*.png"), *folder.glob("*.pdf")):
+    for old in (*folder.glob("[!.]*.png"), *folder.glob("[!.]*.pdf")):  # not what others write
         if old.name not in drawn:
             old.unlink(missing_ok=True)
 

@@ -148,10 +148,14 @@ def times(out):
 def test_a_finished_benchmark_is_put_down_again_and_not_done_again(finished, capsys):
     before = times(finished)
     (finished / "table.md").unlink()
+    written_by_another = finished / "figures/.x.part.png"
+    written_by_another.touch()
     options = [f"--config={SUITE}", f"--out={finished}", "--save_outputs=true"]
     assert main(["benchmark", *options]) == 0
     assert times(finished) == before
     assert (finished / "table.md").is_file()
+    assert written_by_another.is_file()
+    written_by_another.unlink()
     assert f"{RUNS} runs, {RUNS} of them finished, 0 to do" in capsys.readouterr().err
 
 
