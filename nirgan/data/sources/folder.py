@@ -72,7 +72,8 @@ def _named(where: str, band: str) -> dict[str, Path]:
     if "*" in where:
         named = _matches(where)
     elif Path(where).is_dir():
-        pictures = [f for f in Path(where).iterdir() if f.suffix.lower() in EXTENSIONS]
+        visible = (f for f in Path(where).iterdir() if not f.name.startswith("."))
+        pictures = [f for f in visible if f.suffix.lower() in EXTENSIONS]
         named = [(_stem(f, band), f) for f in sorted(pictures)]
     else:
         raise NirganError(f"source.{band}: {where!r} is neither a folder nor a pattern with a *")

@@ -61,6 +61,7 @@ def test_crops_that_may_overlap_are_never_in_both_sets(tmp_path):
 def test_two_folders(tmp_path):
     for name in ("a", "b"):
         pair(tmp_path / f"n/{name}_nir.png", tmp_path / f"c/{name}.jpg")
+    (tmp_path / "n/._a_nir.png").touch()  # as macOS leaves them on other systems' disks
     pairs = Folder(str(tmp_path / "n"), str(tmp_path / "c"), category="mine").pairs()
     assert [p.name for p in pairs] == ["mine/a", "mine/b"]
     pairs[0].load()
