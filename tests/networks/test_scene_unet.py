@@ -76,15 +76,6 @@ def test_a_large_picture_gets_the_colors_of_a_small_one(network):
         assert few.std(1).mean() > 0.02
 
 
-def test_a_mirrored_picture_gets_the_mirrored_colors(network):
-    network.mirrored = True
-    band = next(scenes((170, 256))).expand(-1, 3, -1, -1)
-    both = network(torch.cat((band, band.flip(-1))))
-    network.mirrored = False
-    assert torch.allclose(both[0].flip(-1), both[1], atol=1e-4)
-    assert (network(band.flip(-1))[0] - both[1]).abs().mean() > 1e-3
-
-
 def test_colors_end_where_the_band_does():
     """A roof against the sky: the field's edge lies on the band's, however much it is enlarged."""
     place, factor = 18, 16

@@ -45,8 +45,6 @@ class SceneUNet(Recorded, GlobalLayer):
         drop_path: See `EfficientNetLite`.
         radius: Of the guided filter's window, in pixels of the field.
         epsilon: Variance of the band's logit below which the guided filter smooths.
-        mirrored: Whether, when it is not training, the field is the mean of that of the view and of
-            its mirror image's.
     """
 
     by_scene = True
@@ -61,14 +59,13 @@ class SceneUNet(Recorded, GlobalLayer):
         drop_path: float = 0.0,
         radius: int = 2,
         epsilon: float = 0.05,
-        mirrored: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= len(widths) <= len(CHANNELS) - 1:
             raise ValueError(f"widths has {len(widths)} levels, expected 1 to {len(CHANNELS) - 1}")
         if view < MIN_SIDE_PX:
             raise ValueError(f"view is {view} pixels, expected {MIN_SIDE_PX} or more")
-        self.view, self.radius, self.epsilon, self.mirrored = view, radius, epsilon, mirrored
+        self.view, self.radius, self.epsilon = view, radius, epsilon
         self.step = STRIDE >> len(widths)
         self.encoder = EfficientNetLite(drop_path)
         if weights == "imagenet" and pretrained():
@@ -109,13 +106,6 @@ class SceneUNet(Recorded, GlobalLayer):
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
-        if self.training or not self.mirrored:
-            return self._field(view)
-        count = view.shape[0]
-        both = self._field(torch.cat((view, view.flip(-1))))
-        return (both[:count] + both[count:].flip(-1)) / 2
-
-    def _field(self, view: Tensor) -> Tensor:
         hidden = self.features(view.expand(-1, 3, -1, -1))
         gain, offset = self.last(hidden).float().chunk(2, 1)
         guide = _logit(avg_pool2d(view, self.step))
