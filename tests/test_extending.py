@@ -5,12 +5,17 @@ import json
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SUITE
 
 from nirgan.cli.main import main
+from nirgan.data.sources.synthetic import Synthetic
+from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import configuration
+from nirgan.metrics import PerImageMetric, ReportedMetric
+from nirgan.tasks.training import LossCollection, WeightedLoss
 
 MINE = """
 import lightning
@@ -257,3 +262,80 @@ def test_a_method_with_lightnings_own_optimization(fit, tmp_path):
     # The checkpoint names both classes; the options do too, so that they may be imported.
     best = next((tmp_path / "runs").glob("*/version_0/checkpoints/best.ckpt"))
     assert main(["validate", *method, f"--ckpt_path={best}", "--trainer.accelerator=cpu"]) == 0
+
+
+NETWORK = """
+from torch import nn
+class Network(nn.Module):
+    def __init__(self, width=None):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 1)
+    def forward(self, triplet):
+        return self.layer(triplet).tanh()
+"""
+NETWORKS = {
+    "cannot assign module before Module.__init__() call": ("super().__init__()", "pass"),
+    "line 6: TypeError: unsupported operand type(s) for %": ("(3, 3, 1)", "(3, width % 3, 1)"),
+    "line 2: ModuleNotFoundError: No module named 'nowhere'": ("from", "import nowhere\nfrom"),
+    "model.generator: expected a class derived from Module, got ": ("(nn.Module)", ""),
+    "Network gave (4, 3, 16, 16), expected (4, 3, 32, 32)": (".tanh()", ".tanh()[..., ::2, ::2]"),
+    "expected [-1, 1]; a Tanh at its end sees to that": (".tanh()", " * 100"),
+}
+
+
+@pytest.mark.parametrize("said", NETWORKS)
+def test_a_faulty_network_is_told_by_its_line_or_output(said, tmp_path, monkeypatch, capsys):
+    module = f"network_{list(NETWORKS).index(said)}"
+    (tmp_path / f"{module}.py").write_text(NETWORK.replace(*NETWORKS[said]))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    method = ["--model=nirgan.tasks.supervised.SupervisedTask", "--data.source=Synthetic"]
+    method += ["--model.losses.l1={loss: {class_path: torch.nn.L1Loss}, weight: 1}"]
+    options = [*method, f"--model.generator={module}.Network", "--trainer.accelerator=cpu"]
+    assert main(["fit", *options, *SMALL[1:], "--trainer.enable_progress_bar=false"]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("nirgan fit: ")
+    assert said in line
+
+
+BYTES = np.zeros((8, 9), np.uint8)
+PICTURES = {
+    "load gives NIR as int64, expected uint8": (BYTES.astype(np.int64), np.dstack([BYTES] * 3)),
+    "load gives NIR (8, 9, 3) and RGB (8, 9)": (np.dstack([BYTES] * 3), BYTES),
+    "NIR (7, 9) and RGB (8, 9, 3), expected H": (BYTES[1:], np.dstack([BYTES] * 3)),
+    "NIR from 0 to 255, expected [0, 1]": (np.float32([[0, 255]]), np.zeros((1, 2, 3), np.uint8)),
+    "RGB from nan to nan, expected [0, 1]": (BYTES, np.full((8, 9, 3), np.nan, np.float32)),
+}
+
+
+@pytest.mark.parametrize("said", PICTURES)
+def test_a_source_of_other_pictures_than_it_promises_is_told(said, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "nirgan.data.sources.synthetic.SyntheticPair.load", lambda _: PICTURES[said]
+    )
+    assert main(["check", "--source=Synthetic", "--source.count=2"]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_pairs_of_one_name_are_told(monkeypatch, capsys):
+    pairs = Synthetic.pairs
+    monkeypatch.setattr(Synthetic, "pairs", lambda source: pairs(source) * 2)
+    assert main(["check", "--source=Synthetic", "--source.count=2"]) == 2
+    error = capsys.readouterr().err
+    assert "source: 2 pairs are called " in error
+    assert "an id is unique within its category" in error
+
+
+def test_a_loss_or_a_metric_that_gives_something_else_is_told():
+    class Odd(PerImageMetric):
+        def score(self, prediction, target):
+            return prediction.mean(), target.mean((1, 2, 3))
+
+    pictures = torch.rand(4, 3, 8, 8)
+    with pytest.raises(ValueError, match=r"Odd.score gave \[\(\), \(4,\)\], expected two tensors"):
+        Odd().update(pictures, pictures)
+    with pytest.raises(TypeError, match="METRICS: odd: expected a Metric object, got <class"):
+        ReportedMetric(Odd, "odd")
+    losses = LossCollection({"odd": WeightedLoss(torch.nn.L1Loss(reduction="none"), 1.0)})
+    with pytest.raises(NirganError, match=r"loss 'odd': L1Loss gave \(4, 3, 8, 8\), expected a sc"):
+        losses(pictures, pictures)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from nirgan.data.inspection import hints, inspect_pairs, report, write_csv
 from nirgan.data.sources import epfl, folder, synthetic, vcip  # noqa: F401 (short names work)
-from nirgan.data.sources.base import PairSource
+from nirgan.data.sources.base import PairSource, pairs_of
 from nirgan.experiment.config_errors import VerbParser, parse
 
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--patch", type=int, default=64, help="least height and width in pixels")
     parser.add_argument("--csv", type=Path, help="also write a row a pair to this file")
     options = parse(parser, arguments)
-    pairs = options.source.pairs()
+    pairs = pairs_of(options.source)
     findings = [
         inspect_pairs(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")
     ]

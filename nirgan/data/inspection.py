@@ -45,7 +45,7 @@ def inspect_pairs(pair: Pair, patch: int) -> Finding:
         patch: Height and width in pixels that it must have at least.
     """
     try:
-        nir, rgb = pair.load()
+        nir, rgb = pair.loaded()
     except NirganError as error:
         return Finding(pair, problem=str(error))
     height, width = nir.shape

@@ -57,7 +57,7 @@ class PairStore:
         missing = [(pair, file) for pair in pairs if _mapped(file := self._place(pair)) is None]
         for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
             try:
-                nir, rgb = pair.load()
+                nir, rgb = pair.loaded()
             except NirganError:
                 continue  # `problem` names it, on every rank alike
             self._write(file, stack(nir, rgb))
@@ -73,7 +73,7 @@ class PairStore:
         pixels = _mapped(self._place(pair))
         if pixels is None:
             try:
-                pair.load()
+                pair.loaded()
             except NirganError as error:
                 return str(error)
             return f"{pair.name}: not whole in the store at {self.folder}; is its disk full?"
@@ -99,7 +99,7 @@ class PairStore:
     def holds(self, file: Path, pair: Pair) -> bool:
         """Whether a stored file equals the decoded pair; reads all of it."""
         try:
-            return np.array_equal(np.load(file), stack(*pair.load()))
+            return np.array_equal(np.load(file), stack(*pair.loaded()))
         except (*READ_ERRORS, NirganError):
             return False
 

@@ -8,8 +8,10 @@ import inspect
 import pkgutil
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from traceback import extract_tb
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -41,6 +43,10 @@ REASONS = (
         r"(?:Expected a path but|Unable to load config) ['\"]?((?:[^'\"\s]*/)?([^'\"\s/]+\.ya?ml))",
         "{0}: not there, or no part; in a file, paths are relative to it{hint}",
     ),
+    (
+        r"does not correspond to a subclass of (\w+)",
+        "{at}expected a class derived from {0}, got {got}",
+    ),
     (r"Expected a <class '(?:int|float)'>", WRONG_TYPE),
     (
         r"Expected a dot import path string: (\S+)",
@@ -53,6 +59,12 @@ REASONS = (
     (r"Expected an? ", WRONG_TYPE),
 )
 """What to look for in a message, most telling first, and what to say of it."""
+
+LIBRARIES = ("<frozen", sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+"""Where files begin that a person has not written."""
+
+PARSING = ("config_errors.py", "config_files.py", "lightning_cli.py")
+"""Modules that call the parser."""
 
 VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
 """Before a key that is required, which a person writes without it."""
@@ -85,6 +97,8 @@ def explain(error: Exception, parser: ArgumentParser) -> str:
         parser: The verb's. Misspelt keys are compared with those of the parser within it that has
             raised the first error.
     """
+    if fault := _fault_of_code(error):
+        return fault
     message = str(error)
     for pattern, reason in REASONS:
         if found := re.search(pattern, message):
@@ -185,6 +199,19 @@ def _kinds(message: str) -> Iterable[str]:
     kinds = [re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", kind) for kind in kinds]
     kinds = [re.sub(r"(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", kind) for kind in kinds]
     return dict.fromkeys(k.replace("Sequence", "a list") for k in kinds if k != "NoneType")
+
+
+def _fault_of_code(error: BaseException) -> str:
+    """The line at which a class fails to be imported or built; empty if it refuses its values."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    if isinstance(error, NirganError | ValueError):
+        return ""
+    places = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith(LIBRARIES)]
+    if not places or places[-1].filename.endswith(PARSING):
+        return ""
+    at = places[-1]
+    return f"{at.filename}, line {at.lineno}: {type(error).__name__}: {error}"
 
 
 def _first(error: BaseException | None, parser: ArgumentParser) -> ArgumentParser:

@@ -47,6 +47,11 @@ class ReportedMetric:
     unit: str = ""
     digits: int = 2
 
+    def __post_init__(self) -> None:
+        """Refuse what is no metric, a class in place of an object of it say."""
+        if not isinstance(self.metric, Metric):
+            raise TypeError(f"METRICS: {self.label}: expected a Metric object, got {self.metric!r}")
+
     @property
     def heading(self) -> str:
         """Label and unit."""

@@ -42,9 +42,16 @@ class PerImageMetric(Metric):
             target: The same.
 
         Raises:
-            ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
+            ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1];
+                or `score` gives something else.
         """
-        numerator, denominator = self.score(prediction, target)
+        scores = self.score(prediction, target)
+        if [score.shape for score in scores] != [prediction.shape[:1]] * 2:
+            raise ValueError(
+                f"{type(self).__name__}.score gave {[tuple(score.shape) for score in scores]}, "
+                f"expected two tensors of {len(prediction)} numbers, one a picture"
+            )
+        numerator, denominator = scores
         self.numerator += numerator.double().sum()
         self.denominator += denominator.double().sum()
 

@@ -16,6 +16,7 @@ from nirgan.data.datamodule import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
+from nirgan.metrics.functional import RANGE_TOLERANCE
 from nirgan.utils.config_files import use_other_names
 from nirgan.utils.recording import Recorded, UnknownArgumentsError
 from nirgan.utils.safe_loading import (
@@ -175,8 +176,25 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         """Colorize whole pictures; returns their names, and B x 3 x H x W in [0, 1]."""
         return {"names": batch["names"], "rgb": signed_to_unit(self(batch["triplet"]))}
 
+    def _check_colors(self, signed: Tensor, truth: Tensor) -> None:
+        name = f"model.generator: {type(self.generator).__name__}"
+        if signed.shape != truth.shape:
+            raise NirganError(
+                f"{name} gave {tuple(signed.shape)}, expected {tuple(truth.shape)}: B x 3 x H x W, "
+                "of the size of its input"
+            )
+        low, high = (value.item() for value in signed.float().aminmax())
+        if max(-low, high) > 1 + RANGE_TOLERANCE:
+            raise NirganError(
+                f"{name} gave values from {low:.3g} to {high:.3g}, expected [-1, 1]; a Tanh at its "
+                "end sees to that"
+            )
+
     def _judge(self, metrics: MetricCollection, batch: Batch) -> Tensor:
-        output = signed_to_unit(self(batch["triplet"]))
+        signed = self(batch["triplet"])
+        if self.trainer.sanity_checking:
+            self._check_colors(signed, batch["rgb"])
+        output = signed_to_unit(signed)
         with torch.autocast(output.device.type, enabled=False):  # in bf16, SSIM is off by tenths
             # Some metrics of torchmetrics raise on channels-last tensors.
             metrics.update(output.contiguous(), signed_to_unit(batch["rgb"]).contiguous())

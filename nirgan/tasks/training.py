@@ -40,7 +40,7 @@ class WeightedLoss:
     """
 
     loss: nn.Module
-    weight: float = 0.0
+    weight: float
 
 
 class LossCollection(nn.Module):
@@ -64,7 +64,13 @@ class LossCollection(nn.Module):
         for name, loss in self.losses.items():
             if weight := self.weights[name]:
                 with torch.autocast(truth.device.type, enabled=False):  # bf16: too coarse for SSIM
-                    losses[name] = weight * loss(signed_to_unit(output), signed_to_unit(truth))
+                    value = loss(signed_to_unit(output), signed_to_unit(truth))
+                if value.ndim:
+                    raise NirganError(
+                        f"loss {name!r}: {type(loss).__name__} gave {tuple(value.shape)}, expected "
+                        "a scalar"
+                    )
+                losses[name] = weight * value
         return losses
 
 

@@ -7,11 +7,14 @@ and their categories, scenes and folds. Nothing is decoded until `Pair.load` is 
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from nirgan.data.images import DTYPE_SCALE, Pixels, read_nir, read_rgb
+import numpy as np
+
+from nirgan.data.images import DTYPE_SCALE, STORED_DTYPES, Pixels, read_nir, read_rgb
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.utils.paths import expand_home
@@ -48,6 +51,32 @@ class Pair(ABC):
         Raises:
             NirganError: One of the two cannot be used, or they differ in size.
         """
+
+    def loaded(self) -> tuple[Pixels, Pixels]:
+        """What `load` returns.
+
+        Raises:
+            NirganError: As `load`, or it returns something else than it promises.
+        """
+        nir, rgb = self.load()
+        for band, pixels in (("NIR", nir), ("RGB", rgb)):
+            if pixels.dtype not in STORED_DTYPES:
+                raise NirganError(
+                    f"{self.name}: load gives {band} as {pixels.dtype}, expected uint8, uint16, or "
+                    "float32 in [0, 1]"
+                )
+        if nir.ndim != 2 or rgb.shape != (*nir.shape, 3):
+            raise NirganError(
+                f"{self.name}: load gives NIR {nir.shape} and RGB {rgb.shape}, expected H x W and "
+                "H x W x 3"
+            )
+        for band, pixels in (("NIR", nir), ("RGB", rgb)):
+            if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
+                raise NirganError(
+                    f"{self.name}: load gives {band} from {pixels.min():.3g} to "
+                    f"{pixels.max():.3g}, expected [0, 1]"
+                )
+        return nir, rgb
 
     @abstractmethod
     def content(self) -> str:
@@ -120,6 +149,23 @@ class PairSource(ABC):
         Raises:
             NirganError: The data set is not where it should be, or incomplete.
         """
+
+
+def pairs_of(source: PairSource) -> list[Pair]:
+    """All pairs of a source.
+
+    Raises:
+        NirganError: There are none, or two of one name.
+    """
+    pairs = source.pairs()
+    if not pairs:
+        raise NirganError("source: it has no pairs; check its folder and categories")
+    for name, count in Counter(pair.name for pair in pairs).items():
+        if count > 1:
+            raise NirganError(
+                f"source: {count} pairs are called {name}; an id is unique within its category"
+            )
+    return pairs
 
 
 def data_root(root: Path | None, name: str) -> Path:
