@@ -1,17 +1,17 @@
 """What are averages worth: of mirrored views, of several sizes, of several networks or weights?
 
-    python benchmarks/averaging.py --models '[runs/a/best.ckpt, runs/b/best.ckpt]' --fold 4 \
-        --results results/ablation/averaging.json
+    python benchmarks/averaging.py --models '{one: runs/a/last.ckpt, other: runs/b/last.ckpt}' \
+        --fold 4 --results results/regularization/averaging.json
 
 The models are `SceneUNet`s that have not seen the fold. What is averaged is their field of color,
 which is computed from a view of fixed size, so that a picture's full size is gone through once.
-Every picture of the fold is judged whole. Rows are added to the results.
+Every picture of the fold is judged whole.
 """
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from card import pictures
@@ -19,7 +19,7 @@ from jsonargparse import auto_cli
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nirgan.evaluation.evaluate import aggregate, cells, score_images
+from nirgan.evaluation.evaluate import Sums, aggregate, cells, score_images
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.models.pretrained import read_model
 from nirgan.networks.generators.scene_unet import SceneUNet
@@ -57,41 +57,40 @@ def mean_weights(networks: Sequence[SceneUNet]) -> SceneUNet:
 
 
 @torch.inference_mode()
-def main(models: list[Path], fold: int, results: Path) -> None:
+def main(models: dict[str, Path], fold: int, results: Path) -> None:
     """Judge each model, and averages.
 
     Args:
-        models: Checkpoints or model folders.
+        models: Checkpoints or model folders, by name.
         fold: That none of them has seen.
-        results: JSON file that rows are added to.
+        results: JSON file.
     """
     torch.set_num_threads(1)
     networks: list[SceneUNet] = []
-    for model in models:
+    for model in models.values():
         network = read_model(model).generator
         assert isinstance(network, SceneUNet), model
         networks.append(network.eval())
-    trained = networks[0].view
-    kinds = {
-        str(model): ([network], [trained], False)
-        for model, network in zip(models, networks, strict=True)
+    trained, count, first = networks[0].view, len(networks), next(iter(models))
+    kinds: dict[str, tuple[list[SceneUNet], list[int], bool]] = {
+        name: ([network], [trained], False) for name, network in zip(models, networks, strict=True)
     }
-    kinds |= {
-        "the first, mirrored": (networks[:1], [trained], True),
-        "the first, views of 288, 352 and 448": (networks[:1], [288, 352, 448], False),
-    }
-    if len(networks) > 1:
-        kinds[f"{len(networks)} networks"] = (networks, [trained], False)
-        kinds[f"{len(networks)} networks, mirrored"] = (networks, [trained], True)
-        kinds[f"mean weights of {len(networks)}"] = ([mean_weights(networks)], [trained], False)
-    scores = {name: [] for name in kinds}
+    kinds[f"{first}, mirrored"] = networks[:1], [trained], True
+    kinds[f"{first}, views of 288, {trained} and 448"] = networks[:1], [288, trained, 448], False
+    if count > 1:
+        kinds[f"{count} networks"] = networks, [trained], False
+        kinds[f"{count} networks, mirrored"] = networks, [trained], True
+        kinds[f"mean weights of {count}"] = [mean_weights(networks)], [trained], False
+    scores: dict[str, list[Sums]] = {name: [] for name in kinds}
+    grey: list[Sums] = []
     for name, nir, truth in pictures(fold):
+        grey += [s.sums for s in score_images([name], nir.expand(1, 3, -1, -1), truth[None])]
         for kind, (some, views, mirrored) in kinds.items():
             colors = averaged(some, views, mirrored, nir[None, None] * 2 - 1)
             scores[kind] += [s.sums for s in score_images([name], colors, truth[None])]
-    rows = json.loads(results.read_text()) if results.is_file() else {}
+    rows: dict[str, Any] = {"fold": fold, "grey": aggregate(grey)}
     for kind, sums in scores.items():
-        rows[kind] = {"fold": fold, "figures": aggregate(sums)}
+        rows[kind] = aggregate(sums)
         print(kind, cells(aggregate(sums)))
     rows["provenance"] = provenance(torch.device("cpu"))
     write_json(results, rows)
