@@ -6,6 +6,7 @@ PNG and as PDF. What is shown was chosen by the split's seed, the same for every
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +21,9 @@ from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.figure_samples import FigureSamples
 from nirgan.utils.atomic_write import atomic_write, make_folder, write_text
+
+TITLE_CHARACTERS = 14
+"""In a line of a column's title, which would reach into the next one."""
 
 MAX_ERROR_DEG = 20.0
 """Degrees at the end of the error maps' colors; a larger error has the last color."""
@@ -158,7 +162,7 @@ def _grid(
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
     for axis, title in zip(axes[0], columns, strict=True):
-        axis.set_title(title.replace(", ", ",\n"))
+        axis.set_title(fill(title, TITLE_CHARACTERS))
     for number, label in enumerate(labels):
         if number == 0 or labels[number - 1] != label:
             axes[number, 0].set_ylabel(label)
