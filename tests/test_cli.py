@@ -58,6 +58,7 @@ OPTIONS = {
     "--model.generator.widhts=[3]": "model.generator: no key 'widhts'; did you mean 'widths'?",
     "--model.generator_optimizer.lrr=1": "model.generator_optimizer: no key 'lrr'; did you mean 'lr'?",
     "--model.reconstruction.l1.wight=1": "model.reconstruction.l1: no key 'wight'; did you mean 'weight'?",
+    "--model.reconstruction.mine={loss: {class_path: torch.nn.L1Loss}}": "reconstruction: weight missing",
     "--data.source.nir=a": "no key 'nir'; there are ",  # which another source has
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
     "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, SUITE
+from jsonargparse.typing import Path_fr
 from PIL import Image
 from processes import Nirgan
 
@@ -176,6 +177,16 @@ def test_another_configuration_is_another_run(finished, results):
     assert keys(24) == keys(24)
     assert not keys(24) & keys(48)
     assert not keys(24) & keys(24, options=["--model.generator.widths=[5,5]"])
+
+
+def test_a_budget_of_patches_knows_no_clock():
+    from nirgan.benchmark.suite import Budget, Method, Suite
+
+    model, data = (str(ROOT / f"tests/conf/{name}.yaml") for name in ("triplet", "scenes"))
+    trainer = Path_fr(str(ROOT / "conf/trainer/default.yaml"))  # which ends after an hour
+    suite = Suite({"triplet": Method(model)}, data, Budget(patches=24), trainer, ["street"])
+    run = next(run for run in suite.runs() if not run.one_pass)
+    assert run.configuration["trainer"]["max_time"] is None
 
 
 def test_what_is_fitted_in_one_pass_has_no_budget():
