@@ -303,8 +303,11 @@ PICTURES = {
     "load gives NIR as int64, expected uint8": (BYTES.astype(np.int64), np.dstack([BYTES] * 3)),
     "load gives NIR (8, 9, 3) and RGB (8, 9)": (np.dstack([BYTES] * 3), BYTES),
     "NIR (7, 9) and RGB (8, 9, 3), expected H": (BYTES[1:], np.dstack([BYTES] * 3)),
-    "NIR from 0 to 255, expected [0, 1]": (np.float32([[0, 255]]), np.zeros((1, 2, 3), np.uint8)),
-    "RGB from nan to nan, expected [0, 1]": (BYTES, np.full((8, 9, 3), np.nan, np.float32)),
+    "NIR as float32 from 0 to 255, expected": (
+        np.float32([[0, 255]]),
+        np.zeros((1, 2, 3), np.uint8),
+    ),
+    "RGB as float32 from nan to nan, expecte": (BYTES, np.full((8, 9, 3), np.nan, np.float32)),
 }
 
 

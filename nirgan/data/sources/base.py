@@ -59,23 +59,22 @@ class Pair(ABC):
             NirganError: As `load`, or it returns something else than it promises.
         """
         nir, rgb = self.load()
-        for band, pixels in (("NIR", nir), ("RGB", rgb)):
-            if pixels.dtype not in STORED_DTYPES:
-                raise NirganError(
-                    f"{self.name}: load gives {band} as {pixels.dtype}, expected uint8, uint16, or "
-                    "float32 in [0, 1]"
-                )
         if nir.ndim != 2 or rgb.shape != (*nir.shape, 3):
             raise NirganError(
                 f"{self.name}: load gives NIR {nir.shape} and RGB {rgb.shape}, expected H x W and "
                 "H x W x 3"
             )
         for band, pixels in (("NIR", nir), ("RGB", rgb)):
-            if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
-                raise NirganError(
-                    f"{self.name}: load gives {band} from {pixels.min():.3g} to "
-                    f"{pixels.max():.3g}, expected [0, 1]"
-                )
+            if pixels.dtype not in STORED_DTYPES:
+                got = str(pixels.dtype)
+            elif pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
+                got = f"float32 from {pixels.min():.3g} to {pixels.max():.3g}"
+            else:
+                continue
+            raise NirganError(
+                f"{self.name}: load gives {band} as {got}, expected uint8, uint16, or float32 in "
+                "[0, 1]"
+            )
         return nir, rgb
 
     @abstractmethod
