@@ -165,6 +165,29 @@ def prepared(seed: int) -> random.Random:
     return random.Random(seed)
 
 
+def of_the_camera(photos: Sequence[Shot], shots: Sequence[Shot]) -> list[Shot]:
+    """Photographs with the pairs' mean and deviation of CIELAB's a and b (Reinhard et al. 2001)."""
+
+    def moments(colors: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        chroma = np.concatenate([_lab(rgb)[::7, ::7, 1:].reshape(-1, 2) for rgb in colors])
+        return chroma.mean(0), chroma.std(0)
+
+    mean, deviation = moments([rgb for _, _, rgb in photos])
+    new_mean, new_deviation = moments([rgb for _, _, rgb in shots])
+    print("a and b of photographs", mean, deviation, "of pairs", new_mean, new_deviation)
+    moved = []
+    for name, band, rgb in photos:
+        lab = _lab(rgb)
+        lab[..., 1:] = (lab[..., 1:] - mean) / deviation * new_deviation + new_mean
+        unit = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).clip(0, 1)
+        moved.append((name, band, (unit * 255).round().astype(np.uint8)))
+    return moved
+
+
+def _lab(rgb: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
 def band(out: Path, train: list[int], judge: list[int], steps: int = 350, seed: int = 0) -> None:
     """Train from RGB to NIR, and make a band for every photograph.
 
@@ -205,7 +228,7 @@ def band(out: Path, train: list[int], judge: list[int], steps: int = 350, seed: 
         )
     print("PSNR of the band and of the grey of RGB:", np.mean(scores, 0))
     of_photographs = [(made(rgb) * 255).round().byte() for _, rgb in photographs()]
-    torch.save({"bands": of_photographs, "train": train}, out)
+    torch.save({"bands": of_photographs, "train": train, "network": network.state_dict()}, out)
 
 
 @torch.inference_mode()
@@ -233,6 +256,8 @@ def train(
     share: float = 0.25,
     until: float = 1.0,
     heads: Literal[1, 2] = 1,
+    statistics: bool = False,
+    consistency: float = 0.0,
     frozen: int = 11,
     widths: tuple[int, ...] = WIDTHS,
     dropout: float = 0.2,
@@ -252,6 +277,9 @@ def train(
         share: Of photographs in a batch.
         until: Part of the run after which there are none.
         heads: Last layers.
+        statistics: Whether the photographs' colors are drawn towards the pairs'.
+        consistency: Weight of the difference of the band from the one that `band`'s network makes
+            of the output.
         frozen: See `SceneUNet`.
         widths: Likewise.
         dropout: Likewise.
@@ -274,6 +302,10 @@ def train(
         if set(made["train"]) & set(judge):
             raise NirganError(f"{bands}: made by a network that was trained on the judged folds")
         photos = [(n, b.numpy(), c) for b, (n, c) in zip(made["bands"], photographs(), strict=True)]
+        photos = of_the_camera(photos, shots) if statistics else photos
+        back = RgbToNir(widths=WIDTHS)
+        back.load_state_dict(made["network"])
+        back.eval().requires_grad_(False)
     critic = PatchGAN((32, 64, 128), norm="instance")
     descent = torch.optim.Adam(critic.parameters(), 2e-4, betas=(0.5, 0.999))
     started = time.perf_counter()
@@ -288,6 +320,8 @@ def train(
             network.last.second = extra
         output = network(nir.expand(-1, 3, -1, -1))
         loss = sum(weight * term((output + 1) / 2, rgb) for term, weight in terms)
+        if consistency:
+            loss = loss + consistency * (back(output) - nir).abs().mean() / 2
         if adversary and step >= steps // 2:
             told = discriminator_loss(critic(rgb * 2 - 1, nir), critic(output.detach(), nir))
             descent.zero_grad()
