@@ -247,6 +247,17 @@ def judged(network: nn.Module, shots: Sequence[Shot]) -> tuple[dict[str, float],
     return of_network, of_grey
 
 
+def made_bands(bands: Path, judge: Sequence[int]) -> tuple[list[Shot], RgbToNir]:
+    """The photographs with their bands, and the network that made these."""
+    made = torch.load(bands, weights_only=True)
+    if set(made["train"]) & set(judge):
+        raise NirganError(f"{bands}: made by a network that was trained on the judged folds")
+    network = RgbToNir(widths=WIDTHS)
+    network.load_state_dict(made["network"])
+    photos = zip(made["bands"], photographs(), strict=True)
+    return [(n, b.numpy(), c) for b, (n, c) in photos], network.eval().requires_grad_(False)
+
+
 def train(
     name: str,
     results: Path,
@@ -296,16 +307,10 @@ def train(
     network.train().to(memory_format=torch.channels_last)
     optimizer, schedule = descending(network, steps)
     terms = ((nn.L1Loss(), 1.0), (AngleLoss(), 1.15), (ColoredAngleLoss(), 0.25), (LabLoss(), 1.0))
-    shots, photos = pairs(train), []
+    shots, photos, back = pairs(train), [], None
     if bands:
-        made = torch.load(bands, weights_only=True)
-        if set(made["train"]) & set(judge):
-            raise NirganError(f"{bands}: made by a network that was trained on the judged folds")
-        photos = [(n, b.numpy(), c) for b, (n, c) in zip(made["bands"], photographs(), strict=True)]
+        photos, back = made_bands(bands, judge)
         photos = of_the_camera(photos, shots) if statistics else photos
-        back = RgbToNir(widths=WIDTHS)
-        back.load_state_dict(made["network"])
-        back.eval().requires_grad_(False)
     critic = PatchGAN((32, 64, 128), norm="instance")
     descent = torch.optim.Adam(critic.parameters(), 2e-4, betas=(0.5, 0.999))
     started = time.perf_counter()
@@ -320,7 +325,7 @@ def train(
             network.last.second = extra
         output = network(nir.expand(-1, 3, -1, -1))
         loss = sum(weight * term((output + 1) / 2, rgb) for term, weight in terms)
-        if consistency:
+        if back and consistency:
             loss = loss + consistency * (back(output) - nir).abs().mean() / 2
         if adversary and step >= steps // 2:
             told = discriminator_loss(critic(rgb * 2 - 1, nir), critic(output.detach(), nir))
