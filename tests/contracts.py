@@ -29,6 +29,6 @@ def networks_in(package, parts=(), fitted=False):
 def small(cls, **options):
     """A small one: those of the options that its constructor knows, one block a stage."""
     known = inspect.signature(cls).parameters
-    stages = [(*stage[:2], 1, *stage[3:]) for stage in efficientnet_lite.STAGES]
+    stages = [(1, stage[1], 1, *stage[3:]) for stage in efficientnet_lite.STAGES]
     with patch.object(efficientnet_lite, "STAGES", stages):
         return cls(**{name: value for name, value in options.items() if name in known})

@@ -7,7 +7,7 @@ four things that no healthy run shows for long.
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from nirgan.tasks.adversarial import AdversarialTask
+from nirgan.tasks.base import ColorizationTask
 
 CHANCE_LOSS = 0.25
 """Least loss of a discriminator that gives all pictures the same output: 0.25 with least squares,
@@ -66,7 +67,7 @@ class Collapse(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect the discriminator's loss, and check it after every `batches` batches."""
-        loss = trainer.callback_metrics.get("train/discriminator")
+        loss = cast(ColorizationTask, pl_module).step_values.get("train/discriminator")
         if loss is None:
             return
         self._losses.append(loss)

@@ -1,6 +1,6 @@
 """Stops a run at the first loss or parameter that is not finite."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -8,10 +8,11 @@ from lightning.pytorch.callbacks import Callback
 
 from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import NirganError
+from nirgan.tasks.base import ColorizationTask
 
 
 class NonFiniteGuard(Callback):
-    """Checks every logged loss and every parameter after each step."""
+    """Checks every loss and every parameter after each step."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -22,7 +23,7 @@ class NonFiniteGuard(Callback):
             NirganError: A loss or a parameter is infinite or not a number; the message names it,
                 the step, and the newest checkpoint.
         """
-        losses = {n: v for n, v in trainer.callback_metrics.items() if n.startswith("train/")}
+        losses = cast(ColorizationTask, pl_module).step_values
         parameters = dict(pl_module.named_parameters())
         if not parameters:  # fitted in closed form
             return

@@ -26,4 +26,8 @@ class StepSeeding(Callback):
         """Seed torch, on the CPU and on every device."""
         number = trainer.fit_loop.total_batch_idx * trainer.world_size + trainer.global_rank
         seed: int = trainer.datamodule.seed  # type: ignore[attr-defined]
-        torch.manual_seed(hash_counter(seed, HASH_STREAM, np.array(number)).item() >> 1)
+        drawn = hash_counter(seed, HASH_STREAM, np.array(number)).item() >> 1
+        if pl_module.device.type == "cpu":  # torch.manual_seed takes a millisecond
+            torch.default_generator.manual_seed(drawn)
+        else:
+            torch.manual_seed(drawn)

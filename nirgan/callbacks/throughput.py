@@ -1,10 +1,12 @@
 """Counts the patches that a run has been trained on, and its speed."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+
+from nirgan.tasks.base import ColorizationTask
 
 
 class Throughput(Callback):
@@ -49,8 +51,9 @@ class Throughput(Callback):
         self.pixels += pixels
         self._epoch += pixels
         rate = self._epoch / self._area / (time.perf_counter() - self._since)
-        pl_module.log("train/patches", float(self.patches))
-        pl_module.log("train/patches_per_second", rate, prog_bar=True)
+        task = cast(ColorizationTask, pl_module)
+        task.log_step({"train/patches": float(self.patches)})
+        task.log_step({"train/patches_per_second": rate}, prog_bar=True)
 
     def state_dict(self) -> dict[str, Any]:
         """The count, for checkpoints."""

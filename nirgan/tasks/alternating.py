@@ -72,12 +72,14 @@ class AlternatingTask(ColorizationTask):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Log the norm of the gradient, unscaled after float16, and clip it."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.gradient_clip_norm is None and not self.logs_step:
+            return
         norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.gradient_clip_norm is not None:
             clip_grads_with_norm_(parameters, self.gradient_clip_norm, norm)
         first, _ = cast(list[Optimizer], self.optimizers(use_pl_optimizer=False))
         side = "discriminator" if optimizer is first else "generator"
-        self.log(f"train/{side}_gradient", norm)
+        self.log_step({f"train/{side}_gradient": norm})
 
     def end_step(
         self,
@@ -97,12 +99,12 @@ class AlternatingTask(ColorizationTask):
         for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
             scheduler.step()
         loss, accuracy = judged
-        self.log("train/discriminator", loss, prog_bar=True)
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
-        self.log("train/discriminator_accuracy", accuracy)
-        if len(generated) > 1:
+        losses = {"discriminator": loss} | losses
+        self.log_step({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        self.log_step({"train/discriminator_accuracy": accuracy})
+        if self.logs_step and len(generated) > 1:
             made, true = (_spread(x) for x in (generated, batch["rgb"]))
-            self.log("train/spread", made / true.clamp(min=LEAST_SPREAD))
+            self.log_step({"train/spread": made / true.clamp(min=LEAST_SPREAD)})
 
     def _named_parameters_of(self, networks: tuple[str, ...]) -> Iterator[tuple[str, Parameter]]:
         for network in networks:

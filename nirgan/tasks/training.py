@@ -155,7 +155,7 @@ class GradientTask(ColorizationTask):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Log the losses of a batch and return their sum."""
         losses = self.compute_losses(batch)
-        self.log_dict({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
+        self.log_step({f"train/{name}": loss for name, loss in losses.items()}, prog_bar=True)
         return torch.stack(list(losses.values())).sum()
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:

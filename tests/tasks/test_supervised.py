@@ -1,5 +1,6 @@
 from collections import OrderedDict
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,3 +81,12 @@ def test_a_cosine_falls_to_nothing():
     trainer = train(module, [batch(seed=i) for i in range(4)])
     assert rates == pytest.approx([1e-3, 8.535e-4, 5e-4, 1.464e-4], rel=1e-3)
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)
+
+
+def test_losses_are_logged_where_they_reach_the_log_or_a_person_looks(monkeypatch):
+    module, clock, logged = task(), iter([0.0, 0.4, 0.8, 1.1, 1.9]), []
+    time = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("nirgan.tasks.base.time", time)
+    module.log_dict = lambda values, prog_bar: logged.append(module.trainer.global_step + 1)
+    train(module, [batch()] * 5, log_every_n_steps=3)
+    assert logged == [1, 3, 5]  # the second after the first, a third one, a second later

@@ -148,7 +148,7 @@ class SceneUNet(Recorded, GlobalLayer):
         longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
         sides = (side * self.view // longest for side in (height, width))
         high, wide = (
-            torch.sym_max((side + STRIDE // 2) // STRIDE * STRIDE, MIN_SIDE_PX)  # type: ignore[no-untyped-call]
+            STRIDE * torch.sym_max((side + STRIDE // 2) // STRIDE, MIN_SIDE_PX // STRIDE)  # type: ignore[no-untyped-call]
             for side in sides
         )
         return high, wide
