@@ -3,13 +3,19 @@
 To start Python and import torch and Lightning takes seconds, which a test need not wait for.
 """
 
+import atexit
+import math
 import os
 import sys
+import time
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 
+import psutil
+
 FORKING = get_context("forkserver")
+MAIN = str(Path(__file__).parent.parent / "nirgan/__main__.py")
 FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
 
 
@@ -34,7 +40,12 @@ class Nirgan:
         return self.process.exitcode
 
     def communicate(self, timeout=None):
+        """What it has said when it and all that it has started have ended."""
         self.wait(timeout)
+        deadline = time.monotonic() + (timeout or math.inf)
+        while left := [p for p in psutil.pids() if _session(p) == self.process.pid]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.1)
         return self.said()
 
     def said(self):
@@ -51,6 +62,13 @@ class Nirgan:
         return self.process.exitcode
 
 
+def _session(process):
+    try:
+        return os.getsid(process)
+    except ProcessLookupError:
+        return None
+
+
 def _main(arguments, streams, environment, folder):
     for file, number in zip(streams, (1, 2), strict=True):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT)
@@ -59,7 +77,10 @@ def _main(arguments, streams, environment, folder):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.argv = ["nirgan", *arguments]
+    sys.argv = [MAIN, *arguments]  # which Lightning starts for a second rank
     from nirgan.cli.main import main
 
-    sys.exit(main(arguments))
+    try:
+        sys.exit(main(arguments))
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing leaves without

@@ -13,10 +13,10 @@ from nirgan.data.sources.folder import Folder
 
 
 class Fails(Callback):
-    """On one rank, at the second batch; another may be stuck where nothing reaches it."""
+    """On one rank, at the second batch; another is stuck where nothing reaches it."""
 
-    def __init__(self, rank: int, stuck: bool, folder: str):
-        self.rank, self.stuck, self.folder = rank, stuck, Path(folder)
+    def __init__(self, rank: int, folder: str):
+        self.rank, self.folder = rank, Path(folder)
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if batch_idx != 1:
@@ -24,8 +24,7 @@ class Fails(Callback):
         if trainer.global_rank == self.rank:
             (self.folder / "failing").touch()
             raise RuntimeError(f"rank {self.rank} has lost its way")
-        if self.stuck:
-            time.sleep(600)
+        time.sleep(600)
 
 
 class Kills(Callback):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
+from processes import FORKING
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from nirgan.metrics import AngularError, UndefinedPixels, colorization_metrics
@@ -165,7 +165,12 @@ def _rank(rank, folder):
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
-    mp.spawn(_rank, (str(tmp_path),), nprocs=2)
+    ranks = [FORKING.Process(target=_rank, args=(rank, str(tmp_path))) for rank in (0, 1)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+        assert process.exitcode == 0
     alone = colorization_metrics("")
     for number in range(4):
         alone.update(*partly_black(number))
