@@ -97,7 +97,7 @@ def colorize_geotiff(
         import rasterio  # noqa: PLC0415 (an extra)
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
-        from nirgan.inference.geotiff.reader import RasterSource  # noqa: PLC0415
+        from nirgan.inference.geotiff.reader import RasterSource, as_type  # noqa: PLC0415
         from nirgan.inference.geotiff.writer import RasterTarget, TiffLayout  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise NirganError(
@@ -118,7 +118,7 @@ def colorize_geotiff(
         limits = scale.limits(raster.sample, source)
         layout = TiffLayout.of(raster)
         dtype = np.dtype(np.uint8 if (depth or 8 * raster.dtype.itemsize) == 8 else np.uint16)
-        nodata = _fitting(raster.nodata, dtype)
+        nodata = as_type(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
         # Do not write a file beside it for what a TIFF cannot contain.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
@@ -176,13 +176,6 @@ def _tags(title: str) -> dict[str, dict[str, str]]:
         },
         "xml:XMP": {name: value},
     }
-
-
-def _fitting(nodata: float | None, dtype: np.dtype[Any]) -> int | None:
-    """The value of no data if pixels of a type can have it."""
-    if nodata is None or not float(nodata).is_integer():
-        return None
-    return int(nodata) if 0 <= nodata <= np.iinfo(dtype).max else None
 
 
 def _levels(rgb: Tensor, dtype: np.dtype[Any], nodata: int | None) -> Pixels:

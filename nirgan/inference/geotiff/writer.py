@@ -4,18 +4,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
-from nirgan.inference.geotiff.block_buffer import BlockBuffer
-from nirgan.inference.geotiff.reader import RasterSource, gdal_errors
+from nirgan.inference.geotiff.reader import RasterSource, as_window, gdal_errors
 from nirgan.inference.tiling import Rect
 
 LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
@@ -98,6 +95,7 @@ class RasterTarget:
         tags: dict[str, dict[str, str]],
     ) -> None:
         self._path, self._name, self._masked = path.absolute(), name, masked
+        self._begun: dict[Rect, tuple[Pixels, int]] = {}
         self._sums: dict[Rect, int] = {}
         self.placeless = source.located.crs is not None
         profile = {
@@ -110,42 +108,62 @@ class RasterTarget:
         with self._explained():
             self._dataset = rasterio.open(self._path, "w", **profile)
             self._describe(source, bands, tags)
-        self._blocks = BlockBuffer(
-            source.height,
-            source.width,
-            self._dataset.block_shapes[0],
-            len(bands) + masked,
-            dtype,
-            self._write,
-        )
 
     def __enter__(self) -> "RasterTarget":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         self._dataset.close()
         if error is None:
             self._compare()
 
     def add(self, window: Rect, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
-        """Write a window.
+        """Write a window, by way of blocks that are put together first.
+
+        So every block is compressed once. What is in memory is what windows have begun and not
+        completed: about one row of blocks.
 
         Args:
-            window: The part; together they cover the raster once.
+            window: The part; together they cover the raster once, beginning with its first pixel.
             pixels: bands x h x w.
             valid: h x w, which are data.
         """
         if self._masked:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
-        self._blocks.add(window, pixels)
+        if (window.top, window.left) == (0, 0):
+            self._begun.clear()  # all over again, in smaller windows
+        high, wide = self._dataset.block_shapes[0]
+        around = Rect(
+            window.top // high * high,
+            window.left // wide * wide,
+            min(-(-window.bottom // high) * high, self._dataset.height),
+            min(-(-window.right // wide) * wide, self._dataset.width),
+        )
+        for block in around.parts(high, wide):
+            self._put(block, window, pixels)
+
+    def _put(self, block: Rect, window: Rect, pixels: Pixels) -> None:
+        """Copy what a window has of a block, and write the block if that completes it."""
+        part = Rect(
+            max(block.top, window.top),
+            max(block.left, window.left),
+            min(block.bottom, window.bottom),
+            min(block.right, window.right),
+        )
+        height, width = block.shape
+        whole, missing = self._begun.pop(block, None) or (
+            np.empty((len(pixels), height, width), pixels.dtype),
+            height * width,
+        )
+        whole[:, *part.within(block)] = pixels[:, *part.within(window)]
+        missing -= part.shape[0] * part.shape[1]
+        if missing:
+            self._begun[block] = whole, missing
+        else:
+            self._write(block, whole)
 
     def _write(self, block: Rect, pixels: Pixels) -> None:
-        part = _part(block)
+        part = as_window(block)
         bands = pixels[: self._dataset.count]
         valid = pixels[-1] > 0 if self._masked else None
         with self._explained():
@@ -159,7 +177,7 @@ class RasterTarget:
         with self._explained(), rasterio.open(self._path) as dataset:
             self.placeless &= dataset.crs is None
             for block, before in self._sums.items():
-                part = _part(block)
+                part = as_window(block)
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
                     raise NirganError(
@@ -197,7 +215,3 @@ def _place(source: RasterSource) -> dict[str, Any]:
 
 def _sum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
     return zlib.crc32(b"" if valid is None else valid.tobytes(), zlib.crc32(bands.tobytes()))
-
-
-def _part(window: Rect) -> Part:
-    return Part.from_slices((window.top, window.bottom), (window.left, window.right))
