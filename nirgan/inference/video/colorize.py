@@ -15,11 +15,12 @@ import torch
 from nirgan.data.scaling import Scale
 from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.images.metadata import description
-from nirgan.inference.video.temporal_filter import ColorizerLike, TemporalSmoother
+from nirgan.inference.video.temporal_filter import TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.prefetch import ahead, behind
 
 if TYPE_CHECKING:
+    from nirgan.inference.colorizer import Colorizer
     from nirgan.inference.video.reader import Frame
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
@@ -31,7 +32,7 @@ def is_video(path: Path) -> bool:
 
 
 def colorize_video(
-    colorizer: ColorizerLike,
+    colorizer: "Colorizer",
     source: Path,
     target: Path,
     scale: Scale,
