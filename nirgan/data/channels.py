@@ -77,12 +77,11 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     return cast
 
 
-def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixels:
+def choose_channel(pixels: Pixels, band: int, name: Any) -> Pixels:
     """Extract the channel that the user has chosen, whatever its meaning.
 
     Args:
         pixels: H x W, or H x W x C.
-        alpha: The last channel, if there is one.
         band: Its number, from 1 on.
         name: What messages call it.
 
@@ -90,7 +89,7 @@ def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -
         NirganError: There is no such channel.
     """
     try:
-        return DecodedImage(pixels, alpha).channel(band).pixels
+        return DecodedImage(pixels).channel(band).pixels
     except DecodeError as error:
         raise NirganError(f"{printable_path(name)}: {error}") from error
 

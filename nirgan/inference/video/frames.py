@@ -83,7 +83,7 @@ def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixe
     codes = PixelCodes(bits, not (full or (grey and unsaid)))
     luma = luma.astype(luma.dtype.newbyteorder("="))
     if band is not None:
-        choose_channel(luma, None, band, name)
+        choose_channel(luma, band, name)
     elif len(chroma) > 1:
         _refuse_color(luma, chroma[0], chroma[1], codes, name)
     return luma, codes
@@ -99,7 +99,7 @@ def _of_colors(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, 
     deep = any(component.bits > 8 for component in frame.format.components)
     bits = 16 if deep else 8
     colors = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    chosen = one_band(colors, name)[0] if band is None else choose_channel(colors, None, band, name)
+    chosen = one_band(colors, name)[0] if band is None else choose_channel(colors, band, name)
     return chosen, PixelCodes(bits, limited=False)
 
 
