@@ -53,8 +53,7 @@ class PatchDataset(Dataset[StoredBatch]):
         whole: bool = False,
     ) -> None:
         self.images, self.table, self.patch, self.seed = images, table, patch, seed
-        self.whole = whole
-        self.augmentation = augmentation
+        self.augmentation, self.whole = augmentation, whole
         self.categories = torch.tensor(categories)
         self.depth: np.dtype[Any] = max((i.dtype for i in images), key=STORED_DTYPES.index)
 
@@ -62,14 +61,8 @@ class PatchDataset(Dataset[StoredBatch]):
         draw = self.table.draw(self.seed, numbers)
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
-        places = zip(
-            draw.region.tolist(),
-            draw.top.tolist(),
-            draw.left.tolist(),
-            draw.word.tolist(),
-            strict=True,
-        )
-        for out, (number, top, left, word) in zip(batch, places, strict=True):
+        drawn = (part.tolist() for part in (draw.region, draw.top, draw.left, draw.word))
+        for out, number, top, left, word in zip(batch, *drawn, strict=True):
             region = self.table.regions[number]
             cut = region if self.whole else Region(region.pair, top, left, size, size)
             patch = cut.of(self.images)

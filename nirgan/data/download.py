@@ -117,7 +117,6 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, Path]:
     members = {}
-    total = 0
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         link = (member.external_attr >> 16) & 0o170000 == 0o120000
@@ -127,7 +126,7 @@ def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, P
             continue  # ._NAME is what macOS adds to archives
         if path.suffix.lower() in EXTENSIONS:
             members[member] = Path(*path.parts[-2:])
-            total += member.file_size
+    total = sum(member.file_size for member in members)
     if total > MAX_UNPACKED_BYTES:
         raise NirganError(
             f"{archive}: refused, it unpacks to {total} bytes, more than {MAX_UNPACKED_BYTES}"

@@ -71,11 +71,7 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str, option: str = "--scale") -> "Scale":
-        """Read `--scale`.
-
-        Args:
-            text: The value of the option.
-            option: The name of the option, for messages.
+        """Read the value of `--scale`, or of another option, for messages.
 
         Raises:
             NirganError: It has none of the forms.

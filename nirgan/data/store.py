@@ -63,13 +63,7 @@ class PairStore:
             self._write(file, stack(nir, rgb))
 
     def problem(self, pair: Pair, height: int, width: int) -> str | None:
-        """Why a pair cannot be used, in one line that names the file; or None.
-
-        Args:
-            pair: The pair.
-            height: The least height in pixels.
-            width: The least width.
-        """
+        """Why a pair cannot be used, or is not of a least height and width in pixels; or None."""
         pixels = _mapped(self._place(pair))
         if pixels is None:
             try:

@@ -84,14 +84,7 @@ class Pair(ABC):
 
 @dataclass(frozen=True)
 class FilePair(Pair):
-    """A pair in two files.
-
-    Attributes:
-        nir: The near-infrared picture.
-        rgb: The color picture.
-        nir_scale: Which values of the near-infrared picture are black and white.
-        rgb_scale: The same of the color picture.
-    """
+    """A pair in two files, with the scales that say which of their values are black and white."""
 
     nir: Path = Path()
     rgb: Path = Path()

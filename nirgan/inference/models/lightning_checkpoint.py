@@ -16,8 +16,8 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the description of the generator, and its weights.
 
     Returns:
-        `name`, `generator`, `training` and `scale`, as in a configuration; and the `state_dict` of
-        the generator.
+        A configuration, see `nirgan.inference.models.pretrained.PretrainedModel`; and the
+        `state_dict` of the generator.
 
     Raises:
         NirganError: It cannot be read, is damaged, no checkpoint of `fit`, or would run code.
@@ -25,10 +25,9 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     checkpoint = load_checkpoint(file, mmap=True)
     try:
         described = dict(checkpoint["hyper_parameters"]["generator"])
-        state = dict(checkpoint["state_dict"])
         weights = {
             k.removeprefix(GENERATOR_PREFIX): v
-            for k, v in state.items()
+            for k, v in dict(checkpoint["state_dict"]).items()
             if k.startswith(GENERATOR_PREFIX)
         }
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -41,15 +40,11 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
             raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
     training = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
-    config = {"name": _name(file), "generator": described, "training": training}
+    name = file.stem
+    if file.parent.name == "checkpoints":  # of runs/NAME/version_0/checkpoints/best.ckpt
+        name = file.absolute().parents[2].name or name
+    config = {"name": name, "generator": described, "training": training}
     data = (part for part in checkpoint.values() if isinstance(part, dict))
     if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):
         config["scale"] = str(scale)
     return config, weights
-
-
-def _name(file: Path) -> str:
-    """The experiment's name, for runs/NAME/version_0/checkpoints/best.ckpt; else the file's."""
-    if file.parent.name == "checkpoints" and (name := file.absolute().parents[2].name):
-        return name
-    return file.stem

@@ -73,7 +73,7 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
             f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
             "file, or a .ckpt of `fit`"
         )
-    read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
+    read = {".safetensors": _safetensors, ".ckpt": read_checkpoint}.get(file.suffix)
     if read is None:
         raise NirganError(
             f"{printable_path(file)}: no model; expected .safetensors, .ckpt, or a folder"
@@ -86,12 +86,10 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
         raise NirganError(
             f"{printable_path(file)}: cannot be read ({error.strerror or error})"
         ) from error
-    generator = restore(
-        config["generator"], _in_float32(weights, file), printable_path(file), trust
-    )
-    return PretrainedModel(
-        generator.eval().requires_grad_(False), str(config["name"]), digest, config
-    )
+    weights = _in_float32(weights, file)
+    generator = restore(config["generator"], weights, printable_path(file), trust)
+    generator.eval().requires_grad_(False)
+    return PretrainedModel(generator, str(config["name"]), digest, config)
 
 
 def write_model(
@@ -182,17 +180,8 @@ def _config(text: bytes | str, file: Path) -> Config:
     return config
 
 
-def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
-    config, weights = read_checkpoint(file)
-    return {"format": FORMAT_VERSION, **config}, weights
-
-
 def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Convert narrower floats to float32.
-
-    Raises:
-        NirganError: A value is not finite, or not a plain tensor.
-    """
+    """Convert narrower floats to float32; refuse what is not finite, or not a plain tensor."""
     wide = {}
     for key, value in weights.items():
         if isinstance(value, Tensor):
