@@ -151,10 +151,10 @@ class RasterTarget:
             min(block.right, window.right),
         )
         height, width = block.shape
-        whole, missing = self._begun.pop(block, None) or (
-            np.empty((len(pixels), height, width), pixels.dtype),
-            height * width,
-        )
+        if block not in self._begun:
+            empty = np.empty((len(pixels), height, width), pixels.dtype)
+            self._begun[block] = empty, height * width
+        whole, missing = self._begun.pop(block)
         whole[:, *part.within(block)] = pixels[:, *part.within(window)]
         missing -= part.shape[0] * part.shape[1]
         if missing:

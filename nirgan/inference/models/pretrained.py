@@ -86,7 +86,7 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
         raise NirganError(
             f"{printable_path(file)}: cannot be read ({error.strerror or error})"
         ) from error
-    weights = _in_float32(weights, file)
+    config, weights = {"format": FORMAT_VERSION, **config}, _in_float32(weights, file)
     generator = restore(config["generator"], weights, printable_path(file), trust)
     generator.eval().requires_grad_(False)
     return PretrainedModel(generator, str(config["name"]), digest, config)
