@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,12 +33,10 @@ class Result:
     """The result for a picture.
 
     Attributes:
-        nir: File with a preview of the scaled band.
-        rgb: File with a preview of the colors.
-        file: File with the colors in full depth and size.
+        nir, rgb: Files with previews of the scaled band and of the colors.
+        file: The colors in full depth and size.
         note: A line about the result.
-        heat: File with a preview of the uncertainty map, if requested.
-        top: Upper end of the range of the map, in degrees.
+        heat, top: Preview of the uncertainty map, if requested; its upper end in degrees.
     """
 
     nir: Path
@@ -49,13 +48,9 @@ class Result:
 
 
 class DemoService:
-    """Colorizes one picture after another, in a single thread.
+    """Colorizes one picture after another, in a single thread, into a folder.
 
     torch keeps memory for each thread that computes, and Gradio uses a thread per request.
-
-    Args:
-        colorizers: Colorizers by the name that the page shows.
-        folder: For the results.
     """
 
     def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
@@ -89,13 +84,8 @@ class DemoService:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
-        write(
-            *(out, colors),
-            depth=depth,
-            title=colorizer.title,
-            alpha=given.alpha,
-            metadata=given.metadata,
-        )
+        about: dict[str, Any] = {"alpha": given.alpha, "metadata": given.metadata}
+        write(out, colors, depth=depth, title=colorizer.title, **about)
         height, width = given.band.shape
         note = (
             f"{printable_path(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
@@ -114,10 +104,7 @@ class DemoService:
 
 
 def heat_map(degrees: Tensor) -> tuple[Tensor, int]:
-    """Color a map of angles, from black for small ones to yellow for large ones.
-
-    Args:
-        degrees: H x W.
+    """Color a map of angles, H x W, from black for small ones to yellow for large ones.
 
     Returns:
         3 x H x W in [0, 1], and the upper end of the range in degrees.

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +20,27 @@ MAX_STRIP_PIXELS = 2**22
 """Pixels in a strip, at most: a whole one is in memory."""
 
 
-@dataclass(frozen=True)
-class TiffLayout:
-    """How a TIFF's pixels lie in its file.
+def layout_of(source: RasterSource) -> tuple[dict[str, Any], str]:
+    """Blocks and compression of a TIFF, as far as colors can have them.
 
-    Attributes:
-        options: Of rasterio.open, for tiles or strips.
-        compression: As GDAL calls it, or nothing.
-        predictor: Whether differences are compressed.
-        remark: What is other than in the source, if anything is.
+    Returns:
+        Arguments of rasterio.open for pixels of integers; what is other than in the source, if
+        anything is.
     """
-
-    options: dict[str, Any]
-    compression: str | None
-    predictor: bool
-    remark: str = ""
-
-    @classmethod
-    def of(cls, source: RasterSource) -> "TiffLayout":
-        """The layout of a source, as far as colors can have it."""
-        high, wide = source.dataset.block_shapes[source.band - 1]
-        if wide != source.width or high > source.height:  # no strip is
-            options = {"tiled": True, "blockysize": high, "blockxsize": wide}
-        else:
-            options = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
-        structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
-        compression = structure.get("COMPRESSION")
-        if compression is None or compression in LOSSLESS_COMPRESSIONS:
-            return cls(options, compression, structure.get("PREDICTOR", "1") != "1")
+    high, wide = source.dataset.block_shapes[source.band - 1]
+    if wide != source.width or high > source.height:  # no strip is
+        layout = {"tiled": True, "blockysize": high, "blockxsize": wide}
+    else:
+        layout = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
+    structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
+    compression = structure.get("COMPRESSION")
+    if compression is None:
+        return layout, ""
+    if compression not in LOSSLESS_COMPRESSIONS:
         remark = f"compressed by {compression}; its colors are written with DEFLATE"
-        return cls(options, "DEFLATE", True, remark)
-
-    def profile(self, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Arguments of rasterio.open for pixels of a type."""
-        if self.compression is None:
-            return self.options
-        predictor = {"predictor": 3 if dtype.kind == "f" else 2} if self.predictor else {}
-        return {**self.options, "compress": self.compression, **predictor}
+        return {**layout, "compress": "DEFLATE", "predictor": 2}, remark
+    predictor = {"predictor": 2} if structure.get("PREDICTOR", "1") != "1" else {}
+    return {**layout, "compress": compression, **predictor}, ""
 
 
 class RasterTarget:
@@ -67,7 +50,7 @@ class RasterTarget:
         path: Where to write.
         name: What messages call it.
         source: Gives the size and the georeference.
-        layout: Of the pixels.
+        layout: See `layout_of`.
         bands: What each is, one word or two; three are red, green and blue.
         dtype: Of the bands.
         nodata: The value of pixels that are no data; None if a mask says so, or all are.
@@ -87,7 +70,7 @@ class RasterTarget:
         path: Path,
         name: Path,
         source: RasterSource,
-        layout: TiffLayout,
+        layout: dict[str, Any],
         bands: Sequence[str],
         dtype: npt.DTypeLike,
         nodata: float | None,
@@ -102,12 +85,19 @@ class RasterTarget:
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
             **({"photometric": "RGB"} if len(bands) == 3 else {}),
-            **layout.profile(np.dtype(dtype)),
+            **layout,
             **_place(source),
         }
+        if "predictor" in layout and np.dtype(dtype).kind == "f":
+            profile["predictor"] = 3
         with self._explained():
-            self._dataset = rasterio.open(self._path, "w", **profile)
-            self._describe(source, bands, tags)
+            self._dataset = dataset = rasterio.open(self._path, "w", **profile)
+            dataset.descriptions = tuple(bands)
+            dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
+            for namespace, values in tags.items():
+                dataset.update_tags(ns=namespace or None, **values)
+            if source.located.rpcs is not None:
+                dataset.rpcs = source.located.rpcs
 
     def __enter__(self) -> "RasterTarget":
         return self
@@ -184,17 +174,6 @@ class RasterTarget:
                         f"{printable_path(self._name)}: cannot be written; is the disk full, or "
                         "damaged?"
                     )
-
-    def _describe(
-        self, source: RasterSource, bands: Sequence[str], tags: dict[str, dict[str, str]]
-    ) -> None:
-        dataset = self._dataset
-        dataset.descriptions = tuple(bands)
-        dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
-        for namespace, values in tags.items():
-            dataset.update_tags(ns=namespace or None, **values)
-        if source.located.rpcs is not None:
-            dataset.rpcs = source.located.rpcs
 
     def _explained(self) -> Any:
         return gdal_errors(f"{printable_path(self._name)}: cannot be written")

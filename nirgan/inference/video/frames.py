@@ -48,11 +48,10 @@ class PixelCodes:
             return scale.limits(band, name)
         most = 2.0**self.bits - 1
         asked = scale.within(most, name) if scale.kind == "range" else Limits(0.0, most)
-        low, high = asked.low, asked.high
         if not self.limited:
-            return Limits(low, high)
-        step = 2 ** (self.bits - 8)
-        return Limits(16 * step + 219 * step * low / most, 16 * step + 219 * step * high / most)
+            return asked
+        black, span = (code * 2 ** (self.bits - 8) for code in (16, 219))
+        return Limits(black + span * asked.low / most, black + span * asked.high / most)
 
 
 def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:

@@ -48,14 +48,11 @@ class TemporalSmoother:
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Colorize further frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
+        colorize = self.colorizer.colorize_bands
         if not self._fields:
-            return self.colorizer.colorize_bands(
-                torch.stack([self._steadied(frame) for frame in frames])
-            )
+            return colorize(torch.stack([self._steadied(frame) for frame in frames]))
         with self._following():
-            return torch.cat(
-                [self.colorizer.colorize_bands(self._steadied(f)[None]) for f in frames]
-            )
+            return torch.cat([colorize(self._steadied(frame)[None]) for frame in frames])
 
     def _steadied(self, frame: Tensor) -> Tensor:
         if self._former is not None:

@@ -92,7 +92,7 @@ class VideoWriter:
         self.container.metadata.update(comment=description, description=description)
         self.container.set_chapters(source.chapters())
         self.coding = ENCODING_OF_CONTAINER.get(container.format.name, H264)
-        self.time_base = _time_base(pictures)
+        self.time_base = cast(Fraction, pictures.time_base)  # what is read has one
         self.stream = self._encoder(pictures, first)
         self._copies: dict[int, Stream] = {}
         for sound in source.streams.audio:
@@ -132,13 +132,12 @@ class VideoWriter:
 
     def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:
         """Write a copied packet, or a frame with its colors, 3 x H x W in [0, 1]."""
-        if isinstance(item, tuple):
-            self._write_frame(*item)
-        elif item.stream.index in self._copies:
-            item.stream = self._copies[item.stream.index]
-            self.container.mux(item)
-
-    def _write_frame(self, frame: Frame, colors: Tensor) -> None:
+        if isinstance(item, Packet):
+            if item.stream.index in self._copies:
+                item.stream = self._copies[item.stream.index]
+                self.container.mux(item)
+            return
+        frame, colors = item
         picture = VideoFrame.from_ndarray(to_levels(colors, 8), "rgb24").reformat(
             format=self.stream.pix_fmt,
             dst_colorspace=self.coding.matrix,
@@ -175,7 +174,7 @@ def video_writer(
         NirganError: The file cannot be written.
     """
     options = {}
-    time_base = _time_base(pictures)
+    time_base = cast(Fraction, pictures.time_base)
     if path.suffix.lower() in {".mp4", ".mov"} and time_base.numerator == 1:
         # Else FFmpeg takes a multiple of it that is fine enough in its own view.
         options = {"video_track_timescale": str(time_base.denominator)}
@@ -194,7 +193,3 @@ def video_writer(
         if isinstance(error, OSError):  # reported by `atomic_write`
             raise
         raise NirganError(f"{name}: cannot be written ({error.strerror})") from error
-
-
-def _time_base(pictures: VideoStream) -> Fraction:
-    return cast(Fraction, pictures.time_base)  # what is read has one
