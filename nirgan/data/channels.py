@@ -54,11 +54,7 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
 def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     """The mean distance of blue from luma, or of red if that is larger, in levels of 255.
 
-    Args:
-        luma: H x W, levels.
-        blue: The chroma of blue as in JPEG and videos, in levels, of any size.
-        red: Likewise.
-        name: What messages call it.
+    Luma is H x W; blue and red are chroma as in JPEG and videos, of any size; all are levels.
 
     Raises:
         NirganError: It is a picture in color.
@@ -78,12 +74,7 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
 
 
 def choose_channel(pixels: Pixels, band: int, name: Any) -> Pixels:
-    """Extract the channel that the user has chosen, whatever its meaning.
-
-    Args:
-        pixels: H x W, or H x W x C.
-        band: Its number, from 1 on.
-        name: What messages call it.
+    """The channel of H x W or H x W x C that the user has chosen, from 1 on.
 
     Raises:
         NirganError: There is no such channel.

@@ -14,13 +14,11 @@ from nirgan.data.transforms import Augmentation
 
 
 class StoredBatch(TypedDict):
-    """A batch as it leaves the loader.
+    """A batch as it leaves the loader, later a `nirgan.data.datamodule.Batch`.
 
     Attributes:
         pixels: B x H x W x 4 (red, green, blue, NIR) as stored.
         number: The number of its first patch, which seeds the noise.
-        names: Category and id of each picture, if whole pictures are loaded.
-        category: The index of each patch's category.
     """
 
     pixels: Tensor
@@ -74,13 +72,7 @@ class PatchDataset(Dataset[StoredBatch]):
 
 
 class RegionDataset(Dataset[StoredBatch]):
-    """Whole regions, as batches of one.
-
-    Args:
-        images: Stored pairs, each H x W x 4.
-        names: Category and id of every pair.
-        regions: The rectangles to load.
-    """
+    """Whole regions of stored pairs, each H x W x 4 and with a name, as batches of one."""
 
     def __init__(
         self, images: Sequence[Pixels], names: Sequence[str], regions: Sequence[Region]

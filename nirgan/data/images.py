@@ -70,11 +70,7 @@ def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
-    """The near-infrared band of a picture of one channel, or of three that contain the same band.
-
-    Args:
-        pixels: H x W or H x W x 3.
-        name: What messages call it.
+    """The near-infrared band of a picture, H x W, or H x W x 3 that contain the same band.
 
     Returns:
         The band, H x W, and the distance of the picture from grey, in levels of 255.
@@ -113,12 +109,7 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:
-    """Convert a picture to a wider depth without loss: 255 becomes 65535 or 1.0.
-
-    Args:
-        pixels: uint8, uint16, or float32 in [0, 1].
-        depth: The same or a wider one of those.
-    """
+    """Convert uint8, uint16, or float32 in [0, 1] to the same or a wider depth, without loss."""
     if pixels.dtype == depth:
         return pixels
     if depth == np.uint16:

@@ -38,12 +38,7 @@ Back = Callable[[Tensor], Any]
 
 @dataclass(frozen=True)
 class NirInput:
-    """One or several pictures of the same size.
-
-    Attributes:
-        bands: B x H x W, camera values.
-        back: Converts colors to the kind of the input.
-    """
+    """Camera values of pictures, B x H x W, and what converts colors to the kind of the input."""
 
     bands: Pixels
     back: Back

@@ -161,12 +161,9 @@ def pairs_of(source: PairSource) -> list[Pair]:
 
 
 def data_root(root: Path | None, name: str) -> Path:
-    """The folder of a data set.
+    """The folder of a data set: the configured one, or `name` in the data root.
 
-    Args:
-        root: The configured folder. None: the folder `name` in the data root, which is the
-            environment variable `NIRGAN_DATA`, or `data` if that is not set.
-        name: The data set's folder under the data root.
+    The data root is the environment variable `NIRGAN_DATA`, or `data` if that is not set.
 
     Raises:
         NirganError: There is no such folder.

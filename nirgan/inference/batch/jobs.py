@@ -32,13 +32,7 @@ class Job:
 
 @dataclass
 class JobPlan:
-    """The jobs of a command.
-
-    Attributes:
-        jobs: In the order of the inputs, sorted within folders.
-        there: Outputs that exist already and are kept.
-        problems: One line for every input that cannot be used.
-    """
+    """Jobs, sorted within folders; outputs that are there and kept; a line for every problem."""
 
     jobs: list[Job] = field(default_factory=list)
     there: list[Path] = field(default_factory=list)

@@ -47,14 +47,10 @@ class ProgressListener(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """How files are read and written.
+    """How files are read and written: the options of the same names of `colorize`.
 
     Attributes:
-        scale: Which camera values are black and white.
         depth: Bits per channel of the output; None: 8 for 8-bit input and for JPEG, else 16.
-        uncertainty: Whether maps are written too.
-        band: Which band, channel or page is near-infrared, from 1 on; None: not given.
-        largest: Megapixels of the largest picture that is decoded.
     """
 
     scale: Scale = field(default_factory=Scale)

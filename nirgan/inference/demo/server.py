@@ -26,12 +26,7 @@ MAX_SESSIONS = 256
 
 
 def run_demo(models: Sequence[str], port: int, trust: bool) -> int:
-    """Serve the page until it is interrupted; returns the exit status.
-
-    Args:
-        models: Names or files of models.
-        port: The port.
-        trust: Whether models may name classes of other packages.
+    """Serve the page of models, names or files, until it is interrupted; returns the exit status.
 
     Raises:
         NirganError: A model cannot be used, the port is taken, or Gradio is not installed.

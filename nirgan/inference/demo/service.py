@@ -59,13 +59,7 @@ class DemoService:
         self._thread = ThreadPoolExecutor(1)
 
     def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
-        """Colorize a picture, and write it.
-
-        Args:
-            file: A picture of any depth.
-            model: One of the names.
-            scale: As the command line's `--scale`, or `TRAINED_SCALE`.
-            uncertainty: Whether to make an uncertainty map.
+        """Colorize a picture of any depth, and write it; scale may be `TRAINED_SCALE`.
 
         Raises:
             NirganError: The picture cannot be used.

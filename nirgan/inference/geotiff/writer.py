@@ -108,15 +108,11 @@ class RasterTarget:
             self._compare()
 
     def add(self, window: Rect, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
-        """Write a window, by way of blocks that are put together first.
+        """Write a window: pixels, bands x h x w, and which of them are data, h x w.
 
-        So every block is compressed once. What is in memory is what windows have begun and not
-        completed: about one row of blocks.
-
-        Args:
-            window: The part; together they cover the raster once, beginning with its first pixel.
-            pixels: bands x h x w.
-            valid: h x w, which are data.
+        Windows cover the raster once, beginning with its first pixel. Blocks are put together
+        first, so that each is compressed once. What is in memory is what windows have begun and
+        not completed: about one row of blocks.
         """
         if self._masked:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])

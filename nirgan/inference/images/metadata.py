@@ -99,14 +99,10 @@ def profile_of(of_camera: Metadata) -> bytes:
 def exif(
     title: str, of_camera: Metadata, size: tuple[int, int], own: Mapping[int, Any] | None = None
 ) -> bytes:
-    """EXIF, which begins as a TIFF file does.
+    """EXIF, which begins as a TIFF file does, of a width and height.
 
-    Args:
-        title: The model with its version, `Colorizer.title`.
-        of_camera: What is kept.
-        size: Width and height.
-        own: Further tags, which come before the camera's, of a TIFF whose pixels are to follow:
-            places of strips count from the end of what is returned.
+    `own` are further tags, which come before the camera's, of a TIFF whose pixels are to follow:
+    places of strips count from the end of what is returned.
     """
     main: dict[int, Any] = {
         **of_camera.tags,

@@ -18,13 +18,7 @@ from nirgan.utils.safe_loading import NETWORK_PREFIXES, Trust, find_class, is_tr
 
 
 def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = False) -> nn.Module:
-    """Build a network, and load its weights.
-
-    Args:
-        described: `class_path` and, if it has arguments, `init_args`.
-        weights: Its `state_dict`.
-        name: Its name, for messages.
-        trust: Class paths of other packages that may be imported; True: all.
+    """Build a network that is described by `class_path` and `init_args`, and load its weights.
 
     Raises:
         NirganError: The class is not trusted or not a network, or the weights do not fit.

@@ -55,13 +55,7 @@ class PixelCodes:
 
 
 def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:
-    """The near-infrared band of a frame.
-
-    Args:
-        frame: As decoded.
-        name: What messages call it.
-        band: The channel that is near-infrared, red, green or blue, from 1 on; None: all hold it,
-            see `nirgan.data.channels`.
+    """The near-infrared band of a decoded frame: a channel, or all, see `nirgan.data.channels`.
 
     Returns:
         H x W, uint8 or uint16, not turned yet; what its numbers mean.

@@ -63,15 +63,7 @@ BT709 = 1
 
 
 class VideoWriter:
-    """Encodes frames, and copies sound and subtitles.
-
-    Args:
-        name: Name of the file, for messages.
-        container: The output.
-        source: The container that the frames come from, open.
-        pictures: Its stream of frames.
-        first: The first frame.
-        description: Text in the metadata.
+    """Encodes frames, and copies sound and subtitles, see `video_writer`.
 
     Raises:
         NirganError: The container does not take the sound.
@@ -86,17 +78,14 @@ class VideoWriter:
         first: Frame,
         description: str,
     ) -> None:
-        self.name = name
-        self.container = container
+        self.name, self.container = name, container
         self.container.metadata.update(source.metadata)
         self.container.metadata.update(comment=description, description=description)
         self.container.set_chapters(source.chapters())
         self.coding = ENCODING_OF_CONTAINER.get(container.format.name, H264)
         self.time_base = cast(Fraction, pictures.time_base)  # what is read has one
         self.stream = self._encoder(pictures, first)
-        self._copies: dict[int, Stream] = {}
-        for sound in source.streams.audio:
-            self._copies[sound.index] = self._copy(sound)
+        self._copies = {sound.index: self._copy(sound) for sound in source.streams.audio}
         for subtitles in source.streams.subtitles:
             with suppress(NirganError):  # kept where the container takes them
                 self._copies[subtitles.index] = self._copy(subtitles)
@@ -169,6 +158,14 @@ def video_writer(
     description: str,
 ) -> Iterator[VideoWriter]:
     """A `VideoWriter` whose file is complete at the end of the block.
+
+    Args:
+        path: Where to write.
+        name: What messages call it.
+        source: The container that the frames come from, open.
+        pictures: Its stream of frames.
+        first: The first frame.
+        description: Text in the metadata.
 
     Raises:
         NirganError: The file cannot be written.
