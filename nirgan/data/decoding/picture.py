@@ -110,11 +110,6 @@ class SizeLimit:
     advice: str
     band_advice: str = "save the near-infrared channel alone"
 
-    @property
-    def most_bytes(self) -> float:
-        """No file within the limit is larger: four channels of 32 bits, and 64 MiB beside them."""
-        return self.megapixels * 1e6 * 16 + 2**26
-
     def check(self, width: int, height: int, what: str = "a picture") -> None:
         """Raise a `DecodeError` for a size that has no pixels, or too many to be decoded."""
         if width < 1 or height < 1:

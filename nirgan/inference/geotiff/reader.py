@@ -36,10 +36,7 @@ SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.I
 
 
 def is_georeferenced(path: Path) -> bool:
-    """Whether rasterio knows where on Earth a TIFF lies, or what in it is no data.
-
-    By its tags, or by files beside it. Damaged files have no place.
-    """
+    """Whether a sound TIFF, or files beside it, say where on Earth it lies or what is no data."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -86,6 +83,9 @@ class RasterSource:
         dataset: What rasterio makes of the page that the band is in.
         located: The same of the page that says where it lies.
         band: Its number within its page.
+        height, width, dtype: Of the band, in pixels.
+        nodata: The value that says that a pixel is no data, if there is one.
+        masked: Whether pixels may be no data without a value that says so.
         remark: Why it is the one, if somebody may want to know.
 
     Raises:
@@ -106,6 +106,9 @@ class RasterSource:
                 ]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
             self.dataset, self.band = bands[self._choice(bands, band)]
+            self.height, self.width = self.dataset.shape
+            self.dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
+            self.nodata: float | None = self.dataset.nodatavals[self.band - 1]
             same = self.dataset.shape == first.shape
             self.located = first if same and not _has_georeference(self.dataset) else self.dataset
             interpretations = self.dataset.colorinterp
@@ -114,40 +117,14 @@ class RasterSource:
         alphas = [n for n, kind in enumerate(interpretations, 1) if kind == ColorInterp.alpha]
         self._alpha = alphas[0] if alphas and alphas[0] != self.band else None
         self._mask = _mask(self.dataset.mask_flag_enums[self.band - 1])
-        self._nodata = as_type(self.dataset.nodatavals[self.band - 1], self.dtype)
+        self._nodata = as_type(self.nodata, self.dtype)
+        self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
 
     def __enter__(self) -> "RasterSource":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return int(self.dataset.height)
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return int(self.dataset.width)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the band."""
-        dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
-        return dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """The value that says that a pixel is no data, if there is one."""
-        value = self.dataset.nodatavals[self.band - 1]
-        return None if value is None else float(value)
-
-    @property
-    def masked(self) -> bool:
-        """Whether pixels may be no data without a value that says so."""
-        return self._mask or self._alpha is not None or self.dtype.kind == "f"
 
     @cached_property
     def sample(self) -> Pixels:
