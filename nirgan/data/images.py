@@ -53,14 +53,7 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
 
 
 def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
-    """Read a near-infrared picture: one channel, or three that contain the same band.
-
-    Args:
-        path: The file.
-        scale: Which values are black and white.
-
-    Returns:
-        H x W; uint8, uint16, or float32 in [0, 1].
+    """Read a near-infrared picture, H x W, as `read_rgb`; all of three channels hold the band.
 
     Raises:
         NirganError: The file is missing, damaged, or a picture in color.

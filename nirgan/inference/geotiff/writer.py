@@ -77,7 +77,8 @@ class RasterTarget:
         masked: bool,
         tags: dict[str, dict[str, str]],
     ) -> None:
-        self._path, self._name, self._masked = path.absolute(), name, masked
+        self._path, self._masked = path.absolute(), masked
+        self._failure = f"{printable_path(name)}: cannot be written"
         self._begun: dict[Rect, tuple[Pixels, int]] = {}
         self._sums: dict[Rect, int] = {}
         self.placeless = source.located.crs is not None
@@ -90,7 +91,7 @@ class RasterTarget:
         }
         if "predictor" in layout and np.dtype(dtype).kind == "f":
             profile["predictor"] = 3
-        with self._explained():
+        with gdal_errors(self._failure):
             self._dataset = dataset = rasterio.open(self._path, "w", **profile)
             dataset.descriptions = tuple(bands)
             dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
@@ -152,7 +153,7 @@ class RasterTarget:
         part = as_window(block)
         bands = pixels[: self._dataset.count]
         valid = pixels[-1] > 0 if self._masked else None
-        with self._explained():
+        with gdal_errors(self._failure):
             self._dataset.write(bands, window=part)
             if valid is not None:
                 self._dataset.write_mask(valid, window=part)
@@ -160,19 +161,13 @@ class RasterTarget:
 
     def _compare(self) -> None:
         """Read everything again: GDAL keeps silent where the disk fills up as a file is closed."""
-        with self._explained(), rasterio.open(self._path) as dataset:
+        with gdal_errors(self._failure), rasterio.open(self._path) as dataset:
             self.placeless &= dataset.crs is None
             for block, before in self._sums.items():
                 part = as_window(block)
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
-                    raise NirganError(
-                        f"{printable_path(self._name)}: cannot be written; is the disk full, or "
-                        "damaged?"
-                    )
-
-    def _explained(self) -> Any:
-        return gdal_errors(f"{printable_path(self._name)}: cannot be written")
+                    raise NirganError(f"{self._failure}; is the disk full, or damaged?")
 
 
 def _place(source: RasterSource) -> dict[str, Any]:

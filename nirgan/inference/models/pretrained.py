@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from nirgan import __version__
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.models.instantiate import restore
-from nirgan.inference.models.lightning_checkpoint import read_checkpoint
 from nirgan.utils.atomic_write import atomic_write
-from nirgan.utils.safe_loading import Trust
+from nirgan.utils.safe_loading import Trust, load_checkpoint
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+GENERATOR_PREFIX = "generator."
+"""Prefix of the weights of the generator in the state of every task, in checkpoints of `fit`."""
 HEADER_KEY = "nirgan"
 """Key of the copy of the configuration in the file of weights."""
 
@@ -73,7 +74,7 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
             f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
             "file, or a .ckpt of `fit`"
         )
-    read = {".safetensors": _safetensors, ".ckpt": read_checkpoint}.get(file.suffix)
+    read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
         raise NirganError(
             f"{printable_path(file)}: no model; expected .safetensors, .ckpt, or a folder"
@@ -86,7 +87,7 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
         raise NirganError(
             f"{printable_path(file)}: cannot be read ({error.strerror or error})"
         ) from error
-    config, weights = {"format": FORMAT_VERSION, **config}, _in_float32(weights, file)
+    weights = _in_float32(weights, file)
     generator = restore(config["generator"], weights, printable_path(file), trust)
     generator.eval().requires_grad_(False)
     return PretrainedModel(generator, str(config["name"]), digest, config)
@@ -178,6 +179,35 @@ def _config(text: bytes | str, file: Path) -> Config:
             f"{FORMAT_VERSION}; a newer nirgan may read it"
         )
     return config
+
+
+def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
+    checkpoint = load_checkpoint(file, mmap=True)
+    try:
+        described = dict(checkpoint["hyper_parameters"]["generator"])
+        weights = {
+            k.removeprefix(GENERATOR_PREFIX): v
+            for k, v in dict(checkpoint["state_dict"]).items()
+            if k.startswith(GENERATOR_PREFIX)
+        }
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise NirganError(
+            f"{printable_path(file)}: no checkpoint of nirgan's `fit`: no generator in it"
+        ) from error
+    size = file.stat().st_size
+    for key, value in weights.items():
+        # A view of one number may claim to be a terabyte, which a copy would allocate.
+        if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
+            raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
+    name = file.stem
+    if file.parent.name == "checkpoints":  # of runs/NAME/version_0/checkpoints/best.ckpt
+        name = file.absolute().parents[2].name or name
+    config: Config = {"format": FORMAT_VERSION, "name": name, "generator": described}
+    config["training"] = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
+    data = (part for part in checkpoint.values() if isinstance(part, dict))
+    if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):
+        config["scale"] = str(scale)
+    return config, weights
 
 
 def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:

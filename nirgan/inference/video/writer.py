@@ -24,11 +24,9 @@ from nirgan.inference.video.reader import Frame
 
 @dataclass(frozen=True)
 class VideoEncoding:
-    """How colors are encoded, at a quality without visible losses.
+    """How colors are encoded, at a quality without visible losses, in FFmpeg's terms.
 
     Attributes:
-        encoder: FFmpeg's name.
-        options: Its options.
         pixels: The pixel formats for even and for odd sizes.
         matrix: From RGB to luma and chroma.
         levels: Of luma and chroma.
