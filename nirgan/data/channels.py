@@ -28,11 +28,7 @@ SAMPLED_PIXELS, AVERAGED_SIDE_PX = 2**18, 64
 
 
 def distance_from_grey(rgb: Pixels, name: Any) -> float:
-    """Measure how far a picture is from grey.
-
-    Args:
-        rgb: H x W x 3, of any type. 255 levels are those of uint8; else its largest value.
-        name: What messages call it.
+    """Measure how far a picture, H x W x 3, is from grey; white is 255, or its largest value.
 
     Returns:
         The cast, see `cast_of`; 0 if all channels are equal.

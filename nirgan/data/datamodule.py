@@ -172,14 +172,12 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         self.nir_scale = self._seen_as(tell=stage == "fit")
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
+        pairs, seed = self.pairs, self.split_seed
         if self.protocol == "within-images":
-            self.training, self.validation = within_images(
-                self.pairs, sizes, self.patch, self.split_seed
-            )
+            regions = within_images(pairs, sizes, self.patch, seed)
         else:
-            self.training, self.validation = across_scenes(
-                self.pairs, sizes, self.fold, self.split_seed, self.unused_folds
-            )
+            regions = across_scenes(pairs, sizes, self.fold, seed, self.unused_folds)
+        self.training, self.validation = regions
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints: the hash of every pair by its name, and the scale of the band."""

@@ -40,15 +40,7 @@ class Augmentation:
         return self._geometry is not None or self._photometry is not None
 
     def __call__(self, patch: Pixels, word: int, size: int) -> Pixels:
-        """Transform a patch.
-
-        Args:
-            patch: H x W x 4: red, green, blue, NIR, as stored.
-            word: The seed, a 64-bit hash.
-            size: Height and width of the output.
-
-        Returns:
-            size x size x 4.
+        """Transform a patch, H x W x 4 as stored, to size x size x 4; a 64-bit hash is the seed.
 
         Raises:
             NirganError: The output has another size.

@@ -20,8 +20,7 @@ torch.Size([2, 3, 64, 80])
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,24 +31,16 @@ from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 
-Back = Callable[[Tensor], Any]
-"""Converts colors, B x 3 x H x W in [0, 1], to the kind of the input."""
 
-
-@dataclass(frozen=True)
-class NirInput:
-    """Camera values of pictures, B x H x W, and what converts colors to the kind of the input."""
+class NirInput(NamedTuple):
+    """Camera values, B x H x W, and what converts colors in [0, 1] to the kind of the input."""
 
     bands: Pixels
-    back: Back
+    back: Callable[[Tensor], Any]
 
 
 def parse_input(image: Any, band: int | None = None) -> NirInput:
-    """Extract the NIR bands of an input.
-
-    Args:
-        image: See the table in this module.
-        band: The channel that is near-infrared, from 1 on; None: all hold it.
+    """The NIR bands of an input, see the table in this module: of a channel, or of all.
 
     Raises:
         NirganError: It is not a picture, is in color, or has no such channel.

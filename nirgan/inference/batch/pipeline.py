@@ -173,19 +173,12 @@ def _stream(
     colorizer: Colorizer, job: Job, options: Options, progress: ProgressListener
 ) -> list[str]:
     """Colorize what does not fit into memory; gives what its owner should know."""
+    given = colorizer, job.source, job.target, options.scale
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        given = colorizer, job.source, job.target, options.scale, tick
-        colorize_video(*given, largest=options.largest, band=options.band)
+        colorize_video(*given, tick, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         return [f"{printable_path(job.source)}: {maps}"] if options.uncertainty else []
-    return colorize_geotiff(
-        colorizer,
-        job.source,
-        job.target,
-        options.scale,
-        band=options.band,
-        depth=options.depth,
-        uncertainty=job.uncertainty if options.uncertainty else None,
-        tick=tick,
-    )
+    degrees = job.uncertainty if options.uncertainty else None
+    depth, band = options.depth, options.band
+    return colorize_geotiff(*given, band=band, depth=depth, uncertainty=degrees, tick=tick)

@@ -70,7 +70,7 @@ def set_gradio_environment(folder: Path) -> None:
 
 
 def serve(page: "gr.Blocks", port: int) -> str:
-    """Start the server of a page; returns its address, and raises where the port is taken."""
+    """Start the server of a page; returns its address. A port that is taken is a `NirganError`."""
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
     sans, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -78,8 +77,8 @@ class DemoService:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
-        about: dict[str, Any] = {"alpha": given.alpha, "metadata": given.metadata}
-        write(out, colors, depth=depth, title=colorizer.title, **about)
+        alpha, metadata = given.alpha, given.metadata
+        write(out, colors, depth=depth, title=colorizer.title, alpha=alpha, metadata=metadata)
         height, width = given.band.shape
         note = (
             f"{printable_path(file.name)}: {width} x {height} pixels, {given.band.dtype}; "

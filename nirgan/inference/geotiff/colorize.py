@@ -116,8 +116,8 @@ def colorize_geotiff(
         raster = stack.enter_context(RasterSource(source, band))
         limits = scale.limits(raster.sample, source)
         layout, remark = layout_of(raster)
-        bits = 8 if (depth or 8 * raster.dtype.itemsize) == 8 else 16
-        dtype: np.dtype[Any] = np.dtype(f"uint{bits}")
+        deep = (depth or 8 * raster.dtype.itemsize) != 8
+        dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
         nodata = as_type(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
         # Do not write a file beside it for what a TIFF cannot contain.
@@ -139,10 +139,10 @@ def colorize_geotiff(
         degrees = None
         if uncertainty and part_of_map:
             names = ("expected angular error in degrees",)
-            whole = RasterTarget(
+            map_target = RasterTarget(
                 part_of_map, uncertainty, raster, layout, names, np.float32, np.nan, False, tags
             )
-            degrees = stack.enter_context(whole)
+            degrees = stack.enter_context(map_target)
 
         def read(window: Rect) -> Tensor:
             return limits.to_unit(raster.filled(window)).unsqueeze(0)

@@ -18,12 +18,10 @@ MODEL_SUFFIXES = {".safetensors", ".ckpt", ".onnx"}
 
 
 def fetch(where: str | Path, revision: str | None = None) -> Path:
-    """Where a model lies on this machine, downloaded if need be.
+    """Where a model lies on this machine: `owner/name` is downloaded from the hub if need be.
 
-    Args:
-        where: `owner/name` of a repository on the hub; whatever else is given back as it is, and
-            so is a path that is there, without asking the network.
-        revision: Of the repository: a branch, a tag or a commit.
+    Whatever else is given back as it is, and so is a path that is there, without asking the
+    network. A revision is a branch, a tag or a commit.
 
     Raises:
         NirganError: It cannot be downloaded, or huggingface_hub is not installed.

@@ -46,7 +46,7 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = F
 def build(described: Any, name: Any, trust: Trust = False) -> nn.Module:
     """Build a network with its initial weights, see `restore`."""
     if not isinstance(described, dict) or "class_path" not in described:
-        got = f"{str(described)[:80]!r}"
+        got = repr(str(described)[:80])
         raise NirganError(f"{name}: expected a generator with a class_path, got {got}")
     cls = _class(described["class_path"], name, trust)
     arguments = described.get("init_args") or {}
