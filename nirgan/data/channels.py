@@ -28,11 +28,7 @@ SAMPLED_PIXELS, AVERAGED_SIDE_PX = 2**18, 64
 
 
 def distance_from_grey(rgb: Pixels, name: Any) -> float:
-    """Measure how far a picture is from grey.
-
-    Args:
-        rgb: H x W x 3, of any type. 255 levels are those of uint8; else its largest value.
-        name: What messages call it.
+    """Measure how far a picture, H x W x 3, is from grey; white is 255, or its largest value.
 
     Returns:
         The cast, see `cast_of`; 0 if all channels are equal.
@@ -54,11 +50,7 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
 def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     """The mean distance of blue from luma, or of red if that is larger, in levels of 255.
 
-    Args:
-        luma: H x W, levels.
-        blue: The chroma of blue as in JPEG and videos, in levels, of any size.
-        red: Likewise.
-        name: What messages call it.
+    Luma is H x W; blue and red are chroma as in JPEG and videos, of any size; all are levels.
 
     Raises:
         NirganError: It is a picture in color.
@@ -77,20 +69,14 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     return cast
 
 
-def choose_channel(pixels: Pixels, alpha: Pixels | None, band: int, name: Any) -> Pixels:
-    """Extract the channel that the user has chosen, whatever its meaning.
-
-    Args:
-        pixels: H x W, or H x W x C.
-        alpha: The last channel, if there is one.
-        band: Its number, from 1 on.
-        name: What messages call it.
+def choose_channel(pixels: Pixels, band: int, name: Any) -> Pixels:
+    """The channel of H x W or H x W x C that the user has chosen, from 1 on.
 
     Raises:
         NirganError: There is no such channel.
     """
     try:
-        return DecodedImage(pixels, alpha).channel(band).pixels
+        return DecodedImage(pixels).channel(band).pixels
     except DecodeError as error:
         raise NirganError(f"{printable_path(name)}: {error}") from error
 

@@ -16,17 +16,9 @@ from nirgan.errors import NirganError
 MAX_NAMED_PAIRS = 5
 """How many pairs a warning names."""
 
-Stamp = tuple[int, int, int]
-"""Inode, size in bytes, time of change in nanoseconds."""
-
 
 class DataSnapshot:
-    """The state of all pairs in use at the time when it is made.
-
-    Args:
-        store: Holds the pairs.
-        pairs: All pairs in use.
-    """
+    """The state of all pairs in use, and of their files in a store, when it is made."""
 
     def __init__(self, store: PairStore, pairs: Sequence[Pair]) -> None:
         self.store, self.pairs = store, pairs
@@ -54,19 +46,21 @@ class DataSnapshot:
         return None
 
     def check(self) -> None:
-        """Check the stored files.
-
-        Raises:
-            NirganError: See `damage`.
-        """
+        """Raise what `damage` says, as a `NirganError`."""
         if damage := self.damage():
             raise NirganError(damage)
 
     def tell_changes(self) -> None:
         """Warn about pictures that have disappeared or changed, once for each pair."""
-        changes = {pair.name: how for pair in self.pairs if (how := self._change(pair))}
-        new = [how for name, how in changes.items() if name not in self._told]
-        self._told |= changes.keys()
+        new = []
+        for pair in self.pairs:
+            try:
+                change = "" if pair.content() == self.contents[pair.name] else "changed"
+            except NirganError as error:
+                change = str(error)
+            if change and pair.name not in self._told:
+                new.append(f"{pair.name} ({change})")
+                self._told.add(pair.name)
         if new:
             rank_zero_warn(
                 f"pictures are not what they were when the run began: {_some(new)}; it goes on "
@@ -74,31 +68,20 @@ class DataSnapshot:
             )
 
     def tell_differences(self, contents: Mapping[str, str]) -> None:
-        """Warn about differences from the pairs of a checkpoint.
-
-        Args:
-            contents: Hashes by the names of pairs, as `self.contents`.
-        """
-        names = sorted({*contents, *self.contents})
-        how = {name: _difference(contents.get(name), self.contents.get(name)) for name in names}
-        if different := [f"{name} {what}" for name, what in how.items() if what]:
+        """Warn about differences from the pairs of a checkpoint, of which it has `contents`."""
+        different = []
+        for name in sorted({*contents, *self.contents}):
+            if name not in contents:
+                different.append(f"{name} is new")
+            elif name not in self.contents:
+                different.append(f"{name} is missing")
+            elif contents[name] != self.contents[name]:
+                different.append(f"{name} has changed")
+        if different:
             rank_zero_warn(
                 f"not the same data as when the run began: {_some(different)}; what is learned "
                 "and judged from here on does not compare with what was before"
             )
-
-    def _change(self, pair: Pair) -> str | None:
-        try:
-            same = pair.content() == self.contents[pair.name]
-        except NirganError as error:
-            return f"{pair.name} ({error})"
-        return None if same else f"{pair.name} (changed)"
-
-
-def _difference(then: str | None, now: str | None) -> str | None:
-    if then == now:
-        return None
-    return "is new" if then is None else "is missing" if now is None else "has changed"
 
 
 def _some(what: Sequence[str]) -> str:
@@ -106,7 +89,8 @@ def _some(what: Sequence[str]) -> str:
     return ", ".join(what[:MAX_NAMED_PAIRS]) + more
 
 
-def _stamp(file: Path) -> Stamp | None:
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    """Inode, size in bytes, time of change in nanoseconds."""
     try:
         state = file.stat()
     except OSError:

@@ -26,8 +26,8 @@ from nirgan.data.store import PairStore
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
 
-TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 0, 1
-"""Streams of `hash_counter` for the noise, added to 20."""
+TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
+"""Streams of `hash_counter` for the noise."""
 
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """How many pairs are checked for the range of their values, and rows and columns of each."""
@@ -139,17 +139,12 @@ class PatchDataModule(lightning.LightningDataModule):
         if fold in unused_folds:
             raise NirganError(f"data.unused_folds has fold {fold}, which data.fold says is judged")
         self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
-        self.train_patches, self.val_patches, self.batch_size = (
-            train_patches,
-            val_patches,
-            batch_size,
-        )
+        self.unused_folds, self.on_bad_pair, self.crop = unused_folds, on_bad_pair, crop
+        self.train_patches, self.val_patches = train_patches, val_patches
+        self.batch_size, self.num_workers = batch_size, num_workers
         self.noise, self.seed, self.split_seed = noise, seed, split_seed
         self.augmentation = Augmentation(geometry or (), photometry or ())
-        self.crop, self.unused_folds = crop, unused_folds
-        self.on_bad_pair = on_bad_pair
         self.store = PairStore(store)
-        self.num_workers = num_workers
         self.pairs: list[Pair] = []
         self.snapshot = DataSnapshot(self.store, [])
         self.nir_scale = source.nir_scale
@@ -177,14 +172,12 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
         self.nir_scale = self._seen_as(tell=stage == "fit")
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
+        pairs, seed = self.pairs, self.split_seed
         if self.protocol == "within-images":
-            self.training, self.validation = within_images(
-                self.pairs, sizes, self.patch, self.split_seed
-            )
+            regions = within_images(pairs, sizes, self.patch, seed)
         else:
-            self.training, self.validation = across_scenes(
-                self.pairs, sizes, self.fold, self.split_seed, self.unused_folds
-            )
+            regions = across_scenes(pairs, sizes, self.fold, seed, self.unused_folds)
+        self.training, self.validation = regions
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints: the hash of every pair by its name, and the scale of the band."""
@@ -258,12 +251,9 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
         rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
-        stream = (
-            TRAINING_NOISE_STREAM
-            if self.trainer is not None and self.trainer.training
-            else VALIDATION_NOISE_STREAM
-        )
-        word = hash_counter(self.seed, 20 + stream, np.array(batch["number"])).item()
+        training = self.trainer is not None and self.trainer.training
+        stream = TRAINING_NOISE_STREAM if training else VALIDATION_NOISE_STREAM
+        word = hash_counter(self.seed, stream, np.array(batch["number"])).item()
         generator = torch.Generator(rgb.device).manual_seed(word >> 1)
         noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
         sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])
@@ -294,28 +284,21 @@ class PatchDataModule(lightning.LightningDataModule):
 
         So a trained model is used with the scale of its training, unless the user gives another.
         """
-        kind = self.images[0].dtype
-        chosen = [
-            i for i in self.images[:: -(-len(self.images) // SCALE_CHECK_PAIRS)] if i.dtype == kind
-        ]
-        steps = [
-            (1 + len(image) // SCALE_CHECK_SIDE_PX, 1 + image.shape[1] // SCALE_CHECK_SIDE_PX)
-            for image in chosen
-        ]
-        some = [
-            i[::down, ::right].reshape(-1, 4)
-            for i, (down, right) in zip(chosen, steps, strict=True)
-        ]
-        values, source = np.concatenate(some), self.source
-        hints = {"rgb": "", "nir": ""}
+        kind, some = self.images[0].dtype, []
+        for image in self.images[:: -(-len(self.images) // SCALE_CHECK_PAIRS)]:
+            if image.dtype == kind:
+                down, right = (1 + side // SCALE_CHECK_SIDE_PX for side in image.shape[:2])
+                some.append(image[::down, ::right].reshape(-1, 4))
+        values, nir_scale = np.concatenate(some), self.source.nir_scale
         for name, of in (("rgb", values[:, :3]), ("nir", values[:, 3])):
-            if getattr(source, f"{name}_scale") == "dtype":
-                hints[name] = hint_of_bits(of, f"data.source.{name}_scale")
-            if hints[name] and tell:
-                rank_zero_warn(f"{name.upper()} pictures: {hints[name]}")
-        if not hints["nir"]:
-            return source.nir_scale
-        return f"0,{np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1}"
+            if getattr(self.source, f"{name}_scale") != "dtype":
+                continue
+            hint = hint_of_bits(of, f"data.source.{name}_scale")
+            if hint and tell:
+                rank_zero_warn(f"{name.upper()} pictures: {hint}")
+            if hint and name == "nir":
+                nir_scale = f"0,{np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1}"
+        return nir_scale
 
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)

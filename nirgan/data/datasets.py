@@ -14,13 +14,11 @@ from nirgan.data.transforms import Augmentation
 
 
 class StoredBatch(TypedDict):
-    """A batch as it leaves the loader.
+    """A batch as it leaves the loader, later a `nirgan.data.datamodule.Batch`.
 
     Attributes:
         pixels: B x H x W x 4 (red, green, blue, NIR) as stored.
         number: The number of its first patch, which seeds the noise.
-        names: Category and id of each picture, if whole pictures are loaded.
-        category: The index of each patch's category.
     """
 
     pixels: Tensor
@@ -53,8 +51,7 @@ class PatchDataset(Dataset[StoredBatch]):
         whole: bool = False,
     ) -> None:
         self.images, self.table, self.patch, self.seed = images, table, patch, seed
-        self.whole = whole
-        self.augmentation = augmentation
+        self.augmentation, self.whole = augmentation, whole
         self.categories = torch.tensor(categories)
         self.depth: np.dtype[Any] = max((i.dtype for i in images), key=STORED_DTYPES.index)
 
@@ -62,14 +59,8 @@ class PatchDataset(Dataset[StoredBatch]):
         draw = self.table.draw(self.seed, numbers)
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
-        places = zip(
-            draw.region.tolist(),
-            draw.top.tolist(),
-            draw.left.tolist(),
-            draw.word.tolist(),
-            strict=True,
-        )
-        for out, (number, top, left, word) in zip(batch, places, strict=True):
+        drawn = (part.tolist() for part in (draw.region, draw.top, draw.left, draw.word))
+        for out, number, top, left, word in zip(batch, *drawn, strict=True):
             region = self.table.regions[number]
             cut = region if self.whole else Region(region.pair, top, left, size, size)
             patch = cut.of(self.images)
@@ -81,13 +72,7 @@ class PatchDataset(Dataset[StoredBatch]):
 
 
 class RegionDataset(Dataset[StoredBatch]):
-    """Whole regions, as batches of one.
-
-    Args:
-        images: Stored pairs, each H x W x 4.
-        names: Category and id of every pair.
-        regions: The rectangles to load.
-    """
+    """Whole regions of stored pairs, each H x W x 4 and with a name, as batches of one."""
 
     def __init__(
         self, images: Sequence[Pixels], names: Sequence[str], regions: Sequence[Region]

@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 import time
-import urllib.error
 import urllib.request
 import zipfile
 import zlib
@@ -43,21 +42,22 @@ def fetch(file: Path, url: str = ARCHIVE_URL, size: int = ARCHIVE_BYTES, wait: f
         return
     make_folder(file.parent)
     part = file.with_name(file.name + ".part")
-    broken: Exception | None = None
+    broken: OSError | None = None
+    have = 0
     for attempt in range(MAX_TRIES):
+        if attempt:
+            time.sleep(wait * 2 ** (attempt - 1))
         try:
             _continue(part, url, size)
-        except (OSError, urllib.error.URLError) as failure:
+        except OSError as failure:
             broken = failure
-        if part.is_file() and part.stat().st_size == size:
+        have = part.stat().st_size if part.is_file() else 0
+        if have == size:
             part.replace(file)
             return
-        if part.is_file() and part.stat().st_size > size:
+        if have > size:
             part.unlink()
             raise NirganError(f"{url}: more than the {size} bytes expected; has the file changed?")
-        if attempt < MAX_TRIES - 1:
-            time.sleep(wait * 2**attempt)
-    have = part.stat().st_size if part.is_file() else 0
     raise NirganError(
         f"{url}: broke off at {have} of {size} bytes ({broken or 'the connection closed'}); "
         "the same command goes on from there, or give a copy with --archive"
@@ -117,7 +117,6 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, Path]:
     members = {}
-    total = 0
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         link = (member.external_attr >> 16) & 0o170000 == 0o120000
@@ -127,7 +126,7 @@ def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, P
             continue  # ._NAME is what macOS adds to archives
         if path.suffix.lower() in EXTENSIONS:
             members[member] = Path(*path.parts[-2:])
-            total += member.file_size
+    total = sum(member.file_size for member in members)
     if total > MAX_UNPACKED_BYTES:
         raise NirganError(
             f"{archive}: refused, it unpacks to {total} bytes, more than {MAX_UNPACKED_BYTES}"

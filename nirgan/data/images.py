@@ -49,31 +49,21 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     pixels = _for_training(path, scale)
     if pixels.ndim != 3:
         raise NirganError(f"{printable_path(path)}: 1 channel(s), expected 3 (red, green, blue)")
-    return _scaled(pixels, scale, path)
+    return pixels if scale.kind == "dtype" else scale.limits(pixels, path).to_stored(pixels)
 
 
 def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
-    """Read a near-infrared picture: one channel, or three that contain the same band.
-
-    Args:
-        path: The file.
-        scale: Which values are black and white.
-
-    Returns:
-        H x W; uint8, uint16, or float32 in [0, 1].
+    """Read a near-infrared picture, H x W, as `read_rgb`; all of three channels hold the band.
 
     Raises:
         NirganError: The file is missing, damaged, or a picture in color.
     """
-    return _scaled(one_band(_for_training(path, scale), path)[0], scale, path)
+    band, _ = one_band(_for_training(path, scale), path)
+    return band if scale.kind == "dtype" else scale.limits(band, path).to_stored(band)
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
-    """The near-infrared band of a picture of one channel, or of three that contain the same band.
-
-    Args:
-        pixels: H x W or H x W x 3.
-        name: What messages call it.
+    """The near-infrared band of a picture, H x W, or H x W x 3 that contain the same band.
 
     Returns:
         The band, H x W, and the distance of the picture from grey, in levels of 255.
@@ -111,19 +101,8 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
     return pixels
 
 
-def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
-    if scale.kind == "dtype":
-        return pixels
-    return scale.limits(pixels, path).to_stored(pixels)
-
-
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:
-    """Convert a picture to a wider depth without loss: 255 becomes 65535 or 1.0.
-
-    Args:
-        pixels: uint8, uint16, or float32 in [0, 1].
-        depth: The same or a wider one of those.
-    """
+    """Convert uint8, uint16, or float32 in [0, 1] to the same or a wider depth, without loss."""
     if pixels.dtype == depth:
         return pixels
     if depth == np.uint16:
@@ -144,12 +123,7 @@ def signed_to_unit(pixels: Tensor) -> Tensor:
 
 
 def write_png(path: Path, picture: Tensor) -> None:
-    """Write a picture atomically.
-
-    Args:
-        path: The file; its folder is created if needed.
-        picture: 3 x H x W in [0, 1]; values outside are clipped.
-    """
+    """Write a picture atomically: 3 x H x W in [0, 1], clipped."""
     pixels = (picture.detach().clamp(0, 1) * 255).round().to("cpu", torch.uint8)
     with atomic_write(path) as part:
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(part, format="PNG")

@@ -24,11 +24,7 @@ MAX_NAMED_PAIRS = 10
 class Finding:
     """The result for a pair: why it cannot be used, or how well it is registered.
 
-    Attributes:
-        pair: The pair.
-        problem: Why it cannot be used.
-        registration: Registration of its two pictures.
-        most: The largest values of the band and of the colors, arrays of one; None: not known.
+    `most` is the largest values of the band and of the colors, arrays of one, if known.
     """
 
     pair: Pair
@@ -38,24 +34,17 @@ class Finding:
 
 
 def inspect_pairs(pair: Pair, patch: int) -> Finding:
-    """Decode a pair and measure it.
-
-    Args:
-        pair: Any pair.
-        patch: Height and width in pixels that it must have at least.
-    """
+    """Decode a pair and measure it; its height and width must be `patch` pixels at least."""
     try:
         nir, rgb = pair.loaded()
     except NirganError as error:
-        return Finding(pair, problem=str(error))
+        return Finding(pair, str(error))
     height, width = nir.shape
     if min(height, width) < patch:
-        return Finding(
-            pair, f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}"
-        )
-    return Finding(
-        pair, registration=measure(nir, rgb), most=(nir.max(keepdims=True), rgb.max(keepdims=True))
-    )
+        problem = f"{pair.name}: {width}x{height} pixels, smaller than a patch of {patch}"
+        return Finding(pair, problem)
+    most = nir.max(keepdims=True), rgb.max(keepdims=True)
+    return Finding(pair, registration=measure(nir, rgb), most=most)
 
 
 def report(findings: Sequence[Finding]) -> str:
@@ -70,16 +59,14 @@ def report(findings: Sequence[Finding]) -> str:
         lines += ["", f"{len(bad)} pairs cannot be used:", *(f"  {problem}" for problem in bad)]
     off = [(f, f.registration) for f in findings if f.registration and not f.registration.good]
     if off:
-        off.sort(key=lambda item: -(item[1].shift + item[1].spread))
         lines += [
             "",
             f"{len(off)} pairs are shifted by {MAX_REGISTERED_PX[0]} px or more, or vary by "
             f"{MAX_REGISTERED_PX[1]} px or more within; the worst:",
-            *(
-                f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px"
-                for f, r in off[:MAX_NAMED_PAIRS]
-            ),
         ]
+    off.sort(key=lambda item: -(item[1].shift + item[1].spread))
+    for f, r in off[:MAX_NAMED_PAIRS]:
+        lines.append(f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px")
     return "\n".join(lines)
 
 

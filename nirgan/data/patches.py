@@ -74,10 +74,7 @@ class Region:
 
 @dataclass(frozen=True)
 class PatchDraw:
-    """Positions of patches: pair, region, upper left corner, and a random hash for augmentation.
-
-    `region` is an index into `PatchTable.regions`.
-    """
+    """Patches: pair, index of the region, upper left corner, and a random hash to augment by."""
 
     pair: Integers
     region: Integers

@@ -42,11 +42,8 @@ class Registration:
 def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
     """Measure the registration of a pair by phase correlation of blocks of their edges.
 
-    Edges are compared, not brightness: what is bright in NIR may be dark in color.
-
-    Args:
-        nir: H x W, any depth.
-        rgb: H x W x 3, any depth.
+    Edges are compared, not brightness: what is bright in NIR may be dark in color. NIR is H x W,
+    RGB H x W x 3, both of any depth.
 
     Returns:
         None if fewer than three blocks have usable structure.

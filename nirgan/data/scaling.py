@@ -71,11 +71,7 @@ class Scale:
 
     @classmethod
     def parse(cls, text: str, option: str = "--scale") -> "Scale":
-        """Read `--scale`.
-
-        Args:
-            text: The value of the option.
-            option: The name of the option, for messages.
+        """Read the value of `--scale`, or of another option, for messages.
 
         Raises:
             NirganError: It has none of the forms.
@@ -160,11 +156,9 @@ class Scale:
 
 
 def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
-    """A hint if `dtype` makes values nearly black or negative; empty if not.
+    """A hint, which recommends an option, if `dtype` makes values nearly black or negative.
 
-    Args:
-        pixels: Camera values of any type and shape, without those of no data.
-        option: The option that the hint recommends.
+    Pixels are camera values of any type and shape, without those of no data.
     """
     values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
     if not values.size:

@@ -30,21 +30,16 @@ READ_ERRORS = (OSError, ValueError, EOFError)
 """What numpy raises for a file that is missing, truncated or not of its format."""
 
 
-def default_folder() -> Path:
-    """The environment variable `NIRGAN_CACHE`, or the user's cache folder."""
-    cache = os.environ.get("NIRGAN_CACHE")
-    return expand_home(cache or "~/.cache/nirgan")
-
-
 class PairStore:
     """Decoded pairs in a folder.
 
     Args:
-        folder: Where the files lie; `default_folder()` if None.
+        folder: Where the files lie; None: the environment variable `NIRGAN_CACHE`, or the user's
+            cache folder.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = default_folder() if folder is None else expand_home(folder)
+        self.folder = expand_home(folder or os.environ.get("NIRGAN_CACHE") or "~/.cache/nirgan")
 
     def file(self, pair: Pair) -> Path:
         """The file of a pair, whether it exists or not."""
@@ -63,13 +58,7 @@ class PairStore:
             self._write(file, stack(nir, rgb))
 
     def problem(self, pair: Pair, height: int, width: int) -> str | None:
-        """Why a pair cannot be used, in one line that names the file; or None.
-
-        Args:
-            pair: The pair.
-            height: The least height in pixels.
-            width: The least width.
-        """
+        """Why a pair cannot be used, or is not of a least height and width in pixels; or None."""
         pixels = _mapped(self._place(pair))
         if pixels is None:
             try:

@@ -40,20 +40,15 @@ class Augmentation:
         return self._geometry is not None or self._photometry is not None
 
     def __call__(self, patch: Pixels, word: int, size: int) -> Pixels:
-        """Transform a patch.
-
-        Args:
-            patch: H x W x 4: red, green, blue, NIR, as stored.
-            word: The seed, a 64-bit hash.
-            size: Height and width of the output.
-
-        Returns:
-            size x size x 4.
+        """Transform a patch, H x W x 4 as stored, to size x size x 4; a 64-bit hash is the seed.
 
         Raises:
             NirganError: The output has another size.
         """
-        self._reset(word)
+        # Setting the state takes a fifth of the time of making a new generator.
+        self._python.seed(word)
+        self._state["state"]["state"] = word
+        self._bits.state = self._state
         if self._geometry is not None:
             patch = self._geometry(image=patch)["image"]
         if patch.shape[:2] != (size, size):
@@ -63,14 +58,7 @@ class Augmentation:
                 "data.crop=region, one that makes it, as albumentations.RandomResizedCrop"
             )
         if self._photometry is not None:
+            nir = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"]
             patch = patch.copy()
-            patch[..., 3] = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"][
-                ..., 0
-            ]
+            patch[..., 3] = nir[..., 0]
         return patch
-
-    def _reset(self, word: int) -> None:
-        # Setting the state takes a fifth of the time of making a new generator.
-        self._python.seed(word)
-        self._state["state"]["state"] = word
-        self._bits.state = self._state

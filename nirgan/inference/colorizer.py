@@ -28,9 +28,9 @@ from nirgan.inference.images.files import (
 from nirgan.inference.images.world_files import copy_georeference
 from nirgan.inference.models.hub import save
 from nirgan.inference.tiling import (
-    Blending,
     ReceptiveField,
     Rect,
+    blend,
     measure_receptive_field,
     padded_size,
     tile_grid,
@@ -102,7 +102,8 @@ class Colorizer:
         trained = str(self.config.get("scale", "dtype"))
         of_model = f"the scale of the model {self.name} (--scale)"
         self.scale = Scale.parse(trained, "--scale" if trained == "dtype" else of_model)
-        self._receptive_field = receptive_field
+        if receptive_field is not None:
+            self.receptive_field = receptive_field
 
     def save_pretrained(self, folder: str | Path, card: str | None = None) -> None:
         """Write a folder that `nirgan.load` reads, and that can be uploaded to the hub.
@@ -125,8 +126,6 @@ class Colorizer:
     @cached_property
     def receptive_field(self) -> ReceptiveField:
         """The receptive field of the generator."""
-        if self._receptive_field is not None:
-            return self._receptive_field
         on_cpu = self.device.type == "cpu"
         return measure_receptive_field(
             self.generator if on_cpu else copy.deepcopy(self.generator).cpu()
@@ -275,10 +274,9 @@ class Colorizer:
         if not self.by_scene:
             self._by_tiles(height, width, read, write)
             return
-        blending = Blending(height, width, SCENE_PX)
-        for window in blending.windows:
-            for core, blended in blending.add(window, self.colorize_bands(read(window))):
-                write(core, blended)
+        blended = blend(height, width, SCENE_PX, lambda part: self.colorize_bands(read(part)))
+        for window, colors in blended:
+            write(window, colors)
 
     def _by_tiles(self, height: int, width: int, read: Read, write: Write) -> None:
         size = padded_size(height, width, self.receptive_field.stride)
@@ -289,12 +287,8 @@ class Colorizer:
             except (RuntimeError, MemoryError) as error:
                 if not _of_memory(error):
                     raise
-                core = (
-                    min(core, *size)
-                    // 2
-                    // self.receptive_field.stride
-                    * self.receptive_field.stride
-                )
+                half = min(core, *size) // 2
+                core = half - half % self.receptive_field.stride
                 if not core or self.receptive_field.radius is None:
                     raise NirganError(
                         f"{self.name}: a picture of {width}x{height} does not fit into the memory "
@@ -332,12 +326,8 @@ class Colorizer:
                 if parts:
                     set_tile(self.generator, tile)
                 colors = self._run(shown(tile))
-                inner = (
-                    ...,
-                    slice(top - tile.top, window.bottom - tile.top),
-                    slice(left - tile.left, window.right - tile.left),
-                )
-                write(window, colors[inner].cpu())
+                inner = window.within(Rect(tile.top, tile.left, tile.bottom, tile.right))
+                write(window, colors[..., *inner].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:
         """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""
@@ -368,11 +358,8 @@ class Colorizer:
             free = torch.cuda.mem_get_info(self.device)[0] // 2
         else:
             free = min(psutil.virtual_memory().available // 4, CPU_TILE_BYTES)
-        return int(
-            free
-            * ACTIVATIONS_PER_LIVE_ONE
-            / (4 * max(self.receptive_field.activations_per_pixel, 1))
-        )
+        live_bytes = 4 * max(self.receptive_field.activations_per_pixel, 1)
+        return int(free * ACTIVATIONS_PER_LIVE_ONE / live_bytes)
 
 
 def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:

@@ -20,8 +20,7 @@ torch.Size([2, 3, 64, 80])
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -32,29 +31,16 @@ from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 
-Back = Callable[[Tensor], Any]
-"""Converts colors, B x 3 x H x W in [0, 1], to the kind of the input."""
 
-
-@dataclass(frozen=True)
-class NirInput:
-    """One or several pictures of the same size.
-
-    Attributes:
-        bands: B x H x W, camera values.
-        back: Converts colors to the kind of the input.
-    """
+class NirInput(NamedTuple):
+    """Camera values, B x H x W, and what converts colors in [0, 1] to the kind of the input."""
 
     bands: Pixels
-    back: Back
+    back: Callable[[Tensor], Any]
 
 
 def parse_input(image: Any, band: int | None = None) -> NirInput:
-    """Extract the NIR bands of an input.
-
-    Args:
-        image: See the table in this module.
-        band: The channel that is near-infrared, from 1 on; None: all hold it.
+    """The NIR bands of an input, see the table in this module: of a channel, or of all.
 
     Raises:
         NirganError: It is not a picture, is in color, or has no such channel.
@@ -82,20 +68,19 @@ def from_unit(colors: Tensor, kind: np.dtype[Any]) -> Pixels:
 
 
 def _array(image: Pixels, band: int | None) -> NirInput:
-    channels_last = image.ndim > 2
-    if image.ndim not in (2, 3, 4) or (channels_last and image.shape[-1] not in (1, 3)):
+    if image.ndim not in (2, 3, 4) or (image.ndim > 2 and image.shape[-1] not in (1, 3)):
         raise NirganError(
             f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
             "or B x H x W x 1 or 3"
         )
-    bands = _one_band(image if channels_last else image[..., None], band)
-    single = bands.ndim == 2
+    pictures = image if image.ndim > 2 else image[..., None]
+    single = pictures.ndim == 3
 
     def back(colors: Tensor) -> Pixels:
         made = np.moveaxis(from_unit(colors, image.dtype), 1, -1)
         return np.ascontiguousarray(made[0] if single else made)
 
-    return NirInput(_checked(bands[None] if single else bands), back)
+    return NirInput(_one_band(pictures[None] if single else pictures, band), back)
 
 
 def _tensor(image: Tensor, band: int | None) -> NirInput:
@@ -107,14 +92,14 @@ def _tensor(image: Tensor, band: int | None) -> NirInput:
     pixels = image.detach().cpu()
     pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
     values = pixels.numpy()
-    values = _one_band(np.moveaxis(values, -3, -1) if values.ndim > 2 else values[..., None], band)
-    single = image.dim() < 4
+    pictures = np.moveaxis(values, -3, -1) if values.ndim > 2 else values[..., None]
+    single = pictures.ndim == 3
 
     def back(colors: Tensor) -> Tensor:
         made = torch.from_numpy(from_unit(colors, values.dtype)).to(image.device, image.dtype)
         return made[0] if single else made
 
-    return NirInput(_checked(values[None] if single else values), back)
+    return NirInput(_one_band(pictures[None] if single else pictures, band), back)
 
 
 def _pil(image: Image.Image, band: int | None) -> NirInput:
@@ -134,26 +119,22 @@ def _pil(image: Image.Image, band: int | None) -> NirInput:
     def back(colors: Tensor) -> Image.Image:
         made = np.moveaxis(from_unit(colors, np.dtype(np.uint8))[0], 0, -1)
         if alpha is not None:
-            made = np.concatenate([made, alpha[..., None]], -1)
+            made = np.dstack([made, alpha])
         return Image.fromarray(np.ascontiguousarray(made))
 
     return NirInput(handed.bands, back)
 
 
 def _one_band(pictures: Pixels, band: int | None) -> Pixels:
-    """Reduce H x W x C or B x H x W x C to one channel, without the last axis."""
+    """B x H x W x C to B x H x W: the chosen channel, or the one band that all of them hold."""
     if band is not None:
-        several = pictures if pictures.ndim == 4 else pictures[None]
-        chosen = np.stack([choose_channel(one, None, band, "the picture") for one in several])
-        return chosen if pictures.ndim == 4 else chosen[0]
-    if pictures.shape[-1] == 1:
-        return pictures[..., 0]
-    for one in pictures if pictures.ndim == 4 else pictures[None]:
-        distance_from_grey(one, "the picture")
-    return pictures[..., 1]
-
-
-def _checked(bands: Pixels) -> Pixels:
+        bands = np.stack([choose_channel(one, band, "the picture") for one in pictures])
+    elif pictures.shape[-1] == 1:
+        bands = pictures[..., 0]
+    else:
+        for one in pictures:
+            distance_from_grey(one, "the picture")
+        bands = pictures[..., 1]
     if bands.dtype not in (np.uint8, np.uint16) and not np.issubdtype(bands.dtype, np.floating):
         raise NirganError(f"values of type {bands.dtype}, expected uint8, uint16 or floats")
     if not bands.size:

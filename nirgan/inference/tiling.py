@@ -6,8 +6,9 @@ cores equal those of the whole picture.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -36,6 +37,22 @@ class Rect:
     def inner(self) -> tuple[slice, slice]:
         """Its rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+    def within(self, outer: "Rect") -> tuple[slice, slice]:
+        """Its rows and columns, counted from the corner of a part around it."""
+        top, left = self.top - outer.top, self.left - outer.left
+        return slice(top, top + self.shape[0]), slice(left, left + self.shape[1])
+
+    def parts(self, height: int, width: int) -> Iterator["Rect"]:
+        """Itself in parts of a size, row by row; those at the end are smaller."""
+        for top in range(self.top, self.bottom, height):
+            for left in range(self.left, self.right, width):
+                yield Rect(top, left, min(top + height, self.bottom), min(left + width, self.right))
 
 
 @dataclass(frozen=True)
@@ -71,11 +88,9 @@ def measure_receptive_field(network: nn.Module) -> ReceptiveField:
         global_statistics(network, network, lambda: [(_noise(512, 512), whole)]),
     ):
         halos = [_halo(network, stride, turned) for turned in (False, True)]
-    if None in halos:
-        return ReceptiveField(stride, None, activations_per_pixel)
-    return ReceptiveField(
-        stride, _up(max(h for h in halos if h is not None), stride), activations_per_pixel
-    )
+    limited = [halo for halo in halos if halo is not None]
+    radius = _up(max(limited), stride) if limited == halos else None
+    return ReceptiveField(stride, radius, activations_per_pixel)
 
 
 def _stride(network: nn.Module) -> tuple[int, float]:
@@ -176,72 +191,41 @@ def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
             )
 
 
-class Blending:
-    """Blends windows of a raster that overlap by half.
-
-    The windows depend only on the size of the raster.
+def blend(
+    height: int, width: int, size: int, colorize: Callable[[Rect], Tensor]
+) -> Iterator[tuple[Rect, Tensor]]:
+    """Blend windows of a raster that overlap by half and depend only on the raster's size.
 
     Args:
         height: Of the raster.
         width: Likewise.
         size: Height and width of a window, even; those at the end are smaller.
+        colorize: Gives the values of a window, B x C x h x w; called for one row after another.
+
+    Yields:
+        A part of the raster, and its values; all parts cover the raster once.
     """
+    half = size // 2
+    waiting: dict[Rect, Tensor] = {}
+    for top, left in product(*(range(0, max(side - half, 1), half) for side in (height, width))):
+        window = Rect(top, left, min(top + size, height), min(left + size, width))
+        down = _weights(top, window.bottom, height, half)
+        weighted = colorize(window) * down[:, None] * _weights(left, window.right, width, half)
+        for part in window.parts(half, half):
+            values = weighted[..., *part.within(window)] + waiting.pop(part, 0)
+            no_row_follows = part.top == top or window.bottom == height
+            if no_row_follows and (part.left == left or window.right == width):
+                yield part, values
+            else:
+                waiting[part] = values
 
-    def __init__(self, height: int, width: int, size: int) -> None:
-        self.half = size // 2
-        self.rows, self.columns = (self._axis(length) for length in (height, width))
-        self._cells: dict[tuple[int, int], Tensor] = {}
 
-    @property
-    def windows(self) -> Iterator[Rect]:
-        """All windows, row by row."""
-        for top, bottom in self.rows:
-            for left, right in self.columns:
-                yield Rect(top, left, bottom, right)
-
-    def add(self, window: Rect, values: Tensor) -> Iterator[tuple[Rect, Tensor]]:
-        """Add the values of the next window; yields the parts that are complete.
-
-        Args:
-            window: The next of `windows`.
-            values: B x C x h x w.
-
-        Yields:
-            A part of the raster, and its values; the parts of all windows cover it once.
-        """
-        down = self._weights(window.top, window.bottom, self.rows, values)
-        across = self._weights(window.left, window.right, self.columns, values)
-        weighted = values * down[:, None] * across
-        for top in range(window.top, window.bottom, self.half):
-            for left in range(window.left, window.right, self.half):
-                bottom = min(top + self.half, window.bottom)
-                right = min(left + self.half, window.right)
-                inner = (
-                    slice(top - window.top, bottom - window.top),
-                    slice(left - window.left, right - window.left),
-                )
-                cell = weighted[..., *inner]
-                before = self._cells.get((top, left))
-                self._cells[top, left] = cell.clone() if before is None else before + cell
-        last_row, last_column = (
-            window.bottom == self.rows[-1][1],
-            window.right == self.columns[-1][1],
-        )
-        for top, left in sorted(self._cells):
-            if (top <= window.top or last_row) and (left <= window.left or last_column):
-                cell = self._cells.pop((top, left))
-                yield Rect(top, left, top + cell.shape[-2], left + cell.shape[-1]), cell
-
-    def _axis(self, length: int) -> list[tuple[int, int]]:
-        starts = range(0, max(length - self.half, 1), self.half)
-        return [(start, min(start + 2 * self.half, length)) for start in starts]
-
-    def _weights(self, start: int, end: int, axis: list[tuple[int, int]], like: Tensor) -> Tensor:
-        """Weights of a window along an axis; those of all windows sum up to 1 at each pixel."""
-        rising = (torch.arange(end - start, device=like.device) + 0.5) / self.half
-        weights = torch.ones_like(rising)
-        if start > 0:
-            weights[: self.half] = rising[: self.half]
-        if end < axis[-1][1]:
-            weights[self.half :] = 2 - rising[self.half :]
-        return weights
+def _weights(start: int, end: int, length: int, half: int) -> Tensor:
+    """Weights of a window along an axis; those of all windows sum up to 1 at each pixel."""
+    rising = (torch.arange(end - start) + 0.5) / half
+    weights = torch.ones_like(rising)
+    if start > 0:
+        weights[:half] = rising[:half]
+    if end < length:
+        weights[half:] = 2 - rising[half:]
+    return weights

@@ -30,7 +30,5 @@ def expected_error(colors: Tensor) -> Tensor:
     """
     colors = colors.float()
     to_grey, _ = angular_error(colors, torch.ones_like(colors))
-    return (
-        CALIBRATION_FACTOR
-        * ((to_grey + MIN_ERROR_DEG) / (colors.mean(1) + BRIGHTNESS_OFFSET)).sqrt()
-    )
+    ratio = (to_grey + MIN_ERROR_DEG) / (colors.mean(1) + BRIGHTNESS_OFFSET)
+    return CALIBRATION_FACTOR * ratio.sqrt()

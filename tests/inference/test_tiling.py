@@ -11,7 +11,7 @@ from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.files import NirPicture, to_levels
-from nirgan.inference.tiling import Blending, ReceptiveField, measure_receptive_field, tile_grid
+from nirgan.inference.tiling import ReceptiveField, blend, measure_receptive_field, tile_grid
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.generators.baselines import NirTable
 from nirgan.networks.generators.compact import Compact
@@ -160,15 +160,15 @@ def test_what_looks_at_everything_in_ways_of_its_own_is_never_cut(network):
 def test_windows_of_a_raster_fade_into_one_another(size):
     height, width = size
     raster = torch.rand(1, 2, height, width)
-    blending, covered = Blending(height, width, 64), torch.zeros(height, width)
-    blended, seen = torch.zeros_like(raster), []
-    for window in blending.windows:
+    blended, covered, seen = torch.zeros_like(raster), torch.zeros(height, width), []
+
+    def colorize(window):
         seen.append(window)
-        inner = (slice(window.top, window.bottom), slice(window.left, window.right))
-        for core, values in blending.add(window, raster[..., *inner] + len(seen) % 2):
-            rows, columns = slice(core.top, core.bottom), slice(core.left, core.right)
-            covered[rows, columns] += 1
-            blended[..., rows, columns] = values
+        return raster[..., *window.inner] + len(seen) % 2
+
+    for part, values in blend(height, width, 64, colorize):
+        covered[part.inner] += 1
+        blended[..., *part.inner] = values
     assert (covered == 1).all()
     added = blended - raster  # 0 or 1 by window, so steps of 1 where they do not fade
     assert added.min() > -1e-5

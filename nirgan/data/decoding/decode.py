@@ -74,7 +74,8 @@ def _read(path: Path, size_limit: SizeLimit) -> bytes:
             if not head.startswith(tuple(DECODERS)):
                 return head
             size = path.stat().st_size
-            if size > size_limit.most_bytes:
+            # Four channels of 32 bits, and 64 MiB beside them.
+            if size > size_limit.megapixels * 1e6 * 16 + 2**26:
                 raise DecodeError(
                     f"{size / 1e6:.0f} MB, more than {size_limit.megapixels:g} megapixels take; "
                     f"{size_limit.advice}"

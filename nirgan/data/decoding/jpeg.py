@@ -16,12 +16,8 @@ from nirgan.data.decoding.metadata import dpi, metadata
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, Metadata, SizeLimit
 
 SCAN_MARKER = 0xDA
-JFIF, EXIF, XMP, ICC = (
-    (0xE0, b"JFIF\0"),
-    (0xE1, b"Exif\0\0"),
-    (0xE1, b"http://ns.adobe.com/xap/1.0/\0"),
-    (0xE2, b"ICC_PROFILE\0"),
-)
+JFIF, ICC = (0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0")
+EXIF, XMP = (0xE1, b"Exif\0\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0")
 CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
 """All that applications add but JFIF's and Adobe's, which say how colors are stored."""
 
@@ -30,12 +26,7 @@ MAX_SCANS = 200
 
 
 def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
-    """Decode a JPEG.
-
-    Args:
-        data: The file.
-        size_limit: How large it may be.
-        band: The channel that is wanted, from 1 on; None: all.
+    """Decode a JPEG, see `decode.decode`.
 
     Raises:
         DecodeError: It is damaged, too large, of four inks, or of more than 8 bits.

@@ -47,18 +47,11 @@ class _Short(BytesIO):
 
 
 def metadata(data: bytes) -> Metadata:
-    """The metadata of EXIF, or of a TIFF file, which has the same form.
-
-    Args:
-        data: It; empty, or damaged, it says nothing.
-    """
+    """The metadata of EXIF, or of a TIFF file, which has the same form; none if damaged."""
     main = _tags(data, wanted={*KEPT_TAGS, EXIF, GPS, XMP, ICC, ORIENTATION, 282, 283, 296})
-    inner = {
-        pointer: _tags(data, main[pointer].value) if pointer in main else {}
-        for pointer in (EXIF, GPS)
-    }
     fields = [(0, number, main[number]) for number in KEPT_TAGS & main.keys()]
-    for pointer, tags in inner.items():
+    for pointer in (EXIF, GPS):
+        tags = _tags(data, main[pointer].value) if pointer in main else {}
         fields += [(pointer, number, tags[number]) for number in tags.keys() - PIXEL_TAGS]
     kept: dict[int, dict[int, Tag]] = {0: {}, EXIF: {}, GPS: {}}
     left = MAX_TAG_BYTES
@@ -83,26 +76,14 @@ def metadata(data: bytes) -> Metadata:
 
 
 def dpi(across: float, down: float, per_inch: float | None) -> tuple[float, float] | None:
-    """Pixels per inch, if they are told; 1 is what writers say who do not know.
-
-    Args:
-        across: Pixels per unit.
-        down: Likewise.
-        per_inch: The unit, in inches; None: it is not known.
-    """
+    """Pixels per inch, from pixels per unit and the unit's part of an inch, None if not known."""
     if per_inch is None or not min(across, down) * per_inch > 1:
         return None
     return min(across * per_inch, MOST_DPI), min(down * per_inch, MOST_DPI)
 
 
 def _tags(data: bytes, place: Any = None, wanted: Collection[int] | None = None) -> dict[int, Tag]:
-    """The tags of a directory but damaged ones.
-
-    Args:
-        data: Of the file.
-        place: Where it begins; None: where the head says.
-        wanted: Which tags; None: all.
-    """
+    """The sound tags, all or some, of the directory at a place, or of that which the head names."""
     tags: dict[int, Tag] = {}
     try:
         directory = ImageFileDirectory_v2(data[: 16 if data[2:3] == b"\x2b" else 8])  # BigTIFF

@@ -29,8 +29,9 @@ class Tag(NamedTuple):
     @property
     def nbytes(self) -> int:
         """How many bytes it takes, at most."""
-        one = not isinstance(self.value, bytes | tuple)
-        return 8 if one else len(self.value) * (1 if isinstance(self.value, bytes) else 8)
+        if isinstance(self.value, bytes):
+            return len(self.value)
+        return 8 * len(self.value) if isinstance(self.value, tuple) else 8
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class DecodedImage:
     metadata: Metadata = field(default_factory=Metadata)
 
     def channel(self, band: int | None) -> "DecodedImage":
-        """One channel alone, taken at its word; transparency is the last.
-
-        Args:
-            band: Its number, from 1 on; None: the picture as it is.
+        """One channel alone, by its number from 1 on; transparency is the last; None: all.
 
         Raises:
             DecodeError: There is none of that number.
@@ -84,12 +82,11 @@ class DecodedImage:
         if band is None:
             return self
         colors = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
-        count = len(colors) + (self.alpha is not None)
-        if not 1 <= band <= count:
-            raise DecodeError(f"no band {band}, of the {count} that there are")
-        if band > len(colors):
-            assert self.alpha is not None  # it is what makes the count
+        if self.alpha is not None and band == len(colors) + 1:
             return replace(self, pixels=self.alpha, alpha=None)
+        if not 1 <= band <= len(colors):
+            count = len(colors) + (self.alpha is not None)
+            raise DecodeError(f"no band {band}, of the {count} that there are")
         return replace(self, pixels=np.ascontiguousarray(colors[band - 1]))
 
     def upright(self) -> "DecodedImage":
@@ -113,17 +110,8 @@ class SizeLimit:
     advice: str
     band_advice: str = "save the near-infrared channel alone"
 
-    @property
-    def most_bytes(self) -> float:
-        """No file within the limit is larger: four channels of 32 bits, and 64 MiB beside them."""
-        return self.megapixels * 1e6 * 16 + 2**26
-
     def check(self, width: int, height: int, what: str = "a picture") -> None:
-        """Refuse a size, before anything of it is in memory.
-
-        Raises:
-            DecodeError: It has no pixels, or too many.
-        """
+        """Raise a `DecodeError` for a size that has no pixels, or too many to be decoded."""
         if width < 1 or height < 1:
             raise DecodeError(f"{what} of {width}x{height} has no pixels")
         if width * height > self.megapixels * 1e6:

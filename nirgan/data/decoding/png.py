@@ -23,12 +23,7 @@ XMP = b"XML:com.adobe.xmp"
 
 
 def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
-    """Decode a PNG.
-
-    Args:
-        data: The file.
-        size_limit: How large it may be.
-        band: The channel that is wanted, from 1 on; None: all.
+    """Decode a PNG, see `decode.decode`.
 
     Raises:
         DecodeError: It is damaged, too large, or an animation.

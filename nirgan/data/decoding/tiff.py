@@ -43,13 +43,7 @@ MAX_PAGES = 1000
 
 
 def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
-    """Decode a TIFF.
-
-    Args:
-        data: The file.
-        size_limit: How large it may be.
-        band: The channel that is wanted, from 1 on, counted through all pages; None: those of the
-            one page that there is.
+    """Decode a TIFF, see `decode.decode`; channels are counted through all pages.
 
     Raises:
         DecodeError: It is damaged, too large, of several pages or of channels that are no picture,
@@ -142,10 +136,7 @@ def _decoded(
             )
     pixels = _read(data, page, first if alpha is None else [*first, alpha])
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
-    colors = pixels[..., : len(first)]
-    if len(first) == 1:
-        colors = colors[..., 0]
-    colors = np.ascontiguousarray(colors)
+    colors = np.ascontiguousarray(pixels[..., 0 if len(first) == 1 else slice(3)])
     if meaning != PALETTE:
         colors = _black_as_zero(colors, page.bitspersample, meaning == WHITE_IS_ZERO)
     else:

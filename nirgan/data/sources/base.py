@@ -84,14 +84,7 @@ class Pair(ABC):
 
 @dataclass(frozen=True)
 class FilePair(Pair):
-    """A pair in two files.
-
-    Attributes:
-        nir: The near-infrared picture.
-        rgb: The color picture.
-        nir_scale: Which values of the near-infrared picture are black and white.
-        rgb_scale: The same of the color picture.
-    """
+    """A pair in two files, with the scales that say which of their values are black and white."""
 
     nir: Path = Path()
     rgb: Path = Path()
@@ -168,12 +161,9 @@ def pairs_of(source: PairSource) -> list[Pair]:
 
 
 def data_root(root: Path | None, name: str) -> Path:
-    """The folder of a data set.
+    """The folder of a data set: the configured one, or `name` in the data root.
 
-    Args:
-        root: The configured folder. None: the folder `name` in the data root, which is the
-            environment variable `NIRGAN_DATA`, or `data` if that is not set.
-        name: The data set's folder under the data root.
+    The data root is the environment variable `NIRGAN_DATA`, or `data` if that is not set.
 
     Raises:
         NirganError: There is no such folder.

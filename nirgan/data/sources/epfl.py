@@ -50,12 +50,9 @@ class Epfl(PairSource):
         self.categories = categories if categories is not None else list(CATEGORIES)
         for category in self.categories:
             if category not in CATEGORIES:
-                raise NirganError(
-                    f"source.categories: no category "
-                    f"{category!r}{did_you_mean(category, CATEGORIES)}"
-                )
-        self.root = root
-        self.registered_only = registered_only
+                hint = did_you_mean(category, CATEGORIES)
+                raise NirganError(f"source.categories: no category {category!r}{hint}")
+        self.root, self.registered_only = root, registered_only
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
@@ -97,16 +94,13 @@ def _files(folder: Path) -> list[tuple[str, Path, Path]]:
             if id_ in halves[band]:
                 raise NirganError(f"{file}: {halves[band][id_].name} is there too; remove one")
             halves[band][id_] = file
-    lonely = [
-        halves[band][id_]
-        for band in halves
-        for id_ in sorted(halves["nir"].keys() ^ halves["rgb"].keys())
-        if id_ in halves[band]
-    ]
+    nir, rgb = halves["nir"], halves["rgb"]
+    both = nir.keys() & rgb.keys()
+    lonely = [half[id_] for half in (nir, rgb) for id_ in sorted(half.keys() - both)]
     if lonely:
         raise NirganError(
             f"{lonely[0]}: the other half of the pair is missing ({len(lonely)} such files)"
         )
-    if not halves["nir"]:
+    if not nir:
         raise NirganError(f"{folder}: no <id>_nir and <id>_rgb pictures ({', '.join(EXTENSIONS)})")
-    return [(id_, halves["nir"][id_], halves["rgb"][id_]) for id_ in sorted(halves["nir"])]
+    return [(id_, nir[id_], rgb[id_]) for id_ in sorted(both)]

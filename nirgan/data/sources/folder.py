@@ -12,7 +12,6 @@ from nirgan.utils.paths import expand_home
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 WILDCARDS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
 """Wildcards of a pattern as regular expressions."""
-SUFFIXES = {"nir": ("_nir", "-nir"), "rgb": ("_rgb", "-rgb")}
 
 
 class Folder(PairSource):
@@ -74,7 +73,8 @@ def _named(where: str, band: str) -> dict[str, Path]:
     elif Path(where).is_dir():
         visible = (f for f in Path(where).iterdir() if not f.name.startswith("."))
         pictures = [f for f in visible if f.suffix.lower() in EXTENSIONS]
-        named = [(_stem(f, band), f) for f in sorted(pictures)]
+        ending = re.compile(rf"[_-]{band}\Z", re.IGNORECASE | re.ASCII)
+        named = [(ending.sub("", f.stem), f) for f in sorted(pictures)]
     else:
         raise NirganError(f"source.{band}: {where!r} is neither a folder nor a pattern with a *")
     if not named:
@@ -96,10 +96,3 @@ def _matches(pattern: str) -> list[tuple[str, Path]]:
         (match, f) for f in sorted(found) if Path(f).is_file() and (match := stars.fullmatch(f))
     ]
     return [("/".join(g.strip("/") for g in m.groups("") if g), Path(f)) for m, f in files]
-
-
-def _stem(file: Path, band: str) -> str:
-    for suffix in SUFFIXES[band]:
-        if file.stem.lower().endswith(suffix):
-            return file.stem[: -len(suffix)]
-    return file.stem

@@ -18,22 +18,11 @@ Kind = Literal["picture", "video", "geotiff"]
 
 @dataclass(frozen=True)
 class Job:
-    """A file to colorize.
-
-    Attributes:
-        source: The input file.
-        target: The output file.
-        kind: Decides about reader and writer.
-    """
+    """A file to colorize; its kind decides about reader and writer."""
 
     source: Path
     target: Path
     kind: Kind
-
-    @property
-    def is_jpeg(self) -> bool:
-        """Whether the output is a JPEG, which has 8 bits."""
-        return self.target.suffix.lower() in (".jpg", ".jpeg")
 
     @property
     def uncertainty(self) -> Path:
@@ -43,13 +32,7 @@ class Job:
 
 @dataclass
 class JobPlan:
-    """The jobs of a command.
-
-    Attributes:
-        jobs: In the order of the inputs, sorted within folders.
-        there: Outputs that exist already and are kept.
-        problems: One line for every input that cannot be used.
-    """
+    """Jobs, sorted within folders; outputs that are there and kept; a line for every problem."""
 
     jobs: list[Job] = field(default_factory=list)
     there: list[Path] = field(default_factory=list)
@@ -99,9 +82,8 @@ def plan_jobs(
             else:
                 made.jobs.append(job)
         if not found and not any(p.startswith(printable_path(text)) for p in made.problems):
-            made.problems.append(
-                f"{printable_path(text)}: no picture or video there ({_suffixes()})"
-            )
+            suffixes = ", ".join([*PICTURES, *sorted(SUFFIXES)])
+            made.problems.append(f"{printable_path(text)}: no picture or video there ({suffixes})")
     return made
 
 
@@ -126,11 +108,11 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
     elif os.path.lexists(path):
         yield path, Path(path.name)
     elif has_magic(text):
-        for match in sorted(glob(text, recursive=True)):  # noqa: PTH207 (a whole pattern)
-            if Path(match).is_dir():
-                continue
-            if is_input(Path(match)):
-                yield Path(match), Path(match).relative_to(_fixed(text))
+        parts = path.parts
+        fixed = Path(*parts[: next(n for n, part in enumerate(parts) if has_magic(part))])
+        for match in map(Path, sorted(glob(text, recursive=True))):  # noqa: PTH207 (a whole pattern)
+            if is_input(match) and not match.is_dir():
+                yield match, match.relative_to(fixed)
     else:
         problems.append(f"{printable_path(text)}: no such file or folder")
 
@@ -142,16 +124,9 @@ def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[P
     # Links to folders are not followed, since they may form loops.
     for parent, folders, names in os.walk(folder, onerror=refused):
         folders[:] = sorted(f for f in folders if not _same(Path(parent, f), output))
-        for name in sorted(names):
-            if is_input(Path(name)):
-                yield Path(parent, name), Path(parent, name).relative_to(folder)
-
-
-def _fixed(pattern: str) -> Path:
-    """The part of a pattern before the first component with a wildcard."""
-    parts = Path(pattern).parts
-    first = next(n for n, part in enumerate(parts) if has_magic(part))
-    return Path(*parts[:first])
+        for file in (Path(parent, name) for name in sorted(names)):
+            if is_input(file):
+                yield file, file.relative_to(folder)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -159,7 +134,3 @@ def _same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False
-
-
-def _suffixes() -> str:
-    return ", ".join([*PICTURES, *sorted(SUFFIXES)])

@@ -17,7 +17,14 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
-from nirgan.inference.images.files import NirPicture, check_target, read, write, write_degrees
+from nirgan.inference.images.files import (
+    JPEG,
+    NirPicture,
+    check_target,
+    read,
+    write,
+    write_degrees,
+)
 from nirgan.inference.images.world_files import copy_georeference
 from nirgan.inference.video.colorize import colorize_video
 
@@ -40,14 +47,10 @@ class ProgressListener(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """How files are read and written.
+    """How files are read and written: the options of the same names of `colorize`.
 
     Attributes:
-        scale: Which camera values are black and white.
         depth: Bits per channel of the output; None: 8 for 8-bit input and for JPEG, else 16.
-        uncertainty: Whether maps are written too.
-        band: Which band, channel or page is near-infrared, from 1 on; None: not given.
-        largest: Megapixels of the largest picture that is decoded.
     """
 
     scale: Scale = field(default_factory=Scale)
@@ -59,13 +62,7 @@ class Options:
 
 @dataclass
 class Outcome:
-    """The result of running jobs.
-
-    Attributes:
-        done: Files that were written.
-        problems: One line for every job that failed.
-        hints: One line for every output that may look wrong.
-    """
+    """Files that were written; a line for every job that failed, and for what may look wrong."""
 
     done: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -75,14 +72,7 @@ class Outcome:
 def run_jobs(
     colorizer: Colorizer, jobs: list[Job], options: Options, progress: ProgressListener
 ) -> Outcome:
-    """Run all jobs; one that fails does not stop the others.
-
-    Args:
-        colorizer: The method.
-        jobs: The files to colorize.
-        options: How files are read and written.
-        progress: Receives the progress.
-    """
+    """Run all jobs; one that fails does not stop the others."""
     outcome = Outcome()
     threads = min(4, os.cpu_count() or 1)
     readers, writers = ThreadPoolExecutor(threads), ThreadPoolExecutor(threads)
@@ -137,14 +127,11 @@ def _read_ahead(
     """Every job, and the picture that it begins with; of large files only the next one."""
     ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
     for job in jobs:
-        picture = job.kind == "picture"
-        reading = (
-            readers.submit(read, job.source, options.largest, options.band) if picture else None
-        )
+        reading = None
+        if job.kind == "picture":
+            reading = readers.submit(read, job.source, options.largest, options.band)
         ahead.append((job, reading))
-        while len(ahead) > PREFETCHED_PICTURES or (
-            ahead and any(_large(job.source) for job, _ in ahead)
-        ):
+        while len(ahead) > PREFETCHED_PICTURES or any(_large(job.source) for job, _ in ahead):
             yield ahead.popleft()
     yield from ahead
 
@@ -160,7 +147,8 @@ def _colorized(
     colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
 ) -> Callable[[], None]:
     """Colorize a picture; gives what writes it."""
-    depth = options.depth or (8 if picture.band.itemsize == 1 or job.is_jpeg else 16)
+    jpeg = job.target.suffix.lower() in JPEG
+    depth = options.depth or (8 if picture.band.itemsize == 1 or jpeg else 16)
     check_target(job.target, depth, picture.alpha)
     if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
         outcome.hints.append(f"{printable_path(job.source)}: {hint}")
@@ -185,22 +173,12 @@ def _stream(
     colorizer: Colorizer, job: Job, options: Options, progress: ProgressListener
 ) -> list[str]:
     """Colorize what does not fit into memory; gives what its owner should know."""
+    given = colorizer, job.source, job.target, options.scale
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        colorize_video(
-            *(colorizer, job.source, job.target, options.scale, tick),
-            largest=options.largest,
-            band=options.band,
-        )
+        colorize_video(*given, tick, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         return [f"{printable_path(job.source)}: {maps}"] if options.uncertainty else []
-    return colorize_geotiff(
-        colorizer,
-        job.source,
-        job.target,
-        options.scale,
-        band=options.band,
-        depth=options.depth,
-        uncertainty=job.uncertainty if options.uncertainty else None,
-        tick=tick,
-    )
+    degrees = job.uncertainty if options.uncertainty else None
+    depth, band = options.depth, options.band
+    return colorize_geotiff(*given, band=band, depth=depth, uncertainty=degrees, tick=tick)

@@ -33,11 +33,7 @@ INTRODUCTION = (
 
 
 def build_page(service: DemoService) -> "gr.Blocks":
-    """Build the page.
-
-    Args:
-        service: Colorizes the pictures, one at a time.
-    """
+    """Build the page of a service."""
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
     names = list(service.colorizers)

@@ -23,20 +23,10 @@ QUEUE_FULL_MESSAGE = (
 )
 MAX_SESSIONS = 256
 """Number of visits whose state is kept."""
-FONT = ["system-ui", "sans-serif"]
-MONO = ["ui-monospace", "monospace"]
 
 
 def run_demo(models: Sequence[str], port: int, trust: bool) -> int:
-    """Serve the page until it is interrupted.
-
-    Args:
-        models: Names or files of models.
-        port: The port.
-        trust: Whether models may name classes of other packages.
-
-    Returns:
-        The exit status.
+    """Serve the page of models, names or files, until it is interrupted; returns the exit status.
 
     Raises:
         NirganError: A model cannot be used, the port is taken, or Gradio is not installed.
@@ -67,11 +57,7 @@ def _run_demo(models: Sequence[str], port: int, folder: Path, trust: bool) -> in
 
 
 def set_gradio_environment(folder: Path) -> None:
-    """Set the environment variables that Gradio reads.
-
-    Args:
-        folder: For uploads.
-    """
+    """Set the environment variables that Gradio reads; the folder is for uploads."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]  # settings of other pages, which may be public
     os.environ |= {
@@ -84,16 +70,10 @@ def set_gradio_environment(folder: Path) -> None:
 
 
 def serve(page: "gr.Blocks", port: int) -> str:
-    """Start the server of a page.
-
-    Returns:
-        Its address.
-
-    Raises:
-        NirganError: The port is taken.
-    """
+    """Start the server of a page; returns its address. A port that is taken is a `NirganError`."""
     import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
 
+    sans, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
     page.queue(max_size=MAX_WAITING_PICTURES, api_open=False)
     push = page._queue.push
 
@@ -117,7 +97,7 @@ def serve(page: "gr.Blocks", port: int) -> str:
             pwa=False,
             max_file_size=MAX_UPLOAD,
             footer_links=[],
-            theme=gr.themes.Default(primary_hue="slate", font=FONT, font_mono=MONO),
+            theme=gr.themes.Default(primary_hue="slate", font=sans, font_mono=mono),
         )
     except OSError as error:
         raise NirganError(f"--port {port}: taken already; choose another") from error

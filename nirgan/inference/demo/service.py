@@ -32,12 +32,10 @@ class Result:
     """The result for a picture.
 
     Attributes:
-        nir: File with a preview of the scaled band.
-        rgb: File with a preview of the colors.
-        file: File with the colors in full depth and size.
+        nir, rgb: Files with previews of the scaled band and of the colors.
+        file: The colors in full depth and size.
         note: A line about the result.
-        heat: File with a preview of the uncertainty map, if requested.
-        top: Upper end of the range of the map, in degrees.
+        heat, top: Preview of the uncertainty map, if requested; its upper end in degrees.
     """
 
     nir: Path
@@ -49,13 +47,9 @@ class Result:
 
 
 class DemoService:
-    """Colorizes one picture after another, in a single thread.
+    """Colorizes one picture after another, in a single thread, into a folder.
 
     torch keeps memory for each thread that computes, and Gradio uses a thread per request.
-
-    Args:
-        colorizers: Colorizers by the name that the page shows.
-        folder: For the results.
     """
 
     def __init__(self, colorizers: Mapping[str, Colorizer], folder: Path) -> None:
@@ -64,13 +58,7 @@ class DemoService:
         self._thread = ThreadPoolExecutor(1)
 
     def colorize(self, file: Path, model: str, scale: str, uncertainty: bool) -> Result:
-        """Colorize a picture, and write it.
-
-        Args:
-            file: A picture of any depth.
-            model: One of the names.
-            scale: As the command line's `--scale`, or `TRAINED_SCALE`.
-            uncertainty: Whether to make an uncertainty map.
+        """Colorize a picture of any depth, and write it; scale may be `TRAINED_SCALE`.
 
         Raises:
             NirganError: The picture cannot be used.
@@ -89,13 +77,8 @@ class DemoService:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
         depth = 8 if given.band.itemsize == 1 else 16
-        write(
-            *(out, colors),
-            depth=depth,
-            title=colorizer.title,
-            alpha=given.alpha,
-            metadata=given.metadata,
-        )
+        alpha, metadata = given.alpha, given.metadata
+        write(out, colors, depth=depth, title=colorizer.title, alpha=alpha, metadata=metadata)
         height, width = given.band.shape
         note = (
             f"{printable_path(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
@@ -114,10 +97,7 @@ class DemoService:
 
 
 def heat_map(degrees: Tensor) -> tuple[Tensor, int]:
-    """Color a map of angles, from black for small ones to yellow for large ones.
-
-    Args:
-        degrees: H x W.
+    """Color a map of angles, H x W, from black for small ones to yellow for large ones.
 
     Returns:
         3 x H x W in [0, 1], and the upper end of the range in degrees.

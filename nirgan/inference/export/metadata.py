@@ -14,15 +14,11 @@ NOTE = (
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """The metadata of an exported model.
+    """The metadata of an exported model, most of which are those of a `Colorizer`.
 
     Attributes:
-        name: Name of the model.
-        digest: Hash of its weights.
         limits: The camera values of black and white.
-        receptive_field: Its receptive field; unlimited if it needs whole pictures.
-        by_scene: See `nirgan.networks.global_layers.GlobalLayer`.
-        scale: The scale of its training, see `nirgan.data.scaling.Scale.parse`.
+        receptive_field: Unlimited if it needs whole pictures.
     """
 
     name: str

@@ -11,7 +11,6 @@ from nirgan.errors import NirganError, needs_extra, printable_path
 from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import PretrainedModel
-from nirgan.inference.tiling import ReceptiveField
 
 
 class OnnxNetwork(nn.Module):
@@ -34,20 +33,12 @@ class OnnxNetwork(nn.Module):
                 f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its "
                 f"metadata lack {str(error)[:100]}"
             ) from error
+        self.receptive_field = self.metadata.receptive_field  # measured before the export
+        self.by_scene = self.metadata.by_scene
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a session cannot be copied, and has no state."""
         return self
-
-    @property
-    def receptive_field(self) -> ReceptiveField:
-        """The receptive field, which was measured before the export."""
-        return self.metadata.receptive_field
-
-    @property
-    def by_scene(self) -> bool:
-        """See `nirgan.networks.global_layers.GlobalLayer`."""
-        return self.metadata.by_scene
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""

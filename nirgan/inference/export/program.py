@@ -23,7 +23,8 @@ from nirgan.errors import NirganError
 from nirgan.inference.tiling import MIN_SIDE_PX
 
 INPUT, OUTPUT = "nir", "rgb"
-DYNAMIC_SHAPES = {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")}
+EXAMPLE = (torch.full((2, 1, 80, 96), 0.5),)
+DYNAMIC_SHAPES = ({0: Dim("batch"), 2: Dim("height"), 3: Dim("width")},)
 
 
 class Program(nn.Module):
@@ -62,12 +63,7 @@ class Program(nn.Module):
 
 
 def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> None:
-    """Write ONNX.
-
-    Args:
-        program: In eval mode.
-        file: To write.
-        metadata: About the model, kept in the file as its metadata.
+    """Write ONNX of a program in eval mode; metadata about the model are kept in the file.
 
     Raises:
         NirganError: The network cannot be expressed in ONNX.
@@ -75,11 +71,11 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> None:
     with _quietly(program, "ONNX"):
         made = torch.onnx.export(
             program,
-            (_example(),),
+            EXAMPLE,
             dynamo=True,
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_shapes=(DYNAMIC_SHAPES,),
+            dynamic_shapes=DYNAMIC_SHAPES,
             verbose=False,
         )
         if made is None:
@@ -96,13 +92,9 @@ def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Modul
         NirganError: The network cannot be exported.
     """
     with _quietly(program, "torch.export"):
-        made = torch.export.export(program, (_example(),), dynamic_shapes=(DYNAMIC_SHAPES,))
+        made = torch.export.export(program, EXAMPLE, dynamic_shapes=DYNAMIC_SHAPES)
         torch.export.save(made, file, extra_files={"nirgan.json": json.dumps(metadata)})
         return torch.export.load(file).module()
-
-
-def _example() -> Tensor:
-    return torch.rand(2, 1, 80, 96)
 
 
 @contextmanager

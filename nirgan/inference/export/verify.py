@@ -26,8 +26,6 @@ RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
 SCENE_SIZE_PX = (150, 203)
 """Height and width of procedural pictures."""
 
-RunProgram = Callable[[Tensor], Tensor]
-
 
 def export_verified(
     colorizer: Colorizer, limits: Limits, kind: str, out: Path, files: Sequence[Path]
@@ -58,23 +56,22 @@ def export_verified(
         str(colorizer.scale),
     ).written()
     with atomic_write(out) as part:
-        run = (
-            _onnx(program, part, metadata) if kind == "onnx" else to_torch(program, part, metadata)
-        )
+        run = (_onnx if kind == "onnx" else to_torch)(program, part, metadata)
         worst, count = 0.0, 0
         for nir in (*_pictures(limits), *given):
             with torch.inference_mode():
                 off = float((run(nir) - program(nir)).abs().max())
             if not off <= TOLERANCE:
                 raise NirganError(
-                    f"{printable_path(out)}: not kept: its colors of a picture of {_size(nir)} are "
-                    f"off torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
+                    f"{printable_path(out)}: not kept: its colors of a picture of "
+                    f"{nir.shape[-1]}x{nir.shape[-2]} are off torch's by {off:.1e}, and "
+                    f"{TOLERANCE:.0e} is the most that is kept"
                 )
             worst, count = max(worst, off), count + len(nir)
     return worst, count
 
 
-def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> RunProgram:
+def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[[Tensor], Tensor]:
     with needs_extra("onnx", "--format onnx"):
         for library in ("onnx", "onnxscript", "onnxruntime"):
             import_module(library)
@@ -87,10 +84,6 @@ def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> RunProgram:
         return torch.from_numpy(opened.run([OUTPUT], {INPUT: nir.numpy()})[0])
 
     return run
-
-
-def _size(nir: Tensor) -> str:
-    return f"{nir.shape[-1]}x{nir.shape[-2]}"
 
 
 def _receptive_field_of_program(colorizer: Colorizer) -> ReceptiveField:

@@ -16,7 +16,6 @@ import numpy as np
 from torch import Tensor
 
 from nirgan.data.decoding.tiff import tags_of
-from nirgan.data.images import Pixels
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.conversions import from_unit
@@ -97,8 +96,8 @@ def colorize_geotiff(
         import rasterio  # noqa: PLC0415 (an extra)
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
-        from nirgan.inference.geotiff.reader import RasterSource  # noqa: PLC0415
-        from nirgan.inference.geotiff.writer import RasterTarget, TiffLayout  # noqa: PLC0415
+        from nirgan.inference.geotiff.reader import RasterSource, as_type  # noqa: PLC0415
+        from nirgan.inference.geotiff.writer import RasterTarget, layout_of  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise NirganError(
             f"{printable_path(source)}: {error.name} is not installed, and GeoTIFFs need it: "
@@ -116,35 +115,44 @@ def colorize_geotiff(
         )
         raster = stack.enter_context(RasterSource(source, band))
         limits = scale.limits(raster.sample, source)
-        layout = TiffLayout.of(raster)
-        dtype = np.dtype(np.uint8 if (depth or 8 * raster.dtype.itemsize) == 8 else np.uint16)
-        nodata = _fitting(raster.nodata, dtype)
+        layout, remark = layout_of(raster)
+        deep = (depth or 8 * raster.dtype.itemsize) != 8
+        dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
+        nodata = as_type(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
         # Do not write a file beside it for what a TIFF cannot contain.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
         # Both files are renamed when both are complete.
         part = stack.enter_context(atomic_write(target))
         part_of_map = stack.enter_context(atomic_write(uncertainty)) if uncertainty else None
-        tags = _tags(colorizer.title)
-        names = ("red", "green", "blue")
+        title = colorizer.title
+        # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
+        name, _, value = xmp(title).decode().partition("=")
+        tags = {
+            "": {"TIFFTAG_IMAGEDESCRIPTION": description(title), "TIFFTAG_SOFTWARE": title},
+            "xml:XMP": {name: value},
+        }
+        names: tuple[str, ...] = ("red", "green", "blue")
         colors = stack.enter_context(
             RasterTarget(part, target, raster, layout, names, dtype, nodata, masked, tags)
         )
         degrees = None
         if uncertainty and part_of_map:
-            name = ("expected angular error in degrees",)
-            degrees = stack.enter_context(
-                RasterTarget(
-                    part_of_map, uncertainty, raster, layout, name, np.float32, np.nan, False, tags
-                )
+            names = ("expected angular error in degrees",)
+            map_target = RasterTarget(
+                part_of_map, uncertainty, raster, layout, names, np.float32, np.nan, False, tags
             )
+            degrees = stack.enter_context(map_target)
 
         def read(window: Rect) -> Tensor:
             return limits.to_unit(raster.filled(window)).unsqueeze(0)
 
         def write(window: Rect, rgb: Tensor) -> None:
             valid = raster.valid(window)
-            levels = _levels(rgb.reshape(3, *valid.shape), dtype, nodata)
+            levels = from_unit(rgb.float().reshape(3, *valid.shape), dtype)
+            if nodata is not None:  # which is said by no color
+                other = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
+                levels[levels == nodata] = other
             levels[:, ~valid] = nodata or 0
             colors.add(window, levels, valid)
             if degrees is not None:
@@ -155,7 +163,7 @@ def colorize_geotiff(
         colorizer.colorize_windows(raster.height, raster.width, read, write)
     hints = [
         raster.remark,
-        layout.remark,
+        remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
         "a TIFF has a transform or control points: one of its two places is lost"
@@ -163,31 +171,3 @@ def colorize_geotiff(
         else "",
     ]
     return [f"{printable_path(source)}: {hint}" for hint in hints if hint]
-
-
-def _tags(title: str) -> dict[str, dict[str, str]]:
-    """The tags that say that colors are synthetic, by namespace."""
-    # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
-    name, _, value = xmp(title).decode().partition("=")
-    return {
-        "": {
-            "TIFFTAG_IMAGEDESCRIPTION": description(title),
-            "TIFFTAG_SOFTWARE": title,
-        },
-        "xml:XMP": {name: value},
-    }
-
-
-def _fitting(nodata: float | None, dtype: np.dtype[Any]) -> int | None:
-    """The value of no data if pixels of a type can have it."""
-    if nodata is None or not float(nodata).is_integer():
-        return None
-    return int(nodata) if 0 <= nodata <= np.iinfo(dtype).max else None
-
-
-def _levels(rgb: Tensor, dtype: np.dtype[Any], nodata: int | None) -> Pixels:
-    """Colors in [0, 1], 3 x h x w, to levels, none of which is that of no data."""
-    levels = from_unit(rgb.float(), dtype)
-    if nodata is not None:
-        levels[levels == nodata] = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
-    return levels

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -37,10 +36,7 @@ SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.I
 
 
 def is_georeferenced(path: Path) -> bool:
-    """Whether rasterio knows where on Earth a TIFF lies, or what in it is no data.
-
-    By its tags, or by files beside it. Damaged files have no place.
-    """
+    """Whether a sound TIFF, or files beside it, say where on Earth it lies or what is no data."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -87,6 +83,9 @@ class RasterSource:
         dataset: What rasterio makes of the page that the band is in.
         located: The same of the page that says where it lies.
         band: Its number within its page.
+        height, width, dtype: Of the band, in pixels.
+        nodata: The value that says that a pixel is no data, if there is one.
+        masked: Whether pixels may be no data without a value that says so.
         remark: Why it is the one, if somebody may want to know.
 
     Raises:
@@ -96,7 +95,6 @@ class RasterSource:
 
     def __init__(self, path: Path, band: int | None = None) -> None:
         self.path, self.remark = path, ""
-        self._open = ExitStack()
         with ExitStack() as stack:
             with gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF"):
                 # No other of GDAL's formats, and no name that could be an address: some fetch
@@ -108,57 +106,25 @@ class RasterSource:
                 ]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
             self.dataset, self.band = bands[self._choice(bands, band)]
+            self.height, self.width = self.dataset.shape
+            self.dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
+            self.nodata: float | None = self.dataset.nodatavals[self.band - 1]
             same = self.dataset.shape == first.shape
             self.located = first if same and not _has_georeference(self.dataset) else self.dataset
             interpretations = self.dataset.colorinterp
             self._meaning = self._greys(interpretations[self.band - 1], band is not None)
             self._open = stack.pop_all()
-        flags = self.dataset.mask_flag_enums[self.band - 1]
-        self._alpha: int | None = None
-        if ColorInterp.alpha in interpretations:
-            self._alpha = interpretations.index(ColorInterp.alpha) + 1
-        if self._alpha == self.band:
-            self._alpha = None
-        self._mask = _mask(flags)
-        self._nodata = _as_type(self.dataset.nodatavals[self.band - 1], self.dtype)
+        alphas = [n for n, kind in enumerate(interpretations, 1) if kind == ColorInterp.alpha]
+        self._alpha = alphas[0] if alphas and alphas[0] != self.band else None
+        self._mask = _mask(self.dataset.mask_flag_enums[self.band - 1])
+        self._nodata = as_type(self.nodata, self.dtype)
+        self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
 
     def __enter__(self) -> "RasterSource":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return int(self.dataset.height)
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return int(self.dataset.width)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the band."""
-        dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
-        return dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """The value that says that a pixel is no data, if there is one."""
-        value = self.dataset.nodatavals[self.band - 1]
-        return None if value is None else float(value)
-
-    @property
-    def masked(self) -> bool:
-        """Whether pixels may be no data without a value that says so."""
-        return self._mask or self._alpha is not None or self.dtype.kind == "f"
 
     @cached_property
     def sample(self) -> Pixels:
@@ -173,24 +139,25 @@ class RasterSource:
         pixels, valid = self._read(window)
         if valid.all():
             return pixels
-        top, left = max(window.top - FILL_RADIUS_PX, 0), max(window.left - FILL_RADIUS_PX, 0)
-        bottom, right = window.bottom + FILL_RADIUS_PX, window.right + FILL_RADIUS_PX
-        around = Rect(top, left, min(bottom, self.height), min(right, self.width))
-        return fill(*self._read(around), self._typical)[
-            window.top - top : window.bottom - top, window.left - left : window.right - left
-        ]
+        around = Rect(
+            max(window.top - FILL_RADIUS_PX, 0),
+            max(window.left - FILL_RADIUS_PX, 0),
+            min(window.bottom + FILL_RADIUS_PX, self.height),
+            min(window.right + FILL_RADIUS_PX, self.width),
+        )
+        return fill(*self._read(around), self._typical)[window.within(around)]
 
     def valid(self, window: Rect) -> npt.NDArray[np.bool_]:
         """Which pixels are data, h x w."""
         if not self.masked and self._nodata is None:
-            return np.ones((window.bottom - window.top, window.right - window.left), np.bool_)
+            return np.ones(window.shape, np.bool_)
         return self._read(window)[1]
 
     def _read(
         self, window: Rect, shape: tuple[int, int] | None = None
     ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """Camera values, and which of them are data, both h x w or `shape`."""
-        part = Part.from_slices((window.top, window.bottom), (window.left, window.right))
+        part = as_window(window)
         rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
         with gdal_errors(
             f"{printable_path(self.path)}: damaged within rows {rows}, columns {columns}"
@@ -306,8 +273,13 @@ def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
     return filled
 
 
-def _as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
-    """A value as pixels of a type have it; None if none can equal it."""
+def as_window(part: Rect) -> Part:
+    """A part as rasterio calls it."""
+    return Part.from_slices((part.top, part.bottom), (part.left, part.right))
+
+
+def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
+    """A value as pixels of a type have it, integers as int; None if none can equal it."""
     if value is None or not np.isfinite(value):
         return None
     if dtype.kind == "f":
@@ -315,4 +287,4 @@ def _as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
             return np.float64(value).astype(dtype)
     info = np.iinfo(dtype)
     fits = float(value).is_integer() and info.min <= value <= info.max
-    return dtype.type(int(value)) if fits else None
+    return int(value) if fits else None

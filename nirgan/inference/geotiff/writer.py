@@ -2,20 +2,16 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
-from nirgan.inference.geotiff.block_buffer import BlockBuffer
-from nirgan.inference.geotiff.reader import RasterSource, gdal_errors
+from nirgan.inference.geotiff.reader import RasterSource, as_window, gdal_errors
 from nirgan.inference.tiling import Rect
 
 LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
@@ -24,43 +20,27 @@ MAX_STRIP_PIXELS = 2**22
 """Pixels in a strip, at most: a whole one is in memory."""
 
 
-@dataclass(frozen=True)
-class TiffLayout:
-    """How a TIFF's pixels lie in its file.
+def layout_of(source: RasterSource) -> tuple[dict[str, Any], str]:
+    """Blocks and compression of a TIFF, as far as colors can have them.
 
-    Attributes:
-        options: Of rasterio.open, for tiles or strips.
-        compression: As GDAL calls it, or nothing.
-        predictor: Whether differences are compressed.
-        remark: What is other than in the source, if anything is.
+    Returns:
+        Arguments of rasterio.open for pixels of integers; what is other than in the source, if
+        anything is.
     """
-
-    options: dict[str, Any]
-    compression: str | None
-    predictor: bool
-    remark: str = ""
-
-    @classmethod
-    def of(cls, source: RasterSource) -> "TiffLayout":
-        """The layout of a source, as far as colors can have it."""
-        high, wide = source.dataset.block_shapes[source.band - 1]
-        if wide != source.width or high > source.height:  # no strip is
-            options = {"tiled": True, "blockysize": high, "blockxsize": wide}
-        else:
-            options = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
-        structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
-        compression = structure.get("COMPRESSION")
-        if compression is None or compression in LOSSLESS_COMPRESSIONS:
-            return cls(options, compression, structure.get("PREDICTOR", "1") != "1")
+    high, wide = source.dataset.block_shapes[source.band - 1]
+    if wide != source.width or high > source.height:  # no strip is
+        layout = {"tiled": True, "blockysize": high, "blockxsize": wide}
+    else:
+        layout = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
+    structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
+    compression = structure.get("COMPRESSION")
+    if compression is None:
+        return layout, ""
+    if compression not in LOSSLESS_COMPRESSIONS:
         remark = f"compressed by {compression}; its colors are written with DEFLATE"
-        return cls(options, "DEFLATE", True, remark)
-
-    def profile(self, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Arguments of rasterio.open for pixels of a type."""
-        if self.compression is None:
-            return self.options
-        predictor = {"predictor": 3 if dtype.kind == "f" else 2} if self.predictor else {}
-        return {**self.options, "compress": self.compression, **predictor}
+        return {**layout, "compress": "DEFLATE", "predictor": 2}, remark
+    predictor = {"predictor": 2} if structure.get("PREDICTOR", "1") != "1" else {}
+    return {**layout, "compress": compression, **predictor}, ""
 
 
 class RasterTarget:
@@ -70,7 +50,7 @@ class RasterTarget:
         path: Where to write.
         name: What messages call it.
         source: Gives the size and the georeference.
-        layout: Of the pixels.
+        layout: See `layout_of`.
         bands: What each is, one word or two; three are red, green and blue.
         dtype: Of the bands.
         nodata: The value of pixels that are no data; None if a mask says so, or all are.
@@ -90,65 +70,90 @@ class RasterTarget:
         path: Path,
         name: Path,
         source: RasterSource,
-        layout: TiffLayout,
+        layout: dict[str, Any],
         bands: Sequence[str],
         dtype: npt.DTypeLike,
         nodata: float | None,
         masked: bool,
         tags: dict[str, dict[str, str]],
     ) -> None:
-        self._path, self._name, self._masked = path.absolute(), name, masked
+        self._path, self._masked = path.absolute(), masked
+        self._failure = f"{printable_path(name)}: cannot be written"
+        self._begun: dict[Rect, tuple[Pixels, int]] = {}
         self._sums: dict[Rect, int] = {}
         self.placeless = source.located.crs is not None
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
             **({"photometric": "RGB"} if len(bands) == 3 else {}),
-            **layout.profile(np.dtype(dtype)),
+            **layout,
             **_place(source),
         }
-        with self._explained():
-            self._dataset = rasterio.open(self._path, "w", **profile)
-            self._describe(source, bands, tags)
-        self._blocks = BlockBuffer(
-            source.height,
-            source.width,
-            self._dataset.block_shapes[0],
-            len(bands) + masked,
-            dtype,
-            self._write,
-        )
+        if "predictor" in layout and np.dtype(dtype).kind == "f":
+            profile["predictor"] = 3
+        with gdal_errors(self._failure):
+            self._dataset = dataset = rasterio.open(self._path, "w", **profile)
+            dataset.descriptions = tuple(bands)
+            dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
+            for namespace, values in tags.items():
+                dataset.update_tags(ns=namespace or None, **values)
+            if source.located.rpcs is not None:
+                dataset.rpcs = source.located.rpcs
 
     def __enter__(self) -> "RasterTarget":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         self._dataset.close()
         if error is None:
             self._compare()
 
     def add(self, window: Rect, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
-        """Write a window.
+        """Write a window: pixels, bands x h x w, and which of them are data, h x w.
 
-        Args:
-            window: The part; together they cover the raster once.
-            pixels: bands x h x w.
-            valid: h x w, which are data.
+        Windows cover the raster once, beginning with its first pixel. Blocks are put together
+        first, so that each is compressed once. What is in memory is what windows have begun and
+        not completed: about one row of blocks.
         """
         if self._masked:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
-        self._blocks.add(window, pixels)
+        if (window.top, window.left) == (0, 0):
+            self._begun.clear()  # all over again, in smaller windows
+        high, wide = self._dataset.block_shapes[0]
+        around = Rect(
+            window.top // high * high,
+            window.left // wide * wide,
+            min(-(-window.bottom // high) * high, self._dataset.height),
+            min(-(-window.right // wide) * wide, self._dataset.width),
+        )
+        for block in around.parts(high, wide):
+            self._put(block, window, pixels)
+
+    def _put(self, block: Rect, window: Rect, pixels: Pixels) -> None:
+        """Copy what a window has of a block, and write the block if that completes it."""
+        part = Rect(
+            max(block.top, window.top),
+            max(block.left, window.left),
+            min(block.bottom, window.bottom),
+            min(block.right, window.right),
+        )
+        height, width = block.shape
+        if block not in self._begun:
+            empty = np.empty((len(pixels), height, width), pixels.dtype)
+            self._begun[block] = empty, height * width
+        whole, missing = self._begun.pop(block)
+        whole[:, *part.within(block)] = pixels[:, *part.within(window)]
+        missing -= part.shape[0] * part.shape[1]
+        if missing:
+            self._begun[block] = whole, missing
+        else:
+            self._write(block, whole)
 
     def _write(self, block: Rect, pixels: Pixels) -> None:
-        part = _part(block)
+        part = as_window(block)
         bands = pixels[: self._dataset.count]
         valid = pixels[-1] > 0 if self._masked else None
-        with self._explained():
+        with gdal_errors(self._failure):
             self._dataset.write(bands, window=part)
             if valid is not None:
                 self._dataset.write_mask(valid, window=part)
@@ -156,30 +161,13 @@ class RasterTarget:
 
     def _compare(self) -> None:
         """Read everything again: GDAL keeps silent where the disk fills up as a file is closed."""
-        with self._explained(), rasterio.open(self._path) as dataset:
+        with gdal_errors(self._failure), rasterio.open(self._path) as dataset:
             self.placeless &= dataset.crs is None
             for block, before in self._sums.items():
-                part = _part(block)
+                part = as_window(block)
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
-                    raise NirganError(
-                        f"{printable_path(self._name)}: cannot be written; is the disk full, or "
-                        "damaged?"
-                    )
-
-    def _describe(
-        self, source: RasterSource, bands: Sequence[str], tags: dict[str, dict[str, str]]
-    ) -> None:
-        dataset = self._dataset
-        dataset.descriptions = tuple(bands)
-        dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
-        for namespace, values in tags.items():
-            dataset.update_tags(ns=namespace or None, **values)
-        if source.located.rpcs is not None:
-            dataset.rpcs = source.located.rpcs
-
-    def _explained(self) -> Any:
-        return gdal_errors(f"{printable_path(self._name)}: cannot be written")
+                    raise NirganError(f"{self._failure}; is the disk full, or damaged?")
 
 
 def _place(source: RasterSource) -> dict[str, Any]:
@@ -197,7 +185,3 @@ def _place(source: RasterSource) -> dict[str, Any]:
 
 def _sum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
     return zlib.crc32(b"" if valid is None else valid.tobytes(), zlib.crc32(bands.tobytes()))
-
-
-def _part(window: Rect) -> Part:
-    return Part.from_slices((window.top, window.bottom), (window.left, window.right))

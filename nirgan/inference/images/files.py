@@ -83,11 +83,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
 
 
 def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
-    """Refuse what `write` cannot write, before any work is done.
-
-    Raises:
-        NirganError: JPEG has 8 bits and no alpha; other suffixes are not known.
-    """
+    """Raise a `NirganError` for what `write` cannot write, before any work is done."""
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
@@ -102,20 +98,16 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
 
 
 def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
-    """What a picture's colors are put into, its alpha there already.
+    """What a picture's colors are put into: H x W x 3 or 4, of unsigned integers of 8 or 16 bits.
 
-    Args:
-        height: Of the picture.
-        width: Likewise.
-        depth: Bits a channel, 8 or 16.
-        alpha: H x W; integers of any type, or float in [0, 1].
-
-    Returns:
-        H x W x 3 or 4, uint8 or uint16.
+    Its alpha, H x W of integers of any type or float in [0, 1], is there already.
     """
     levels = np.empty((height, width, 3 if alpha is None else 4), f"uint{depth}")
+    if alpha is not None and alpha.dtype != levels.dtype:
+        most = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
+        alpha = _to_depth(alpha.astype(np.float32) / np.float32(most), depth)
     if alpha is not None:
-        levels[..., 3] = alpha if alpha.dtype == levels.dtype else _to_depth(_unit(alpha), depth)
+        levels[..., 3] = alpha
     return levels
 
 
@@ -197,16 +189,7 @@ def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
 
 
 def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
-    """Write a map of uncertainty, a TIFF of one band of float32.
-
-    Args:
-        target: The file; its folder is made if need be.
-        degrees: H x W of float32.
-        title: The model that made the colors, `Colorizer.title`.
-
-    Raises:
-        NirganError: It cannot be written.
-    """
+    """Write a map of uncertainty, H x W of float32, into a TIFF of one band, see `write`."""
     text = f"Expected angular error of the colors, in degrees. {description(title)}"
     _write_tiff(target, degrees[..., None], title, text)
 
@@ -218,23 +201,10 @@ def _to_depth(plane: Pixels, depth: int) -> Pixels:
     return cv2.addWeighted(plane, 2**depth - 1, plane, 0, 0, dtype=kind)
 
 
-def _unit(alpha: Pixels) -> Pixels:
-    most = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-    return alpha.astype(np.float32) / np.float32(most)
-
-
 def _write_tiff(
     target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NO_METADATA
 ) -> None:
-    """Uncompressed, in strips.
-
-    Args:
-        target: The file.
-        pixels: H x W x 1, 3 or 4.
-        title: The model.
-        text: What is seen.
-        metadata: Of the camera.
-    """
+    """Uncompressed, in strips: pixels H x W x 1, 3 or 4, with a text that says what is seen."""
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
         raise NirganError(f"{printable_path(target)}: a TIFF holds less than 4 GB; write PNG")

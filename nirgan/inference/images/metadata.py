@@ -38,20 +38,14 @@ REPLACED = (
 
 
 def description(title: str) -> str:
-    """For people.
-
-    Args:
-        title: The model with its version, `Colorizer.title`.
-    """
+    """For people, with the title of a `Colorizer`."""
     return f"Synthetic colors, made from near-infrared by {title}"
 
 
 def xmp(title: str, former: bytes = b"") -> bytes:
     """For programs: an XMP packet with the digital source type.
 
-    Args:
-        title: The model with its version, `Colorizer.title`.
-        former: The camera's packet, whose other properties are kept if it can be read.
+    Of the camera's former packet, other properties are kept if it can be read.
     """
     own = _own_xmp(title)
     if not former or b"<!DOCTYPE" in former:  # which could make a terabyte of a line
@@ -66,10 +60,9 @@ def xmp(title: str, former: bytes = b"") -> bytes:
         for space, name in REPLACED:
             if about.hasAttributeNS(space, name):
                 about.removeAttributeNS(space, name)
-            for child in [
-                c for c in about.childNodes if (c.namespaceURI, c.localName) == (space, name)
-            ]:
-                about.removeChild(child)
+            for child in list(about.childNodes):
+                if (child.namespaceURI, child.localName) == (space, name):
+                    about.removeChild(child)
     ours.setAttribute("xmlns:rdf", RDF)
     properties.appendChild(tree.importNode(ours, True))
     root = "".join(n.toxml() for n in tree.childNodes if n.nodeType == n.ELEMENT_NODE)
@@ -106,14 +99,10 @@ def profile_of(of_camera: Metadata) -> bytes:
 def exif(
     title: str, of_camera: Metadata, size: tuple[int, int], own: Mapping[int, Any] | None = None
 ) -> bytes:
-    """EXIF, which begins as a TIFF file does.
+    """EXIF, which begins as a TIFF file does, of a width and height.
 
-    Args:
-        title: The model with its version, `Colorizer.title`.
-        of_camera: What is kept.
-        size: Width and height.
-        own: Further tags, which come before the camera's, of a TIFF whose pixels are to follow:
-            places of strips count from the end of what is returned.
+    `own` are further tags, which come before the camera's, of a TIFF whose pixels are to follow:
+    places of strips count from the end of what is returned.
     """
     main: dict[int, Any] = {
         **of_camera.tags,

@@ -1,7 +1,6 @@
 """Places on Earth of PNGs and JPEGs, which stand in files beside them: world files, and GDAL's."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from nirgan.errors import NirganError, printable_path
@@ -17,16 +16,13 @@ BAND_ELEMENTS = re.compile(
 def copy_georeference(source: Path, target: Path) -> None:
     """Put what lies beside a picture and says where it lies beside another of the same pixels.
 
-    Args:
-        source: The picture.
-        target: The other one.
-
     Raises:
         NirganError: It cannot be read or written.
     """
+    names = (suffix for lower in _suffixes(source) for suffix in (lower, lower.upper()))
     try:
-        world = next((file for file in _world_files(source) if file.is_file()), None)
-        if world:
+        files = (source.with_suffix(suffix) for suffix in names)
+        if world := next((file for file in files if file.is_file()), None):
             with atomic_write(target.with_suffix(_suffixes(target)[0])) as part:
                 part.write_bytes(world.read_bytes())
         of_gdal = source.with_name(source.name + GDAL_SUFFIX)
@@ -44,9 +40,3 @@ def _suffixes(path: Path) -> tuple[str, ...]:
     """Of world files, the usual one first: .pgw, .pngw, .wld of a .png."""
     suffix = path.suffix.lower()
     return (f"{suffix[:2]}{suffix[-1]}w", f"{suffix}w", ".wld")
-
-
-def _world_files(path: Path) -> Iterator[Path]:
-    for suffix in _suffixes(path):
-        yield path.with_suffix(suffix)
-        yield path.with_suffix(suffix.upper())

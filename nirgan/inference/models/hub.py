@@ -6,7 +6,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -19,12 +18,10 @@ MODEL_SUFFIXES = {".safetensors", ".ckpt", ".onnx"}
 
 
 def fetch(where: str | Path, revision: str | None = None) -> Path:
-    """Where a model lies on this machine, downloaded if need be.
+    """Where a model lies on this machine: `owner/name` is downloaded from the hub if need be.
 
-    Args:
-        where: `owner/name` of a repository on the hub; whatever else is given back as it is, and
-            so is a path that is there, without asking the network.
-        revision: Of the repository: a branch, a tag or a commit.
+    Whatever else is given back as it is, and so is a path that is there, without asking the
+    network. A revision is a branch, a tag or a commit.
 
     Raises:
         NirganError: It cannot be downloaded, or huggingface_hub is not installed.
@@ -55,14 +52,7 @@ def save(
     card: str | None = None,
     half: bool = False,
 ) -> None:
-    """Write a folder that can be uploaded as it is.
-
-    Args:
-        folder: See `write_model`.
-        generator: The network.
-        config: See `write_model`.
-        card: In place of `card_of`.
-        half: See `write_model`.
+    """Write a folder that can be uploaded as it is, see `write_model`; it always gets a card.
 
     Raises:
         NirganError: It cannot be written, or nothing says which class the network is of.
@@ -76,16 +66,13 @@ def save(
 
 
 def card_of(config: Config) -> str:
-    """A card in Markdown, with the head that the hub reads.
-
-    Args:
-        config: See `nirgan.inference.models.pretrained.PretrainedModel`; figures in `measured` and
-            facts in `training` become tables.
-    """
-    tables = "".join(
-        _table(title, config.get(key))
-        for key, title in (("measured", "Measured"), ("training", "Training"))
-    )
+    """A card in Markdown, with the head that the hub reads; facts of `config` become tables."""
+    tables = ""
+    for key in ("measured", "training"):
+        facts = config.get(key)
+        if facts and isinstance(facts, dict):
+            rows = "".join(f"| {name} | {value} |\n" for name, value in facts.items())
+            tables += f"\n## {key.capitalize()}\n\n| | |\n| --- | --- |\n{rows}"
     network = str(config["generator"]["class_path"]).rpartition(".")[2]
     return f"""---
 license: apache-2.0
@@ -109,10 +96,3 @@ colorizer = nirgan.load("FOLDER, OR OWNER/NAME ON THE HUB")
 colorizer("nir.png", output="color.png")
 ```
 {tables}"""
-
-
-def _table(title: str, facts: Any) -> str:
-    if not isinstance(facts, dict) or not facts:
-        return ""
-    rows = "".join(f"| {key} | {value} |\n" for key, value in facts.items())
-    return f"\n## {title}\n\n| | |\n| --- | --- |\n{rows}"

@@ -18,13 +18,7 @@ from nirgan.utils.safe_loading import NETWORK_PREFIXES, Trust, find_class, is_tr
 
 
 def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = False) -> nn.Module:
-    """Build a network, and load its weights.
-
-    Args:
-        described: `class_path` and, if it has arguments, `init_args`.
-        weights: Its `state_dict`.
-        name: Its name, for messages.
-        trust: Class paths of other packages that may be imported; True: all.
+    """Build a network that is described by `class_path` and `init_args`, and load its weights.
 
     Raises:
         NirganError: The class is not trusted or not a network, or the weights do not fit.
@@ -51,7 +45,10 @@ def restore(described: Any, weights: dict[str, Any], name: Any, trust: Trust = F
 
 def build(described: Any, name: Any, trust: Trust = False) -> nn.Module:
     """Build a network with its initial weights, see `restore`."""
-    cls = _class(_at(described, "class_path", name), name, trust)
+    if not isinstance(described, dict) or "class_path" not in described:
+        got = repr(str(described)[:80])
+        raise NirganError(f"{name}: expected a generator with a class_path, got {got}")
+    cls = _class(described["class_path"], name, trust)
     arguments = described.get("init_args") or {}
     if not isinstance(arguments, dict):
         raise NirganError(f"{name}: init_args of {cls.__name__} are no mapping")
@@ -103,12 +100,6 @@ def _compare(network: nn.Module, weights: dict[str, Any], name: Any) -> None:
                 f"{name}: weights of another network: {key!r} is {_sides(there)}, "
                 f"expected {_sides(parameter)}"
             )
-
-
-def _at(described: Any, key: str, name: Any) -> Any:
-    if not isinstance(described, dict) or key not in described:
-        raise NirganError(f"{name}: expected a generator with a {key}, got {str(described)[:80]!r}")
-    return described[key]
 
 
 def _sides(tensor: Tensor) -> str:

@@ -24,12 +24,13 @@ from torch import Tensor, nn
 from nirgan import __version__
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.models.instantiate import restore
-from nirgan.inference.models.lightning_checkpoint import read_checkpoint
 from nirgan.utils.atomic_write import atomic_write
-from nirgan.utils.safe_loading import Trust
+from nirgan.utils.safe_loading import Trust, load_checkpoint
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+GENERATOR_PREFIX = "generator."
+"""Prefix of the weights of the generator in the state of every task, in checkpoints of `fit`."""
 HEADER_KEY = "nirgan"
 """Key of the copy of the configuration in the file of weights."""
 
@@ -86,12 +87,10 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
         raise NirganError(
             f"{printable_path(file)}: cannot be read ({error.strerror or error})"
         ) from error
-    generator = restore(
-        config["generator"], _in_float32(weights, file), printable_path(file), trust
-    )
-    return PretrainedModel(
-        generator.eval().requires_grad_(False), str(config["name"]), digest, config
-    )
+    weights = _in_float32(weights, file)
+    generator = restore(config["generator"], weights, printable_path(file), trust)
+    generator.eval().requires_grad_(False)
+    return PretrainedModel(generator, str(config["name"]), digest, config)
 
 
 def write_model(
@@ -183,16 +182,36 @@ def _config(text: bytes | str, file: Path) -> Config:
 
 
 def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
-    config, weights = read_checkpoint(file)
-    return {"format": FORMAT_VERSION, **config}, weights
+    checkpoint = load_checkpoint(file, mmap=True)
+    try:
+        described = dict(checkpoint["hyper_parameters"]["generator"])
+        weights = {
+            k.removeprefix(GENERATOR_PREFIX): v
+            for k, v in dict(checkpoint["state_dict"]).items()
+            if k.startswith(GENERATOR_PREFIX)
+        }
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise NirganError(
+            f"{printable_path(file)}: no checkpoint of nirgan's `fit`: no generator in it"
+        ) from error
+    size = file.stat().st_size
+    for key, value in weights.items():
+        # A view of one number may claim to be a terabyte, which a copy would allocate.
+        if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
+            raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
+    name = file.stem
+    if file.parent.name == "checkpoints":  # of runs/NAME/version_0/checkpoints/best.ckpt
+        name = file.absolute().parents[2].name or name
+    config: Config = {"format": FORMAT_VERSION, "name": name, "generator": described}
+    config["training"] = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
+    data = (part for part in checkpoint.values() if isinstance(part, dict))
+    if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):
+        config["scale"] = str(scale)
+    return config, weights
 
 
 def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Convert narrower floats to float32.
-
-    Raises:
-        NirganError: A value is not finite, or not a plain tensor.
-    """
+    """Convert narrower floats to float32; refuse what is not finite, or not a plain tensor."""
     wide = {}
     for key, value in weights.items():
         if isinstance(value, Tensor):

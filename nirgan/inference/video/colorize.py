@@ -8,18 +8,19 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from nirgan.data.scaling import Scale
 from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.images.metadata import description
-from nirgan.inference.video.temporal_filter import ColorizerLike, TemporalSmoother
+from nirgan.inference.video.temporal_filter import TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.prefetch import ahead, behind
 
 if TYPE_CHECKING:
+    from nirgan.inference.colorizer import Colorizer
     from nirgan.inference.video.reader import Frame
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
@@ -31,7 +32,7 @@ def is_video(path: Path) -> bool:
 
 
 def colorize_video(
-    colorizer: ColorizerLike,
+    colorizer: "Colorizer",
     source: Path,
     target: Path,
     scale: Scale,
@@ -85,21 +86,15 @@ def colorize_video(
             behind(writer.write, batch) as put,
         ):
             steady = TemporalSmoother(colorizer)
-
-            def colorize(frames: "list[Frame]") -> None:
-                nir = torch.stack([limits.to_unit(frame.band) for frame in frames])
-                for done in zip(frames, steady(nir), strict=True):
-                    put(done)
-                tick(len(frames))
-
-            waiting: list[Any] = []
-            for item in items:
-                if not isinstance(item, reading.Frame):
+            waiting: list[Frame] = []
+            for item in chain(items, [None]):  # None: the end
+                if isinstance(item, reading.Frame):
+                    waiting.append(item)
+                elif item is not None:
                     put(item)
-                    continue
-                waiting.append(item)
-                if len(waiting) == batch:
-                    colorize(waiting)
+                if len(waiting) == batch or (waiting and item is None):
+                    nir = torch.stack([limits.to_unit(frame.band) for frame in waiting])
+                    for done in zip(waiting, steady(nir), strict=True):
+                        put(done)
+                    tick(len(waiting))
                     waiting = []
-            if waiting:
-                colorize(waiting)

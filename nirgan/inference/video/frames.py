@@ -48,21 +48,14 @@ class PixelCodes:
             return scale.limits(band, name)
         most = 2.0**self.bits - 1
         asked = scale.within(most, name) if scale.kind == "range" else Limits(0.0, most)
-        low, high = asked.low, asked.high
         if not self.limited:
-            return Limits(low, high)
-        step = 2 ** (self.bits - 8)
-        return Limits(16 * step + 219 * step * low / most, 16 * step + 219 * step * high / most)
+            return asked
+        black, span = (code * 2 ** (self.bits - 8) for code in (16, 219))
+        return Limits(black + span * asked.low / most, black + span * asked.high / most)
 
 
 def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:
-    """The near-infrared band of a frame.
-
-    Args:
-        frame: As decoded.
-        name: What messages call it.
-        band: The channel that is near-infrared, red, green or blue, from 1 on; None: all hold it,
-            see `nirgan.data.channels`.
+    """The near-infrared band of a decoded frame: a channel, or all, see `nirgan.data.channels`.
 
     Returns:
         H x W, uint8 or uint16, not turned yet; what its numbers mean.
@@ -83,7 +76,7 @@ def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixe
     codes = PixelCodes(bits, not (full or (grey and unsaid)))
     luma = luma.astype(luma.dtype.newbyteorder("="))
     if band is not None:
-        choose_channel(luma, None, band, name)
+        choose_channel(luma, band, name)
     elif len(chroma) > 1:
         _refuse_color(luma, chroma[0], chroma[1], codes, name)
     return luma, codes
@@ -99,7 +92,7 @@ def _of_colors(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, 
     deep = any(component.bits > 8 for component in frame.format.components)
     bits = 16 if deep else 8
     colors = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    chosen = one_band(colors, name)[0] if band is None else choose_channel(colors, None, band, name)
+    chosen = one_band(colors, name)[0] if band is None else choose_channel(colors, band, name)
     return chosen, PixelCodes(bits, limited=False)
 
 

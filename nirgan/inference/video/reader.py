@@ -101,22 +101,15 @@ def video_stream_of(path: Path, container: InputContainer, largest: float) -> Vi
 
 
 class VideoReader:
-    """Reads a video once, from begin to end.
+    """Reads an opened video once, from begin to end; messages call it by its path.
 
-    Args:
-        path: The file, for messages.
-        container: The opened file.
-        stream: Its video stream.
-        band: The channel that is near-infrared, from 1 on; None: all hold it.
+    `band` is the channel that is near-infrared, from 1 on; None: all hold it.
     """
 
     def __init__(
         self, path: Path, container: InputContainer, stream: VideoStream, band: int | None = None
     ) -> None:
-        self.path = path
-        self.container = container
-        self.stream = stream
-        self.band = band
+        self.path, self.container, self.stream, self.band = path, container, stream, band
         self.copied = [*container.streams.audio, *container.streams.subtitles]
         self._frames = self._packets = 0
         self._seconds = 0.0
@@ -133,8 +126,7 @@ class VideoReader:
             for packet in self.container.demux(self.stream, *self.copied):
                 self._account(packet)
                 if packet.stream.index == self.stream.index:
-                    for picture in self.stream.decode(packet):
-                        yield self._frame(picture)
+                    yield from map(self._frame, self.stream.decode(packet))
                 elif packet.dts is not None:  # else it is the empty one at the end
                     yield packet
         except (FFmpegError, OSError) as error:
@@ -193,11 +185,7 @@ class VideoReader:
 
 
 def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[Frame, None, None]:
-    """All frames.
-
-    Raises:
-        NirganError: See `open_video`, `video_stream_of` and `VideoReader.read`.
-    """
+    """All frames, see `open_video`, `video_stream_of` and `VideoReader.read`."""
     with open_video(path) as container:
         reader = VideoReader(path, container, video_stream_of(path, container, largest), band)
         yield from (item for item in reader.read() if isinstance(item, Frame))

@@ -8,13 +8,17 @@ every frame, and are smoothed by a running mean (`benchmarks/flicker.py` measure
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from nirgan.networks.global_layers import GlobalLayer
+
+if TYPE_CHECKING:
+    from nirgan.inference.colorizer import Colorizer
 
 NEW_FRAME_WEIGHT = 0.7
 """Weight w of the new frame, which reduces noise from frame to frame to w / sqrt(2 - w), 61%."""
@@ -26,25 +30,6 @@ SCENE_CUT_DIFFERENCE = 0.1
 """Mean difference of frames reduced to 16 x 16 pixels that counts as a cut."""
 
 
-class ColorizerLike(Protocol):
-    """The part of `Colorizer` that is needed here."""
-
-    @property
-    def title(self) -> str:
-        """Name and version of the model."""
-
-    @property
-    def generator(self) -> nn.Module:
-        """The network."""
-
-    @property
-    def receptive_field(self) -> Any:
-        """The receptive field, measured on first access."""
-
-    def colorize_bands(self, nir: Tensor) -> Tensor:
-        """B x H x W in [0, 1] to B x 3 x H x W in [0, 1]."""
-
-
 class TemporalSmoother:
     """Colorizes consecutive frames of a video.
 
@@ -52,26 +37,22 @@ class TemporalSmoother:
         colorizer: Colorizes the smoothed frames.
     """
 
-    def __init__(self, colorizer: ColorizerLike) -> None:
+    def __init__(self, colorizer: "Colorizer") -> None:
         self.colorizer = colorizer
-        scenes = [m for m in colorizer.generator.modules() if isinstance(m, GlobalLayer)]
-        self._fields = {layer: _SmoothedStatistics() for layer in scenes if layer.by_scene}
+        layers = [m for m in colorizer.generator.modules() if isinstance(m, GlobalLayer)]
+        self._fields: dict[GlobalLayer, Tensor | None]
+        self._fields = {layer: None for layer in layers if layer.by_scene}
         self._former: Tensor | None = None
-        if self._fields:
-            self.receptive_field = (
-                colorizer.receptive_field
-            )  # measured now, not with a field that follows
+        # Measured now, not with a field that follows.
+        self.receptive_field = colorizer.receptive_field
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Colorize further frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
+        colorize = self.colorizer.colorize_bands
         if not self._fields:
-            return self.colorizer.colorize_bands(
-                torch.stack([self._steadied(frame) for frame in frames])
-            )
+            return colorize(torch.stack([self._steadied(frame) for frame in frames]))
         with self._following():
-            return torch.cat(
-                [self.colorizer.colorize_bands(self._steadied(f)[None]) for f in frames]
-            )
+            return torch.cat([colorize(self._steadied(frame)[None]) for frame in frames])
 
     def _steadied(self, frame: Tensor) -> Tensor:
         if self._former is not None:
@@ -79,8 +60,7 @@ class TemporalSmoother:
             steadied = torch.where(still, torch.lerp(self._former, frame, NEW_FRAME_WEIGHT), frame)
             small = [adaptive_avg_pool2d(x[None], 16) for x in (self._former, frame)]
             if (small[0] - small[1]).abs().mean() > SCENE_CUT_DIFFERENCE:
-                for field in self._fields.values():
-                    field.former = None
+                self._fields = dict.fromkeys(self._fields)
             frame = steadied
         self._former = frame
         return frame
@@ -88,22 +68,17 @@ class TemporalSmoother:
     @contextmanager
     def _following(self) -> Iterator[None]:
         try:
-            for layer, field in self._fields.items():
-                layer.smooth = field  # type: ignore[assignment, method-assign]
+            for layer in self._fields:
+                layer.smooth = partial(self._field, layer)  # type: ignore[method-assign]
             yield
         finally:
             for layer in self._fields:
                 del layer.smooth
 
-
-class _SmoothedStatistics:
-    """The running mean of the statistics of a layer."""
-
-    def __init__(self) -> None:
-        self.former: Tensor | None = None
-
-    def __call__(self, found: Tensor) -> Tensor:
-        if self.former is not None:
-            found = torch.lerp(self.former, found, NEW_FIELD_WEIGHT)
-        self.former = found
+    def _field(self, layer: GlobalLayer, found: Tensor) -> Tensor:
+        """The running mean of the statistics of a layer."""
+        former = self._fields[layer]
+        if former is not None:
+            found = torch.lerp(former, found, NEW_FIELD_WEIGHT)
+        self._fields[layer] = found
         return found

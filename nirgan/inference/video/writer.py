@@ -24,11 +24,9 @@ from nirgan.inference.video.reader import Frame
 
 @dataclass(frozen=True)
 class VideoEncoding:
-    """How colors are encoded, at a quality without visible losses.
+    """How colors are encoded, at a quality without visible losses, in FFmpeg's terms.
 
     Attributes:
-        encoder: FFmpeg's name.
-        options: Its options.
         pixels: The pixel formats for even and for odd sizes.
         matrix: From RGB to luma and chroma.
         levels: Of luma and chroma.
@@ -63,15 +61,7 @@ BT709 = 1
 
 
 class VideoWriter:
-    """Encodes frames, and copies sound and subtitles.
-
-    Args:
-        name: Name of the file, for messages.
-        container: The output.
-        source: The container that the frames come from, open.
-        pictures: Its stream of frames.
-        first: The first frame.
-        description: Text in the metadata.
+    """Encodes frames, and copies sound and subtitles, see `video_writer`.
 
     Raises:
         NirganError: The container does not take the sound.
@@ -86,17 +76,14 @@ class VideoWriter:
         first: Frame,
         description: str,
     ) -> None:
-        self.name = name
-        self.container = container
+        self.name, self.container = name, container
         self.container.metadata.update(source.metadata)
         self.container.metadata.update(comment=description, description=description)
         self.container.set_chapters(source.chapters())
         self.coding = ENCODING_OF_CONTAINER.get(container.format.name, H264)
-        self.time_base = _time_base(pictures)
+        self.time_base = cast(Fraction, pictures.time_base)  # what is read has one
         self.stream = self._encoder(pictures, first)
-        self._copies: dict[int, Stream] = {}
-        for sound in source.streams.audio:
-            self._copies[sound.index] = self._copy(sound)
+        self._copies = {sound.index: self._copy(sound) for sound in source.streams.audio}
         for subtitles in source.streams.subtitles:
             with suppress(NirganError):  # kept where the container takes them
                 self._copies[subtitles.index] = self._copy(subtitles)
@@ -132,13 +119,12 @@ class VideoWriter:
 
     def write(self, item: "Packet[Any] | tuple[Frame, Tensor]") -> None:
         """Write a copied packet, or a frame with its colors, 3 x H x W in [0, 1]."""
-        if isinstance(item, tuple):
-            self._write_frame(*item)
-        elif item.stream.index in self._copies:
-            item.stream = self._copies[item.stream.index]
-            self.container.mux(item)
-
-    def _write_frame(self, frame: Frame, colors: Tensor) -> None:
+        if isinstance(item, Packet):
+            if item.stream.index in self._copies:
+                item.stream = self._copies[item.stream.index]
+                self.container.mux(item)
+            return
+        frame, colors = item
         picture = VideoFrame.from_ndarray(to_levels(colors, 8), "rgb24").reformat(
             format=self.stream.pix_fmt,
             dst_colorspace=self.coding.matrix,
@@ -171,11 +157,19 @@ def video_writer(
 ) -> Iterator[VideoWriter]:
     """A `VideoWriter` whose file is complete at the end of the block.
 
+    Args:
+        path: Where to write.
+        name: What messages call it.
+        source: The container that the frames come from, open.
+        pictures: Its stream of frames.
+        first: The first frame.
+        description: Text in the metadata.
+
     Raises:
         NirganError: The file cannot be written.
     """
     options = {}
-    time_base = _time_base(pictures)
+    time_base = cast(Fraction, pictures.time_base)
     if path.suffix.lower() in {".mp4", ".mov"} and time_base.numerator == 1:
         # Else FFmpeg takes a multiple of it that is fine enough in its own view.
         options = {"video_track_timescale": str(time_base.denominator)}
@@ -194,7 +188,3 @@ def video_writer(
         if isinstance(error, OSError):  # reported by `atomic_write`
             raise
         raise NirganError(f"{name}: cannot be written ({error.strerror})") from error
-
-
-def _time_base(pictures: VideoStream) -> Fraction:
-    return cast(Fraction, pictures.time_base)  # what is read has one

@@ -249,10 +249,10 @@ def test_the_band_is_chosen_by_number(tmp_path):
 
 def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monkeypatch):
     """And what waits to be written is less than two rows of blocks."""
-    from nirgan.inference.geotiff import block_buffer, reader
+    from nirgan.inference.geotiff import reader, writer
 
     asked, waiting = [], []
-    read, put = reader.RasterSource._read, block_buffer.BlockBuffer._put
+    read, put = reader.RasterSource._read, writer.RasterTarget._put
 
     def counted(self, window, shape=None):
         pixels, valid = read(self, window, shape)
@@ -266,7 +266,7 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
     monkeypatch.setattr(reader, "SAMPLE_SIDE_PX", 64)
     monkeypatch.setattr(reader, "FILL_RADIUS_PX", 8)
     monkeypatch.setattr(reader.RasterSource, "_read", counted)
-    monkeypatch.setattr(block_buffer.BlockBuffer, "_put", weighed)
+    monkeypatch.setattr(writer.RasterTarget, "_put", weighed)
     most = []
     for height in (200, 400):
         band = scene(height, 300, "uint8")
