@@ -209,8 +209,12 @@ def blend(
     waiting: dict[Rect, Tensor] = {}
     for top, left in product(*(range(0, max(side - half, 1), half) for side in (height, width))):
         window = Rect(top, left, min(top + size, height), min(left + size, width))
-        down = _weights(top, window.bottom, height, half)
-        weighted = colorize(window) * down[:, None] * _weights(left, window.right, width, half)
+        colors = colorize(window)
+        down, across = (
+            _weights(*ends, half).to(colors.device)
+            for ends in ((top, window.bottom, height), (left, window.right, width))
+        )
+        weighted = colors * down[:, None] * across
         for part in window.parts(half, half):
             values = weighted[..., *part.within(window)] + waiting.pop(part, 0)
             no_row_follows = part.top == top or window.bottom == height
