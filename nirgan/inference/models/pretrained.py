@@ -200,8 +200,9 @@ def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
             raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
     name = file.stem
-    if file.parent.name == "checkpoints":  # of runs/NAME/version_0/checkpoints/best.ckpt
-        name = file.absolute().parents[2].name or name
+    folders = file.absolute().parents
+    if folders[0].name == "checkpoints" and len(folders) > 3:  # runs/NAME/version_0/checkpoints
+        name = folders[2].name
     config: Config = {"format": FORMAT_VERSION, "name": name, "generator": described}
     config["training"] = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
     data = (part for part in checkpoint.values() if isinstance(part, dict))
