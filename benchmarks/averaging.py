@@ -1,4 +1,4 @@
-"""What are averages worth: of mirrored views, of several sizes, of several networks or weights?
+"""What are averages worth: of mirrored views, sizes, networks, weights, and over steps?
 
     python benchmarks/averaging.py --models '{one: runs/a/last.ckpt, other: runs/b/last.ckpt}' \
         --fold 4 --results results/regularization/averaging.json
@@ -24,6 +24,7 @@ from nirgan.evaluation.provenance import provenance
 from nirgan.inference.models.pretrained import read_model
 from nirgan.networks.generators.scene_unet import SceneUNet
 from nirgan.utils.atomic_write import write_json
+from nirgan.utils.safe_loading import load_checkpoint
 
 
 def averaged(
@@ -56,6 +57,17 @@ def mean_weights(networks: Sequence[SceneUNet]) -> SceneUNet:
     return made
 
 
+def of_last_step(model: Path, network: SceneUNet) -> SceneUNet | None:
+    """The network before averaging over steps, which a checkpoint of such a run holds too."""
+    state = load_checkpoint(model).get("current_model_state") if model.suffix == ".ckpt" else None
+    if state is None:
+        return None
+    made, prefix = copy.deepcopy(network), "generator."
+    own = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+    made.load_state_dict(own)
+    return made
+
+
 @torch.inference_mode()
 def main(models: dict[str, Path], fold: int, results: Path) -> None:
     """Judge each model, and averages.
@@ -75,6 +87,9 @@ def main(models: dict[str, Path], fold: int, results: Path) -> None:
     kinds: dict[str, tuple[list[SceneUNet], list[int], bool]] = {
         name: ([network], [trained], False) for name, network in zip(models, networks, strict=True)
     }
+    for (name, model), network in zip(models.items(), networks, strict=True):
+        if last := of_last_step(model, network):
+            kinds[f"{name}, weights of the last step"] = [last], [trained], False
     kinds[f"{first}, mirrored"] = networks[:1], [trained], True
     kinds[f"{first}, views of 288, {trained} and 448"] = networks[:1], [288, trained, 448], False
     if count > 1:
