@@ -316,10 +316,9 @@ def train(
     started = time.perf_counter()
     for step in range(steps):
         extra = int(share * BATCH + rng.random()) if photos and step < until * steps else 0
-        nir, rgb = batch(rng, shots, BATCH - extra, 0.25)
-        if extra:
-            more = batch(rng, photos, extra, 0.35)
-            nir, rgb = torch.cat((nir, more[0])), torch.cat((rgb, more[1]))
+        parts = ((shots, BATCH - extra, 0.25), (photos, extra, 0.35))
+        drawn = [batch(rng, some, count, least) for some, count, least in parts if count]
+        nir, rgb = (torch.cat(both) for both in zip(*drawn, strict=True))
         nir = torch.stack([varied(rng, one) for one in nir]) * 2 - 1
         if heads == 2:
             network.last.second = extra
