@@ -13,9 +13,7 @@ from nirgan.errors import NirganError
 class NonFiniteGuard(Callback):
     """Checks every logged loss and every parameter after each step."""
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Check the step.
 
         Raises:

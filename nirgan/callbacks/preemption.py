@@ -41,9 +41,7 @@ class Preemption(Callback):
             heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
             self._former = {number: signal.signal(number, self._receive) for number in heard}
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Stop here if a signal has come."""
         self._stop_if_told(trainer)
 
@@ -59,7 +57,7 @@ class Preemption(Callback):
         outputs: Any,
         batch: Any,
         batch_idx: int,
-        dataloader_idx: int = 0,
+        *_: Any,
     ) -> None:
         """Stop here if a signal has come; a resumed run repeats the validation."""
         if not trainer.sanity_checking and batch_idx < self._common:
@@ -70,9 +68,7 @@ class Preemption(Callback):
         self._stop_if_told(trainer)
         self._restore()
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same for a run in which nothing was left to train."""
-        self.on_train_end(trainer, pl_module)
+    on_fit_end = on_train_end  # of a run in which nothing was left to train
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
