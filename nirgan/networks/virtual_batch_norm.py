@@ -57,8 +57,7 @@ class VirtualBatchNormalized(Recorded, nn.Module):
     """A network with virtual batch norm wherever it had batch norm.
 
     The first batch of training, of several ranks that of the first, becomes the reference, and is
-    kept in checkpoints. Before that a
-    batch is its own reference, as in batch norm.
+    kept in checkpoints. Before that a batch is its own reference, as in batch norm.
 
     Args:
         network: A generator or a discriminator; its layers are reached as `network.NAME`.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAKY_SLOPE
+from nirgan.networks.layers import convolution
 from nirgan.utils.recording import Recorded
 
 
@@ -44,11 +44,7 @@ class Conditional(Recorded, nn.Module):
         layers: list[nn.Module] = []
         inputs, size = (4 if condition else 3), patch
         for outputs in widths:
-            layers += [
-                nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
-            ]
+            layers += convolution(inputs, outputs, kernel, stride=2)
             inputs, size = outputs, (size + 1) // 2
         self.features = nn.Sequential(*layers)
         self.dense = nn.Linear(inputs * size * size, 1)

@@ -12,6 +12,7 @@ the result, and the high frequencies of NIR are added to it. Choices where detai
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -55,10 +56,7 @@ class MultiScale(Recorded, nn.Module):
         self.levels, self.normalization, self.filtered = levels, normalization, filtered
         self.filter = (radius, sigma_space, sigma_range)
         self.shared = nn.Sequential(
-            *(
-                convolution(inputs, outputs, kernel)
-                for inputs, outputs in zip([2, *widths], widths, strict=False)
-            )
+            *(convolution(inputs, outputs, kernel) for inputs, outputs in pairwise([2, *widths]))
         )
         self.join = convolution(levels * widths[-1], joined, 3)
         self.color = nn.Conv2d(joined, 3, 3, padding=1)

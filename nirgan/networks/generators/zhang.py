@@ -53,10 +53,8 @@ GAMUT_ROWS = {
 
 def bins() -> Tensor:
     """The bins, 313 x 2 (a, b), in the published order."""
-    pairs = [
-        (a, b) for a, (low, high) in GAMUT_ROWS.items() for b in range(low, high + 1, BIN_SPACING)
-    ]
-    return torch.tensor(pairs, dtype=torch.float32)
+    rows = {a: range(low, high + 1, BIN_SPACING) for a, (low, high) in GAMUT_ROWS.items()}
+    return torch.tensor([(a, b) for a, row in rows.items() for b in row], dtype=torch.float32)
 
 
 def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float = 5.0) -> Tensor:
