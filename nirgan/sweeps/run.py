@@ -22,15 +22,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     """Do all trials that are not done; write down what they say, also when interrupted.
 
     `results.json`, `table.md`, `best.yaml`, `figures/` and `sweep.html` are put into the folder,
-    the runs into `trials/`.
-
-    Args:
-        sweep: What is swept.
-        out: Its folder.
-        storage: URL of the database; None: SQLite in the folder.
-        slots: How many trials.
-        workers: Processes.
-        seed: Of the values.
+    the runs into `trials/`; where no storage is given, the database is SQLite in the folder.
 
     Returns:
         Whether a trial is complete.

@@ -9,9 +9,7 @@ import copy
 import json
 import time
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -46,11 +44,6 @@ ORDER = (
 def open_study(sweep: Sweep, url: str, slots: int) -> Study:
     """The study of a sweep, made where there is none, with that many slots or more.
 
-    Args:
-        sweep: What is swept.
-        url: Of the database, as SQLAlchemy reads it.
-        slots: How many trials are to be done.
-
     Raises:
         NirganError: The database cannot be used, or holds another sweep of this name.
     """
@@ -74,7 +67,7 @@ def open_study(sweep: Sweep, url: str, slots: int) -> Study:
     study.pruner = _pruner(sweep)
     grid = sweep.grid() if sweep.method == "grid" else []
     for slot in range(study.user_attrs.get(FILLED, 0), slots):
-        _queue(study, slot, grid[slot] if grid else {})
+        study.enqueue_trial(grid[slot] if grid else {}, user_attrs={SLOT: slot})
     study.set_user_attr(FILLED, max(slots, study.user_attrs.get(FILLED, 0)))
     return study
 
@@ -85,7 +78,7 @@ def try_again(study: Study) -> None:
         if trial.state is TrialState.FAIL:
             # What it was given, should it have ended before it took that up.
             given = trial.system_attrs.get("fixed_params", {})
-            _queue(study, slot, given | trial.params)
+            study.enqueue_trial(given | trial.params, user_attrs={SLOT: slot})
 
 
 def slots_of(study: Study) -> dict[int, FrozenTrial]:
@@ -143,10 +136,6 @@ def _suggest(trial: Trial, name: str, space: Choice | Range) -> Value:
     if space.whole:
         return trial.suggest_int(name, int(space.low), int(space.high))
     return trial.suggest_float(name, space.low, space.high, log=space.log, step=space.step)
-
-
-def _queue(study: Study, slot: int, values: Mapping[str, Any]) -> None:
-    study.enqueue_trial(dict(values), user_attrs={SLOT: slot})
 
 
 def _storage(url: str) -> RDBStorage:

@@ -33,15 +33,7 @@ POLL_S = 2.0
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What a worker is told.
-
-    Attributes:
-        file: The sweep file.
-        storage: URL of the database.
-        slots: How many trials the sweep has.
-        out: Its folder.
-        seed: Of the values.
-    """
+    """What a worker is told: the sweep file, the database's URL, the sweep's trials and folder."""
 
     file: str
     storage: str
@@ -57,10 +49,7 @@ class WorkerPlan:
 class Workers:
     """Several of them; they end with the `with` block, and are started again where they died.
 
-    Args:
-        plan: What they are told.
-        count: How many. The cores are shared out among them.
-        logs: A folder for what each one prints.
+    The cores are shared out among them, and the folder of logs gets what each one prints.
     """
 
     def __init__(self, plan: WorkerPlan, count: int, logs: Path) -> None:
