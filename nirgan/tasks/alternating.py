@@ -29,8 +29,7 @@ class AlternatingTask(ColorizationTask):
         optimizers: Of the discriminators and of the generators.
         scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of the gradient of each; None does not clip.
-        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
-            instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
     """
 
     sides: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ("discriminator",), ("generator",)

@@ -129,8 +129,7 @@ class GradientTask(ColorizationTask):
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `Schedule`.
         channels_last: Memory layout of the generator; much faster with bf16.
-        lr_factors: Factors of the learning rate by the name of a part of the task,
-            `generator.encoder` for instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
     """
 
     def __init__(
@@ -160,13 +159,12 @@ class GradientTask(ColorizationTask):
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """The parameters that the optimizer updates, by name."""
-        return ((f"generator.{n}", p) for n, p in self.generator.named_parameters())
+        return self.generator.named_parameters(prefix="generator")
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and its schedule, which is stepped after every batch."""
-        optimizer = make_optimizer(
-            self.make_optimizer, self.trainable_parameters(), self.lr_factors
-        )
+        trained = self.trainable_parameters()
+        optimizer = make_optimizer(self.make_optimizer, trained, self.lr_factors)
         if self.schedule is None:
             return optimizer
         scheduler = make_scheduler(self, self.schedule, optimizer)
