@@ -63,13 +63,9 @@ class FigureSamples:
 def draw_samples(
     colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
 ) -> FigureSamples:
-    """Choose what is shown of a split, and colorize it.
+    """Choose what is shown of a split, and colorize it: a whole picture and `rows` patches.
 
-    Args:
-        colorize: The method.
-        data: The data module, set up.
-        rows: Patches, each of another pair; fewer where there are fewer pairs.
-        device: Where `colorize` computes.
+    Each patch is of another pair; there are fewer where there are fewer pairs.
     """
     patches: Any = data.validation_patches().dataset
     numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)

@@ -58,9 +58,7 @@ class Interval:
 def differences(first: Images, second: Images) -> dict[str, Interval]:
     """How much two methods differ in every metric that is a ratio, by its name.
 
-    Args:
-        first: A method's pictures; those of a scene, and of several seeds, are summed up.
-        second: Another's.
+    Pictures of a scene, and of several seeds, are summed up.
 
     Raises:
         ValueError: The two were not judged on the same scenes.

@@ -37,14 +37,9 @@ def summarize(
 ) -> None:
     """Judge a method beside those that know nothing, print the table and keep it.
 
-    `table.md`, `results.json` and `comparison.png` are written beside the run's logs.
-
-    Args:
-        trainer: That has trained or tested it.
-        task: The method, with the weights to judge.
-        data: The data module, set up.
-        name: The row's.
-        whole: Judge whole validation regions instead of validation patches.
+    `table.md`, `results.json` and `comparison.png` are written beside the logs of the trainer that
+    has trained or tested it. It is judged with the weights that it has, in a row of the name, on
+    validation patches, or on whole validation regions.
     """
     folder = Path(trainer.log_dir or trainer.default_root_dir)  # asks all ranks
     if not trainer.is_global_zero:

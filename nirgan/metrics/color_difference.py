@@ -75,9 +75,6 @@ def _cos(degrees: Tensor) -> Tensor:
 class CIEDE2000(PerImageMetric):
     """Mean CIEDE2000 color difference, of each picture first, then over pictures.
 
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
-
     Example:
         >>> import torch
         >>> metric = CIEDE2000()

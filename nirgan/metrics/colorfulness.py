@@ -32,9 +32,6 @@ class ColorfulnessRatio(PerImageMetric):
 
     1 is as colorful as the truth, 0 is grey.
 
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
-
     Example:
         >>> import torch
         >>> red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)

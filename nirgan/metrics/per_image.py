@@ -14,9 +14,6 @@ class PerImageMetric(Metric):
 
     A mean of pictures has 1 in the denominator, a mean of pixels their number. A metric of this
     kind says in `score` what each picture adds to the sums.
-
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
     """
 
     is_differentiable = False
@@ -71,7 +68,6 @@ class MeanOfImages(PerImageMetric):
     Args:
         metric: Takes prediction and target and gives a number for each picture, or one for all:
             then it is asked about one at a time.
-        kwargs: Of `torchmetrics.Metric`.
 
     Example:
         >>> import torch

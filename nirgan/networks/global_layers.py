@@ -43,11 +43,7 @@ class Tile:
 
 
 class GatheredError(Exception):
-    """Stops a forward pass at a layer that has gathered a tile and needs the others first.
-
-    Args:
-        layer: The layer.
-    """
+    """Stops a forward pass at a layer that has gathered a tile and needs the others first."""
 
     def __init__(self, layer: "GlobalLayer") -> None:
         super().__init__(type(layer).__name__)
@@ -125,11 +121,7 @@ class Moments(GlobalLayer):
 
 
 class InstanceNorm(Moments):
-    """Instance norm (Ulyanov et al. 2016) without weights, as torch's.
-
-    Args:
-        eps: Added to the variance.
-    """
+    """Instance norm (Ulyanov et al. 2016) without weights, as torch's."""
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
@@ -145,11 +137,7 @@ class InstanceNorm(Moments):
 
 
 class Thumbnail(GlobalLayer):
-    """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`.
-
-    Args:
-        size: Height and width.
-    """
+    """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -33,11 +33,7 @@ def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """A residual block: two convolutions and a skip connection.
-
-    Args:
-        channels: Of input and output.
-    """
+    """A residual block: two convolutions and a skip connection, all of the same channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -18,12 +18,7 @@ from nirgan.utils.recording import Recorded
 
 
 class VirtualBatchNorm(Moments):
-    """The layer, which `VirtualBatchNormalized` uses instead of batch norm.
-
-    Args:
-        channels: Channels of its input.
-        eps: Added to the variance.
-    """
+    """The layer, which `VirtualBatchNormalized` uses instead of batch norm."""
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
