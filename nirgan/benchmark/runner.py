@@ -144,9 +144,7 @@ class RunRecorder(Callback):
         refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
         self._since = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Tell."""
         if isinstance(pl_module, ColorizationTask):
             self.progress.advance(pl_module.run_fraction())

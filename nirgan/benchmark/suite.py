@@ -65,27 +65,16 @@ GREY_ROW = next(iter(BASELINES))
 
 @dataclass(frozen=True)
 class Run:
-    """One method, trained once and judged on one split.
+    """One method, trained once and judged on one split."""
 
-    Attributes:
-        method: Its row.
-        category: Of the data set, or `all`.
-        protocol: How training and validation are kept apart.
-        fold: Which fold is judged; 0 in `within-images`.
-        seed: Of initial weights, training patches and noise.
-        arguments: Of `python -m nirgan fit`.
-        configuration: What these resolve to, but for protocol, fold and seed.
-        one_pass: Fitted in closed form.
-    """
-
-    method: str
-    category: str
+    method: str  # its row
+    category: str  # of the data set, or `all`
     protocol: SplitProtocol
-    fold: int
-    seed: int
-    arguments: tuple[str, ...]
-    configuration: dict[str, Any] = field(repr=False)
-    one_pass: bool = False
+    fold: int  # the one that is judged; 0 in `within-images`
+    seed: int  # of initial weights, training patches and noise
+    arguments: tuple[str, ...]  # of `python -m nirgan fit`
+    configuration: dict[str, Any] = field(repr=False)  # of these, but for protocol, fold and seed
+    one_pass: bool = False  # fitted in closed form
 
     @property
     def key(self) -> str:

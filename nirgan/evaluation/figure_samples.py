@@ -26,27 +26,18 @@ FIRST_PATCH = 1_000_000
 
 @dataclass(frozen=True)
 class FigureSamples:
-    """Pictures as H x W x C, uint8.
+    """Patches, N x 64 x 64 x C, and a whole picture, H x W x C, in uint8."""
 
-    Attributes:
-        places: Of every patch, `category/id at row, column`.
-        nir, output, truth: The patches, N x 64 x 64 x C.
-        whole: Category and id of the whole picture.
-        band: First and last column of the whole picture that are judged.
-        whole_nir, whole_output, whole_truth: The whole picture.
-        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without color.
-    """
-
-    places: list[str]
+    places: list[str]  # of every patch, `category/id at row, column`
     nir: npt.NDArray[Any]
     output: npt.NDArray[Any]
     truth: npt.NDArray[Any]
-    whole: str
-    band: Sequence[int]
+    whole: str  # category and id of the whole picture
+    band: Sequence[int]  # its first and last column that are judged
     whole_nir: npt.NDArray[Any]
     whole_output: npt.NDArray[Any]
     whole_truth: npt.NDArray[Any]
-    whole_angles: npt.NDArray[Any]
+    whole_angles: npt.NDArray[Any]  # its angular error in degrees, H x W, float16; nan: no color
 
     def save(self, file: Path) -> None:
         """Write all of it, whole or not at all."""

@@ -48,18 +48,14 @@ def summarize(
     loader = data.validation_regions() if whole else data.validation_patches()
     rows = _rows(task, loader, data, name)
     heading = _heading(data, whole)
-    text = f"{heading}\n\n{markdown(rows)}\n"
+    shown = table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
+    text = f"{heading}\n\n{shown}\n"
     write_text(folder / "table.md", text)
     write_json(folder / "results.json", _record(trainer, data, rows, heading), indent=1)
     write_png(folder / "comparison.png", _comparison(task, data))
     print(f"\n{text}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")
     print("  table.md, results.json, metrics.csv, pictures/, checkpoints/\n")
-
-
-def markdown(rows: dict[str, Row]) -> str:
-    """A table with a row a method."""
-    return table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
 
 
 def _rows(

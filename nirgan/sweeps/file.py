@@ -38,21 +38,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between two, both included.
-
-    Attributes:
-        low: The least.
-        high: The largest.
-        log: Evenly distributed in its logarithm.
-        step: Distance of the values that it may take; None: any.
-        whole: Whole numbers alone.
-    """
+    """A number between two, both included."""
 
     low: float
     high: float
-    log: bool = False
-    step: float | None = None
-    whole: bool = False
+    log: bool = False  # evenly distributed in its logarithm
+    step: float | None = None  # distance of the values that it may take
+    whole: bool = False  # whole numbers alone
 
 
 Space = Choice | Range
@@ -60,42 +52,25 @@ Space = Choice | Range
 
 @dataclass(frozen=True)
 class Hyperband:
-    """When a run is not worth going on with; an iteration is a validation.
+    """When a run is not worth going on with; an iteration is a validation."""
 
-    Attributes:
-        first: The iteration of the first look.
-        last: How many iterations a whole run has; None: as many as a finished one had.
-        eta: One of so many goes on at each look.
-    """
-
-    first: int
-    last: int | None
-    eta: int
+    first: int  # iteration of the first look
+    last: int | None  # iterations of a whole run; None: as many as a finished one had
+    eta: int  # one of so many goes on at each look
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep file says.
-
-    Attributes:
-        file: Where it stands.
-        method: How values are chosen.
-        metric: The logged metric that is looked at.
-        maximize: Whether more of it is better.
-        parameters: What each may be, by the option's name.
-        hyperband: None: every run goes to its end.
-        run_cap: Trials at most; None: the file does not say.
-        command: Arguments of `fit`, `${args}` among them.
-    """
+    """What a sweep file says."""
 
     file: Path
     method: SearchMethod
-    metric: str
+    metric: str  # the logged one that is looked at
     maximize: bool
-    parameters: Mapping[str, Space]
-    hyperband: Hyperband | None
-    run_cap: int | None
-    command: tuple[str, ...]
+    parameters: Mapping[str, Space]  # by the option's name
+    hyperband: Hyperband | None  # None: every run goes to its end
+    run_cap: int | None  # trials at most
+    command: tuple[str, ...]  # arguments of `fit`, `${args}` among them
 
     def arguments(self, values: Mapping[str, Value]) -> list[str]:
         """Of `fit`, as YAML writes the values: nothing is `null`, which W&B's agent calls None."""

@@ -15,7 +15,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -32,13 +32,8 @@ HEARTBEAT_S, GRACE_S = 10, 40
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 DONE = (*ENDED, TrialState.FAIL)
-ORDER = (
-    TrialState.FAIL,
-    TrialState.WAITING,
-    TrialState.RUNNING,
-    TrialState.PRUNED,
-    TrialState.COMPLETE,
-)
+ORDER = [TrialState[name] for name in ("FAIL", "WAITING", "RUNNING", "PRUNED", "COMPLETE")]
+"""From the least to what a slot is to come to."""
 
 
 def open_study(sweep: Sweep, url: str, slots: int) -> Study:
@@ -83,14 +78,10 @@ def try_again(study: Study) -> None:
 
 def slots_of(study: Study) -> dict[int, FrozenTrial]:
     """The trial of each slot that has come furthest, the newest of several, by slot."""
-    best: dict[int, FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False):
-        slot = trial.user_attrs.get(SLOT)
-        if slot is None:
-            continue
-        if slot not in best or ORDER.index(trial.state) >= ORDER.index(best[slot].state):
-            best[slot] = trial
-    return dict(sorted(best.items()))
+    trials = [t for t in study.get_trials(deepcopy=False) if SLOT in t.user_attrs]
+    trials.sort(key=lambda trial: ORDER.index(trial.state))
+    last = {trial.user_attrs[SLOT]: trial for trial in trials}
+    return dict(sorted(last.items()))
 
 
 def numbered_by_slot(study: Study) -> Study:
@@ -125,7 +116,11 @@ def claim(study: Study, trial: Trial) -> int | None:
 
 def suggest(sweep: Sweep, trial: Trial, seed: int, slot: int) -> dict[str, Value]:
     """The values of a trial, by parameter; random ones are a function of seed and slot."""
-    trial.study.sampler = _sampler(sweep, seed + 1_000_003 * slot)
+    of_slot = seed + 1_000_003 * slot
+    if sweep.method == "bayes":  # running trials of other workers count too
+        trial.study.sampler = TPESampler(seed=of_slot, constant_liar=True)
+    else:
+        trial.study.sampler = RandomSampler(seed=of_slot)
     return {name: _suggest(trial, name, space) for name, space in sweep.parameters.items()}
 
 
@@ -178,12 +173,6 @@ def _wait_until_filled(study: Study, seconds: float = 60) -> None:
                 "--out or --storage another place"
             )
         time.sleep(0.2)
-
-
-def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
-    if sweep.method == "bayes":
-        return TPESampler(seed=seed, constant_liar=True)  # running ones of other workers count
-    return RandomSampler(seed=seed)
 
 
 def _pruner(sweep: Sweep) -> BasePruner:
