@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tqdm import tqdm
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.experiment.config_errors import VerbParser, parse
+from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 from nirgan.utils.paths import expand_home
 
 if TYPE_CHECKING:
@@ -134,11 +134,7 @@ def _parser() -> VerbParser:
     parser.add_argument(
         "--tile", type=int | None, help="height and width in pixels; from the free memory"
     )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the model name classes of other packages, which runs their code",
-    )
+    add_trust(parser, "the model")
     return parser
 
 

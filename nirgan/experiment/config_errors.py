@@ -89,6 +89,12 @@ class VerbParser(ArgumentParser):
         raise MisconfiguredError(message, self) from ex
 
 
+def add_trust(parser: ArgumentParser, what: str) -> None:
+    """Add `--trust`, without which nothing that may run code is imported."""
+    about = f"let {what} name classes of other packages, which runs their code"
+    parser.add_argument("--trust", action="store_true", help=about)
+
+
 def explain(error: Exception, parser: ArgumentParser) -> str:
     """The reason in the error of a verb's parser, in one line.
 
@@ -139,11 +145,8 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProxyType({})) -> None:
     """Look at every configuration file before the parser does, which names neither file nor line.
 
-    They are UTF-8, whatever the system's own coding is.
-
-    Args:
-        arguments: Of the command line.
-        parts: Keys that only a part of an experiment has at its top, and the option for it.
+    They are UTF-8, whatever the system's own coding is. `parts` are keys that only a part of an
+    experiment has at its top, and the option for it.
 
     Raises:
         NirganError: A file is missing, or is not YAML in UTF-8.

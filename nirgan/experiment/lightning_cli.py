@@ -42,7 +42,13 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.errors import NirganError, printable_path
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
-from nirgan.experiment.config_errors import MisconfiguredError, VerbParser, check_files, explain
+from nirgan.experiment.config_errors import (
+    MisconfiguredError,
+    VerbParser,
+    add_trust,
+    check_files,
+    explain,
+)
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
@@ -235,11 +241,7 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
-        parser.add_argument(
-            "--trust",
-            action="store_true",
-            help="let --ckpt_path name classes of other packages, which runs their code",
-        )
+        add_trust(parser, "--ckpt_path")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         for key, (kind, purpose) in WATCHING.items():
@@ -320,13 +322,12 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with the callbacks that every run has."""
         chosen = {key: self._get(self.config_init, key) for key in WATCHING}
         last = chosen.pop("last")
-        watching: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
-        counting: list[Callback] = [Throughput(), PredictionWriter()]
-        going_on: list[Callback] = [StepSeeding(), BroadcastBuffers(), History(), Preemption()]
+        own: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
+        own += [Throughput(), PredictionWriter(), StepSeeding(), BroadcastBuffers(), History()]
+        own += [Preemption(), *self.callbacks]
         # Lightning ignores the configuration's callbacks if others are passed, so both are.
         given = self._get(self.config_init, "trainer").callbacks or []
         given = given if isinstance(given, list) else [given]
-        own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         if last is not None:
             # After the best, so that it knows of it.
@@ -370,10 +371,9 @@ class ParseOnly(ExperimentCLI):
     """Only parses an experiment."""
 
     def before_instantiate_classes(self) -> None:
-        """Leave the configuration as it is."""
+        """Leave the configuration as it is, and build nothing."""
 
-    def instantiate_classes(self) -> None:
-        """Build nothing."""
+    instantiate_classes = before_instantiate_classes
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run nothing."""
