@@ -32,11 +32,7 @@ class PerImageMetric(Metric):
         """What pictures, both B x 3 x H x W in [0, 1], add to the sums: two times B numbers."""
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add pictures.
-
-        Args:
-            prediction: B x 3 x H x W in [0, 1].
-            target: The same.
+        """Add pictures, both B x 3 x H x W in [0, 1].
 
         Raises:
             ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1];

@@ -43,11 +43,7 @@ class Tile:
 
 
 class GatheredError(Exception):
-    """Stops a forward pass at a layer that has gathered a tile and needs the others first."""
-
-    def __init__(self, layer: "GlobalLayer") -> None:
-        super().__init__(type(layer).__name__)
-        self.layer = layer
+    """Stops a forward pass at the given layer, which has gathered a tile and needs the others."""
 
 
 class GlobalLayer(nn.Module):
@@ -207,14 +203,14 @@ def global_statistics(
     layers = [m for m in network.modules() if isinstance(m, GlobalLayer)]
     try:
         while any(layer.whole_statistics is None for layer in layers):
-            stopped = None
+            stopped: GlobalLayer | None = None
             for pixels, tile in tiles():
                 set_tile(network, tile)
                 try:
                     run(pixels)
                     break  # the others are not used
                 except GatheredError as gathered:
-                    stopped = gathered.layer
+                    (stopped,) = gathered.args
             if stopped is None:
                 break
             stopped.whole_statistics = stopped.smooth(stopped.finish())

@@ -35,15 +35,14 @@ class VirtualBatchNorm(Moments):
         """
         wide = x.float()
         if self.reference is None:
-            mean, square = wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))
+            mean, square = (part.mean((0, 2, 3), keepdim=True) for part in (wide, wide.square()))
             self.reference = mean, square, len(x)
-            mean, square = mean.view(1, -1, 1, 1), square.view(1, -1, 1, 1)
         else:
             of_reference, of_its_square, count = self.reference
             own = 1 / (count + 1)
             own_mean, own_square = (part.to(wide.dtype) for part in self.statistics(wide))
-            mean = own * own_mean + (1 - own) * of_reference.view(1, -1, 1, 1)
-            square = own * own_square + (1 - own) * of_its_square.view(1, -1, 1, 1)
+            mean = own * own_mean + (1 - own) * of_reference
+            square = own * own_square + (1 - own) * of_its_square
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(square - mean.square() + self.eps)
         return ((wide - mean) * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 

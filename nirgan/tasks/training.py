@@ -44,11 +44,7 @@ class WeightedLoss:
 
 
 class LossCollection(nn.Module):
-    """Losses between pictures, by name.
-
-    Args:
-        losses: Each with its weight.
-    """
+    """Losses between pictures, by name."""
 
     def __init__(self, losses: dict[str, WeightedLoss]) -> None:
         super().__init__()
@@ -77,12 +73,9 @@ class LossCollection(nn.Module):
 def make_optimizer(
     make: MakeOptimizer, parameters: Iterable[tuple[str, Parameter]], lr_factors: dict[str, float]
 ) -> Optimizer:
-    """Make the optimizer of the parameters that are trained.
+    """Make the optimizer of those named parameters that have a gradient.
 
-    Args:
-        make: Makes an optimizer of parameter groups.
-        parameters: Names and parameters; those without a gradient are left out.
-        lr_factors: Factors of the learning rate by the name of a part of the network.
+    The learning rate has a factor by the name of a part of the network.
 
     Raises:
         NirganError: A part in `lr_factors` has no trained parameter.

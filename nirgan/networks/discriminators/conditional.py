@@ -51,14 +51,9 @@ class Conditional(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
-        """Classify pictures.
+        """B logits, log odds that the picture is real.
 
-        Args:
-            rgb: B x 3 x `patch` x `patch` in [-1, 1].
-            nir: B x 1 x `patch` x `patch` in [-1, 1].
-
-        Returns:
-            B logits: log odds that the picture is real.
+        Colors are B x 3 x `patch` x `patch`, the band B x 1 x `patch` x `patch`, both in [-1, 1].
         """
         if rgb.shape[-2:] != (self.patch, self.patch):
             raise NirganError(

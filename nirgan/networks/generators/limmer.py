@@ -62,14 +62,9 @@ class MultiScale(Recorded, nn.Module):
         self.color = nn.Conv2d(joined, 3, 3, padding=1)
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """Colorize.
+        """Colorize: B x 3 x H x W in [-1, 1] to the same, raw in training, else `filtered`.
 
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band, larger than the
-                filter's radius each way.
-
-        Returns:
-            B x 3 x H x W in [-1, 1]: raw in training, else filtered if `filtered` is set.
+        H and W are larger than the filter's radius.
         """
         raw = self.raw(triplet)
         return raw if self.training or not self.filtered else self.restore(raw, triplet)

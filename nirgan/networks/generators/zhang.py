@@ -137,10 +137,7 @@ class Zhang(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness.float().clamp(0, 100), ab], 1)).to(triplet.dtype)
 
     def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs that are trained.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
+        """The outputs that are trained, of B x 3 x H x W in [-1, 1].
 
         Returns:
             Logits of the bins, B x 313 x 2 ceil(H / 8) x 2 ceil(W / 8), and the lightness,
