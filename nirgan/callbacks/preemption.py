@@ -51,13 +51,7 @@ class Preemption(Callback):
             self._common = self._over_ranks(trainer, int(sum(trainer.num_val_batches)), "min")
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        *_: Any,
+        self, trainer: Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *rest: Any
     ) -> None:
         """Stop here if a signal has come; a resumed run repeats the validation."""
         if not trainer.sanity_checking and batch_idx < self._common:
@@ -70,9 +64,7 @@ class Preemption(Callback):
 
     on_fit_end = on_train_end  # of a run in which nothing was left to train
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, _: Any, exception: BaseException) -> None:
         """Restore the handlers; after Ctrl-C, undo that Lightning ignores a second one."""
         self._restore()
         if isinstance(exception, KeyboardInterrupt):

@@ -45,9 +45,7 @@ INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; nothing that it names is called, nothing is unpacked to disk.
 
-    Args:
-        file: An archive as `torch.save` writes it.
-        mmap: Map tensors into memory instead of reading them; the file has to stay as it is.
+    With `mmap`, tensors are mapped into memory; the file has to stay as it is.
 
     Raises:
         NirganError: It cannot be read, is damaged, no checkpoint, or holds more than tensors and
