@@ -239,7 +239,7 @@ def test_a_benchmark_and_a_sweep_go_on_by_the_same_rule(trap, capsys, monkeypatc
     file.parent.mkdir(parents=True)
     evil = untyped(spec("os.mkdir", path=MARK))
     torch.save(GOOD | {"hyper_parameters": evil}, file)
-    monkeypatch.setattr("nirgan.benchmark.runner._newest_checkpoint", lambda folder: file)
+    monkeypatch.setattr("nirgan.benchmark.runner.newest_complete", lambda files: file)
     status = main(["benchmark", f"--config={SUITE}", "--out=out"])
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert (status, "reconstruction.x.loss.size_average" in line) == (2, True), line

@@ -20,12 +20,7 @@ COSTS_FILE = "costs.json"
 
 
 def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
-    """Put finished runs together.
-
-    Args:
-        suite: What is compared.
-        runs: Its runs.
-        out: The benchmark's folder.
+    """Put the finished runs in a benchmark's folder together.
 
     Returns:
         As JSON holds it: the budget and what was compared; `tables`, one a category and protocol,
@@ -38,8 +33,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
-    categories = [category or "all" for category in suite.categories]
-    tables = [_table(suite, done, c, p) for p in suite.protocols for c in categories]
+    tables = [_table(suite, done, c or "all", p) for p in suite.protocols for c in suite.categories]
     costs = out / COSTS_FILE
     return {
         "budget": str(suite.budget),

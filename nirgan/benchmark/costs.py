@@ -26,11 +26,7 @@ PICTURE_SIZE_PX = (680, 1024)
 
 
 def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any]:
-    """Time every method; on a machine that does nothing else.
-
-    Args:
-        runs: Of a suite; the first of each method gives its configuration.
-        tell: Is told what is timed.
+    """Time every method, by its first run; on a machine that does nothing else.
 
     Returns:
         Where this was; and by method `patches_per_second` in training, by the median step, None for
@@ -58,14 +54,13 @@ def _of(run: Run) -> tuple[dict[str, float | None], torch.device]:
     device = cli.trainer.strategy.root_device
     task = cli.model.eval().to(device)
     image = torch.from_numpy(cli.datamodule.images[0][..., 3].copy())
-    nir = interpolate(stored_to_signed(image)[None, None], PICTURE_SIZE_PX, mode="bilinear").to(
-        device
-    )
+    band = interpolate(stored_to_signed(image)[None, None], PICTURE_SIZE_PX, mode="bilinear")
+    triplet = band.to(device).expand(-1, 3, -1, -1)
     seconds = []
     with torch.inference_mode():
         for _ in range(1 + TIMED_PICTURES):
             start = _now(device)
-            task(nir.expand(-1, 3, -1, -1))
+            task(triplet)
             seconds.append(_now(device) - start)
     rate = None if run.one_pass else run.configuration["data"]["batch_size"] / clock.step()
     return {"patches_per_second": rate, "milliseconds": 1000 * median(seconds[1:])}, device
@@ -77,9 +72,7 @@ class StepTimer(Callback):
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """A step is done."""
         self.times.append(_now(pl_module.device))
 

@@ -6,10 +6,7 @@ from nirgan.errors import NirganError
 
 
 def refuse_leaks(data: PatchDataModule) -> None:
-    """Look at the split itself, whoever made it.
-
-    Args:
-        data: Set up.
+    """Look at the split of a data module that is set up, whoever made it.
 
     Raises:
         NirganError: A validation pixel is also a training pixel, the same picture is in both sets

@@ -16,12 +16,7 @@ BAR = "{percentage:3.0f}%|{bar:20}| {elapsed} so far, {remaining} to go | {desc}
 
 
 class SuiteProgress:
-    """Keeps a person informed.
-
-    Args:
-        runs: All that the suite has.
-        done: Whether one is finished, by whomever.
-    """
+    """Keeps a person informed of a suite's runs; `done` says whether one is finished."""
 
     def __init__(self, runs: Sequence[Run], done: Callable[[Run], bool]) -> None:
         self.runs, self.done = runs, done

@@ -18,10 +18,7 @@ TITLE = "nirgan: benchmarks"
 
 
 def read_all(paths: Sequence[Path]) -> dict[str, Results]:
-    """Load the results of several benchmarks, by the names of their folders.
-
-    Args:
-        paths: Their folders, or the `results.json` in them.
+    """Load results by the names of their folders, given the folders or the `results.json` in them.
 
     Raises:
         NirganError: There are none, or two folders have one name.
@@ -33,17 +30,10 @@ def read_all(paths: Sequence[Path]) -> dict[str, Results]:
 
 
 def write(out: Path, named: Mapping[str, Results], paths: Sequence[Path]) -> None:
-    """Write `report.md` and `report.html`.
-
-    Args:
-        out: The folder.
-        named: From `read_all`.
-        paths: Of the same benchmarks; their figures are put into the page.
-    """
+    """Write `report.md` and `report.html` into a folder, from what `read_all` gave of the paths."""
     start, runs = [("h1", TITLE), *blocks(named)], list(_runs(named))
     write_text(out / "report.md", markdown.page([*start, *runs]))
-    parts = [page.block(*block) for block in (*start, *_figures(paths), *runs)]
-    write_text(out / "report.html", page.page(TITLE, parts))
+    write_text(out / "report.html", page.page(TITLE, [*start, *_figures(paths), *runs]))
 
 
 def summary(named: Mapping[str, Results]) -> str:

@@ -51,12 +51,7 @@ def run_all(
 ) -> list[Run]:
     """Do every run that is not done, and wait for those that others are doing.
 
-    Args:
-        suite: What is compared.
-        runs: Its runs, in order.
-        out: The benchmark's folder.
-        progress: Is told how far it is.
-        after: Is called after each run done here.
+    After each run that is done here, `after` is called.
 
     Returns:
         The runs that failed; what went wrong stands in `failed.txt` in each one's folder.
@@ -149,9 +144,7 @@ class RunRecorder(Callback):
         refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
         self._since = time.monotonic()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Tell."""
         if isinstance(pl_module, ColorizationTask):
             self.progress.advance(pl_module.run_fraction())
@@ -177,18 +170,17 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     # One without the outputs that are asked for now counts as none, even if this is cut short.
     (folder / "result.json").unlink(missing_ok=True)
     arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
-    newest = _newest_checkpoint(folder)
+    newest = newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]
     cli = fit([*arguments, *went_on], [watch])
     device = cli.trainer.strategy.root_device  # which Lightning has taken the network away from
     task, data = cli.model.eval().to(device), cli.datamodule
     seconds = watch.state_dict()["seconds"]
-    outputs = folder / "outputs"
-    keep = (
-        (lambda name, picture: write_tiff(outputs / f"{name}.tiff", picture))
-        if suite.save_outputs
-        else None
-    )
+
+    def keep(name: str, picture: Tensor) -> None:
+        if suite.save_outputs:
+            write_tiff(folder / "outputs" / f"{name}.tiff", picture)
+
     data.snapshot.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
     patches = math.ceil(FIGURE_PATCHES / len(suite.folds_of(run.protocol)))
@@ -224,7 +216,3 @@ def write_tiff(file: Path, picture: Tensor) -> None:
 def _patches(trainer: Trainer) -> int:
     counters = (c for c in trainer.callbacks if isinstance(c, Throughput))  # type: ignore[attr-defined]
     return next(counters).patches
-
-
-def _newest_checkpoint(folder: Path) -> Path | None:
-    return newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))

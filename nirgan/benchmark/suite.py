@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,27 +65,16 @@ GREY_ROW = next(iter(BASELINES))
 
 @dataclass(frozen=True)
 class Run:
-    """One method, trained once and judged on one split.
+    """One method, trained once and judged on one split."""
 
-    Attributes:
-        method: Its row.
-        category: Of the data set, or `all`.
-        protocol: How training and validation are kept apart.
-        fold: Which fold is judged; 0 in `within-images`.
-        seed: Of initial weights, training patches and noise.
-        arguments: Of `python -m nirgan fit`.
-        configuration: What these resolve to, but for protocol, fold and seed.
-        one_pass: Fitted in closed form.
-    """
-
-    method: str
-    category: str
+    method: str  # its row
+    category: str  # of the data set, or `all`
     protocol: SplitProtocol
-    fold: int
-    seed: int
-    arguments: tuple[str, ...]
-    configuration: dict[str, Any] = field(repr=False)
-    one_pass: bool = False
+    fold: int  # the one that is judged; 0 in `within-images`
+    seed: int  # of initial weights, training patches and noise
+    arguments: tuple[str, ...]  # of `python -m nirgan fit`
+    configuration: dict[str, Any] = field(repr=False)  # of these, but for protocol, fold and seed
+    one_pass: bool = False  # fitted in closed form
 
     @property
     def key(self) -> str:
@@ -168,14 +158,8 @@ class Suite:
         self.fold_seeds = list(fold_seeds) if fold_seeds is not None else self.seeds
         self.validations, self.save_outputs = validations, save_outputs
         self.compare = [(first, second) for first, second in compare]
-        lists: dict[str, Sequence[Any]] = {
-            "protocols": self.protocols,
-            "categories": self.categories,
-            "folds": self.folds,
-            "seeds": self.seeds,
-            "fold_seeds": self.fold_seeds,
-        }
-        for name, values in lists.items():
+        for name in ("protocols", "categories", "folds", "seeds", "fold_seeds"):
+            values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise NirganError(f"{name} is {values}, expected one or more, each once")
         if validations < 1:
@@ -202,29 +186,18 @@ class Suite:
         from nirgan.experiment.lightning_cli import configuration  # noqa: PLC0415 (seconds of imports)
 
         resolved = {}
-        for category in self.categories:
-            for name, method in self.methods.items():
-                arguments = self._arguments(method, category)
-                resolved[category, name] = (arguments, configuration(arguments))
+        for category, (name, method) in product(self.categories, self.methods.items()):
+            arguments = self._arguments(method, category)
+            resolved[category or "all", name] = arguments, configuration(arguments)
         splits = [(p, fold) for p in self.protocols for fold in self.folds_of(p)]
-        for protocol, fold in splits:
-            for category in self.categories:
-                for name, method in self.methods.items():
-                    seeds = self.seeds_of(protocol)
-                    arguments, config = resolved[category, name]
-                    for seed in seeds[:1] if method.one_pass else seeds:
-                        split = [f"--data.protocol={protocol}", f"--data.fold={fold}"]
-                        seeded = [f"--seed_everything={seed}", f"--data.seed={seed}"]
-                        yield Run(
-                            name,
-                            category or "all",
-                            protocol,
-                            fold,
-                            seed,
-                            (*arguments, *split, *seeded),
-                            config,
-                            method.one_pass,
-                        )
+        for (protocol, fold), (category, name) in product(splits, resolved):
+            arguments, config = resolved[category, name]
+            seeds, one_pass = self.seeds_of(protocol), self.methods[name].one_pass
+            for seed in seeds[:1] if one_pass else seeds:
+                split = [f"--data.protocol={protocol}", f"--data.fold={fold}"]
+                seeded = [f"--seed_everything={seed}", f"--data.seed={seed}"]
+                own = (*arguments, *split, *seeded)
+                yield Run(name, category, protocol, fold, seed, own, config, one_pass)
 
     def _arguments(self, method: Method, category: str | None) -> list[str]:
         arguments = ["--name=fit", f"--model={_relative(method.model)}"]

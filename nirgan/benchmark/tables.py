@@ -30,11 +30,7 @@ own patches and split."""
 
 
 def blocks(named: Mapping[str, Results]) -> Iterator[Block]:
-    """Budgets, the overview, and every table with its comparisons.
-
-    Args:
-        named: Results by name, side by side; a single one's name is not told.
-    """
+    """Budgets, the overview, and every table with its comparisons, of results by name."""
     yield "p", " ".join(start + budget(results) for start, results in _starts(named).items())
     yield "table", overview(named)
     yield "notes", NOTES

@@ -63,9 +63,7 @@ class Collapse(Callback):
         self._seen = {"same": 0, "stuck": 0}
         self._told: set[str] = set()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Collect the discriminator's loss, and check it after every `batches` batches."""
         loss = cast(ColorizationTask, pl_module).step_values.get("train/discriminator")
         if loss is None:
@@ -97,13 +95,7 @@ class Collapse(Callback):
         self._sums = []
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         """Measure the pictures of a batch."""
         if len(batch["rgb"]) > 1:

@@ -10,26 +10,17 @@ class DataIntegrity(Callback):
     """Checks stored files and pictures before every epoch, validation, test and prediction."""
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the data."""
-        _check(trainer)
+        """Check the data.
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the data."""
-        _check(trainer)
+        Raises:
+            NirganError: A process cannot read its stored files any more.
+        """
+        snapshot = trainer.datamodule.snapshot  # type: ignore[attr-defined]
+        snapshot.tell_changes()
+        damage = snapshot.damage()
+        # All ranks stop together; if only one did, the others would wait for it.
+        if not trainer.strategy.reduce_boolean_decision(damage is None):
+            raise NirganError(damage or "another process cannot read its store any more, see there")
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the data."""
-        _check(trainer)
-
-    def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the data."""
-        _check(trainer)
-
-
-def _check(trainer: Trainer) -> None:
-    snapshot = trainer.datamodule.snapshot  # type: ignore[attr-defined]
-    snapshot.tell_changes()
-    damage = snapshot.damage()
-    # All ranks stop together; if only one did, the others would wait for it.
-    if not trainer.strategy.reduce_boolean_decision(damage is None):
-        raise NirganError(damage or "another process cannot read its store any more, see there")
+    on_validation_epoch_start = on_test_epoch_start = on_train_epoch_start
+    on_predict_epoch_start = on_train_epoch_start

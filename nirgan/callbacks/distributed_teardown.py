@@ -2,6 +2,7 @@
 
 import atexit
 from subprocess import Popen, TimeoutExpired
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -28,9 +29,7 @@ class DistributedTeardown(Callback):
             self._started = list(getattr(trainer.strategy.launcher, "procs", []))
             atexit.register(self._end)
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, _: Any, exception: BaseException) -> None:
         """Keep Lightning from killing this process before its message when another one dies."""
         if self._started:
             trainer.strategy.launcher.procs.clear()  # type: ignore[union-attr]

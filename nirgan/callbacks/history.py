@@ -43,11 +43,7 @@ class HistoryLogger(CSVLogger):
     """Logged so far, on rank 0."""
 
     def _get_next_version(self) -> int:
-        """The number of the run's folder `version_N`, which the first rank makes to claim it.
-
-        Raises:
-            NirganError: It cannot be made.
-        """
+        """The number of the run's folder `version_N`, which the first rank makes to claim it."""
         runs = Path(self.root_dir)
         try:
             if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
@@ -114,15 +110,11 @@ class History(Callback):
         for logger in _histories(trainer):
             logger._version = trainer.strategy.broadcast(logger.version)
 
-    def on_save_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
         """Count."""
         checkpoint["history_rows"] = sum(logger.rows for logger in _histories(trainer))
 
-    def on_load_checkpoint(
-        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer: Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
         """Remember."""
         self._rows = checkpoint.get("history_rows", 0)
 

@@ -1,8 +1,6 @@
 """Saves the latest state of a run, from which it resumes exactly after any interruption."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +56,7 @@ class LatestCheckpoint(Checkpoint):
             loop.epoch_loop.reset_restart_stage()
             loop.epoch_loop.restarting = False
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Save if it is time, before the batch is trained on."""
         if self._due(trainer):
             self.save(trainer)
@@ -104,27 +100,21 @@ class LatestCheckpoint(Checkpoint):
     def _write(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        file = self._folder / "last.ckpt"
-        with _between_batches(_progress(trainer)):
+        file, progress = self._folder / "last.ckpt", _progress(trainer)
+        # The batch that was just fetched is not counted: a resumed run fetches it again.
+        fetched, last = progress.total.ready - progress.total.completed, progress.is_last_batch
+        progress.total.ready -= fetched
+        progress.current.ready -= fetched
+        progress.is_last_batch = last and not fetched
+        try:
             trainer.save_checkpoint(file, weights_only=False)
+        finally:
+            progress.total.ready += fetched
+            progress.current.ready += fetched
+            progress.is_last_batch = last
         self.newest = str(file)
-        self._saved, self._since = _progress(trainer).total.completed, time.monotonic()
+        self._saved, self._since = progress.total.completed, time.monotonic()
 
 
 def _progress(trainer: Trainer) -> _BatchProgress:
     return trainer.fit_loop.epoch_loop.batch_progress
-
-
-@contextmanager
-def _between_batches(progress: _BatchProgress) -> Iterator[None]:
-    """Undo the count of the batch that was just fetched: a resumed run fetches it again."""
-    fetched, last = progress.total.ready - progress.total.completed, progress.is_last_batch
-    progress.total.ready -= fetched
-    progress.current.ready -= fetched
-    progress.is_last_batch = last and not fetched
-    try:
-        yield
-    finally:
-        progress.total.ready += fetched
-        progress.current.ready += fetched
-        progress.is_last_batch = last

@@ -14,9 +14,7 @@ from nirgan.tasks.base import ColorizationTask
 class NonFiniteGuard(Callback):
     """Checks every loss and every parameter after each step."""
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Check the step.
 
         Raises:

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import WandbLogger
 
-from nirgan.data.datamodule import Batch, PatchDataModule
+from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.utils.image_grid import image_grid
 
@@ -40,21 +40,15 @@ class Pictures(Callback):
             shown["patches"] = data.validation_patches().dataset[numbers]
         if self.whole:
             shown["whole"] = data.predict_dataloader().dataset[0]
-        for name, batch in shown.items():
-            self._log(trainer, pl_module, folder, name, data.on_after_batch_transfer(batch, 0))
-
-    def _log(
-        self, trainer: Trainer, pl_module: LightningModule, folder: Path, name: str, batch: Batch
-    ) -> None:
-        moved = batch["triplet"].to(pl_module.device)
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
-            output = pl_module(moved).float().cpu()
-        columns = (signed_to_unit(pixels) for pixels in (batch["nir"], output, batch["rgb"]))
-        picture = image_grid(list(zip(*columns, strict=True)))
-        step = trainer.fit_loop.epoch_loop.batch_idx
-        label = f"epoch-{trainer.current_epoch:04d}-batch-{step + 1:06d}"
-        file = folder / f"{name}-{label}.png"
-        write_png(file, picture)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image(f"val/{name}", [str(file)], caption=["NIR | output | truth"])
+        step = trainer.fit_loop.epoch_loop.batch_idx + 1
+        label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
+        for name, stored in shown.items():
+            batch = data.on_after_batch_transfer(stored, 0)
+            with torch.inference_mode(), trainer.precision_plugin.forward_context():
+                output = pl_module(batch["triplet"].to(pl_module.device)).float().cpu()
+            columns = (signed_to_unit(pixels) for pixels in (batch["nir"], output, batch["rgb"]))
+            file = folder / f"{name}-{label}.png"
+            write_png(file, image_grid(list(zip(*columns, strict=True))))
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLogger):
+                    logger.log_image(f"val/{name}", [str(file)], caption=["NIR | output | truth"])

@@ -18,13 +18,7 @@ class PredictionWriter(Callback):
         self.folder = Path(trainer.log_dir or trainer.default_root_dir) / "predictions"
 
     def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: dict[str, Any],
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Any], *_: Any
     ) -> None:
         """Write the pictures of a batch."""
         for name, picture in zip(outputs["names"], outputs["rgb"], strict=True):

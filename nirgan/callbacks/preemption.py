@@ -41,9 +41,7 @@ class Preemption(Callback):
             heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
             self._former = {number: signal.signal(number, self._receive) for number in heard}
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Stop here if a signal has come."""
         self._stop_if_told(trainer)
 
@@ -53,13 +51,7 @@ class Preemption(Callback):
             self._common = self._over_ranks(trainer, int(sum(trainer.num_val_batches)), "min")
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *rest: Any
     ) -> None:
         """Stop here if a signal has come; a resumed run repeats the validation."""
         if not trainer.sanity_checking and batch_idx < self._common:
@@ -70,13 +62,9 @@ class Preemption(Callback):
         self._stop_if_told(trainer)
         self._restore()
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The same for a run in which nothing was left to train."""
-        self.on_train_end(trainer, pl_module)
+    on_fit_end = on_train_end  # of a run in which nothing was left to train
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, _: Any, exception: BaseException) -> None:
         """Restore the handlers; after Ctrl-C, undo that Lightning ignores a second one."""
         self._restore()
         if isinstance(exception, KeyboardInterrupt):

@@ -33,18 +33,12 @@ class Throughput(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, also in the middle of an epoch."""
-        self._restart()
+        self._epoch, self._since = 0, time.perf_counter()
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restart the clock."""
-        self._restart()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restart the clock, so that the validation does not count."""
-        self._restart()
+    on_train_epoch_start = on_validation_end = on_train_start
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         """Count the batches of all ranks."""
         pixels = batch["rgb"][:, 0].numel() * trainer.world_size
@@ -62,6 +56,3 @@ class Throughput(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the count."""
         self.pixels = state_dict["pixels"]
-
-    def _restart(self) -> None:
-        self._epoch, self._since = 0, time.perf_counter()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tqdm import tqdm
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.experiment.config_errors import VerbParser, parse
+from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 from nirgan.utils.paths import expand_home
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
-        with _Bars(len(made.jobs)) as bars:
+        with closing(_Bars(len(made.jobs))) as bars:
             outcome = run_jobs(colorizer, made.jobs, how, bars)
         seconds = perf_counter() - started
         problems += outcome.problems
@@ -133,11 +134,7 @@ def _parser() -> VerbParser:
     parser.add_argument(
         "--tile", type=int | None, help="height and width in pixels; from the free memory"
     )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the model name classes of other packages, which runs their code",
-    )
+    add_trust(parser, "the model")
     return parser
 
 
@@ -148,10 +145,8 @@ class _Bars:
         self._files = tqdm(total=files, unit="file", disable=None, smoothing=0.1)
         self._frames: Any = None
 
-    def __enter__(self) -> "_Bars":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close both."""
         self._end()
         self._files.close()
 

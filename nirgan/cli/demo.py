@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nirgan.errors import NirganError
-from nirgan.experiment.config_errors import VerbParser, parse
+from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 from nirgan.inference.demo.server import run_demo
 
 
@@ -18,11 +18,7 @@ def main(arguments: Sequence[str]) -> int:
         "--model", nargs="+", default=["default"], help="names or files; the page lets choose"
     )
     parser.add_argument("--port", type=int, default=7860)
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the models name classes of other packages, which runs their code",
-    )
+    add_trust(parser, "the models")
     options = parse(parser, arguments)
     if not 0 < options.port < 65536:
         raise NirganError(f"--port: expected 1 to 65535, got {options.port}")

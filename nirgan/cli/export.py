@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from nirgan.errors import NirganError, printable_path
-from nirgan.experiment.config_errors import VerbParser, parse
+from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 
@@ -85,20 +85,12 @@ def _parser() -> VerbParser:
         "--half", action="store_true", help="of safetensors: weights as float16, half the size"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="let the model name classes of other packages, which runs their code",
-    )
+    add_trust(parser, "the model")
     return parser
 
 
 def _look_at(out: Path, kind: str, overwrite: bool) -> None:
-    """Check the output path before anything heavy is imported.
-
-    Raises:
-        NirganError: Nothing can be written there.
-    """
+    """Check the output path before anything heavy is imported."""
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:
         raise NirganError(f"--output {printable_path(out)}: expected a name that ends in {suffix}")

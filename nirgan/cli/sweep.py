@@ -40,16 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     with needs_extra("sweep", options.file):
         from nirgan.sweeps.run import run  # noqa: PLC0415 (help comes at once)
 
-    return int(
-        not run(
-            sweep,
-            out,
-            options.storage,
-            _slots(sweep, options.trials),
-            options.workers,
-            options.seed,
-        )
-    )
+    slots = _slots(sweep, options.trials)
+    return int(not run(sweep, out, options.storage, slots, options.workers, options.seed))
 
 
 def _slots(sweep: Sweep, asked: int | None) -> int:

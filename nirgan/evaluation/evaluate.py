@@ -22,12 +22,7 @@ Colorize = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ImageScore:
-    """What one picture scored.
-
-    Attributes:
-        name: Category and id of the pair, where whole regions are judged.
-        sums: What it adds to each metric.
-    """
+    """What a picture, by category and id where it is a whole region, adds to each metric."""
 
     name: str
     sums: Sums
@@ -38,16 +33,12 @@ def judge(
     loader: DataLoader[StoredBatch],
     data: PatchDataModule,
     device: torch.device,
-    keep: Callable[[str, Tensor], None] | None = None,
+    keep: Callable[[str, Tensor], object] = lambda name, output: None,
 ) -> Iterator[ImageScore]:
-    """Judge a method on every picture that a loader gives.
+    """Judge a method on every picture that a loader of a data module gives.
 
-    Args:
-        colorize: The method.
-        loader: One of the data module's.
-        data: The data module.
-        device: Where `colorize` computes.
-        keep: Is given the name and the output of every picture, 3 x H x W in [0, 1].
+    The method computes on the device. `keep` is given the name and the output of every picture,
+    3 x H x W in [0, 1].
     """
     for stored in loader:
         on_device = stored | {"pixels": stored["pixels"].to(device)}
@@ -57,8 +48,7 @@ def judge(
         scores = score_images(batch.get("names", [""] * len(truth)), output, truth)
         for score, picture in zip(scores, output, strict=True):
             yield score
-            if keep is not None:
-                keep(score.name, picture)
+            keep(score.name, picture)
 
 
 def score_images(names: Sequence[str], output: Tensor, truth: Tensor) -> list[ImageScore]:

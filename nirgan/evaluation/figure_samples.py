@@ -26,27 +26,18 @@ FIRST_PATCH = 1_000_000
 
 @dataclass(frozen=True)
 class FigureSamples:
-    """Pictures as H x W x C, uint8.
+    """Patches, N x 64 x 64 x C, and a whole picture, H x W x C, in uint8."""
 
-    Attributes:
-        places: Of every patch, `category/id at row, column`.
-        nir, output, truth: The patches, N x 64 x 64 x C.
-        whole: Category and id of the whole picture.
-        band: First and last column of the whole picture that are judged.
-        whole_nir, whole_output, whole_truth: The whole picture.
-        whole_angles: Angular error of its pixels in degrees, H x W, float16; nan without color.
-    """
-
-    places: list[str]
+    places: list[str]  # of every patch, `category/id at row, column`
     nir: npt.NDArray[Any]
     output: npt.NDArray[Any]
     truth: npt.NDArray[Any]
-    whole: str
-    band: Sequence[int]
+    whole: str  # category and id of the whole picture
+    band: Sequence[int]  # its first and last column that are judged
     whole_nir: npt.NDArray[Any]
     whole_output: npt.NDArray[Any]
     whole_truth: npt.NDArray[Any]
-    whole_angles: npt.NDArray[Any]
+    whole_angles: npt.NDArray[Any]  # its angular error in degrees, H x W, float16; nan: no color
 
     def save(self, file: Path) -> None:
         """Write all of it, whole or not at all."""
@@ -63,13 +54,9 @@ class FigureSamples:
 def draw_samples(
     colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
 ) -> FigureSamples:
-    """Choose what is shown of a split, and colorize it.
+    """Choose what is shown of a split, and colorize it: a whole picture and `rows` patches.
 
-    Args:
-        colorize: The method.
-        data: The data module, set up.
-        rows: Patches, each of another pair; fewer where there are fewer pairs.
-        device: Where `colorize` computes.
+    Each patch is of another pair; there are fewer where there are fewer pairs.
     """
     patches: Any = data.validation_patches().dataset
     numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)

@@ -16,23 +16,16 @@ from nirgan.metrics.functional import angular_error
 
 @dataclass(frozen=True)
 class Flicker:
-    """Mean changes from one frame to the next, over all pixels.
+    """Mean changes from one frame to the next, over all pixels."""
 
-    Attributes:
-        degrees: Between the colors as vectors, see `nirgan.metrics.functional.angular_error`; a
-            band, as a grey picture, has none.
-        levels: Of a channel, of 255.
-    """
-
-    degrees: float
-    levels: float
+    degrees: float  # between the colors as vectors, see `angular_error`; a band has none
+    levels: float  # of a channel, of 255
 
 
 def flicker(frames: Tensor) -> Flicker:
-    """Flicker of a scene in which nothing moves.
+    """Flicker of a scene in which nothing moves, of two frames or more.
 
-    Args:
-        frames: T x 3 x H x W colors or T x H x W bands, in [0, 1]; two or more.
+    They are T x 3 x H x W colors or T x H x W bands, in [0, 1].
     """
     colors = frames if frames.ndim == 4 else frames.unsqueeze(1).expand(-1, 3, -1, -1)
     before, after = colors[:-1], colors[1:]
@@ -46,10 +39,8 @@ def flicker(frames: Tensor) -> Flicker:
 def flicker_of_pan(frames: Tensor, step: int) -> Flicker:
     """Flicker at the same place of the scene while a camera pans.
 
-    Args:
-        frames: T x 3 x H x W colors in [0, 1]; each shows the scene `step` pixels further right
-            than the one before.
-        step: In pixels.
+    Each of the frames, T x 3 x H x W colors in [0, 1], shows the scene `step` pixels further right
+    than the one before.
     """
     changes = [
         flicker(torch.stack([before[..., step:], after[..., :-step]]))
@@ -59,12 +50,7 @@ def flicker_of_pan(frames: Tensor, step: int) -> Flicker:
 
 
 def panned(band: Tensor, step: int, count: int) -> Tensor:
-    """What a camera that pans slowly would film.
-
-    Args:
-        band: H x W in [0, 1].
-        step: Pixels from one frame to the next.
-        count: How many frames.
+    """What a camera would film that pans over H x W by `step` pixels a frame.
 
     Returns:
         count x H x (W - step * (count - 1)).
@@ -74,13 +60,9 @@ def panned(band: Tensor, step: int, count: int) -> Tensor:
 
 
 def with_noise(band: Tensor, sigma: float, count: int, seed: int = 0) -> Tensor:
-    """What a camera that does not move would film.
+    """What a camera that does not move would film of H x W in [0, 1].
 
-    Args:
-        band: H x W in [0, 1].
-        sigma: Standard deviation of the sensor's noise in levels, of 255; Gaussian.
-        count: How many frames.
-        seed: Of the noise.
+    The sensor's noise is Gaussian, `sigma` its standard deviation in levels, of 255.
 
     Returns:
         count x H x W in [0, 1], clipped and in whole levels, as a camera of 8 bits gives them.

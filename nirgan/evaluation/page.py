@@ -3,12 +3,12 @@
 import base64
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Block = tuple[str, Any]
-"""A part of a page: `h1`, `h2`, `p` or `notes` and its text, `table` and its lines, or `figure` and
-its name, PNG and caption."""
+"""A part of a page: `h1`, `h2`, `p` or `notes` and its text, `table` and its head and rows, which a
+click on a column's head sorts, or `figure` and its name, PNG and lines below."""
 
 STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 90em; padding: 0 1em; }
@@ -39,55 +39,40 @@ for (const head of document.querySelectorAll("th")) head.onclick = () => {
 };"""
 
 
-def page(title: str, parts: Sequence[str]) -> str:
-    """The page.
-
-    Args:
-        title: Plain text.
-        parts: HTML, from above.
-    """
-    body = "\n".join(parts)
+def page(title: str, blocks: Iterable[Block]) -> str:
+    """The page: its title, and blocks from above."""
+    body = "\n".join(_block(*block) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{text(title)}</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
+        f"<title>{_text(title)}</title>\n<style>\n{STYLE}\n</style></head>\n<body>\n{body}\n"
         f"<script>\n{SCRIPT}\n</script>\n</body></html>\n"
     )
 
 
-def block(kind: str, content: Any) -> str:
-    """A block as HTML."""
+def _block(kind: str, content: Any) -> str:
     if kind == "table":
-        return table(content)
+        head, *rows = content
+        body = "\n".join(_line("td", row) for row in rows)
+        cells = f"<table><thead>{_line('th', head)}</thead><tbody>\n{body}\n</tbody></table>"
+        return f"<div class=wide>{cells}</div>"
     if kind == "figure":
-        return figure(*content)
+        name, png, caption = content
+        data = base64.b64encode(png).decode()
+        return (
+            f'<figure><img alt="{_text(name)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{'<br>'.join(map(_text, caption))}</figcaption></figure>"
+        )
     if kind == "notes":
-        return f"<p class=notes>{text(content)}</p>"
-    return f"<{kind}>{text(content)}</{kind}>"
+        return f"<p class=notes>{_text(content)}</p>"
+    return f"<{kind}>{_text(content)}</{kind}>"
 
 
-def table(lines: Sequence[Sequence[str]]) -> str:
-    """A head and rows, as a table that a click on a column's head sorts."""
-    head, *rows = lines
-    body = "\n".join(_line("td", row) for row in rows)
-    cells = f"<table><thead>{_line('th', head)}</thead><tbody>\n{body}\n</tbody></table>"
-    return f"<div class=wide>{cells}</div>"
-
-
-def figure(name: str, png: bytes, caption: Sequence[str]) -> str:
-    """A picture, with lines below."""
-    data = base64.b64encode(png).decode()
-    return (
-        f'<figure><img alt="{text(name)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{'<br>'.join(map(text, caption))}</figcaption></figure>"
-    )
-
-
-def text(plain: str) -> str:
+def _text(plain: str) -> str:
     """Text of which Markdown's `**` and backticks are kept."""
     bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(plain))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
 
 
 def _line(tag: str, line: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{text(cell)}</{tag}>' for cell in line)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_text(cell)}</{tag}>' for cell in line)}</tr>"

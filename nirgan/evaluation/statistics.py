@@ -31,13 +31,10 @@ Images = Sequence[Mapping[str, Any]]
 class Interval:
     """A difference between two methods in one metric, between `low` and `high` with 95% confidence.
 
-    Attributes:
-        value: The first method's figure minus the second's.
-        low, high: The interval; None where there are fewer than five scenes, or no figures.
-        scenes: How many there are.
+    These are None where there are fewer than five scenes, or no figures.
     """
 
-    value: float
+    value: float  # the first method's figure minus the second's
     low: float | None
     high: float | None
     scenes: int
@@ -58,9 +55,7 @@ class Interval:
 def differences(first: Images, second: Images) -> dict[str, Interval]:
     """How much two methods differ in every metric that is a ratio, by its name.
 
-    Args:
-        first: A method's pictures; those of a scene, and of several seeds, are summed up.
-        second: Another's.
+    Pictures of a scene, and of several seeds, are summed up.
 
     Raises:
         ValueError: The two were not judged on the same scenes.
@@ -87,9 +82,7 @@ def _by_scene(images: Images) -> dict[str, Sums]:
 def difference(sums: npt.NDArray[np.float64], seed: int = 0) -> Interval:
     """How much two methods differ in one metric.
 
-    Args:
-        sums: 4 x scenes: numerator and denominator of the first method, then of the second.
-        seed: Of the bootstrap.
+    The sums are 4 x scenes: numerator and denominator of the first method, then of the second.
     """
     n = sums.shape[1]
     value = float(_difference(sums.sum(1)))

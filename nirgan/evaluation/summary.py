@@ -37,14 +37,9 @@ def summarize(
 ) -> None:
     """Judge a method beside those that know nothing, print the table and keep it.
 
-    `table.md`, `results.json` and `comparison.png` are written beside the run's logs.
-
-    Args:
-        trainer: That has trained or tested it.
-        task: The method, with the weights to judge.
-        data: The data module, set up.
-        name: The row's.
-        whole: Judge whole validation regions instead of validation patches.
+    `table.md`, `results.json` and `comparison.png` are written beside the logs of the trainer that
+    has trained or tested it. It is judged with the weights that it has, in a row of the name, on
+    validation patches, or on whole validation regions.
     """
     folder = Path(trainer.log_dir or trainer.default_root_dir)  # asks all ranks
     if not trainer.is_global_zero:
@@ -53,18 +48,14 @@ def summarize(
     loader = data.validation_regions() if whole else data.validation_patches()
     rows = _rows(task, loader, data, name)
     heading = _heading(data, whole)
-    text = f"{heading}\n\n{markdown(rows)}\n"
+    shown = table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
+    text = f"{heading}\n\n{shown}\n"
     write_text(folder / "table.md", text)
     write_json(folder / "results.json", _record(trainer, data, rows, heading), indent=1)
     write_png(folder / "comparison.png", _comparison(task, data))
     print(f"\n{text}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")
     print("  table.md, results.json, metrics.csv, pictures/, checkpoints/\n")
-
-
-def markdown(rows: dict[str, Row]) -> str:
-    """A table with a row a method."""
-    return table(lines([{"method": name} | cells(row) for name, row in rows.items()]))
 
 
 def _rows(

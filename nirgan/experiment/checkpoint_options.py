@@ -25,12 +25,10 @@ def name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> N
     said, kept = _flat(given), _flat(used)
     other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
     if other:
-        more = (
-            f" and {len(other) - MAX_NAMED_OPTIONS} more" if len(other) > MAX_NAMED_OPTIONS else ""
-        )
+        named, more = ", ".join(other[:MAX_NAMED_OPTIONS]), len(other) - MAX_NAMED_OPTIONS
         rank_zero_info(
-            f"--ckpt_path {path}: its own values, in brackets, take the place of "
-            f"{', '.join(other[:MAX_NAMED_OPTIONS])}{more}"
+            f"--ckpt_path {path}: its own values, in brackets, take the place of {named}"
+            + (f" and {more} more" if more > 0 else "")
         )
 
 

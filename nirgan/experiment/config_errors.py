@@ -89,13 +89,16 @@ class VerbParser(ArgumentParser):
         raise MisconfiguredError(message, self) from ex
 
 
-def explain(error: Exception, parser: ArgumentParser) -> str:
-    """The reason in a parser's error, in one line.
+def add_trust(parser: ArgumentParser, what: str) -> None:
+    """Add `--trust`, without which nothing that may run code is imported."""
+    about = f"let {what} name classes of other packages, which runs their code"
+    parser.add_argument("--trust", action="store_true", help=about)
 
-    Args:
-        error: Its message may be as long as it likes.
-        parser: The verb's. Misspelt keys are compared with those of the parser within it that has
-            raised the first error.
+
+def explain(error: Exception, parser: ArgumentParser) -> str:
+    """The reason in the error of a verb's parser, in one line.
+
+    Misspelt keys are compared with those of the parser within it that has raised the first error.
     """
     if fault := _fault_of_code(error):
         return fault
@@ -125,10 +128,6 @@ def explain(error: Exception, parser: ArgumentParser) -> str:
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     """Parse a verb's arguments and build what they name; a mistake in them is one line.
 
-    Args:
-        parser: Made with `exit_on_error=False`.
-        arguments: The verb's.
-
     Raises:
         NirganError: They cannot be used.
     """
@@ -146,11 +145,8 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
 def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProxyType({})) -> None:
     """Look at every configuration file before the parser does, which names neither file nor line.
 
-    They are UTF-8, whatever the system's own coding is.
-
-    Args:
-        arguments: Of the command line.
-        parts: Keys that only a part of an experiment has at its top, and the option for it.
+    They are UTF-8, whatever the system's own coding is. `parts` are keys that only a part of an
+    experiment has at its top, and the option for it.
 
     Raises:
         NirganError: A file is missing, or is not YAML in UTF-8.
@@ -172,9 +168,8 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
             except yaml.YAMLError as error:
                 mark = getattr(error, "problem_mark", None)
                 where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-                raise NirganError(
-                    f"{path}{where}: not YAML ({getattr(error, 'problem', None) or error})"
-                ) from error
+                why = getattr(error, "problem", None) or error
+                raise NirganError(f"{path}{where}: not YAML ({why})") from error
             if not isinstance(content, dict):
                 raise NirganError(f"{path}: expected keys such as model:, data: and trainer:")
             for key in parts.keys() & content.keys():
@@ -228,9 +223,7 @@ def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[st
         return _files(Path(words[0]))
     if "has no attribute" in message:
         module = sys.modules.get(words[0])
-        own = (
-            {n for n, value in vars(module).items() if inspect.isclass(value)} if module else set()
-        )
+        own = {n for n, v in getattr(module, "__dict__", {}).items() if inspect.isclass(v)}
         return own | {info.name for info in pkgutil.iter_modules(getattr(module, "__path__", []))}
     keys = set(_keys(parser))
     if "dot import" not in message:

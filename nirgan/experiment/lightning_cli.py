@@ -42,7 +42,13 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.errors import NirganError, printable_path
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
-from nirgan.experiment.config_errors import MisconfiguredError, VerbParser, check_files, explain
+from nirgan.experiment.config_errors import (
+    MisconfiguredError,
+    VerbParser,
+    add_trust,
+    check_files,
+    explain,
+)
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
@@ -74,21 +80,8 @@ WANDB_NONE = re.compile(r"(?<=\w)=None$")
 """W&B's agent writes a `null` of a sweep file as `--option=None`."""
 
 
-def run(verb: str, arguments: Sequence[str]) -> None:
-    """Run an experiment verb.
-
-    Raises:
-        NirganError: The configuration or the data cannot be used.
-    """
-    _run(verb, arguments, ExperimentCLI)
-
-
 def fit(arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> "ExperimentCLI":
-    """Run `fit` from Python, without the evaluation at its end.
-
-    Args:
-        arguments: Command-line arguments of `fit`.
-        callbacks: Callbacks in addition to those of the configuration.
+    """Run `fit` from Python, with further callbacks, and without the evaluation at its end.
 
     Returns:
         The CLI with its `trainer`, `model` and `datamodule`, after the last training step.
@@ -96,7 +89,7 @@ def fit(arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> "Experi
     Raises:
         NirganError: The configuration or the data cannot be used.
     """
-    return _run("fit", arguments, FitOnly, callbacks)
+    return run("fit", arguments, FitOnly, callbacks)
 
 
 def configuration(arguments: Sequence[str]) -> dict[str, Any]:
@@ -105,7 +98,7 @@ def configuration(arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         NirganError: The configuration cannot be used.
     """
-    config: dict[str, Any] = to_plain(_run("fit", arguments, ParseOnly).config["fit"].as_dict())
+    config: dict[str, Any] = to_plain(run("fit", arguments, ParseOnly).config["fit"].as_dict())
     return config
 
 
@@ -124,12 +117,17 @@ def silence_lightning() -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-def _run(
+def run(
     verb: str,
     arguments: Sequence[str],
-    kind: type["ExperimentCLI"],
+    kind: type["ExperimentCLI"] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> "ExperimentCLI":
+    """Run an experiment verb.
+
+    Raises:
+        NirganError: The configuration or the data cannot be used.
+    """
     arguments = [resolve_shipped(word) for word in arguments]
     check_files(arguments, PART_OPTIONS)
     for word in arguments:
@@ -142,7 +140,7 @@ def _run(
     options = {"parser_mode": "omegaconf+", "allow_abbrev": False}
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        return kind(
+        return (kind or ExperimentCLI)(
             ColorizationTask,
             PatchDataModule,
             callbacks=callbacks,
@@ -161,21 +159,18 @@ def _run(
             raise KeyboardInterrupt from None
         raise
     except NirganError as error:
-        if "Original Traceback" in str(
-            error
-        ):  # raised in a loader process; the last line is the error
-            said = str(error).strip().splitlines()[-1]
-            raise NirganError(said.partition("NirganError: ")[2] or said) from error
-        raise
+        if "Original Traceback" not in str(error):
+            raise
+        said = str(error).strip().splitlines()[-1]  # of an error in a loader process
+        raise NirganError(said.partition("NirganError: ")[2] or said) from error
     except MisconfiguredError as error:
         raise NirganError(explain(error, error.parser)) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
     except OmegaConfBaseException as error:
-        raise NirganError(
-            f"${{...}}: {str(error).splitlines()[0].replace(verb + '.', '')}"
-        ) from error
+        said = str(error).splitlines()[0].replace(f"{verb}.", "")
+        raise NirganError(f"${{...}}: {said}") from error
 
 
 def _silence_libraries() -> None:
@@ -246,11 +241,7 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
-        parser.add_argument(
-            "--trust",
-            action="store_true",
-            help="let --ckpt_path name classes of other packages, which runs their code",
-        )
+        add_trust(parser, "--ckpt_path")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
         for key, (kind, purpose) in WATCHING.items():
@@ -275,6 +266,8 @@ class ExperimentCLI(LightningCLI):
         verb = self.config.subcommand
         config = self.config[verb]
         trust = config.pop("trust")  # not part of the stored configuration
+        self.method = _method(config.model)
+        self.given = to_plain(config.model.as_dict()) if config.model else {}
         path = config.ckpt_path
         if path is None and verb != "fit":
             raise NirganError(
@@ -289,10 +282,9 @@ class ExperimentCLI(LightningCLI):
             raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
         if path is not None:
             checkpoint = load_checkpoint(Path(path), mmap=True)
-            own = trust or strings_of(to_plain(config.model.as_dict() if config.model else None))
-            check_hyperparameters(checkpoint, Path(path), own, TRUST_REMEDY)
-        self.method = _method(config.model)
-        self.given = to_plain(config.model.as_dict()) if config.model else {}
+            check_hyperparameters(
+                checkpoint, Path(path), trust or strings_of(self.given), TRUST_REMEDY
+            )
 
     def before_instantiate_classes(self) -> None:
         """Check the checkpoint's model, and add the logger to `metrics.csv` to any others."""
@@ -309,15 +301,11 @@ class ExperimentCLI(LightningCLI):
             return
         run = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)  # type: ignore[no-untyped-call]
         history = Namespace(class_path=_path(HistoryLogger), init_args=run)  # type: ignore[no-untyped-call]
-        loggers = [history]
-        if isinstance(given, list):
-            loggers += given
-        elif given not in (None, True):
-            loggers.append(given)
-        for logger in loggers[1:]:
+        others = given if isinstance(given, list) else [] if given in (None, True) else [given]
+        for logger in others:
             if logger.class_path.rpartition(".")[2] == "WandbLogger":
                 _use_offline_fallback(logger, config.trainer.default_root_dir)
-        config.trainer.logger = loggers
+        config.trainer.logger = [history, *others]
 
     def instantiate_classes(self) -> None:
         """Build model, data and trainer; report errors of constructors in one line."""
@@ -334,13 +322,12 @@ class ExperimentCLI(LightningCLI):
         """The trainer, with the callbacks that every run has."""
         chosen = {key: self._get(self.config_init, key) for key in WATCHING}
         last = chosen.pop("last")
-        watching: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
-        counting: list[Callback] = [Throughput(), PredictionWriter()]
-        going_on: list[Callback] = [StepSeeding(), BroadcastBuffers(), History(), Preemption()]
+        own: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
+        own += [Throughput(), PredictionWriter(), StepSeeding(), BroadcastBuffers(), History()]
+        own += [Preemption(), *self.callbacks]
         # Lightning ignores the configuration's callbacks if others are passed, so both are.
         given = self._get(self.config_init, "trainer").callbacks or []
         given = given if isinstance(given, list) else [given]
-        own = [*watching, *counting, *going_on, *self.callbacks]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         if last is not None:
             # After the best, so that it knows of it.
@@ -384,10 +371,9 @@ class ParseOnly(ExperimentCLI):
     """Only parses an experiment."""
 
     def before_instantiate_classes(self) -> None:
-        """Leave the configuration as it is."""
+        """Leave the configuration as it is, and build nothing."""
 
-    def instantiate_classes(self) -> None:
-        """Build nothing."""
+    instantiate_classes = before_instantiate_classes
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run nothing."""

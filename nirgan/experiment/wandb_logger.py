@@ -44,21 +44,17 @@ class OfflineFallbackWandbLogger(WandbLogger):
         Raises:
             NirganError: W&B cannot start a run, not even offline.
         """
-        if self._experiment is None:
-            self._begin()
-        return super().experiment
-
-    def _begin(self) -> None:
         import wandb  # noqa: PLC0415 (an extra)
 
         try:
-            _ = super().experiment
+            return super().experiment
         except wandb.Error as error:
             run = self._offline_run()
             rank_zero_info(
                 f"Weights & Biases shows nothing of this run: {_line(error)}. It is kept in "
                 f"{_folder(run)} and metrics.csv; send it later with `wandb sync {_folder(run)}`."
             )
+            return run
 
     def _offline_run(self) -> Any:
         import wandb  # noqa: PLC0415 (an extra)

@@ -11,27 +11,16 @@ from torch.nn.functional import logsigmoid
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
     """The discriminator's loss: -[log D(x) + log(1 - D(G(y, z)))], eq. 3.
 
-    Args:
-        real: Logits of true pictures, any shape.
-        generated: Logits of generated ones, any shape.
-
-    Returns:
-        A scalar, the mean over the batch, at least 0.
+    Logits of true and of generated pictures have any shape; their means make a scalar, at least 0.
     """
     return -(logsigmoid(real.float()).mean() + logsigmoid(-generated.float()).mean())
 
 
 def generator_loss(generated: Tensor, *, saturating: bool = True) -> Tensor:
-    """The generator's loss: log(1 - D(G(y, z))), eq. 4.
+    """The generator's loss: log(1 - D(G(y, z))), eq. 4: a scalar, the mean over all logits.
 
-    Args:
-        generated: Logits of generated pictures, any shape.
-        saturating: As eq. 4. Its gradient vanishes when the discriminator is confident; if false,
-            the loss is -log D(G(y, z)) (Goodfellow et al. 2014, section 3), whose gradient does
-            not.
-
-    Returns:
-        A scalar, the mean over the batch.
+    The gradient of eq. 4 vanishes when the discriminator is confident; if not `saturating`, the
+    loss is -log D(G(y, z)) (Goodfellow et al. 2014, section 3), whose gradient does not.
     """
     if saturating:
         return logsigmoid(-generated.float()).mean()

@@ -37,9 +37,7 @@ class ReportedMetric:
     Attributes:
         metric: A `PerImageMetric`, or any other of torchmetrics, of which the mean over pictures
             is taken. Its `higher_is_better` is the direction; None: neither way is better.
-        label: Of its column.
-        unit: Of its figures.
-        digits: After the decimal point.
+        label, unit, digits: Of its column; digits after the decimal point.
     """
 
     metric: Metric
@@ -95,11 +93,7 @@ MAIN = "angular_error"
 
 
 def colorization_metrics(prefix: str) -> MetricCollection:
-    """All of `METRICS`, as a task logs them.
-
-    Args:
-        prefix: Put before each name, `val/` say.
-    """
+    """All of `METRICS`, as a task logs them, with a prefix before each name, `val/` say."""
     # No groups: torchmetrics would take metrics for one whose first batches add up to the same.
     metrics: dict[str, Metric | MetricCollection] = {
         name: metric.make() for name, metric in METRICS.items()

@@ -16,12 +16,10 @@ class AngularError(PerImageMetric):
     Args:
         reduction: `pixels` averages over every pixel of the whole set, as the paper does; `images`
             averages each picture first, then over pictures, as most later work does.
-        convention: `exact` leaves out pixels without color (see
-            `UndefinedPixels`); `epsilon` is the usual one with 1e-6 in the denominator, see
-            `nirgan.metrics.functional.angular_error`.
+        convention: `exact` leaves out pixels without color (see `UndefinedPixels`); `epsilon` is
+            usual, with 1e-6 in the denominator, see `nirgan.metrics.functional.angular_error`.
         least_chroma: Only pixels where the truth's CIELAB chroma exceeds this count; None: all.
             Over all pixels, grey pictures have a low error.
-        kwargs: Arguments of `torchmetrics.Metric`.
 
     Example:
         >>> import torch

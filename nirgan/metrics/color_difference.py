@@ -13,14 +13,8 @@ def ciede2000(prediction: Tensor, target: Tensor) -> Tensor:
 
     After Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula: implementation notes,
     supplementary test data, and mathematical observations", 2005; kL = kC = kH = 1. A difference
-    of about 1 can just be seen, 100 is black against white.
-
-    Args:
-        prediction: B x 3 x H x W, sRGB in [0, 1].
-        target: The same.
-
-    Returns:
-        B x H x W.
+    of about 1 can just be seen, 100 is black against white. Pictures are B x 3 x H x W, sRGB in
+    [0, 1], the differences B x H x W.
 
     Raises:
         ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1].
@@ -74,9 +68,6 @@ def _cos(degrees: Tensor) -> Tensor:
 
 class CIEDE2000(PerImageMetric):
     """Mean CIEDE2000 color difference, of each picture first, then over pictures.
-
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
 
     Example:
         >>> import torch

@@ -8,18 +8,12 @@ from nirgan.metrics.per_image import PerImageMetric
 
 
 def colorfulness(pictures: Tensor) -> Tensor:
-    """Colorfulness of every picture.
+    """Colorfulness of every picture of B x 3 x H x W, sRGB in [0, 1]: B numbers.
 
     0 is grey, about 15 slightly and 109 extremely colorful. Hasler and Suesstrunk, "Measuring
     colorfulness in natural images", Human Vision and Electronic Imaging 2003, section 6: of the
     opponent colors red - green and (red + green) / 2 - blue, on a scale of 255, the length of the
     standard deviations and 0.3 of the length of the means.
-
-    Args:
-        pictures: B x 3 x H x W, sRGB in [0, 1].
-
-    Returns:
-        B numbers.
     """
     red, green, blue = (pictures.double() * 255).unbind(1)
     opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
@@ -31,9 +25,6 @@ class ColorfulnessRatio(PerImageMetric):
     """Colorfulness of predicted pictures over that of the true ones, both means over pictures.
 
     1 is as colorful as the truth, 0 is grey.
-
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
 
     Example:
         >>> import torch

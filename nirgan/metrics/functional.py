@@ -43,9 +43,8 @@ def angular_error(
     norms = _length(prediction), _length(target)
     if convention == "epsilon":
         cosine = (prediction * target).sum(1) / (norms[0] * norms[1] + EPSILON)
-        return torch.rad2deg(torch.acos(cosine.clamp(-1, 1))), torch.ones_like(
-            cosine, dtype=torch.bool
-        )
+        angles = torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
+        return angles, torch.ones_like(angles, dtype=torch.bool)
     counted = (norms[0] != 0) & (norms[1] != 0)  # nan counts, and shows in the mean
     u = prediction / torch.where(counted, norms[0], 1).unsqueeze(1)
     v = target / torch.where(counted, norms[1], 1).unsqueeze(1)

@@ -14,9 +14,6 @@ class PerImageMetric(Metric):
 
     A mean of pictures has 1 in the denominator, a mean of pixels their number. A metric of this
     kind says in `score` what each picture adds to the sums.
-
-    Args:
-        kwargs: Of `torchmetrics.Metric`.
     """
 
     is_differentiable = False
@@ -35,11 +32,7 @@ class PerImageMetric(Metric):
         """What pictures, both B x 3 x H x W in [0, 1], add to the sums: two times B numbers."""
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
-        """Add pictures.
-
-        Args:
-            prediction: B x 3 x H x W in [0, 1].
-            target: The same.
+        """Add pictures, both B x 3 x H x W in [0, 1].
 
         Raises:
             ValueError: The shapes differ or are not B x 3 x H x W, or values lie outside [0, 1];
@@ -71,7 +64,6 @@ class MeanOfImages(PerImageMetric):
     Args:
         metric: Takes prediction and target and gives a number for each picture, or one for all:
             then it is asked about one at a time.
-        kwargs: Of `torchmetrics.Metric`.
 
     Example:
         >>> import torch

@@ -43,15 +43,7 @@ class Tile:
 
 
 class GatheredError(Exception):
-    """Stops a forward pass at a layer that has gathered a tile and needs the others first.
-
-    Args:
-        layer: The layer.
-    """
-
-    def __init__(self, layer: "GlobalLayer") -> None:
-        super().__init__(type(layer).__name__)
-        self.layer = layer
+    """Stops a forward pass at the given layer, which has gathered a tile and needs the others."""
 
 
 class GlobalLayer(nn.Module):
@@ -125,11 +117,7 @@ class Moments(GlobalLayer):
 
 
 class InstanceNorm(Moments):
-    """Instance norm (Ulyanov et al. 2016) without weights, as torch's.
-
-    Args:
-        eps: Added to the variance.
-    """
+    """Instance norm (Ulyanov et al. 2016) without weights, as torch's."""
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
@@ -145,11 +133,7 @@ class InstanceNorm(Moments):
 
 
 class Thumbnail(GlobalLayer):
-    """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`.
-
-    Args:
-        size: Height and width.
-    """
+    """A picture scaled to a square, bilinear and without smoothing, as torch's `interpolate`."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -219,14 +203,14 @@ def global_statistics(
     layers = [m for m in network.modules() if isinstance(m, GlobalLayer)]
     try:
         while any(layer.whole_statistics is None for layer in layers):
-            stopped = None
+            stopped: GlobalLayer | None = None
             for pixels, tile in tiles():
                 set_tile(network, tile)
                 try:
                     run(pixels)
                     break  # the others are not used
                 except GatheredError as gathered:
-                    stopped = gathered.layer
+                    (stopped,) = gathered.args
             if stopped is None:
                 break
             stopped.whole_statistics = stopped.smooth(stopped.finish())

@@ -8,13 +8,10 @@ from torch import nn
 
 
 def initialize(network: nn.Module, std: float) -> None:
-    """Draw the weights of all convolutions and dense layers from N(0, std), biases 0.
+    """Draw the weights of all convolutions and dense layers from N(0, std), biases 0, in place.
 
-    Batch norm starts at gain 1 and offset 0, so that a tiny std does not shrink the signal.
-
-    Args:
-        network: Changed in place.
-        std: The paper's is 0.00282 (section 3).
+    The paper's std is 0.00282 (section 3). Batch norm starts at gain 1 and offset 0, so that a tiny
+    std does not shrink the signal.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

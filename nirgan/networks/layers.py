@@ -9,10 +9,10 @@ LEAKY_SLOPE = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
 
 
-def convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution, batch norm, leaky ReLU 0.2; stride 1, same size."""
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, leaky ReLU 0.2; with stride 1 of the same size."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
     )
@@ -33,11 +33,7 @@ def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
 
 
 class Residual(nn.Module):
-    """A residual block: two convolutions and a skip connection.
-
-    Args:
-        channels: Of input and output.
-    """
+    """A residual block: two convolutions and a skip connection, all of the same channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -46,14 +46,7 @@ def spread(luminance: Array, colors: Array, clear: Array) -> Array:
 
 
 def neighbor_weights(luminance: Array) -> csc_array:
-    """The weights of the neighbours of each pixel.
-
-    Args:
-        luminance: H x W in [-1, 1].
-
-    Returns:
-        HW x HW, rows sum to 1.
-    """
+    """The weights of each pixel's neighbours in H x W of [-1, 1]: HW x HW, rows sum to 1."""
     mean, square = uniform_filter(luminance, 3), uniform_filter(luminance**2, 3)
     variance = np.maximum(square - mean**2, LEAST_VARIANCE)
     number = np.arange(luminance.size).reshape(luminance.shape)

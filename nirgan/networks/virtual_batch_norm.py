@@ -18,12 +18,7 @@ from nirgan.utils.recording import Recorded
 
 
 class VirtualBatchNorm(Moments):
-    """The layer, which `VirtualBatchNormalized` uses instead of batch norm.
-
-    Args:
-        channels: Channels of its input.
-        eps: Added to the variance.
-    """
+    """The layer, which `VirtualBatchNormalized` uses instead of batch norm."""
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -40,15 +35,14 @@ class VirtualBatchNorm(Moments):
         """
         wide = x.float()
         if self.reference is None:
-            mean, square = wide.mean((0, 2, 3)), wide.square().mean((0, 2, 3))
+            mean, square = (part.mean((0, 2, 3), keepdim=True) for part in (wide, wide.square()))
             self.reference = mean, square, len(x)
-            mean, square = mean.view(1, -1, 1, 1), square.view(1, -1, 1, 1)
         else:
             of_reference, of_its_square, count = self.reference
             own = 1 / (count + 1)
             own_mean, own_square = (part.to(wide.dtype) for part in self.statistics(wide))
-            mean = own * own_mean + (1 - own) * of_reference.view(1, -1, 1, 1)
-            square = own * own_square + (1 - own) * of_its_square.view(1, -1, 1, 1)
+            mean = own * own_mean + (1 - own) * of_reference
+            square = own * own_square + (1 - own) * of_its_square
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(square - mean.square() + self.eps)
         return ((wide - mean) * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
@@ -57,8 +51,7 @@ class VirtualBatchNormalized(Recorded, nn.Module):
     """A network with virtual batch norm wherever it had batch norm.
 
     The first batch of training, of several ranks that of the first, becomes the reference, and is
-    kept in checkpoints. Before that a
-    batch is its own reference, as in batch norm.
+    kept in checkpoints. Before that a batch is its own reference, as in batch norm.
 
     Args:
         network: A generator or a discriminator; its layers are reached as `network.NAME`.

@@ -1,6 +1,6 @@
 """A sweep in Optuna's pictures, and on one page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
     make_folder(folder)
     by_slot = numbered_by_slot(study)
     plt.switch_backend("agg")
-    pictures = {}
+    pictures: list[page.Block] = []
     for name, drawing in _drawings(results).items():
         file = folder / f"{name}.png"
         file.unlink(missing_ok=True)
@@ -50,19 +50,15 @@ def draw(study: Study, results: Results, out: Path) -> None:
             figure.set_size_inches(max(7.0, 1.5 + wide * len(results["parameters"])), high)
             figure.savefig(file, dpi=110)
             plt.close(figure)
-        pictures[name] = file.read_bytes()
-    write_text(out / "sweep.html", as_html(results, pictures))
-
-
-def as_html(results: Results, pictures: Mapping[str, bytes]) -> str:
-    """One page: what it came to, the pictures (PNG by name), every trial."""
-    parts = [
-        f"<h1>{page.text(results['sweep'])}</h1>",
-        f"<p>{page.text(sentence(results))}</p>",
-        *(page.figure(name, png, [CAPTIONS[name]]) for name, png in pictures.items()),
-        f"<h2>Trials</h2>{page.table(cells(results))}",
+        pictures.append(("figure", (name, file.read_bytes(), [CAPTIONS[name]])))
+    blocks = [
+        ("h1", results["sweep"]),
+        ("p", sentence(results)),
+        *pictures,
+        ("h2", "Trials"),
+        ("table", cells(results)),
     ]
-    return page.page(f"nirgan: {results['sweep']}", parts)
+    write_text(out / "sweep.html", page.page(f"nirgan: {results['sweep']}", blocks))
 
 
 def _drawings(results: Results) -> dict[str, Callable[[Study, str], Any] | None]:

@@ -5,7 +5,7 @@ without W&B's server is refused by name, not passed over.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import exp, floor
@@ -38,21 +38,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Range:
-    """A number between two, both included.
-
-    Attributes:
-        low: The least.
-        high: The largest.
-        log: Evenly distributed in its logarithm.
-        step: Distance of the values that it may take; None: any.
-        whole: Whole numbers alone.
-    """
+    """A number between two, both included."""
 
     low: float
     high: float
-    log: bool = False
-    step: float | None = None
-    whole: bool = False
+    log: bool = False  # evenly distributed in its logarithm
+    step: float | None = None  # distance of the values that it may take
+    whole: bool = False  # whole numbers alone
 
 
 Space = Choice | Range
@@ -60,42 +52,25 @@ Space = Choice | Range
 
 @dataclass(frozen=True)
 class Hyperband:
-    """When a run is not worth going on with; an iteration is a validation.
+    """When a run is not worth going on with; an iteration is a validation."""
 
-    Attributes:
-        first: The iteration of the first look.
-        last: How many iterations a whole run has; None: as many as a finished one had.
-        eta: One of so many goes on at each look.
-    """
-
-    first: int
-    last: int | None
-    eta: int
+    first: int  # iteration of the first look
+    last: int | None  # iterations of a whole run; None: as many as a finished one had
+    eta: int  # one of so many goes on at each look
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep file says.
-
-    Attributes:
-        file: Where it stands.
-        method: How values are chosen.
-        metric: The logged metric that is looked at.
-        maximize: Whether more of it is better.
-        parameters: What each may be, by the option's name.
-        hyperband: None: every run goes to its end.
-        run_cap: Trials at most; None: the file does not say.
-        command: Arguments of `fit`, `${args}` among them.
-    """
+    """What a sweep file says."""
 
     file: Path
     method: SearchMethod
-    metric: str
+    metric: str  # the logged one that is looked at
     maximize: bool
-    parameters: Mapping[str, Space]
-    hyperband: Hyperband | None
-    run_cap: int | None
-    command: tuple[str, ...]
+    parameters: Mapping[str, Space]  # by the option's name
+    hyperband: Hyperband | None  # None: every run goes to its end
+    run_cap: int | None  # trials at most
+    command: tuple[str, ...]  # arguments of `fit`, `${args}` among them
 
     def arguments(self, values: Mapping[str, Value]) -> list[str]:
         """Of `fit`, as YAML writes the values: nothing is `null`, which W&B's agent calls None."""
@@ -105,14 +80,15 @@ class Sweep:
     def grid(self) -> list[dict[str, Value]]:
         """Every combination of the values."""
         every = [
-            space.values if isinstance(space, Choice) else tuple(_whole_numbers(space))
-            for space in self.parameters.values()
+            s.values if isinstance(s, Choice) else range(int(s.low), int(s.high) + 1)
+            for s in self.parameters.values()
         ]
         return [dict(zip(self.parameters, point, strict=True)) for point in product(*every)]
 
     def ends(self) -> list[dict[str, Value]]:
         """Points that hold every value of a choice and both ends of a range."""
-        every = [s.values if isinstance(s, Choice) else _ends(s) for s in self.parameters.values()]
+        spaces = self.parameters.values()
+        every = [s.values if isinstance(s, Choice) else (s.low, s.high) for s in spaces]
         return [
             {name: v[i % len(v)] for name, v in zip(self.parameters, every, strict=True)}
             for i in range(max(map(len, every)))
@@ -126,9 +102,10 @@ def read(file: Path) -> Sweep:
         NirganError: It is not one, or asks for what only W&B's server can do.
     """
     check_files(["--config", str(file)])
+    content = yaml.safe_load(read_utf8(file))
     try:
-        return _sweep(file, yaml.safe_load(read_utf8(file)))
-    except _RefusedError as error:
+        return _sweep(file, content)
+    except NirganError as error:
         raise NirganError(f"{file}: {error}") from error
 
 
@@ -140,34 +117,30 @@ def written(value: Any) -> str:
     return text.removesuffix("...\n").strip()
 
 
-class _RefusedError(Exception):
-    """What is wrong, without the file's name."""
-
-
 def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
     for key in content:
         if key not in KEYS:
-            raise _RefusedError(f"no key {key!r}{did_you_mean(str(key), KEYS)}")
+            raise NirganError(f"no key {key!r}{did_you_mean(str(key), KEYS)}")
     method = content.get("method")
     if method not in ("grid", "random", "bayes"):
-        raise _RefusedError(f"method: expected grid, random or bayes, got {method}")
+        raise NirganError(f"method: expected grid, random or bayes, got {method}")
     parameters = content.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
-        raise _RefusedError("parameters: expected an option and its values or distribution")
+        raise NirganError("parameters: expected an option and its values or distribution")
     spaces = {str(name): _space(str(name), given) for name, given in parameters.items()}
     if method == "grid":
         for name, space in spaces.items():
             if isinstance(space, Range) and not space.whole:
-                raise _RefusedError(f"parameters.{name}: a grid needs values: [...]")
+                raise NirganError(f"parameters.{name}: a grid needs values: [...]")
     metric = content.get("metric")
     if not isinstance(metric, dict) or "name" not in metric:
-        raise _RefusedError("metric: expected {name: val/angular_error, goal: minimize}")
+        raise NirganError("metric: expected {name: val/angular_error, goal: minimize}")
     goal = metric.get("goal", _goal(str(metric["name"])))
     if goal not in ("minimize", "maximize"):
-        raise _RefusedError(f"metric.goal: expected minimize or maximize, got {goal}")
+        raise NirganError(f"metric.goal: expected minimize or maximize, got {goal}")
     cap = content.get("run_cap")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
-        raise _RefusedError(f"run_cap: expected 1 or more, got {cap}")
+        raise NirganError(f"run_cap: expected 1 or more, got {cap}")
     return Sweep(
         file=file,
         method=method,
@@ -191,14 +164,14 @@ def _goal(metric: str) -> str:
 def _fit_arguments(command: Any) -> tuple[str, ...]:
     example = "[${interpreter}, -m, nirgan, fit, --config, FILE, ${args}]"
     if not isinstance(command, list) or "fit" not in command:
-        raise _RefusedError(f"command: expected {example}")
+        raise NirganError(f"command: expected {example}")
     words = [written(word) for word in command]
     arguments = words[words.index("fit") + 1 :]
     if "${args}" not in arguments:
-        raise _RefusedError(f"command: ${{args}} is missing after fit; expected {example}")
+        raise NirganError(f"command: ${{args}} is missing after fit; expected {example}")
     for word in words:
         if word.startswith("${") and word not in MACROS:
-            raise _RefusedError(f"command: {word} goes only with W&B's agent; use {MACROS[-1]}")
+            raise NirganError(f"command: {word} goes only with W&B's agent; use {MACROS[-1]}")
     return tuple(arguments)
 
 
@@ -206,37 +179,37 @@ def _hyperband(given: Any) -> Hyperband | None:
     if given is None:
         return None
     if not isinstance(given, dict) or given.get("type") != "hyperband":
-        raise _RefusedError("early_terminate: expected {type: hyperband, min_iter: 1}")
+        raise NirganError("early_terminate: expected {type: hyperband, min_iter: 1}")
     eta, last = int(given.get("eta", 3)), given.get("max_iter")
     if eta < 2:
-        raise _RefusedError(f"early_terminate.eta: expected 2 or more, got {eta}")
+        raise NirganError(f"early_terminate.eta: expected 2 or more, got {eta}")
     if "min_iter" in given:
         return Hyperband(max(1, int(given["min_iter"])), None, eta)
     if last is None:
-        raise _RefusedError("early_terminate: expected min_iter, or max_iter and s")
+        raise NirganError("early_terminate: expected min_iter, or max_iter and s")
     return Hyperband(max(1, floor(last / eta ** int(given.get("s", 1)))), int(last), eta)
 
 
 def _space(name: str, given: Any) -> Space:
     where = f"parameters.{name}"
     if not isinstance(given, dict):
-        raise _RefusedError(f"{where}: expected value, values, or min and max")
+        raise NirganError(f"{where}: expected value, values, or min and max")
     if "parameters" in given:
-        raise _RefusedError(f"{where}: write nested parameters with dots, as data.noise.red")
+        raise NirganError(f"{where}: write nested parameters with dots, as data.noise.red")
     if "value" in given:
         return Choice((given["value"],))
     if "values" in given:
         if given.get("probabilities"):
-            raise _RefusedError(f"{where}.probabilities goes only with W&B's server")
+            raise NirganError(f"{where}.probabilities goes only with W&B's server")
         if not isinstance(given["values"], list) or not given["values"]:
-            raise _RefusedError(f"{where}.values: expected a list")
+            raise NirganError(f"{where}.values: expected a list")
         return Choice(tuple(given["values"]))
     try:
         low, high = (float(given[key]) for key in ("min", "max"))
     except (KeyError, TypeError, ValueError) as error:
-        raise _RefusedError(f"{where}: expected value, values, or min and max") from error
+        raise NirganError(f"{where}: expected value, values, or min and max") from error
     if low >= high:
-        raise _RefusedError(f"{where}: min is {low}, expected less than max, {high}")
+        raise NirganError(f"{where}: min is {low}, expected less than max, {high}")
     return _range(where, given, low, high)
 
 
@@ -245,25 +218,17 @@ def _range(where: str, given: Mapping[str, Any], low: float, high: float) -> Ran
     distribution = given.get("distribution", "int_uniform" if both_whole else "uniform")
     step = float(given.get("q", 1))
     ranges = {
-        "int_uniform": lambda: Range(low, high, whole=True),
+        "int_uniform": lambda: Range(int(low), int(high), whole=True),
         "uniform": lambda: Range(low, high),
         "q_uniform": lambda: Range(low, high, step=step),
         "log_uniform": lambda: Range(exp(low), exp(high), log=True),
         "log_uniform_values": lambda: Range(low, high, log=True),
     }
     if distribution not in ranges:
-        raise _RefusedError(
+        raise NirganError(
             f"{where}.distribution: expected {', '.join(ranges)}; {distribution} goes only with "
             "W&B's server"
         )
     if distribution == "log_uniform_values" and low <= 0:
-        raise _RefusedError(f"{where}.min: expected more than 0 for a logarithm, got {low}")
+        raise NirganError(f"{where}.min: expected more than 0 for a logarithm, got {low}")
     return ranges[distribution]()
-
-
-def _ends(space: Range) -> tuple[float, float]:
-    return (int(space.low), int(space.high)) if space.whole else (space.low, space.high)
-
-
-def _whole_numbers(space: Range) -> Sequence[int]:
-    return range(int(space.low), int(space.high) + 1)

@@ -103,20 +103,25 @@ def sentence(results: Results) -> str:
     text = f"{len(states)} trials: {counts}."
     if results["best"] is None:
         return f"{text} None is complete, so there is no best one."
-    best = next(t for t in results["trials"] if t["number"] == results["best"])
+    best = _best(results)
     values = ", ".join(f"{name} = {shown(value)}" for name, value in best["values"].items())
     return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
 
 
-def best_configuration(sweep: Sweep, results: Results) -> str:
-    """All of the best trial's configuration, as YAML for `fit --config`."""
-    best = next(t for t in results["trials"] if t["number"] == results["best"])
+def write_best(sweep: Sweep, results: Results, file: Path) -> None:
+    """Write all of the best trial's configuration, for `fit --config`; or remove a former one."""
+    if results["best"] is None:
+        file.unlink(missing_ok=True)
+        return
+    best = _best(results)
     config = configuration([*sweep.arguments(best["values"]), "--trainer.logger=true"])
     config.pop("config", None)
-    return (
-        f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
-        f"{yaml.safe_dump(config, sort_keys=False, allow_unicode=True)}"
-    )
+    head = f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
+    write_text(file, head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def _best(results: Results) -> dict[str, Any]:
+    return next(t for t in results["trials"] if t["number"] == results["best"])
 
 
 def shown(value: Any) -> str:
@@ -146,11 +151,3 @@ def _importance(study: Study, complete: int) -> dict[str, float]:
         return optuna.importance.get_param_importances(numbered_by_slot(study))
     except (ValueError, RuntimeError):  # all trials alike
         return {}
-
-
-def write_best(sweep: Sweep, results: Results, file: Path) -> None:
-    """Write `best_configuration`, or remove a former one where no trial is complete."""
-    if results["best"] is None:
-        file.unlink(missing_ok=True)
-    else:
-        write_text(file, best_configuration(sweep, results))

@@ -22,15 +22,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     """Do all trials that are not done; write down what they say, also when interrupted.
 
     `results.json`, `table.md`, `best.yaml`, `figures/` and `sweep.html` are put into the folder,
-    the runs into `trials/`.
-
-    Args:
-        sweep: What is swept.
-        out: Its folder.
-        storage: URL of the database; None: SQLite in the folder.
-        slots: How many trials.
-        workers: Processes.
-        seed: Of the values.
+    the runs into `trials/`; where no storage is given, the database is SQLite in the folder.
 
     Returns:
         Whether a trial is complete.
@@ -39,7 +31,11 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
         NirganError: The file, the database or the command line that it comes to cannot be used.
     """
     silence_lightning()
-    _check(sweep)
+    for values in sweep.ends():  # `fit` must take each value of a choice and both ends of a range
+        try:
+            configuration(sweep.arguments(values))
+        except NirganError as error:
+            raise NirganError(f"{sweep.file}: {error}") from error
     make_folder(out)
     url = storage or f"sqlite:///{out / 'study.db'}"
     study = open_study(sweep, url, slots)
@@ -70,15 +66,6 @@ def _tell(study: Study, ended: set[int], bar: Any) -> None:
             value = "" if trial.value is None else f" at {trial.value:.3f}"
             bar.write(f"trial {slot}: {trial.state.name.lower()}{value}", sys.stderr)
             bar.update()
-
-
-def _check(sweep: Sweep) -> None:
-    """Every value of a choice and both ends of a range must be ones that `fit` takes."""
-    for values in sweep.ends():
-        try:
-            configuration(sweep.arguments(values))
-        except NirganError as error:
-            raise NirganError(f"{sweep.file}: {error}") from error
 
 
 def _put_down(sweep: Sweep, study: Study, out: Path) -> bool:

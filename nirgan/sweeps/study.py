@@ -9,15 +9,13 @@ import copy
 import json
 import time
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -34,22 +32,12 @@ HEARTBEAT_S, GRACE_S = 10, 40
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 DONE = (*ENDED, TrialState.FAIL)
-ORDER = (
-    TrialState.FAIL,
-    TrialState.WAITING,
-    TrialState.RUNNING,
-    TrialState.PRUNED,
-    TrialState.COMPLETE,
-)
+ORDER = [TrialState[name] for name in ("FAIL", "WAITING", "RUNNING", "PRUNED", "COMPLETE")]
+"""From the least to what a slot is to come to."""
 
 
 def open_study(sweep: Sweep, url: str, slots: int) -> Study:
     """The study of a sweep, made where there is none, with that many slots or more.
-
-    Args:
-        sweep: What is swept.
-        url: Of the database, as SQLAlchemy reads it.
-        slots: How many trials are to be done.
 
     Raises:
         NirganError: The database cannot be used, or holds another sweep of this name.
@@ -74,7 +62,7 @@ def open_study(sweep: Sweep, url: str, slots: int) -> Study:
     study.pruner = _pruner(sweep)
     grid = sweep.grid() if sweep.method == "grid" else []
     for slot in range(study.user_attrs.get(FILLED, 0), slots):
-        _queue(study, slot, grid[slot] if grid else {})
+        study.enqueue_trial(grid[slot] if grid else {}, user_attrs={SLOT: slot})
     study.set_user_attr(FILLED, max(slots, study.user_attrs.get(FILLED, 0)))
     return study
 
@@ -85,19 +73,15 @@ def try_again(study: Study) -> None:
         if trial.state is TrialState.FAIL:
             # What it was given, should it have ended before it took that up.
             given = trial.system_attrs.get("fixed_params", {})
-            _queue(study, slot, given | trial.params)
+            study.enqueue_trial(given | trial.params, user_attrs={SLOT: slot})
 
 
 def slots_of(study: Study) -> dict[int, FrozenTrial]:
     """The trial of each slot that has come furthest, the newest of several, by slot."""
-    best: dict[int, FrozenTrial] = {}
-    for trial in study.get_trials(deepcopy=False):
-        slot = trial.user_attrs.get(SLOT)
-        if slot is None:
-            continue
-        if slot not in best or ORDER.index(trial.state) >= ORDER.index(best[slot].state):
-            best[slot] = trial
-    return dict(sorted(best.items()))
+    trials = [t for t in study.get_trials(deepcopy=False) if SLOT in t.user_attrs]
+    trials.sort(key=lambda trial: ORDER.index(trial.state))
+    last = {trial.user_attrs[SLOT]: trial for trial in trials}
+    return dict(sorted(last.items()))
 
 
 def numbered_by_slot(study: Study) -> Study:
@@ -132,7 +116,11 @@ def claim(study: Study, trial: Trial) -> int | None:
 
 def suggest(sweep: Sweep, trial: Trial, seed: int, slot: int) -> dict[str, Value]:
     """The values of a trial, by parameter; random ones are a function of seed and slot."""
-    trial.study.sampler = _sampler(sweep, seed + 1_000_003 * slot)
+    of_slot = seed + 1_000_003 * slot
+    if sweep.method == "bayes":  # running trials of other workers count too
+        trial.study.sampler = TPESampler(seed=of_slot, constant_liar=True)
+    else:
+        trial.study.sampler = RandomSampler(seed=of_slot)
     return {name: _suggest(trial, name, space) for name, space in sweep.parameters.items()}
 
 
@@ -143,10 +131,6 @@ def _suggest(trial: Trial, name: str, space: Choice | Range) -> Value:
     if space.whole:
         return trial.suggest_int(name, int(space.low), int(space.high))
     return trial.suggest_float(name, space.low, space.high, log=space.log, step=space.step)
-
-
-def _queue(study: Study, slot: int, values: Mapping[str, Any]) -> None:
-    study.enqueue_trial(dict(values), user_attrs={SLOT: slot})
 
 
 def _storage(url: str) -> RDBStorage:
@@ -189,12 +173,6 @@ def _wait_until_filled(study: Study, seconds: float = 60) -> None:
                 "--out or --storage another place"
             )
         time.sleep(0.2)
-
-
-def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
-    if sweep.method == "bayes":
-        return TPESampler(seed=seed, constant_liar=True)  # running ones of other workers count
-    return RandomSampler(seed=seed)
 
 
 def _pruner(sweep: Sweep) -> BasePruner:

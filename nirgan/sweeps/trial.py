@@ -39,12 +39,7 @@ class TakenError(Exception):
 
 
 class TrialReporter(Callback):
-    """Reports every validation to the study and ends the run that is not worth going on with.
-
-    Args:
-        trial: Of the study.
-        metric: The one that is swept for.
-    """
+    """Reports every validation to the study and ends the run that is not worth going on with."""
 
     state_key = "Watch"
     """In checkpoints, as the first version called this class."""
@@ -89,13 +84,7 @@ class TrialReporter(Callback):
 
 
 def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
-    """Do a trial, from its newest checkpoint where there is one.
-
-    Args:
-        sweep: What is swept.
-        trial: As the study has handed it out.
-        out: The sweep's folder; the run is put into `trials/NUMBER` there.
-        seed: Of the values.
+    """Do a trial in `trials/NUMBER` of the sweep's folder, from its newest checkpoint if any.
 
     Returns:
         The metric at the last validation, as W&B takes it.

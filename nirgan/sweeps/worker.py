@@ -33,15 +33,7 @@ POLL_S = 2.0
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What a worker is told.
-
-    Attributes:
-        file: The sweep file.
-        storage: URL of the database.
-        slots: How many trials the sweep has.
-        out: Its folder.
-        seed: Of the values.
-    """
+    """What a worker is told: the sweep file, the database's URL, the sweep's trials and folder."""
 
     file: str
     storage: str
@@ -49,38 +41,30 @@ class WorkerPlan:
     out: str
     seed: int
 
-    def command(self) -> list[str]:
-        """What starts a worker with it."""
-        return [sys.executable, "-m", "nirgan.sweeps.worker", json.dumps(asdict(self))]
-
 
 class Workers:
     """Several of them; they end with the `with` block, and are started again where they died.
 
-    Args:
-        plan: What they are told.
-        count: How many. The cores are shared out among them.
-        logs: A folder for what each one prints.
+    The cores are shared out among them, and the folder of logs gets what each one prints.
     """
 
     def __init__(self, plan: WorkerPlan, count: int, logs: Path) -> None:
-        self.plan, self.logs = plan, logs
+        self.plan, self.count, self.logs = plan, count, logs
         threads = str(max(1, (os.cpu_count() or 1) // count))
         self.environment = {"OMP_NUM_THREADS": threads} | os.environ
-        self.processes: list[subprocess.Popen[bytes] | None] = [None] * count
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.starts = [0] * count
 
     def __enter__(self) -> Self:
         make_folder(self.logs)
-        for number in range(len(self.processes)):
+        for number in range(self.count):
             self._start(number)
         return self
 
     def __exit__(self, *raised: object) -> None:
-        running = [p for p in self.processes if p is not None and p.poll() is None]
-        for process in running:
+        for process in self.processes.values():
             process.terminate()
-        for process in running:
+        for process in self.processes.values():
             process.wait()
 
     def busy(self) -> bool:
@@ -89,13 +73,10 @@ class Workers:
         Raises:
             NirganError: One dies again and again.
         """
-        for number, process in enumerate(self.processes):
-            if process is None or process.poll() is None:
-                continue
-            self.processes[number] = None
-            if process.returncode:  # killed, out of memory say
+        for number, process in self.processes.items():
+            if process.poll():  # killed, out of memory say
                 self._start(number)
-        return any(self.processes)
+        return any(process.poll() != 0 for process in self.processes.values())
 
     def _start(self, number: int) -> None:
         log = self.logs / f"{number}.log"
@@ -107,7 +88,7 @@ class Workers:
         self.starts[number] += 1
         with log.open("ab") as stream:
             self.processes[number] = subprocess.Popen(
-                self.plan.command(),
+                [sys.executable, "-m", "nirgan.sweeps.worker", json.dumps(asdict(self.plan))],
                 stdout=stream,
                 stderr=stream,
                 env=self.environment,

@@ -55,8 +55,7 @@ class AdversarialTask(AlternatingTask):
         scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of each network's gradient; None does not clip.
         channels_last: Memory layout of both networks; much faster with bf16.
-        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
-            instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
     """
 
     def __init__(
@@ -129,9 +128,8 @@ class AdversarialTask(AlternatingTask):
         losses = {}
         if self.adversarial_weight:
             logits = self.discriminator(generated, y)
-            losses["generator"] = self.adversarial_weight * generator_loss(
-                logits, saturating=self.saturating
-            )
+            fooled = generator_loss(logits, saturating=self.saturating)
+            losses["generator"] = self.adversarial_weight * fooled
         losses |= self.reconstruction(generated, x)
         if self.l1 is not None and self.l1.weight:
             size = torch.stack([weight.abs().sum() for weight in self.regularized]).sum()

@@ -1,11 +1,10 @@
 """What methods with discriminators share: two optimizers, whose networks are updated in turn."""
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any, ClassVar, cast
 
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.nn import Parameter
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -29,8 +28,7 @@ class AlternatingTask(ColorizationTask):
         optimizers: Of the discriminators and of the generators.
         scheduler: A learning-rate schedule for both, see `nirgan.tasks.training.Schedule`.
         gradient_clip_norm: Largest norm of the gradient of each; None does not clip.
-        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
-            instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
     """
 
     sides: ClassVar[tuple[tuple[str, ...], tuple[str, ...]]] = ("discriminator",), ("generator",)
@@ -55,10 +53,10 @@ class AlternatingTask(ColorizationTask):
         factors: tuple[dict[str, float], dict[str, float]] = {}, {}
         for part, factor in self.lr_factors.items():
             factors[part.partition(".")[0] not in self.sides[0]][part] = factor
-        optimizers = [
-            make_optimizer(make, self._named_parameters_of(side), own)
-            for make, side, own in zip(self.make_optimizers, self.sides, factors, strict=True)
-        ]
+        optimizers = []
+        for make, side, own in zip(self.make_optimizers, self.sides, factors, strict=True):
+            parameters = (getattr(self, name).named_parameters(prefix=name) for name in side)
+            optimizers.append(make_optimizer(make, chain.from_iterable(parameters), own))
         if self.schedule is None:
             return optimizers
         return optimizers, [make_scheduler(self, self.schedule, o) for o in optimizers]
@@ -88,13 +86,10 @@ class AlternatingTask(ColorizationTask):
         judged: tuple[Tensor, Tensor],
         losses: dict[str, Tensor],
     ) -> None:
-        """Move the schedules on, and log.
+        """Move the schedules on, and log what a step has generated, B x 3 x H x W in [-1, 1].
 
-        Args:
-            batch: What the step was about.
-            generated: Colors, B x 3 x H x W in [-1, 1].
-            judged: Loss of the discriminators, and the share of pictures that they judge rightly.
-            losses: Of the generators, weighted, by name.
+        Logged are also the discriminators' loss and the share of pictures that they judge rightly,
+        and the generators' weighted losses by name.
         """
         for scheduler in cast(list[LRScheduler], self.lr_schedulers() or []):
             scheduler.step()
@@ -105,10 +100,6 @@ class AlternatingTask(ColorizationTask):
         if self.logs_step and len(generated) > 1:
             made, true = (_spread(x) for x in (generated, batch["rgb"]))
             self.log_step({"train/spread": made / true.clamp(min=LEAST_SPREAD)})
-
-    def _named_parameters_of(self, networks: tuple[str, ...]) -> Iterator[tuple[str, Parameter]]:
-        for network in networks:
-            yield from getattr(self, network).named_parameters(prefix=network)
 
 
 def _spread(pictures: Tensor) -> Tensor:

@@ -30,11 +30,7 @@ from nirgan.utils.safe_loading import (
 
 
 class TrainingData(Protocol):
-    """What a method may ask of the data module that it is trained with.
-
-    Attributes:
-        batch_size: Patches a batch.
-    """
+    """What a method may ask of the data module that it is trained with."""
 
     batch_size: int
 
@@ -175,20 +171,18 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             NirganError: The run has no limit.
         """
         timer = next((c for c in self.trainer.callbacks if isinstance(c, Timer)), None)  # type: ignore[attr-defined]
-        by_time = 0.0
+        fractions = [0.0]
         if timer is not None and (left := timer.time_remaining()) is not None:
             spent = timer.time_elapsed()
-            by_time = spent / (spent + left)
+            fractions.append(spent / (spent + left))
         done = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        by_steps = 0.0
         if self.trainer.max_steps > 0:  # counts the steps of every optimizer
-            by_steps = done * len(self.trainer.optimizers) / self.trainer.max_steps
-        by_epochs = 0.0
+            fractions.append(done * len(self.trainer.optimizers) / self.trainer.max_steps)
         if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
-            by_epochs = done / (epochs * self.trainer.num_training_batches)
-        if timer is None and not by_steps and not by_epochs:
+            fractions.append(done / (epochs * self.trainer.num_training_batches))
+        if timer is None and not any(fractions):
             raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
-        return min(1.0, max(by_time, by_steps, by_epochs))
+        return min(1.0, max(fractions))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Evaluate patches; returns the pictures for callbacks, B x 3 x H x W in [0, 1]."""

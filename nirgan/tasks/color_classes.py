@@ -61,10 +61,10 @@ class ColorClassesTask(GradientTask):
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
         self.needs("points", "classify")
-        for name, value in {"uniform": uniform, "sigma": sigma}.items():
-            if value <= 0 or (name == "uniform" and value > 1):
-                limit = "more than 0, at most 1" if name == "uniform" else "more than 0"
-                raise NirganError(f"model.{name} is {value}, expected {limit}")
+        if not 0 < uniform <= 1:
+            raise NirganError(f"model.uniform is {uniform}, expected more than 0, at most 1")
+        if sigma <= 0:
+            raise NirganError(f"model.sigma is {sigma}, expected more than 0")
         bins = len(self.classifier.points)
         if not 1 <= neighbours <= bins:
             raise NirganError(f"model.neighbours is {neighbours}, expected 1 to {bins}, the bins")

@@ -23,11 +23,7 @@ from nirgan.tasks.training import MakeOptimizer, Schedule
 
 
 class ImagePool:
-    """Former generated pictures, which are half of what a discriminator sees (section 4).
-
-    Args:
-        size: Pictures in the pool; with 0, `exchange` returns its input.
-    """
+    """Up to `size` former generated pictures, half of what a discriminator sees (section 4)."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -38,15 +34,12 @@ class ImagePool:
         given = []
         # One memory layout, so that a pool from a checkpoint gives the same result to the bit.
         for picture in batch.detach().contiguous():
+            given.append(picture)
             if len(self.pictures) < self.size:
                 self.pictures.append(picture)
-                given.append(picture)
             elif self.size and torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
-                given.append(self.pictures[place].to(batch.device))
-                self.pictures[place] = picture
-            else:
-                given.append(picture)
+                given[-1], self.pictures[place] = self.pictures[place].to(batch.device), picture
         return torch.stack(given)
 
 

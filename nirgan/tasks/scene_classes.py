@@ -88,9 +88,8 @@ class SceneClassesTask(GradientTask):
         """The weighted losses by name."""
         with torch.autocast(rgb.device.type, enabled=False):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
-            losses = {
-                "colour": mse_loss(lab.float(), truth / rgb.new_tensor(LAB_SPAN).view(3, 1, 1)),
-            }
+            span = rgb.new_tensor(LAB_SPAN).view(3, 1, 1)
+            losses = {"colour": mse_loss(lab.float(), truth / span)}
             if self.teaches:
                 wrong = cross_entropy(logits.float(), category)
                 losses["category"] = self.category_weight * wrong
@@ -98,7 +97,5 @@ class SceneClassesTask(GradientTask):
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """The parameters of the generator and of the classifier, by name."""
-        category = self.category.named_parameters()
-        return chain(
-            super().trainable_parameters(), ((f"category.{name}", p) for name, p in category)
-        )
+        category = self.category.named_parameters(prefix="category")
+        return chain(super().trainable_parameters(), category)

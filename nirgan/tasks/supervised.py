@@ -22,8 +22,7 @@ class SupervisedTask(GradientTask):
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: A learning-rate schedule, see `nirgan.tasks.training.Schedule`.
         channels_last: Memory layout of the network; much faster with bf16.
-        lr_factors: Factors of the learning rate by the name of a part, `generator.encoder` for
-            instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
 
     Raises:
         NirganError: No loss has a weight.

@@ -44,11 +44,7 @@ class WeightedLoss:
 
 
 class LossCollection(nn.Module):
-    """Losses between pictures, by name.
-
-    Args:
-        losses: Each with its weight.
-    """
+    """Losses between pictures, by name."""
 
     def __init__(self, losses: dict[str, WeightedLoss]) -> None:
         super().__init__()
@@ -77,12 +73,9 @@ class LossCollection(nn.Module):
 def make_optimizer(
     make: MakeOptimizer, parameters: Iterable[tuple[str, Parameter]], lr_factors: dict[str, float]
 ) -> Optimizer:
-    """Make the optimizer of the parameters that are trained.
+    """Make the optimizer of those named parameters that have a gradient.
 
-    Args:
-        make: Makes an optimizer of parameter groups.
-        parameters: Names and parameters; those without a gradient are left out.
-        lr_factors: Factors of the learning rate by the name of a part of the network.
+    The learning rate has a factor by the name of a part of the network.
 
     Raises:
         NirganError: A part in `lr_factors` has no trained parameter.
@@ -129,8 +122,7 @@ class GradientTask(ColorizationTask):
         optimizer: None: Adam with a learning rate of 1e-3.
         scheduler: See `Schedule`.
         channels_last: Memory layout of the generator; much faster with bf16.
-        lr_factors: Factors of the learning rate by the name of a part of the task,
-            `generator.encoder` for instance.
+        lr_factors: Factors of the learning rate by part of the task, as `generator.encoder`.
     """
 
     def __init__(
@@ -160,13 +152,12 @@ class GradientTask(ColorizationTask):
 
     def trainable_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """The parameters that the optimizer updates, by name."""
-        return ((f"generator.{n}", p) for n, p in self.generator.named_parameters())
+        return self.generator.named_parameters(prefix="generator")
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and its schedule, which is stepped after every batch."""
-        optimizer = make_optimizer(
-            self.make_optimizer, self.trainable_parameters(), self.lr_factors
-        )
+        trained = self.trainable_parameters()
+        optimizer = make_optimizer(self.make_optimizer, trained, self.lr_factors)
         if self.schedule is None:
             return optimizer
         scheduler = make_scheduler(self, self.schedule, optimizer)

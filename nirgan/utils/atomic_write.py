@@ -60,12 +60,8 @@ def _sync(path: Path, how: int) -> None:
 def make_folder(folder: Path, remedy: str = "name another") -> None:
     """Make a folder, where there is none.
 
-    Args:
-        folder: It.
-        remedy: What to do where it cannot be made, for messages.
-
     Raises:
-        NirganError: It cannot be made.
+        NirganError: It cannot be made; the message ends with the remedy.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,9 +53,8 @@ def rgb_to_lab(picture: Tensor) -> Tensor:
     linear = _linear((picture + 1) / 2)
     xyz = _mix(linear, RGB_TO_XYZ) / picture.new_tensor(WHITE_XYZ).view(3, 1, 1)
     root = xyz.clamp(min=LAB_LINEAR_BELOW**3).pow(1 / 3)
-    x, y, z = torch.where(
-        xyz > LAB_LINEAR_BELOW**3, root, xyz / (3 * LAB_LINEAR_BELOW**2) + 4 / 29
-    ).unbind(1)
+    line = xyz / (3 * LAB_LINEAR_BELOW**2) + 4 / 29
+    x, y, z = torch.where(xyz > LAB_LINEAR_BELOW**3, root, line).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
 
 
@@ -64,11 +63,8 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     f = torch.stack([y + a / 500, y, y - b / 200], 1)
-    xyz = torch.where(
-        f > LAB_LINEAR_BELOW,
-        f.clamp(min=LAB_LINEAR_BELOW).pow(3),
-        3 * LAB_LINEAR_BELOW**2 * (f - 4 / 29),
-    )
+    cube, line = f.clamp(min=LAB_LINEAR_BELOW).pow(3), 3 * LAB_LINEAR_BELOW**2 * (f - 4 / 29)
+    xyz = torch.where(f > LAB_LINEAR_BELOW, cube, line)
     return _encoded(_mix(xyz * lab.new_tensor(WHITE_XYZ).view(3, 1, 1), XYZ_TO_RGB)) * 2 - 1
 
 
@@ -80,10 +76,8 @@ def is_colored(pictures: Tensor, least_chroma: float = COLORED_MIN_CHROMA) -> Te
 
 def rgb_to_opponent(picture: Tensor, space: Opponent) -> Tensor:
     """To brightness (0 for white, falling to about -12) and two opponent colors (0 for grey)."""
-    cones = _mix(_linear((picture.clamp(-1, 1) + 1) / 2), _cones(space)).clamp(
-        min=MIN_CONE_RESPONSE
-    )
-    return _mix(cones.log(), OPPONENT_MATRICES[space].tolist())
+    cones = _mix(_linear((picture.clamp(-1, 1) + 1) / 2), _cones(space))
+    return _mix(cones.clamp(min=MIN_CONE_RESPONSE).log(), OPPONENT_MATRICES[space].tolist())
 
 
 def opponent_to_rgb(colors: Tensor, space: Opponent) -> Tensor:

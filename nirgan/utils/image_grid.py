@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 GAP_PX = 4
 """White pixels between pictures."""
@@ -20,17 +20,14 @@ def image_grid(rows: Sequence[Sequence[Tensor]], largest: int = 512) -> Tensor:
     Returns:
         3 x H x W in [0, 1].
     """
-    lines = [_beside([_shrunk(p.expand(3, -1, -1), largest) for p in row]) for row in rows]
+    lines = [_joined([_shrunk(p.expand(3, -1, -1), largest) for p in row], 2) for row in rows]
     width = max(line.shape[2] for line in lines)
-    white = lines[0].new_ones
-    padded = [torch.cat([x, white(3, x.shape[1], width - x.shape[2])], 2) for x in lines]
-    gap = white(3, GAP_PX, width)
-    return torch.cat([part for line in padded for part in (line, gap)][:-1], 1)
+    return _joined([pad(line, (0, width - line.shape[2]), value=1.0) for line in lines], 1)
 
 
-def _beside(pictures: Sequence[Tensor]) -> Tensor:
-    gap = pictures[0].new_ones(3, pictures[0].shape[1], GAP_PX)
-    return torch.cat([part for picture in pictures for part in (picture, gap)][:-1], 2)
+def _joined(pictures: Sequence[Tensor], axis: int) -> Tensor:
+    gap = torch.ones_like(pictures[0].narrow(axis, 0, 1)).repeat_interleave(GAP_PX, axis)
+    return torch.cat([part for picture in pictures for part in (picture, gap)][:-1], axis)
 
 
 def _shrunk(picture: Tensor, largest: int) -> Tensor:

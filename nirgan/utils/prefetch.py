@@ -15,14 +15,11 @@ T = TypeVar("T")
 
 @contextmanager
 def ahead(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
-    """Let a thread go through a generator.
-
-    Args:
-        items: Belongs to the thread until the block ends, which closes it.
-        most: How many items may wait.
+    """Let a thread go through a generator, which is closed when the block ends.
 
     Yields:
-        The same items, in their order; what the generator raises is raised here.
+        The same items, in their order, of which so many may wait; what the generator raises is
+        raised here.
     """
     end: Any = object()
 
@@ -38,11 +35,7 @@ def ahead(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
 
 @contextmanager
 def behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None]]:
-    """Let a thread write.
-
-    Args:
-        write: Called in the thread with one item after another.
-        most: How many items may wait.
+    """Let a thread write one item after another, of which so many may wait.
 
     Yields:
         A function that hands over an item. The end of the block waits until all are written; where

@@ -45,9 +45,7 @@ INSTANTIATOR = "lightning.pytorch.cli.instantiate_module"
 def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; nothing that it names is called, nothing is unpacked to disk.
 
-    Args:
-        file: An archive as `torch.save` writes it.
-        mmap: Map tensors into memory instead of reading them; the file has to stay as it is.
+    With `mmap`, tensors are mapped into memory; the file has to stay as it is.
 
     Raises:
         NirganError: It cannot be read, is damaged, no checkpoint, or holds more than tensors and
@@ -114,20 +112,16 @@ def check_hyperparameters(
             if type(values) is dict and values.get("_instantiator") == INSTANTIATOR:
                 values = {k: v for k, v in values.items() if k != "_instantiator"}
             _check(values, [], trust)
-    except _UntrustedError as error:
+    except NirganError as error:
         raise NirganError(f"{printable_path(file)}: {error}; {remedy}") from error
     except RecursionError as error:
         raise NirganError(f"{printable_path(file)}: hyperparameters without an end") from error
 
 
 def find_class(path: object, prefixes: tuple[str, ...] = METHOD_PREFIXES) -> type | None:
-    """The class at an import path, or None if it is not allowed.
+    """The class at an import path, which may be a former one, or None if it is not allowed.
 
-    Only modules of this package and of torch are imported.
-
-    Args:
-        path: Path of a class, `torch.nn.HuberLoss` for instance, or a former one.
-        prefixes: Prefixes of the modules that may contain and define it.
+    Only modules of this package and of torch are imported, whose paths begin with a prefix.
     """
     module, _, name = current_path(str(path)).rpartition(".")
     if not f"{module}.".startswith(prefixes) or not all(map(str.isidentifier, module.split("."))):
@@ -148,16 +142,12 @@ def is_trusted(value: str, trust: Trust) -> bool:
     return value in ([trust] if isinstance(trust, str) else trust)
 
 
-class _UntrustedError(Exception):
-    """A value that must not be parsed; the message gives its key."""
-
-
 def _check(value: Any, keys: list[str], trust: Trust) -> None:
     # Exact types: a subclass in a pickle may have other methods.
     if type(value) is dict:
         for key, inner in value.items():
             if type(key) not in (str, int):
-                raise _UntrustedError(f"{'.'.join(keys)} has a key of {type(key).__name__}")
+                raise NirganError(f"{'.'.join(keys)} has a key of {type(key).__name__}")
             _check(inner, [*keys, str(key)], trust)
     elif type(value) in (list, tuple):
         for number, inner in enumerate(value):
@@ -166,12 +156,12 @@ def _check(value: Any, keys: list[str], trust: Trust) -> None:
         is_class = bool(keys) and keys[-1].rpartition(".")[2] in ("class_path", "_class_path")
         if is_trusted(value, trust) or (not is_class and _is_data(value)) or find_class(value):
             return
-        raise _UntrustedError(
+        raise NirganError(
             f"{'.'.join(k for k in keys if k != 'init_args')} is {value[:100]!r}, which is no "
             "class of nirgan's, torch.nn or torch.optim and could run any code"
         )
     elif value is not None and type(value) not in (bool, int, float):
-        raise _UntrustedError(f"{'.'.join(keys)} is of type {type(value).__name__}")
+        raise NirganError(f"{'.'.join(keys)} is of type {type(value).__name__}")
 
 
 def _is_data(text: str) -> bool:

@@ -11,6 +11,7 @@ from test_experiments import tiny
 
 from nirgan.callbacks.data_integrity import DataIntegrity
 from nirgan.cli.main import main
+from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 
@@ -94,7 +95,7 @@ def test_every_verb_looks(pair_folder, tmp_path, monkeypatch, capsys):
     options = arguments(pair_folder, tmp_path)
     best = fit(options).trainer.checkpoint_callback.best_model_path
     seen = []
-    monkeypatch.setattr("nirgan.callbacks.data_integrity._check", lambda trainer: seen.append(1))
+    monkeypatch.setattr(DataSnapshot, "tell_changes", lambda snapshot: seen.append(1))
     for verb in ("validate", "test", "predict"):
         assert main([verb, *options, f"--ckpt_path={best}"]) == 0
         assert seen == [1], verb

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAKY_SLOPE
+from nirgan.networks.layers import convolution
 from nirgan.utils.recording import Recorded
 
 
@@ -44,25 +44,16 @@ class Conditional(Recorded, nn.Module):
         layers: list[nn.Module] = []
         inputs, size = (4 if condition else 3), patch
         for outputs in widths:
-            layers += [
-                nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
-            ]
+            layers += convolution(inputs, outputs, kernel, stride=2)
             inputs, size = outputs, (size + 1) // 2
         self.features = nn.Sequential(*layers)
         self.dense = nn.Linear(inputs * size * size, 1)
         initialize(self, std)
 
     def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
-        """Classify pictures.
+        """B logits, log odds that the picture is real.
 
-        Args:
-            rgb: B x 3 x `patch` x `patch` in [-1, 1].
-            nir: B x 1 x `patch` x `patch` in [-1, 1].
-
-        Returns:
-            B logits: log odds that the picture is real.
+        Colors are B x 3 x `patch` x `patch`, the band B x 1 x `patch` x `patch`, both in [-1, 1].
         """
         if rgb.shape[-2:] != (self.patch, self.patch):
             raise NirganError(

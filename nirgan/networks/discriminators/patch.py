@@ -51,14 +51,9 @@ class PatchGAN(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, rgb: Tensor, nir: Tensor) -> Tensor:
-        """Classify the parts of pictures.
+        """B x 1 x h x w logits, log odds that a part is real.
 
-        Args:
-            rgb: B x 3 x H x W in [-1, 1].
-            nir: B x 1 x H x W in [-1, 1].
-
-        Returns:
-            B x 1 x h x w logits: log odds that a part is real.
+        Colors are B x 3 x H x W, the band B x 1 x H x W, both in [-1, 1].
         """
         pixels = torch.cat([rgb, nir], 1) if self.condition else rgb
         return cast(Tensor, self.layers(pixels))

@@ -7,11 +7,12 @@ no skip connections.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.layers import LEAKY_SLOPE, fit_size
+from nirgan.networks.layers import convolution, fit_size
 from nirgan.utils.recording import Recorded
 
 
@@ -27,12 +28,11 @@ class AutoEncoder(Recorded, nn.Module):
         if not widths:
             raise ValueError("widths is empty, expected the channels of one layer or more")
         self.encoder = nn.ModuleList(
-            _layer(inputs, outputs, stride=2)
-            for inputs, outputs in zip([3, *widths], widths, strict=False)
+            convolution(inputs, outputs, 3, stride=2) for inputs, outputs in pairwise([3, *widths])
         )
         self.decoder = nn.ModuleList(
-            _layer(inputs, outputs, stride=1)
-            for inputs, outputs in zip(widths[::-1], [*widths[-2::-1], widths[0]], strict=True)
+            convolution(inputs, outputs, 3)
+            for inputs, outputs in pairwise([*widths[::-1], widths[0]])
         )
         self.last = nn.Conv2d(widths[0], 3, 3, padding=1)
 
@@ -45,11 +45,3 @@ class AutoEncoder(Recorded, nn.Module):
         for layer in self.decoder:
             hidden = layer(fit_size(hidden, sizes.pop()))
         return torch.tanh(self.last(hidden))
-
-
-def _layer(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
-    )

@@ -1,8 +1,8 @@
 """The flat DCGAN generator, the paper's baseline: one branch for all channels.
 
 Suárez, Sappa and Vintimilla, "Learning to colorize infrared images", PAAMS 2017 (reference [14] of
-the triplet paper). The layers are those of a branch of the triplet, so that the two
-differ only in structure.
+the triplet paper). The layers are those of a branch of the triplet, so that the two differ only in
+structure.
 """
 
 from collections.abc import Sequence
@@ -37,12 +37,5 @@ class Flat(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """Colorize.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
-
-        Returns:
-            B x 3 x H x W in [-1, 1].
-        """
+        """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         return cast(Tensor, self.branch(triplet))

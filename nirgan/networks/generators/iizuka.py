@@ -79,10 +79,7 @@ class Iizuka(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness, scaled[:, 1:]], 1)).to(triplet.dtype)
 
     def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs that are trained.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
+        """The outputs that are trained, of B x 3 x H x W in [-1, 1].
 
         Returns:
             CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and the features of the
@@ -100,12 +97,7 @@ class Iizuka(Recorded, nn.Module):
         return lab, known
 
     def fuse(self, mid: Tensor, whole: Tensor) -> Tensor:
-        """Join the global vector of a picture to each of its positions (section 3.1).
-
-        Args:
-            mid: B x C x h x w.
-            whole: B x C.
-        """
+        """Join the global vector of a picture, B x C, to all of B x C x h x w (section 3.1)."""
         everywhere = whole[:, :, None, None].expand_as(mid)
         fused: Tensor = self.fusion(torch.cat([everywhere, mid], 1))
         return fused

@@ -12,6 +12,7 @@ the result, and the high frequencies of NIR are added to it. Choices where detai
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -55,23 +56,15 @@ class MultiScale(Recorded, nn.Module):
         self.levels, self.normalization, self.filtered = levels, normalization, filtered
         self.filter = (radius, sigma_space, sigma_range)
         self.shared = nn.Sequential(
-            *(
-                convolution(inputs, outputs, kernel)
-                for inputs, outputs in zip([2, *widths], widths, strict=False)
-            )
+            *(convolution(inputs, outputs, kernel) for inputs, outputs in pairwise([2, *widths]))
         )
         self.join = convolution(levels * widths[-1], joined, 3)
         self.color = nn.Conv2d(joined, 3, 3, padding=1)
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """Colorize.
+        """Colorize: B x 3 x H x W in [-1, 1] to the same, raw in training, else `filtered`.
 
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band, larger than the
-                filter's radius each way.
-
-        Returns:
-            B x 3 x H x W in [-1, 1]: raw in training, else filtered if `filtered` is set.
+        H and W are larger than the filter's radius.
         """
         raw = self.raw(triplet)
         return raw if self.training or not self.filtered else self.restore(raw, triplet)

@@ -42,13 +42,6 @@ class Triplet(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """Colorize.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1]: a noisy copy of the NIR band for each branch.
-
-        Returns:
-            B x 3 x H x W in [-1, 1].
-        """
+        """Colorize: B x 3 x H x W in [-1, 1], a copy of the band for each branch, to the same."""
         red, green, blue = triplet.chunk(3, 1)
         return torch.cat([self.red(red), self.green(green), self.blue(blue)], 1)

@@ -13,6 +13,8 @@ Weights from N(0, 0.02). Where it departs:
 - Dropout, their only noise, is off when judging; they leave it on and judge a sample.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ class UNet(Recorded, nn.Module):
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList(
             _down(inputs, outputs, first=level == 0, last=level == depth - 1)
-            for level, (inputs, outputs) in enumerate(zip([3, *widths], widths, strict=False))
+            for level, (inputs, outputs) in enumerate(pairwise([3, *widths]))
         )
         self.up = nn.ModuleList()
         for level in reversed(range(depth)):
@@ -52,14 +54,7 @@ class UNet(Recorded, nn.Module):
         initialize(self, std)
 
     def forward(self, triplet: Tensor) -> Tensor:
-        """Colorize.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
-
-        Returns:
-            B x 3 x H x W in [-1, 1].
-        """
+        """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         hidden, skips = triplet, [triplet]
         for layer in self.down:
             hidden = layer(hidden)

@@ -79,7 +79,6 @@ class Welsh(Recorded, nn.Module):
         known = pixels[:, :2] * stretch  # remaps luminance and its deviation
         known[:, 0] += luminance.mean() - mean * stretch
         given = torch.stack([luminance, deviation], -1).view(-1, 2)
-        nearest = [
-            torch.cdist(part, known, p=1).argmin(1) for part in torch.split(given, CHUNK_PIXELS)
-        ]
+        parts = torch.split(given, CHUNK_PIXELS)
+        nearest = [torch.cdist(part, known, p=1).argmin(1) for part in parts]
         return pixels[torch.cat(nearest), 2:].T.reshape(2, *luminance.shape[-2:])

@@ -53,10 +53,8 @@ GAMUT_ROWS = {
 
 def bins() -> Tensor:
     """The bins, 313 x 2 (a, b), in the published order."""
-    pairs = [
-        (a, b) for a, (low, high) in GAMUT_ROWS.items() for b in range(low, high + 1, BIN_SPACING)
-    ]
-    return torch.tensor(pairs, dtype=torch.float32)
+    rows = {a: range(low, high + 1, BIN_SPACING) for a, (low, high) in GAMUT_ROWS.items()}
+    return torch.tensor([(a, b) for a, row in rows.items() for b in row], dtype=torch.float32)
 
 
 def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float = 5.0) -> Tensor:
@@ -139,10 +137,7 @@ class Zhang(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness.float().clamp(0, 100), ab], 1)).to(triplet.dtype)
 
     def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs that are trained.
-
-        Args:
-            triplet: B x 3 x H x W in [-1, 1], three noisy copies of the NIR band.
+        """The outputs that are trained, of B x 3 x H x W in [-1, 1].
 
         Returns:
             Logits of the bins, B x 313 x 2 ceil(H / 8) x 2 ceil(W / 8), and the lightness,
