@@ -49,7 +49,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
         return super().experiment
 
     def _begin(self) -> None:
-        import wandb  # noqa: PLC0415 (an extra)
+        import wandb  # noqa: PLC0415 (half a second)
 
         try:
             _ = super().experiment
@@ -61,7 +61,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
             )
 
     def _offline_run(self) -> Any:
-        import wandb  # noqa: PLC0415 (an extra)
+        import wandb  # noqa: PLC0415 (half a second)
 
         settings = wandb.setup().settings  # changed here, since the environment is read only once
         before, settings.mode = settings.mode, "offline"
