@@ -15,6 +15,7 @@ from conftest import ROOT
 
 import nirgan
 from nirgan.cli.main import EXPERIMENTS, TOOLS, main
+from nirgan.evaluation import provenance
 
 URBAN = f"--config={ROOT}/conf/triplet_urban.yaml"
 
@@ -62,6 +63,11 @@ def test_the_version_is_what_a_report_of_an_error_asks_for(capsys, monkeypatch):
         f"Python {platform.python_version()}, {platform.platform()}",
         f"device cpu, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
     ]
+
+
+def test_a_package_in_a_repository_of_someone_elses_has_no_commit(monkeypatch):
+    monkeypatch.setattr(provenance, "CLONE", ROOT / "tests")
+    assert provenance.commit.__wrapped__() == "unknown"
 
 
 @pytest.mark.gpu

@@ -13,6 +13,9 @@ import torch
 
 import nirgan
 
+CLONE = Path(__file__).parents[2]
+"""The folder that the package is in."""
+
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """Where figures come from: commit, versions, machine and day."""
@@ -47,10 +50,11 @@ def _processor(device: torch.device) -> str:
 @cache
 def commit() -> str:
     """The commit of the code that runs, `+` where it was changed since; or `unknown`."""
-    here = Path(__file__).parent
+    if not (CLONE / ".git").exists():  # installed, perhaps within a repository of someone else's
+        return "unknown"
     ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
     try:
-        answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
+        answer = subprocess.run(ask, cwd=CLONE, capture_output=True, text=True, check=False)
     except OSError:  # git is not installed
         return "unknown"
     return answer.stdout.strip() or "unknown"
