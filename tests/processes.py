@@ -9,8 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 
-FORKING = get_context("forkserver")
-FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
+FORKING = get_context("forkserver" if os.name == "posix" else "spawn")
+if os.name == "posix":
+    FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
 
 
 class Nirgan:
@@ -55,7 +56,8 @@ def _main(arguments, streams, environment, folder):
     for file, number in zip(streams, (1, 2), strict=True):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT)
         os.dup2(handle, number)
-    os.setsid()
+    if os.name == "posix":
+        os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -16,7 +16,7 @@ from conftest import ROOT, draw_pairs
 from nirgan.cli.main import main
 from nirgan.metrics import METRICS
 
-pytestmark = pytest.mark.xdist_group("ranks")
+pytestmark = [pytest.mark.xdist_group("ranks"), pytest.mark.posix]
 NAME = "triplet_urban_small"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 LAUNCHERS = {
