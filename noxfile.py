@@ -12,6 +12,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.default_venv_backend = "venv"  # uv does not see the wheels that pip is told of
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+TESTED = ONE_THREAD | {"PYTHONUTF8": "1"}  # what tests themselves read is UTF-8
 
 
 @nox.session
@@ -27,7 +28,7 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite, on two processes of one thread each."""
     session.install("-c", "constraints.txt", "-e", ".[dev]")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=TESTED)
 
 
 @nox.session
@@ -56,7 +57,7 @@ def lowest(session: nox.Session) -> None:
     )
     session.install("-r", str(floors))
     session.install("--no-deps", "-e", ".")
-    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, env=TESTED)
 
 
 @nox.session
