@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 
 os.environ.setdefault(
@@ -22,13 +23,28 @@ ROOT = Path(__file__).parent.parent
 SUITE = ROOT / "tests/conf/benchmark.yaml"
 
 
+MISSING = {
+    "data": not os.environ.get("NIRGAN_DATA") and "NIRGAN_DATA does not name the real pairs",
+    "gpu": not torch.cuda.is_available() and "there is no CUDA device",
+    "linux": sys.platform != "linux" and "Linux alone says that of a process",
+    "posix": os.name != "posix" and "Windows lacks what this needs",
+}
+"""By marker: why its tests are skipped here, if they are."""
+
+
 def pytest_collection_modifyitems(items):
-    data = os.environ.get("NIRGAN_DATA")
     for item in items:
-        if item.get_closest_marker("data") and not data:
-            item.add_marker(pytest.mark.skip(reason="NIRGAN_DATA does not name the real pairs"))
-        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
-            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+        for marker, reason in MISSING.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def unwritable(folder):
+    """Make a folder in which nobody may make files, root neither."""
+    if os.geteuid():
+        folder.mkdir(mode=0o500)
+    else:
+        folder.symlink_to("/sys")
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,10 @@ from tempfile import mkdtemp
 
 import psutil
 
-FORKING = get_context("forkserver")
 MAIN = str(Path(__file__).parent.parent / "nirgan/__main__.py")
-FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
+FORKING = get_context("forkserver" if os.name == "posix" else "spawn")
+if os.name == "posix":
+    FORKING.set_forkserver_preload(["nirgan.cli.main", "nirgan.experiment.lightning_cli"])
 
 
 class Nirgan:
@@ -73,7 +74,8 @@ def _main(arguments, streams, environment, folder):
     for file, number in zip(streams, (1, 2), strict=True):
         handle = os.open(file, os.O_WRONLY | os.O_CREAT)
         os.dup2(handle, number)
-    os.setsid()
+    if os.name == "posix":
+        os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

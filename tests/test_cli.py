@@ -1,14 +1,21 @@
 """Help, and one short line for every mistake, through the real command line."""
 # ruff: noqa: E501 (a mistake and its message stand side by side)
 
+import os
+import platform
+import re
 import subprocess
 import sys
 import time
 
+import lightning
 import pytest
+import torch
 from conftest import ROOT
 
+import nirgan
 from nirgan.cli.main import EXPERIMENTS, TOOLS, main
+from nirgan.evaluation import provenance
 
 URBAN = f"--config={ROOT}/conf/triplet_urban.yaml"
 
@@ -38,6 +45,35 @@ def test_help_lists_every_verb_with_a_line_at_once():
     code = "import sys, nirgan.cli.main; nirgan.cli.main.main(['--help']); print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip().endswith("False")
+
+
+def test_the_version_is_what_a_report_of_an_error_asks_for(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["nirgan", "--version"])  # as the script is called
+    # A build for GPUs where there is none.
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    assert main() == 0
+    package, *others = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        rf"nirgan {nirgan.__version__}, commit (unknown|[0-9a-f]{{10}}\+?)", package
+    )
+    assert others == [
+        f"torch {torch.__version__}",
+        f"lightning {lightning.__version__}",
+        f"Python {platform.python_version()}, {platform.platform()}",
+        f"device cpu, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+    ]
+
+
+def test_a_package_in_a_repository_of_someone_elses_has_no_commit(monkeypatch):
+    monkeypatch.setattr(provenance, "CLONE", ROOT / "tests")
+    assert provenance.commit.__wrapped__() == "unknown"
+
+
+@pytest.mark.gpu
+def test_the_version_names_the_gpu(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.endswith(f"device cuda, {torch.cuda.get_device_name()}\n")
 
 
 WITHOUT_CONFIGURATION = ("colorize", "demo", "download", "export", "report", "sweep")

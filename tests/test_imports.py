@@ -238,6 +238,12 @@ def test_help_needs_the_standard_library_alone():
     assert {what.partition(".")[0] for what in own} <= set(sys.stdlib_module_names)
 
 
+def test_weights_and_biases_is_imported_where_it_is_used_alone():
+    found = [one for one in ALL if one.what.partition(".")[0] == "wandb"]
+    assert found
+    assert all(one.later for one in found)
+
+
 PLANTED = {
     "networks.layers": "import lightning",
     "networks.filters": "from pathlib import Path",

@@ -17,7 +17,7 @@ from processes import Nirgan
 from nirgan.cli.main import main
 from nirgan.metrics import METRICS
 
-pytestmark = pytest.mark.xdist_group("ranks")
+pytestmark = [pytest.mark.xdist_group("ranks"), pytest.mark.posix]
 NAME = "triplet_urban_small"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 

@@ -18,6 +18,7 @@ from nirgan.cli.main import main
 
 SEED = 5  # of the points
 
+pytestmark = pytest.mark.posix
 SHORT = [
     "--name=x",
     "--data.train_patches=28",  # 7 batches an epoch

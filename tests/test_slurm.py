@@ -10,6 +10,7 @@ from conftest import ROOT
 
 from nirgan.cli.main import main
 
+pytestmark = pytest.mark.posix
 NOTE = '#!/bin/bash\nprintf "%s\\n" "$@" > "$0.told"\nexit "${STATUS:-0}"\n'
 
 

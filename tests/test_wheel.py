@@ -1,9 +1,11 @@
 """Who installs the wheel gets the experiments that the documents name."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -49,6 +51,15 @@ def test_every_experiment_and_sweep_comes_along(installed):
     assert sorted(p.name for p in (installed / "site").iterdir() if p.suffix != ".dist-info") == [
         "nirgan"
     ]
+
+
+def test_the_wheel_names_the_script_and_what_the_core_needs(installed):
+    site = str(installed / "site")
+    (wheel,) = distributions(name="nirgan", path=[site])
+    assert [(e.name, e.load()) for e in wheel.entry_points] == [("nirgan", main)]
+    core = {re.split(r"\W", one)[0] for one in wheel.requires if "extra ==" not in one}
+    assert {"torch", "lightning", "torchmetrics", "albumentations", "omegaconf", "wandb"} <= core
+    assert not core & {"matplotlib", "optuna", "gradio", "onnx"}
 
 
 def test_help_is_right_in_an_empty_folder(installed, tmp_path):

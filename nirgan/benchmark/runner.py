@@ -6,7 +6,6 @@ is at it, an advisory lock is held, which the system takes back from a process t
 
 import json
 import math
-import os
 import shlex
 import time
 import traceback
@@ -34,6 +33,7 @@ from nirgan.evaluation.provenance import commit, provenance
 from nirgan.experiment.lightning_cli import fit
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
+from nirgan.utils.paths import relative_path
 
 FIGURE_PATCHES = 4
 """Shown of each category."""
@@ -169,7 +169,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     watch = RunRecorder(progress)
     # One without the outputs that are asked for now counts as none, even if this is cut short.
     (folder / "result.json").unlink(missing_ok=True)
-    arguments = [*run.arguments, f"--trainer.default_root_dir={os.path.relpath(folder)}"]
+    arguments = [*run.arguments, f"--trainer.default_root_dir={relative_path(folder)}"]
     newest = newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]
     cli = fit([*arguments, *went_on], [watch])

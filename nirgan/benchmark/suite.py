@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,6 +15,7 @@ from nirgan.data.protocols import FOLDS, SplitProtocol
 from nirgan.errors import NirganError
 from nirgan.networks.generators import baselines
 from nirgan.utils.nearest_name import did_you_mean
+from nirgan.utils.paths import relative_path
 from nirgan.utils.renamed import with_oldest_paths
 
 
@@ -236,4 +236,4 @@ def _relative(path: Path_fr | str) -> str:
         if path.endswith((".yaml", ".yml")) and not Path(path).is_file():
             raise NirganError(f"{path}: no such file; paths are relative to the suite's")
         return path
-    return str(os.path.relpath(path.absolute))
+    return relative_path(path.absolute)

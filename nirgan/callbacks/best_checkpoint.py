@@ -1,6 +1,5 @@
 """The checkpoint with the best validation metric, kept across resumed runs."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.paths import relative_path
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -80,8 +80,8 @@ class BestCheckpoint(ModelCheckpoint):
         The paths come from the checkpoint, which may be anyone's: nothing is written outside of
         the folder.
         """
-        name = os.path.relpath(former, folder)
-        if ".." in Path(name).parts or Path(name).suffix != ".ckpt":
+        name = relative_path(former, folder)
+        if ".." in Path(name).parts or Path(name).is_absolute() or Path(name).suffix != ".ckpt":
             return ""
         beside = Path(str(trainer.ckpt_path)).parent / name  # the run may have been moved
         found = next((file for file in (Path(former), beside) if file.is_file()), None)

@@ -29,19 +29,19 @@ TOOLS = {  # each a file beside this one
 }
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb.
 
     Args:
-        arguments: The verb and its own arguments.
+        arguments: The verb and its own arguments; those of the process by default.
 
     Returns:
         The exit status: 0; 2 after a message about invalid input; 128 + the number of the signal
         that has stopped a training, whose state is saved.
     """
-    verb, *rest = arguments or ["--help"]
-    if verb in ("-h", "--help"):
-        print(_help())
+    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if verb in ("-h", "--help", "--version"):
+        print(_versions() if verb == "--version" else _help())
         return 0
     _print_anything("--print_config" in "".join(rest))
     try:
@@ -78,6 +78,12 @@ def _print_anything(config: bool) -> None:
             sys.stdout.reconfigure(encoding="utf-8")
 
 
+def _versions() -> str:
+    from nirgan.evaluation.provenance import versions  # noqa: PLC0415 (seconds of imports)
+
+    return versions()
+
+
 def _help() -> str:
     verbs = EXPERIMENTS | TOOLS
     width = max(map(len, verbs))
@@ -86,6 +92,6 @@ def _help() -> str:
         "Near-infrared pictures into color.\n\n"
         "usage: python -m nirgan VERB ...\n\n"
         f"{lines}\n\n"
-        "python -m nirgan VERB --help tells the options of one.\n"
+        "python -m nirgan VERB --help tells the options of one, --version what is installed.\n"
         "Start with: python -m nirgan fit --config conf/quickstart.yaml"
     )

@@ -112,8 +112,8 @@ class PairStore:
             try:
                 if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:
                     part.unlink()
-            except FileNotFoundError:
-                continue  # another build has written it
+            except OSError:
+                continue  # another build has written it, or has it open
 
 
 def _mapped(file: Path) -> Pixels | None:

@@ -11,27 +11,50 @@ from typing import Any
 
 import torch
 
+import nirgan
+
+CLONE = Path(__file__).parents[2]
+"""The folder that the package is in."""
+
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """Where figures come from: commit, versions, machine and day."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
     packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
     return {
         "commit": commit(),
         "versions": {package: version(package) for package in packages},
-        "machine": f"{platform.machine()}, {gpu or threads}, {platform.system()}",
+        "machine": f"{platform.machine()}, {_processor(device)}, {platform.system()}",
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def versions() -> str:
+    """What a report of an error should say: versions, and the device that training takes."""
+    there = torch.accelerator.is_available()  # that torch was built for one is not enough
+    device = (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
+    return (
+        f"nirgan {nirgan.__version__}, commit {commit()}\n"
+        f"torch {torch.__version__}\n"
+        f"lightning {version('lightning')}\n"
+        f"Python {platform.python_version()}, {platform.platform()}\n"
+        f"device {device.type}, {_processor(device)}"
+    )
+
+
+def _processor(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 @cache
 def commit() -> str:
     """The commit of the code that runs, `+` where it was changed since; or `unknown`."""
-    here = Path(__file__).parent
+    if not (CLONE / ".git").exists():  # installed, perhaps within a repository of someone else's
+        return "unknown"
     ask = ["git", "describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"]
     try:
-        answer = subprocess.run(ask, cwd=here, capture_output=True, text=True, check=False)
+        answer = subprocess.run(ask, cwd=CLONE, capture_output=True, text=True, check=False)
     except OSError:  # git is not installed
         return "unknown"
     return answer.stdout.strip() or "unknown"

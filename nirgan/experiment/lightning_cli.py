@@ -10,7 +10,6 @@ import signal
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -402,11 +401,6 @@ def _last(config: Namespace) -> str:
 
 def _use_offline_fallback(logger: Namespace, save_dir: str) -> None:
     """Replace the W&B logger by one whose failures do not stop the run."""
-    if find_spec("wandb") is None:
-        raise NirganError(
-            "trainer.logger: WandbLogger needs wandb, which is not installed; "
-            "python -m pip install wandb, or leave the logger out"
-        )
     logger.class_path = _path(OfflineFallbackWandbLogger)
     if logger.init_args.save_dir == ".":  # the default
         logger.init_args.save_dir = save_dir

@@ -44,7 +44,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
         Raises:
             NirganError: W&B cannot start a run, not even offline.
         """
-        import wandb  # noqa: PLC0415 (an extra)
+        import wandb  # noqa: PLC0415 (half a second)
 
         try:
             return super().experiment
@@ -57,7 +57,7 @@ class OfflineFallbackWandbLogger(WandbLogger):
             return run
 
     def _offline_run(self) -> Any:
-        import wandb  # noqa: PLC0415 (an extra)
+        import wandb  # noqa: PLC0415 (half a second)
 
         settings = wandb.setup().settings  # changed here, since the environment is read only once
         before, settings.mode = settings.mode, "offline"

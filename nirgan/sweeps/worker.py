@@ -93,6 +93,7 @@ class Workers:
                 stderr=stream,
                 env=self.environment,
                 start_new_session=True,  # an interrupt at the keyboard is for the verb to handle
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows' way
             )
 
 

@@ -78,9 +78,9 @@ def write_json(file: Path, value: Any, indent: int | None = None) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file, as UTF-8, that is there whole or not at all."""
+    """Write a file that is there whole or not at all: the same bytes on every system, UTF-8."""
     with atomic_write(file) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _finite(value: Any) -> Any:

@@ -16,6 +16,14 @@ def expand_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
 
 
+def relative_path(path: str | Path, folder: str | Path = ".") -> str:
+    """A path as seen from a folder, with `/`; as it is where it lies on another drive."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return Path(path).as_posix()
+
+
 def resolve_shipped(argument: str) -> str:
     """Resolve an argument, or the path in `--option=PATH`, that names a file of the package.
 

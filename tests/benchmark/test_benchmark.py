@@ -202,6 +202,7 @@ def start(out, *options):
     return Nirgan("benchmark", f"--config={SUITE}", f"--out={out}", *options)
 
 
+@pytest.mark.posix
 def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=8"]
     options += ["--budget.patches=64", "--methods={triplet: {model: triplet.yaml}}", "--compare=[]"]

@@ -36,6 +36,7 @@ def test_a_checkpoint_is_there_and_nothing_beside_it(tmp_path):
     assert [f.name for f in file.parent.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.posix
 def test_a_full_disk_leaves_the_former_one_and_says_what_is_missing(tmp_path, monkeypatch):
     file = saved(tmp_path / "last.ckpt")
     full = UUID(int=0)
@@ -57,6 +58,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
         saved(tmp_path / "file/last.ckpt")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
     file = saved(tmp_path / "last.ckpt")
@@ -97,6 +99,7 @@ def test_last_is_the_newest_whole_one_and_its_name_is_said(pair_folder, tmp_path
     assert went_on["epoch"] == 1
 
 
+@pytest.mark.linux
 def test_a_run_on_a_full_disk_ends_in_one_line(pair_folder, tmp_path, capsys, monkeypatch):
     def full(handle):
         if ".ckpt" in str(Path(f"/proc/self/fd/{handle}").readlink()):

@@ -63,6 +63,7 @@ def told(recwarn):
     return [s for w in recwarn if (s := str(w.message)).startswith(words)]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("when", "epoch", "workers"),
     [
@@ -140,6 +141,7 @@ def test_a_checkpoint_from_before_contents_were_kept_goes_on(pair_folder, tmp_pa
     assert told(recwarn) == []
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("own", [None, "a file has gone"])
 def test_all_processes_stop_where_one_cannot_go_on(own):
     asked = []

@@ -51,6 +51,7 @@ def test_a_history_that_lacks_the_rows_is_another_runs(rows, tmp_path):
     assert len(lines(first)) == 2
 
 
+@pytest.mark.posix
 def test_a_kill_while_a_column_is_added_leaves_the_rows(tmp_path):
     code = (
         "import csv, os, signal\n"

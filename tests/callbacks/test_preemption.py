@@ -16,6 +16,7 @@ from test_resume import assert_same
 from nirgan.cli.main import main
 from nirgan.tasks.base import ColorizationTask
 
+pytestmark = pytest.mark.posix
 NAME = "triplet_urban_small"
 
 
@@ -116,14 +117,15 @@ def test_a_signal_before_the_first_batch_leaves_nothing_to_go_on_from(run, tmp_p
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT])
-def test_slurms_signal_and_ctrl_c_have_a_status_of_their_own(number, run, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGINT"])
+def test_slurms_signal_and_ctrl_c_have_a_status_of_their_own(name, run, tmp_path, capsys):
+    number = signal.Signals[name]
     former = signal.getsignal(number)
     assert run(kills("on_train_batch_start", 2, number)) == 128 + number
     assert signal.getsignal(number) is former
     file = folder(tmp_path) / "checkpoints/last.ckpt"
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
-        f"nirgan fit: stopped by {number.name} after step 2; state saved in {file}; "
+        f"nirgan fit: stopped by {name} after step 2; state saved in {file}; "
         "go on with --ckpt_path last"
     )
     assert batches(state(tmp_path)) == 2

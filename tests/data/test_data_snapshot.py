@@ -73,6 +73,7 @@ def replaced(file):
     beside.replace(file)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("how", [cut, overwritten, replaced, os.unlink])
 def test_a_stored_file_that_is_no_longer_the_same_is_named(how, opened):
     how(opened.files[2])

@@ -111,6 +111,7 @@ def test_a_bad_pair_is_left_out_and_its_problem_named(pair_folder, store):
     assert store.problem(pairs[0], 64, 64) is None
 
 
+@pytest.mark.posix
 def test_a_build_killed_anywhere_leaves_nothing_half_made(pair_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     script = textwrap.dedent("""

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb
 import yaml
 from conftest import ROOT
 from lightning.pytorch.callbacks import Callback
@@ -21,8 +22,6 @@ from wandb_server import KEY, WandbServer
 from nirgan.cli.main import main
 from nirgan.experiment.lightning_cli import fit
 from nirgan.experiment.wandb_logger import TIMEOUTS_S
-
-wandb = pytest.importorskip("wandb")
 
 NAME = "triplet_urban_small_reconstruction"
 
@@ -223,13 +222,3 @@ def test_two_runs_of_one_process_are_two_runs_and_each_is_told(
     assert len(folders) == 2
     assert len(said()) == 2
     assert all(any(str(folder) in line for line in said()) for folder in folders)
-
-
-def test_a_missing_wandb_is_one_line(pair_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    assert main(["fit", *arguments(pair_folder)]) == 2
-    assert capsys.readouterr().err.strip().splitlines()[-1] == (
-        "nirgan fit: trainer.logger: WandbLogger needs wandb, which is not installed; "
-        "python -m pip install wandb, or leave the logger out"
-    )

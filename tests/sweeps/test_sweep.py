@@ -237,6 +237,7 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
     assert [torch.load(c, weights_only=True)["epoch"] for c in checkpoints] == [0, 2]
 
 
+@pytest.mark.linux
 def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
     file, out = without_an_end(sweep_file()), tmp_path / "out"
     sweep = Nirgan("sweep", file, "--trials=1", f"--out={out}")
@@ -251,6 +252,7 @@ def test_a_killed_sweep_takes_its_worker_along(sweep_file, tmp_path):
         sweep.kill()
 
 
+@pytest.mark.linux
 def test_an_interrupted_sweep_saves_what_its_workers_are_at(sweep_file, tmp_path):
     file, out = without_an_end(sweep_file()), tmp_path / "out"
     sweep = Nirgan("sweep", file, "--trials=1", f"--out={out}")

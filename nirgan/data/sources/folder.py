@@ -1,5 +1,6 @@
 """A user's own pairs, in two folders or by two name patterns."""
 
+import os
 import re
 from glob import escape, glob
 from pathlib import Path
@@ -89,8 +90,10 @@ def _named(where: str, band: str) -> dict[str, Path]:
 
 def _matches(pattern: str) -> list[tuple[str, Path]]:
     """The files that match a pattern, sorted, each with the text that its stars match."""
+    pattern = pattern.replace(os.sep, "/")
     parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)
-    found = glob("".join(p if p in WILDCARDS else escape(p) for p in parts), recursive=True)  # noqa: PTH207
+    named = "".join(p if p in WILDCARDS else escape(p) for p in parts)
+    found = [f.replace(os.sep, "/") for f in glob(named, recursive=True)]  # noqa: PTH207
     stars = re.compile("".join(WILDCARDS.get(p) or re.escape(p) for p in parts), re.DOTALL)
     files = [
         (match, f) for f in sorted(found) if Path(f).is_file() and (match := stars.fullmatch(f))

@@ -1,9 +1,12 @@
+from glob import glob
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from nirgan.data.protocols import across_scenes
+from nirgan.data.sources import folder
 from nirgan.data.sources.folder import Folder
 from nirgan.data.sources.vcip import Vcip
 from nirgan.data.store import PairStore
@@ -74,6 +77,20 @@ def test_a_pattern_may_be_written_in_any_way(tmp_path, monkeypatch, start):
         pair(tmp_path / f"shots/{name}_nir.png", tmp_path / f"shots/{name}_rgb.png")
     pairs = Folder(f"{start}*_nir.png", f"{start}*_rgb.png").pairs()
     assert [p.id for p in pairs] == ["abc", "q", "xbc"]
+
+
+def test_a_pattern_with_the_backslashes_of_windows(tmp_path, monkeypatch):
+    for name in ("day/a", "day/night/b"):
+        pair(tmp_path / f"{name}_nir.png", tmp_path / f"{name}_rgb.png")
+    monkeypatch.setattr(folder, "os", SimpleNamespace(sep="\\"))
+    monkeypatch.setattr(
+        folder,
+        "glob",
+        lambda *a, **k: [f.replace("/", "\\") for f in glob(*a, **k)],  # noqa: PTH207
+    )
+    start = f"{tmp_path}/**/".replace("/", "\\")
+    pairs = Folder(f"{start}*_nir.png", f"{tmp_path}/**/*_rgb.png").pairs()
+    assert [p.id for p in pairs] == ["day/a", "day/night/b"]
 
 
 def test_two_pictures_of_one_name_are_named(tmp_path):

@@ -1,13 +1,12 @@
 """The verb `colorize`, as a person uses it."""
 
-import os
-
 import cv2
 import numpy as np
 import pytest
 import tifffile
 import torch
 from bad_inputs import bad_inputs
+from conftest import unwritable
 from PIL import Image
 from torch import nn
 
@@ -96,6 +95,7 @@ def test_bad_ones_are_told_at_the_end_and_hold_up_nothing(shots, model, capsys):
     assert [name in told for name in ("bad.png", "cut.jpg", "a.png")] == [True, True, False]
 
 
+@pytest.mark.posix
 def test_of_all_that_people_hand_over_each_is_made_or_told(tmp_path, model, capfd):
     shots = tmp_path / "shots"
     shots.mkdir()
@@ -215,8 +215,8 @@ def test_options_that_cannot_be(shots, model, option, capsys):
     assert option.partition("=")[0] in message
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.posix
 def test_a_folder_that_may_not_be_written(shots, model, capsys):
-    (shots.parent / "out").mkdir(mode=0o500)
+    unwritable(shots.parent / "out")
     assert colorize(shots, model)[0] == 1
     assert "cannot be written" in capsys.readouterr().err

@@ -25,7 +25,11 @@ from nirgan.inference.demo.app import build_page
 from nirgan.inference.demo.service import DemoService, heat_map, legend
 from nirgan.inference.uncertainty import expected_error
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+)
 pytestmark = pytest.mark.xdist_group("demo")  # Gradio takes seconds to import
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 
@@ -226,8 +230,9 @@ def served(tmp_path_factory):
 def context(served):
     if BROWSER is None:
         pytest.skip(f"there is no browser ({', '.join(BROWSERS)})")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         context = browser.new_context()
         context.set_default_timeout(15_000)

@@ -356,6 +356,7 @@ def test_geotiffs_are_known_by_their_tags(tmp_path, options, georeference):
     assert not is_geotiff(save(tmp_path / "b.tif", scene(9, 9), **options))
 
 
+@pytest.mark.posix
 def test_other_and_damaged_files_are_no_geotiffs(tmp_path):
     good = save(tmp_path / "a.tif", scene(9, 9), crs="EPSG:4326").read_bytes()
     rng = np.random.default_rng(0)

@@ -77,6 +77,7 @@ def test_no_tiff_at_all(tmp_path):
     refused(tmp_path / "missing.tif", "not a readable GeoTIFF")
 
 
+@pytest.mark.posix
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch, capfd):
     import resource
     import signal

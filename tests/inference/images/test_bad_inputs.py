@@ -3,11 +3,14 @@
 import re
 
 import numpy as np
+import pytest
 from bad_inputs import bad_inputs
 from picture_files import in_time
 
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.images.files import NirPicture, read
+
+pytestmark = pytest.mark.posix
 
 
 def problem(case):

@@ -1,6 +1,5 @@
 """Videos that cannot be used, and places that cannot be written."""
 
-import resource
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -188,7 +187,10 @@ def test_a_failure_in_between_leaves_the_former_output(tmp_path, error, at):
     assert untouched(tmp_path)
 
 
+@pytest.mark.posix
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    import resource
+
     source = clip(tmp_path / "clip.mkv", "ffv1", "gray", frames=60, pictures=noisy)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
