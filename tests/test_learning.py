@@ -33,7 +33,7 @@ SYSTEMS = {  # one of each kind of loss, as few patches as they need
     "zhang_small": [
         "--model.generator.width=8",
         "--data.batch_size=8",
-        "--data.train_patches=440",
+        "--data.train_patches=640",
     ],
 }
 
