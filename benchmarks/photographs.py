@@ -344,7 +344,7 @@ def train(
     figures, grey = judged(network, pairs(judge))
     rows = json.loads(results.read_text()) if results.is_file() else {}
     rows[name] = {
-        "options": {k: str(v) if isinstance(v, Path) else v for k, v in options.items()},
+        "options": {k: v.name if isinstance(v, Path) else v for k, v in options.items()},
         "figures": figures,
         "grey": grey,
         "seconds": time.perf_counter() - started,

@@ -169,10 +169,10 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     watch = RunRecorder(progress)
     # One without the outputs that are asked for now counts as none, even if this is cut short.
     (folder / "result.json").unlink(missing_ok=True)
-    arguments = [*run.arguments, f"--trainer.default_root_dir={relative_path(folder)}"]
+    place = f"--trainer.default_root_dir={relative_path(folder)}"
     newest = newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))
     went_on = [] if newest is None else [f"--ckpt_path={newest}"]
-    cli = fit([*arguments, *went_on], [watch])
+    cli = fit([*run.arguments, place, *went_on], [watch])
     device = cli.trainer.strategy.root_device  # which Lightning has taken the network away from
     task, data = cli.model.eval().to(device), cli.datamodule
     seconds = watch.state_dict()["seconds"]
@@ -192,7 +192,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
         "protocol": run.protocol,
         "fold": run.fold,
         "seed": run.seed,
-        "command": shlex.join(["python", "-m", "nirgan", "fit", *arguments]),
+        "command": shlex.join(["python", "-m", "nirgan", "fit", *run.arguments]),
         "configuration": run.configured(),
         "patches_seen": _patches(cli.trainer),
         "parameters": sum(p.numel() for p in task.generator.parameters()),

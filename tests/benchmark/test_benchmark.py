@@ -46,6 +46,7 @@ def test_every_table_has_every_row_and_those_that_nobody_asked_for(results):
 def test_every_run_says_where_its_figures_come_from(finished, results):
     for run in results["runs"]:
         assert run["command"].startswith("python -m nirgan fit --name=fit --model=")
+        assert "default_root_dir" not in run["command"]  # wherever it was run
         assert {"torch", "lightning", "nirgan"} <= run["versions"].keys()
         assert run["commit"]
         assert run["machine"]
