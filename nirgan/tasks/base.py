@@ -123,8 +123,8 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         """Log values of a training step, by name.
 
         Those of every `log_every_n_steps`-th step reach the log, and the progress bar is renewed
-        once a second: Lightning takes a millisecond for each value, as long as a small network for
-        a tenth of a step. All are in `step_values` for callbacks.
+        once a second: Lightning takes about a millisecond for each value, which networks of a few
+        milliseconds a step would feel. All are in `step_values`, where callbacks look.
         """
         self.step_values |= {
             name: value.detach() if isinstance(value, Tensor) else torch.tensor(value)

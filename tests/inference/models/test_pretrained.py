@@ -3,6 +3,7 @@ import pickle
 import struct
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -179,6 +180,22 @@ def test_a_checkpoint_goes_into_a_folder_and_back(tmp_path):
     again = read_model(tmp_path / "folder")
     assert torch.equal(again.generator(picture()), trained()(picture()))
     assert again.config["training"] == {"epoch": 3, "global_step": 7}
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("/runs/mine/version_0/checkpoints/best.ckpt", "mine"),
+        ("/mine/version_0/checkpoints/best.ckpt", "mine"),
+        ("/version_0/checkpoints/best.ckpt", "best"),
+        ("/checkpoints/best.ckpt", "best"),
+        ("/mine/best.ckpt", "best"),
+    ],
+)
+def test_a_checkpoint_has_the_name_of_its_run_if_it_lies_in_one(place, name, tmp_path, monkeypatch):
+    file = checkpoint(tmp_path / "best.ckpt", trained(), COMPACT)
+    monkeypatch.setattr(Path, "absolute", lambda file: Path(place))
+    assert read_model(file).name == name
 
 
 def test_nothing_is_written_where_writing_fails(folder, monkeypatch):
