@@ -74,7 +74,7 @@ LIBRARIES = {
     "onnxruntime": "inference.export",
     "optuna": "sweeps",
     "psutil": "inference.colorizer",
-    "rasterio": "inference.geotiff",
+    "rasterio": "data.rasters inference.geotiff",
     "safetensors": "inference.models",
     "scipy": "networks",
     "sqlalchemy": "sweeps.study",
