@@ -121,8 +121,9 @@ def test_a_signal_saves_the_state_and_a_resumed_run_ends_as_one_that_was_not_sto
     assert (folder(tmp_path, 1) / "table.md").is_file()
     assert batches(state(tmp_path, 1)) == 6
     assert len([row for row in history(folder(tmp_path, 1)) if row["val/psnr"]]) == 2
-    if moment != "in the last validation":  # after which no batch follows
-        assert_same(folder(tmp_path, 1), whole)
+    # Where no batch follows, Lightning's counters stay as a validation that is begun anew has them.
+    but = ["loops"] if moment == "in the last validation" else []
+    assert_same(folder(tmp_path, 1), whole, but)
 
 
 def test_a_signal_before_the_first_batch_leaves_nothing_to_go_on_from(run, tmp_path, capsys):
