@@ -25,7 +25,7 @@ COMPACT = {
     "class_path": "nirgan.networks.generators.compact.Compact",
     "init_args": {"widths": [4, 6]},
 }
-SIZES = [(1, 1, 1), (2, 17, 33), (3, 64, 64), (1, 680, 1024)]
+SIZES = [(1, 1, 1), (2, 17, 33), (3, 64, 64), (1, 170, 256)]
 
 
 def strong(network):
