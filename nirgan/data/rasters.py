@@ -96,6 +96,11 @@ def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
     return int(value) if fits else None
 
 
+def own_mask(flags: Sequence[MaskFlags]) -> bool:
+    """Whether a band has a mask of its own, which is no alpha band."""
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+
+
 def _open(path: Path) -> Any:
     # No other of GDAL's formats: some fetch things from addresses.
     driver = "VRT" if path.suffix.lower() == ".vrt" else "GTiff"
@@ -258,8 +263,7 @@ class Raster:
         alpha = [n for n, kind in kinds if kind == ColorInterp.alpha and n not in self.bands]
         if alpha:
             return alpha[0]
-        flags = self.dataset.mask_flag_enums[self.bands[0] - 1]
-        return 0 if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags else None
+        return 0 if own_mask(self.dataset.mask_flag_enums[self.bands[0] - 1]) else None
 
     def _are_data(self, values: Pixels) -> Mask:
         """Which values are data, 4 x h x w, but for the mask."""

@@ -5,10 +5,9 @@ that saw them as black would draw that black into its surroundings, so it is sho
 that is data instead.
 """
 
-import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
+from nirgan.data.rasters import SAYS_NIR, as_type, gdal_errors, own_mask
 from nirgan.errors import NirganError, printable_path
 from nirgan.networks.global_layers import Rect
 
@@ -31,8 +31,6 @@ FILL_RADIUS_PX = 64
 """Pixels: holes are filled from no further away, so that every window fills them alike."""
 SAMPLE_SIDE_PX = 1024
 """Height and width of the sample that stands for the whole raster, at most."""
-SAYS_NIR = re.compile(r"(?<![a-z])nir(?![a-z])|near[\s_-]*infra[\s_-]*red", re.IGNORECASE)
-"""In the name of a band. Short-wave and thermal infrared are other bands."""
 
 
 def is_georeferenced(path: Path) -> bool:
@@ -41,7 +39,7 @@ def is_georeferenced(path: Path) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path.absolute(), driver="GTiff") as dataset:
-                holes = [_mask(flags) for flags in dataset.mask_flag_enums]
+                holes = [own_mask(flags) for flags in dataset.mask_flag_enums]
                 return _has_georeference(dataset) or any(holes) or set(dataset.nodatavals) != {None}
     except (RasterioError, UnicodeError):
         return False
@@ -49,25 +47,6 @@ def is_georeferenced(path: Path) -> bool:
 
 def _has_georeference(dataset: Any) -> bool:
     return bool(dataset.crs or not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs)
-
-
-def _mask(flags: Sequence[MaskFlags]) -> bool:
-    """Whether there is a mask of its own, which is no alpha band."""
-    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-
-
-@contextmanager
-def gdal_errors(what: str) -> Iterator[None]:
-    """GDAL's errors, in one line that begins with `what`.
-
-    Raises:
-        NirganError: In place of rasterio's.
-    """
-    try:
-        yield
-    except (RasterioError, UnicodeError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise NirganError(f"{what} ({reason})") from error
 
 
 class RasterSource:
@@ -114,7 +93,7 @@ class RasterSource:
             self._open = stack.pop_all()
         alphas = [n for n, kind in enumerate(interpretations, 1) if kind == ColorInterp.alpha]
         self._alpha = alphas[0] if alphas and alphas[0] != self.band else None
-        self._mask = _mask(self.dataset.mask_flag_enums[self.band - 1])
+        self._mask = own_mask(self.dataset.mask_flag_enums[self.band - 1])
         self._nodata = as_type(self.nodata, self.dtype)
         self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
 
@@ -263,15 +242,3 @@ def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
 def as_window(part: Rect) -> Part:
     """A part as rasterio calls it."""
     return Part.from_slices((part.top, part.bottom), (part.left, part.right))
-
-
-def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
-    """A value as pixels of a type have it, integers as int; None if none can equal it."""
-    if value is None or not np.isfinite(value):
-        return None
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return np.float64(value).astype(dtype)
-    info = np.iinfo(dtype)
-    fits = float(value).is_integer() and info.min <= value <= info.max
-    return int(value) if fits else None
