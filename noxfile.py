@@ -90,8 +90,15 @@ def package(session: nox.Session) -> None:
     run(nirgan, "sweep", "sweeps/noise.yaml", "--trials=1")
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documents as a site into site/; a link that leads nowhere fails."""
+    session.install("mkdocs-material>=9.6", "mkdocstrings[python]>=0.29")
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def clean(session: nox.Session) -> None:
     """Remove runs and caches of this folder."""
-    for name in ("runs", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
+    for name in ("runs", "site", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
         shutil.rmtree(name, ignore_errors=True)
