@@ -28,7 +28,7 @@ from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import ImageScore, aggregate, cells, score_images
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import write
+from nirgan.inference.images.files import to_levels, write
 from nirgan.inference.models.pretrained import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error
@@ -138,7 +138,7 @@ def measure(colorizer: Colorizer, fold: int, results: Path) -> dict[str, Any]:
         "strip": image_grid(some[:5], 300),
     }
     for figure, picture in figures.items():
-        write(results / f"{figure}.jpg", picture, depth=8, title=colorizer.title)
+        write(results / f"{figure}.jpg", to_levels(picture, 8), colorizer.title)
     methods = rows(judged)
     names = [score.name.partition("/")[0] for score in judged["model"]]
     return {

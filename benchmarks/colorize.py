@@ -78,9 +78,9 @@ def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[st
 
     def loop() -> None:
         for job in jobs:
-            band = read(job.source).band
-            rgb = colorizer.colorize_bands(Scale().limits(band, "").to_unit(band)[None])[0]
-            write(job.target, rgb, depth=8, title=colorizer.title)
+            picture = read(job.source)
+            limits = Scale().limits(picture.band, "")
+            write(job.target, colorizer.colorize_picture(picture, limits, 8), colorizer.title)
 
     def verb(colorizer: Colorizer = colorizer) -> None:
         outcome = run_jobs(colorizer, jobs, Options(), Silent())

@@ -103,7 +103,7 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
         picture = NirPicture(band(int(width), int(height), int(depth)))
         limits = Limits(0, 2 ** int(depth) - 1)
         rgb = colorizer.colorize_picture(picture, limits, int(depth))
-        write(target, rgb, depth=int(depth), title=colorizer.title)
+        write(target, rgb, colorizer.title)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 

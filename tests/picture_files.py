@@ -11,6 +11,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from nirgan.inference.images import files
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 BAND = (np.arange(9 * 12, dtype=np.uint8).reshape(9, 12) * 7) % 251
@@ -29,6 +31,13 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def write(target, rgb, *, depth, title, alpha=None, **options):
+    """Write 3 x H x W in [0, 1]."""
+    pixels = files.empty_picture(*rgb.shape[1:], depth, alpha)
+    pixels[..., :3] = files.to_levels(rgb, depth)
+    files.write(target, pixels, title, **options)
 
 
 def turned(pixels, orientation):

@@ -4,6 +4,7 @@ To start Python and import torch and Lightning takes seconds, which a test need 
 """
 
 import atexit
+import json
 import math
 import os
 import sys
@@ -61,6 +62,29 @@ class Nirgan:
     @property
     def returncode(self):
         return self.process.exitcode
+
+
+class ForkedWorker:
+    """A worker of a sweep, begun; as much of `subprocess.Popen` as the sweep asks for."""
+
+    def __init__(self, command, **_):
+        self.process = FORKING.Process(target=_work, args=(command[-1], dict(os.environ)))
+        self.process.start()
+        self.terminate = self.process.terminate
+
+    def poll(self):
+        return self.process.exitcode
+
+    def wait(self):
+        self.process.join()
+
+
+def _work(plan, environment):
+    os.environ.clear()
+    os.environ.update(environment)
+    from nirgan.sweeps.worker import WorkerPlan, work
+
+    work(WorkerPlan(**json.loads(plan)))
 
 
 def _session(process):

@@ -116,7 +116,7 @@ SMALL = (
 )
 
 
-def test_a_generator_a_loss_and_a_source(fit, tmp_path):
+def test_a_generator_a_discriminator_a_loss_and_a_source(fit, tmp_path):
     huber = "{loss: {class_path: torch.nn.HuberLoss}, weight: 10}"
     (tmp_path / "loss.yaml").write_text(
         f"model: {{init_args: {{reconstruction: {{huber: {huber}}}}}}}\n"
@@ -130,12 +130,12 @@ def test_a_generator_a_loss_and_a_source(fit, tmp_path):
         "--model.generator.width=6",
         "--model.reconstruction.huber.weight=5",
         "--model.l1=null",
-        "--model.discriminator.patch=32",
-        "--model.discriminator.widths=[4]",
+        "--model.discriminator=mine.Discriminator",
+        "--model.discriminator.width=3",
         "--trainer.max_epochs=1",
         "--trainer.log_every_n_steps=1",
     )
-    assert (result["categories"], result["pairs"]) == (["mine"], 4)
+    assert (result["categories"], result["pairs"], result["patches_seen"]) == (["mine"], 4, 8)
     metrics = next((tmp_path / "runs").glob("*/version_0/metrics.csv")).read_text()
     assert "train/huber" in metrics
 
@@ -182,17 +182,6 @@ def test_a_generator_of_ones_own_takes_the_place_of_the_quickstarts(fit, tmp_pat
     assert "generator.layers.1.weight" in torch.load(best, weights_only=True)["state_dict"]
 
 
-def test_a_discriminator(fit):
-    result = fit(
-        f"--config={ROOT}/conf/triplet_urban_small.yaml",
-        *SMALL,
-        "--model.discriminator=mine.Discriminator",
-        "--model.discriminator.width=3",
-        "--trainer.max_epochs=1",
-    )
-    assert result["patches_seen"] == 8
-
-
 @pytest.fixture
 def contrast(fit, monkeypatch):
     """A metric in one file and one line."""
@@ -204,8 +193,10 @@ def contrast(fit, monkeypatch):
     monkeypatch.setitem(METRICS, "contrast", line)
 
 
-def test_a_metric_is_in_the_log_and_the_table(fit, contrast, tmp_path):
-    method = ("--model=mine.Method", "--model.generator=mine.Generator", *SMALL)
+def test_a_metric_is_in_the_log_and_the_table_and_a_method_has_lightnings_own_optimization(
+    fit, contrast, tmp_path
+):
+    method = ("--model=mine.Method", "--model.generator=mine.Generator", "--model.lr=0.1", *SMALL)
     result = fit(*method, "--trainer.max_epochs=1")
     (run,) = (tmp_path / "runs").glob("*/version_0")
     with (run / "metrics.csv").open() as lines:
@@ -216,6 +207,9 @@ def test_a_metric_is_in_the_log_and_the_table(fit, contrast, tmp_path):
     head, _, *cells = [line.split(" | ")[-1].strip(" |") for line in table]
     assert head == "contrast (levels)"
     assert cells == [f"{value:.1f}" for value in rows.values()]
+    # The checkpoint names both classes; the options do too, so that they may be imported.
+    best = run / "checkpoints/best.ckpt"
+    assert main(["validate", *method, f"--ckpt_path={best}", "--trainer.accelerator=cpu"]) == 0
 
 
 def test_a_metric_is_in_the_benchmark_its_intervals_and_the_report(contrast, tmp_path):
@@ -253,15 +247,6 @@ def test_a_sweep_goes_the_way_in_which_a_metric_is_better(metric, more, contrast
     assert read(sweep).maximize is more
     sweep.write_text(text.replace(goal, f"{{name: val/{metric}, goal: minimize}}"))
     assert read(sweep).maximize is False
-
-
-def test_a_method_with_lightnings_own_optimization(fit, tmp_path):
-    method = ("--model=mine.Method", "--model.generator=mine.Generator", "--model.lr=0.1", *SMALL)
-    result = fit(*method, "--trainer.max_epochs=1")
-    assert set(result["rows"]) >= {"experiment", "NIR copied to grey"}
-    # The checkpoint names both classes; the options do too, so that they may be imported.
-    best = next((tmp_path / "runs").glob("*/version_0/checkpoints/best.ckpt"))
-    assert main(["validate", *method, f"--ckpt_path={best}", "--trainer.accelerator=cpu"]) == 0
 
 
 NETWORK = """

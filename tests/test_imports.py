@@ -74,7 +74,7 @@ LIBRARIES = {
     "onnxruntime": "inference.export",
     "optuna": "sweeps",
     "psutil": "inference.colorizer",
-    "rasterio": "inference.geotiff",
+    "rasterio": "data.rasters inference.geotiff",
     "safetensors": "inference.models",
     "scipy": "networks",
     "sqlalchemy": "sweeps.study",
@@ -246,7 +246,7 @@ def test_weights_and_biases_is_imported_where_it_is_used_alone():
 
 PLANTED = {
     "networks.layers": "import lightning",
-    "networks.filters": "from pathlib import Path",
+    "networks.spreading": "from pathlib import Path",
     "metrics.functional": "from nirgan.networks import layers",
     "losses.ssim": "from nirgan.metrics.functional import angular_error",
     "data.images": "if TYPE_CHECKING:\n    from nirgan.callbacks.best_checkpoint import Best",

@@ -10,6 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import yaml
 from conftest import ROOT
 from jsonargparse import ArgumentParser
 
@@ -62,17 +63,29 @@ def test_the_wheel_names_the_script_and_what_the_core_needs(installed):
     assert not core & {"matplotlib", "optuna", "gradio", "onnx"}
 
 
-def test_help_is_right_in_an_empty_folder(installed, tmp_path):
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""A locale whose coding lacks what a configuration says."""
+
+
+def test_configurations_are_found_in_an_empty_folder_and_are_utf8_in_any_locale(
+    installed, tmp_path
+):
+    (tmp_path / "part.yaml").write_bytes("# größer\npatch: 48\n".encode())
+    (tmp_path / "mine.yaml").write_bytes("# größer\nname: grün\ndata: part.yaml\n".encode())
+    (empty := tmp_path / "empty").mkdir()
+    files = ["--config=conf/quickstart.yaml", "--config=../mine.yaml"]
     done = subprocess.run(
-        [sys.executable, "-m", "nirgan", "fit", "--config=conf/quickstart.yaml", "--print_config"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(installed / "site")},
+        [sys.executable, "-m", "nirgan", "fit", *files, "--print_config"],
+        cwd=empty,
+        env=os.environ | ASCII | {"PYTHONPATH": str(installed / "site")},
         capture_output=True,
-        text=True,
         check=False,
     )
-    assert (done.returncode, "name: quickstart" in done.stdout) == (0, True), done.stderr
-    assert not any(tmp_path.iterdir())
+    assert done.returncode == 0, done.stderr
+    config = yaml.safe_load(done.stdout.decode("utf-8"))
+    assert (config["name"], config["data"]["patch"]) == ("grün", 48)
+    assert config["data"]["source"]["class_path"].endswith("Synthetic")  # the quickstart's
+    assert not any(empty.iterdir())
 
 
 def test_every_verb_finds_them_from_any_folder(tmp_path, monkeypatch, capsys):

@@ -1,7 +1,10 @@
 """A benchmark judges nothing that was trained on."""
 
+from collections.abc import Sequence
+
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.patches import Region
+from nirgan.data.sources.base import Pair
 from nirgan.errors import NirganError
 
 
@@ -10,7 +13,8 @@ def refuse_leaks(data: PatchDataModule) -> None:
 
     Raises:
         NirganError: A validation pixel is also a training pixel, the same picture is in both sets
-            under two names, or, in `across-scenes`, a scene is in both; the scene is named.
+            under two names, two pairs show the same ground, or, in `across-scenes`, a scene is in
+            both; the scene is named.
     """
     training: dict[int, list[Region]] = {}
     for region in data.training:
@@ -23,12 +27,12 @@ def refuse_leaks(data: PatchDataModule) -> None:
                 "by; a benchmark needs them apart"
             )
     judged = {region.pair for region in data.validation}
-    files = {number: data.store.file(data.pairs[number]) for number in {*training, *judged}}
-    trained = {files[number]: number for number in training}
+    contents = {n: data.snapshot.contents[data.pairs[n].name] for n in {*training, *judged}}
+    trained = {contents[number]: number for number in training}
     scenes = {data.pairs[number].scene: number for number in training}
     for number in judged:
         pair = data.pairs[number]
-        twin = trained.get(files[number], number)
+        twin = trained.get(contents[number], number)
         if twin != number:
             raise NirganError(
                 f"scene {pair.scene}: {pair.name} is judged, and {data.pairs[twin].name}, which is "
@@ -39,6 +43,22 @@ def refuse_leaks(data: PatchDataModule) -> None:
             raise NirganError(
                 f"scene {pair.scene}: {pair.name} is judged and {other} is trained on in fold "
                 f"{data.fold} of across-scenes; give all pairs of a scene one fold"
+            )
+    _refuse_shared_ground([data.pairs[n] for n in judged], [data.pairs[n] for n in training])
+
+
+def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair]) -> None:
+    places = [[pair.footprint() for pair in pairs] for pairs in (judged, trained)]
+    if not all(any(some) for some in places):
+        return
+    from nirgan.data.rasters import overlaps  # noqa: PLC0415 (an extra, which is there)
+
+    for pair, shared in zip(judged, overlaps(*places), strict=True):
+        others = [trained[n] for n in shared.nonzero()[0].tolist() if trained[n] != pair]
+        if others:
+            raise NirganError(
+                f"scene {pair.scene}: {pair.name} is judged, and {others[0].name}, which is "
+                "trained on, shows some of the same ground; give them one scene"
             )
 
 

@@ -21,9 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     if "generator" not in colorizer.config:
         raise NirganError(f"{options.model}: exported already; give the model that it was made of")
     if options.format == "safetensors":
-        from nirgan.inference.models.hub import save  # noqa: PLC0415
+        from nirgan.inference.models.pretrained import write_model  # noqa: PLC0415
 
-        save(out, colorizer.generator, colorizer.config, half=options.half)
+        write_model(out, colorizer.generator, colorizer.config, half=options.half)
         print(f"{printable_path(out)}: weights, their configuration and a card")
         return 0
     if options.half:

@@ -21,7 +21,7 @@ from nirgan.data.images import Pixels, stored_to_signed
 from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
 from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
 from nirgan.data.scaling import hint_of_bits
-from nirgan.data.sources.base import Pair, PairSource, pairs_of
+from nirgan.data.sources.base import Pair, PairSource, PixelsInPlace, pairs_of
 from nirgan.data.store import PairStore
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
@@ -169,7 +169,7 @@ class PatchDataModule(lightning.LightningDataModule):
             return
         self.pairs = self._usable(pairs_of(self.source))
         self.snapshot = DataSnapshot(self.store, self.pairs)
-        self.images: list[Pixels] = [self.store.open(pair) for pair in self.pairs]
+        self.images: list[Pixels | PixelsInPlace] = [self.store.open(pair) for pair in self.pairs]
         self.nir_scale = self._seen_as(tell=stage == "fit")
         sizes = [(image.shape[0], image.shape[1]) for image in self.images]
         pairs, seed = self.pairs, self.split_seed

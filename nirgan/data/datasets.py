@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
 from nirgan.data.patches import PatchTable, Region
+from nirgan.data.sources.base import PixelsInPlace
 from nirgan.data.transforms import Augmentation
 
 
@@ -42,7 +43,7 @@ class PatchDataset(Dataset[StoredBatch]):
 
     def __init__(
         self,
-        images: Sequence[Pixels],
+        images: Sequence[Pixels | PixelsInPlace],
         table: PatchTable,
         patch: int,
         seed: int,
@@ -75,7 +76,10 @@ class RegionDataset(Dataset[StoredBatch]):
     """Whole regions of stored pairs, each H x W x 4 and with a name, as batches of one."""
 
     def __init__(
-        self, images: Sequence[Pixels], names: Sequence[str], regions: Sequence[Region]
+        self,
+        images: Sequence[Pixels | PixelsInPlace],
+        names: Sequence[str],
+        regions: Sequence[Region],
     ) -> None:
         self.images, self.names, self.regions = images, names, regions
 

@@ -49,7 +49,7 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     pixels = _for_training(path, scale)
     if pixels.ndim != 3:
         raise NirganError(f"{printable_path(path)}: 1 channel(s), expected 3 (red, green, blue)")
-    return pixels if scale.kind == "dtype" else scale.limits(pixels, path).to_stored(pixels)
+    return _scaled(pixels, scale, path)
 
 
 def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
@@ -59,7 +59,26 @@ def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
         NirganError: The file is missing, damaged, or a picture in color.
     """
     band, _ = one_band(_for_training(path, scale), path)
-    return band if scale.kind == "dtype" else scale.limits(band, path).to_stored(band)
+    return _scaled(band, scale, path)
+
+
+def read_rgbn(path: Path, nir_scale: Scale, rgb_scale: Scale) -> tuple[Pixels, Pixels]:
+    """Read a picture of four channels, red, green, blue and near-infrared, each as stored.
+
+    Returns:
+        NIR, H x W, and RGB, H x W x 3.
+
+    Raises:
+        NirganError: The file is missing, damaged, or has fewer channels.
+    """
+    channels = [decode(path, PAIR_SIZE_LIMIT, band).pixels for band in (1, 2, 3, 4)]
+    parts = ((channels[3], nir_scale), (np.dstack(channels[:3]), rgb_scale))
+    nir, rgb = (_scaled(_usable(pixels, scale, path), scale, path) for pixels, scale in parts)
+    return nir, rgb
+
+
+def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
+    return pixels if scale.kind == "dtype" else scale.limits(pixels, path).to_stored(pixels)
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
@@ -84,7 +103,10 @@ def _for_training(path: Path, scale: Scale) -> Pixels:
             f"{printable_path(path)}: an alpha channel; nothing is learned from transparent "
             "pixels, save it without"
         )
-    pixels = decoded.pixels
+    return _usable(decoded.pixels, scale, path)
+
+
+def _usable(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
     if scale.kind == "dtype" and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
             f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or "

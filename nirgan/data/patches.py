@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
+from nirgan.data.sources.base import PixelsInPlace
 from nirgan.errors import NirganError
 
 Hashes = npt.NDArray[np.uint64]
@@ -54,7 +55,7 @@ class Region:
     height: int
     width: int
 
-    def of(self, images: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    def of(self, images: Sequence[npt.NDArray[Any] | PixelsInPlace]) -> npt.NDArray[Any]:
         """The pixels of the region, given the images of all pairs, each H x W x C.
 
         Raises:
@@ -62,7 +63,8 @@ class Region:
         """
         image = images[self.pair]
         # By the handle of the mapping, which takes a microsecond.
-        if isinstance(image.base, mmap) and image.base.size() < len(image.base):
+        mapping = getattr(image, "base", None)
+        if isinstance(mapping, mmap) and mapping.size() < len(mapping):
             file = getattr(image, "filename", "the store")
             raise NirganError(
                 f"{file}: the stored pair was cut short since the run began; start again, which "

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nirgan.data.images import Pixels, as_depth
-from nirgan.data.sources.base import Pair
+from nirgan.data.sources.base import Pair, PixelsInPlace
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expand_home
@@ -42,14 +42,17 @@ class PairStore:
         self.folder = expand_home(folder or os.environ.get("NIRGAN_CACHE") or "~/.cache/nirgan")
 
     def file(self, pair: Pair) -> Path:
-        """The file of a pair, whether it exists or not."""
+        """The file of a pair, whether it exists or not: its own, if it is read in place."""
+        if in_place := pair.in_place():
+            return in_place.file
         return self.folder / f"{pair.content()}.v{FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> None:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
         make_folder(self.folder, "set data.store or NIRGAN_CACHE")
         self._sweep()
-        missing = [(pair, file) for pair in pairs if _mapped(file := self._place(pair)) is None]
+        stored = (pair for pair in pairs if not pair.in_place())
+        missing = [(pair, file) for pair in stored if _mapped(file := self._place(pair)) is None]
         for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
             try:
                 nir, rgb = pair.loaded()
@@ -59,7 +62,7 @@ class PairStore:
 
     def problem(self, pair: Pair, height: int, width: int) -> str | None:
         """Why a pair cannot be used, or is not of a least height and width in pixels; or None."""
-        pixels = _mapped(self._place(pair))
+        pixels = pair.in_place() or _mapped(self._place(pair))
         if pixels is None:
             try:
                 pair.loaded()
@@ -71,12 +74,14 @@ class PairStore:
             return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
         return None
 
-    def open(self, pair: Pair) -> Pixels:
-        """The stored pair, H x W x 4, memory-mapped and read-only.
+    def open(self, pair: Pair) -> Pixels | PixelsInPlace:
+        """The stored pair, H x W x 4, memory-mapped and read-only, or read in place.
 
         Raises:
             NirganError: It is not in the store, or incomplete.
         """
+        if in_place := pair.in_place():
+            return in_place
         file = self.file(pair)
         pixels = _mapped(file)
         if pixels is None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor, nn
@@ -24,19 +25,19 @@ from nirgan.inference.images.files import (
     read,
     to_levels,
     write,
+    write_degrees,
 )
 from nirgan.inference.images.world_files import copy_georeference
-from nirgan.inference.models.hub import save
+from nirgan.inference.models.pretrained import write_model
 from nirgan.inference.tiling import (
     ReceptiveField,
-    Rect,
     blend,
     measure_receptive_field,
     padded_size,
     tile_grid,
 )
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import GlobalLayer, Tile, global_statistics, set_tile
+from nirgan.networks.global_layers import GlobalLayer, Rect, Tile, global_statistics, set_tile
 from nirgan.utils.recording import UnknownArgumentsError, describe
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -115,7 +116,7 @@ class Colorizer:
         Raises:
             NirganError: It cannot be written, or the class of the generator is not known.
         """
-        save(folder, self.generator, self.config, card)
+        write_model(folder, self.generator, self.config, card)
 
     @property
     def title(self) -> str:
@@ -189,14 +190,34 @@ class Colorizer:
             raise NirganError(
                 f"{printable_path(target)}: is there already; remove it or name an output"
             )
-        picture = read(source, band=band)
-        depth = 8 if picture.band.itemsize == 1 else 16
-        check_target(target, depth, picture.alpha)
-        rgb = self.colorize_picture(picture, scale.limits(picture.band, source), depth)
-        write(target, rgb, depth=depth, title=self.title, metadata=picture.metadata)
-        if not picture.turned:
-            copy_georeference(source, target)
+        self.colorize_file(read(source, band=band), source, target, scale)()
         return target
+
+    def colorize_file(
+        self,
+        picture: NirPicture,
+        source: Path,
+        target: Path,
+        scale: Scale,
+        depth: int | None = None,
+        uncertainty: Path | None = None,
+    ) -> Callable[[], None]:
+        """Colorize what was read from a file; gives what writes it, and a map if one is named."""
+        depth = depth or (8 if picture.band.itemsize == 1 else 16)
+        check_target(target, depth, picture.alpha is not None)
+        limits = scale.limits(picture.band, source)
+        degrees = np.empty(picture.band.shape, np.float32) if uncertainty else None
+        levels = self.colorize_picture(picture, limits, depth, degrees)
+        turned, metadata = picture.turned, picture.metadata  # not the band, which is large
+
+        def write_all() -> None:
+            if uncertainty and degrees is not None:
+                write_degrees(uncertainty, degrees, self.title)
+            write(target, levels, self.title, metadata)
+            if not turned:
+                copy_georeference(source, target)
+
+        return write_all
 
     def colorize_picture(
         self,
@@ -207,14 +228,9 @@ class Colorizer:
     ) -> Pixels:
         """Colorize a picture into an array for writing, with a bounded amount of further memory.
 
-        Args:
-            picture: H x W.
-            limits: Its camera values of black and white.
-            depth: Bits per channel, 8 or 16.
-            degrees: Array, H x W float32, that the expected angular error is written to.
-
-        Returns:
-            H x W x 3, or 4 where the picture has an alpha channel; uint8 or uint16.
+        It has 8 or 16 bits per channel, of which there are four where the picture has an alpha
+        channel. `degrees` is an array, H x W float32, that the expected angular error is written
+        to.
         """
         height, width = picture.band.shape
         levels = empty_picture(height, width, depth, picture.alpha)
@@ -231,14 +247,7 @@ class Colorizer:
         return levels
 
     def colorize_bands(self, nir: Tensor) -> Tensor:
-        """Colorize NIR bands.
-
-        Args:
-            nir: B x H x W in [0, 1].
-
-        Returns:
-            B x 3 x H x W in [0, 1], on the CPU.
-        """
+        """Colorize NIR bands: B x H x W to B x 3 x H x W on the CPU, both in [0, 1]."""
         count, height, width = nir.shape
         high, wide = padded_size(height, width, self.receptive_field.stride)
         at_once = max(1, self._pixels // (high * wide))
@@ -261,11 +270,8 @@ class Colorizer:
         A generator with `by_scene` gets windows of `SCENE_PX` pixels that overlap by half, each as
         a picture of its own, whose colors are blended.
 
-        Args:
-            height: Of the raster.
-            width: Likewise.
-            read: Reads windows, which overlap; called twice for some if there are global layers.
-            write: Writes windows, which cover the raster once, row by row.
+        Windows that are read overlap, and are read twice if there are global layers; those that
+        are written cover the raster once, row by row.
 
         Raises:
             NirganError: The smallest tile does not fit into memory, or the whole raster, if the
@@ -298,17 +304,13 @@ class Colorizer:
     def _go(self, height: int, width: int, core: int, read: Read, write: Write) -> None:
         high, wide = padded_size(height, width, self.receptive_field.stride)
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
+        picture = Rect(0, 0, height, width)
 
         def shown(tile: Tile) -> Tensor:
-            window = Rect(
-                min(tile.top, height - 1),
-                min(tile.left, width - 1),
-                min(tile.bottom, height),
-                min(tile.right, width),
-            )
+            top, left = min(tile.shown.top, height - 1), min(tile.shown.left, width - 1)
+            window = Rect(top, left, tile.shown.bottom, tile.shown.right) & picture
             part = read(window).unsqueeze(1).to(self.device)
-            down = tile.bottom - tile.top - part.shape[-2]
-            across = tile.right - tile.left - part.shape[-1]
+            down, across = (a - b for a, b in zip(tile.shown.shape, part.shape[-2:], strict=True))
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
@@ -319,15 +321,13 @@ class Colorizer:
         )
         with torch.inference_mode(), told:
             for tile in tiles:
-                top, left, bottom, right = tile.core
-                window = Rect(top, left, min(bottom, height), min(right, width))
-                if window.bottom <= top or window.right <= left:
+                window = tile.core & picture
+                if min(window.shape) <= 0:
                     continue  # beyond the picture
                 if parts:
                     set_tile(self.generator, tile)
                 colors = self._run(shown(tile))
-                inner = window.within(Rect(tile.top, tile.left, tile.bottom, tile.right))
-                write(window, colors[..., *inner].cpu())
+                write(window, colors[..., *window.within(tile.shown)].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:
         """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""

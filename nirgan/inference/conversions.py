@@ -92,14 +92,13 @@ def _tensor(image: Tensor, band: int | None) -> NirInput:
     pixels = image.detach().cpu()
     pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
     values = pixels.numpy()
-    pictures = np.moveaxis(values, -3, -1) if values.ndim > 2 else values[..., None]
-    single = pictures.ndim == 3
+    handed = _array(np.moveaxis(values, -3, -1) if values.ndim > 2 else values, band)
 
     def back(colors: Tensor) -> Tensor:
-        made = torch.from_numpy(from_unit(colors, values.dtype)).to(image.device, image.dtype)
-        return made[0] if single else made
+        made = torch.from_numpy(handed.back(colors)).movedim(-1, -3).contiguous()
+        return made.to(image.device, image.dtype)
 
-    return NirInput(_one_band(pictures[None] if single else pictures, band), back)
+    return NirInput(handed.bands, back)
 
 
 def _pil(image: Image.Image, band: int | None) -> NirInput:

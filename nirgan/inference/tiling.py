@@ -15,44 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nirgan.networks.global_layers import Tile, global_statistics
+from nirgan.networks.global_layers import Rect, Tile, global_statistics
 
 MIN_SIDE_PX = 64
 """Least height and width in pixels of a network's input; some networks fail on less."""
 
 MAX_RADIUS_PX = 2048
 """A receptive field of a larger radius, in pixels, counts as unlimited."""
-
-
-@dataclass(frozen=True)
-class Rect:
-    """A part of a picture, in pixels: rows `top` to `bottom`, columns `left` to `right`."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def inner(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Its height and width."""
-        return self.bottom - self.top, self.right - self.left
-
-    def within(self, outer: "Rect") -> tuple[slice, slice]:
-        """Its rows and columns, counted from the corner of a part around it."""
-        top, left = self.top - outer.top, self.left - outer.left
-        return slice(top, top + self.shape[0]), slice(left, left + self.shape[1])
-
-    def parts(self, height: int, width: int) -> Iterator["Rect"]:
-        """Itself in parts of a size, row by row; those at the end are smaller."""
-        for top in range(self.top, self.bottom, height):
-            for left in range(self.left, self.right, width):
-                yield Rect(top, left, min(top + height, self.bottom), min(left + width, self.right))
 
 
 @dataclass(frozen=True)
@@ -80,7 +49,8 @@ def measure_receptive_field(network: nn.Module) -> ReceptiveField:
     of a strip is filled with NaN; the outputs that stay finite lie outside of its influence.
     """
     stride, activations_per_pixel = _stride(network)
-    whole = Tile(0, 0, 512, 512, (0, 0, 512, 512), 512, 512)
+    picture = Rect(0, 0, 512, 512)
+    whole = Tile(picture, picture, picture)
     # oneDNN may compute in blocks, in which NaN spreads further.
     with (
         warnings.catch_warnings(action="ignore"),  # about TF32
@@ -168,27 +138,20 @@ def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
 def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     """All tiles of a picture, row by row; those at its edges are not smaller than the others.
 
-    None is smaller than `MIN_SIDE_PX`: exported programs pad smaller ones, which shifts edges.
-
-    Args:
-        height: Of the picture, a multiple of the stride.
-        width: Likewise.
-        core: Height and width of the inner part, a multiple of the stride.
-        halo: Width of the margin around it, inside of the picture, a multiple of the stride.
+    None is smaller than `MIN_SIDE_PX`: exported programs pad smaller ones, which shifts edges. The
+    height and width of the picture, those of cores, and the width of the margin around a core,
+    which lies inside of the picture, are multiples of the stride.
     """
+    picture = Rect(0, 0, height, width)
     least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
-    for top in range(0, height, core):
-        for left in range(0, width, core):
-            bottom, right = min(top + core, height), min(left + core, width)
-            yield Tile(
-                max(min(top - halo, height - least[0]), 0),
-                max(min(left - halo, width - least[1]), 0),
-                min(max(bottom + halo, least[0]), height),
-                min(max(right + halo, least[1]), width),
-                (top, left, bottom, right),
-                height,
-                width,
-            )
+    for part in picture.parts(core, core):
+        shown = Rect(
+            max(min(part.top - halo, height - least[0]), 0),
+            max(min(part.left - halo, width - least[1]), 0),
+            min(max(part.bottom + halo, least[0]), height),
+            min(max(part.right + halo, least[1]), width),
+        )
+        yield Tile(shown, part, picture)
 
 
 def blend(
@@ -196,11 +159,8 @@ def blend(
 ) -> Iterator[tuple[Rect, Tensor]]:
     """Blend windows of a raster that overlap by half and depend only on the raster's size.
 
-    Args:
-        height: Of the raster.
-        width: Likewise.
-        size: Height and width of a window, even; those at the end are smaller.
-        colorize: Gives the values of a window, B x C x h x w; called for one row after another.
+    Windows have an even `size`, those at the end are smaller; `colorize` gives their values,
+    B x C x h x w, row by row.
 
     Yields:
         A part of the raster, and its values; all parts cover the raster once.

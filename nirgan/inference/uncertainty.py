@@ -20,14 +20,7 @@ CALIBRATION_FACTOR = 1.4
 
 
 def expected_error(colors: Tensor) -> Tensor:
-    """The expected angular error.
-
-    Args:
-        colors: B x 3 x H x W in [0, 1].
-
-    Returns:
-        B x H x W in degrees.
-    """
+    """The expected angular error, B x H x W in degrees, of B x 3 x H x W in [0, 1]."""
     colors = colors.float()
     to_grey, _ = angular_error(colors, torch.ones_like(colors))
     ratio = (to_grey + MIN_ERROR_DEG) / (colors.mean(1) + BRIGHTNESS_OFFSET)

@@ -135,18 +135,12 @@ class _Layers(nn.Sequential):
                     before = (layer.kernel_size[0] - 2) // 2
                     after = layer.kernel_size[0] - 2 - before
                     hidden = pad(hidden, (before, after, before, after))
-                trained = (
-                    bias.requires_grad
-                )  # the gradient of a bias inside the convolution is slow
+                # The gradient of a bias inside the convolution is slow.
+                inside = None if bias.requires_grad else bias
                 hidden = conv2d(
-                    hidden,
-                    weight,
-                    None if trained else bias,
-                    layer.stride,
-                    layer.padding,
-                    groups=layer.groups,
+                    hidden, weight, inside, layer.stride, layer.padding, groups=layer.groups
                 )
-                if trained:
+                if inside is None:
                     hidden = hidden.add_(bias[:, None, None])
             else:
                 hidden = layer(hidden)

@@ -41,8 +41,7 @@ class Examples(nn.Module):
     def closest(self, luminance: Tensor) -> tuple[Tensor, Tensor]:
         """The stored picture whose deciles of luminance are most similar to those of H x W.
 
-        Returns:
-            Mean and standard deviation of its luminance, and its pixels, `pixels` x `numbers`.
+        Gives mean and standard deviation of its luminance, and its pixels, `pixels` x `numbers`.
         """
         off = self.statistics - statistics(luminance)
         number = off[:, :DECILE_COUNT].abs().sum(1).argmin()
@@ -81,15 +80,9 @@ def statistics(luminance: Tensor) -> Tensor:
 
 
 def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Sample positions on a jittered grid: one at random in every cell.
+    """Sample positions of H x W on a jittered grid: one at random in every cell.
 
-    Args:
-        picture: H x W.
-        count: Number of positions; the cells are as square as its divisors allow.
-        seed: Seed of the positions in the cells.
-
-    Returns:
-        Rows and columns, `count` each.
+    The cells are as square as the divisors of `count` allow. Gives `count` rows and columns.
     """
     height, width = picture.shape
     if count < 1:

@@ -17,29 +17,72 @@ from torch.nn.functional import instance_norm, interpolate
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Where a tile lies in a picture, in pixels.
-
-    Attributes:
-        top, left, bottom, right: Of what a network is shown.
-        core: The same of its inner part; the cores of all tiles cover the picture once.
-        height, width: Of the picture.
-    """
+class Rect:
+    """A part of a picture, in pixels: rows `top` to `bottom`, columns `left` to `right`."""
 
     top: int
     left: int
     bottom: int
     right: int
-    core: tuple[int, int, int, int]
-    height: int
-    width: int
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its height and width."""
+        return self.bottom - self.top, self.right - self.left
+
+    def within(self, outer: "Rect") -> tuple[slice, slice]:
+        """Its rows and columns, counted from the corner of a part around it."""
+        top, left = self.top - outer.top, self.left - outer.left
+        return slice(top, top + self.shape[0]), slice(left, left + self.shape[1])
+
+    def grown(self, margin: int) -> "Rect":
+        """Itself and what lies around it."""
+        top, left = self.top - margin, self.left - margin
+        return Rect(top, left, self.bottom + margin, self.right + margin)
+
+    def __and__(self, other: "Rect") -> "Rect":
+        return Rect(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
+    def parts(self, height: int, width: int) -> Iterator["Rect"]:
+        """Itself in parts of a size, row by row; those at the end are smaller."""
+        for top in range(self.top, self.bottom, height):
+            for left in range(self.left, self.right, width):
+                yield Rect(top, left, min(top + height, self.bottom), min(left + width, self.right))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a picture that a network is shown.
+
+    Attributes:
+        shown: Where it lies.
+        core: Its inner part; the cores of all tiles cover the picture once.
+        picture: All of the picture.
+    """
+
+    shown: Rect
+    core: Rect
+    picture: Rect
 
     def core_of(self, hidden: Tensor) -> Tensor:
         """The part of a layer's values, B x C x h x w of any scale, that belongs to the core."""
-        scale = (self.bottom - self.top) // hidden.shape[-2]
-        top, left, bottom, right = (side // scale for side in self.core)
-        above, before = self.top // scale, self.left // scale
-        return hidden[..., top - above : bottom - above, left - before : right - before]
+        scale = self.shown.shape[0] // hidden.shape[-2]
+        rows, columns = self.core.within(self.shown)
+        return hidden[
+            ...,
+            rows.start // scale : rows.stop // scale,
+            columns.start // scale : columns.stop // scale,
+        ]
 
 
 class GatheredError(Exception):
@@ -49,13 +92,14 @@ class GatheredError(Exception):
 class GlobalLayer(nn.Module):
     """A layer whose output at one place depends on all of its input.
 
-    A subclass implements `compute_statistics`, `add` and `finish`.
+    A subclass implements `compute_statistics`, `part` and, where a sum is not enough, `finish`.
 
     Attributes:
         by_scene: Whether a raster, which shows more than a scene, has to be cut into windows, each
             a picture of its own.
         whole_statistics: Those of the whole picture, while `global_statistics` is active.
         tile: Where the current input lies in the picture, while `global_statistics` is active.
+        gathered: The sum of the parts of the tiles so far.
     """
 
     by_scene = False
@@ -64,6 +108,7 @@ class GlobalLayer(nn.Module):
         super().__init__()
         self.whole_statistics: Any = None
         self.tile: Tile | None = None
+        self.gathered: Any = 0
 
     def smooth(self, known: Any) -> Any:
         """What is used instead of a picture's statistics; videos replace this by a running mean."""
@@ -74,19 +119,19 @@ class GlobalLayer(nn.Module):
         """The statistics of an input that is a whole picture."""
 
     @abstractmethod
-    def add(self, x: Tensor, tile: Tile) -> None:
-        """Add a tile to the statistics."""
+    def part(self, x: Tensor, tile: Tile) -> Tensor:
+        """What a tile adds to the sum that `finish` is given."""
 
-    @abstractmethod
-    def finish(self) -> Any:
-        """The statistics of all tiles, as `compute_statistics` of the whole; resets the sums."""
+    def finish(self, gathered: Tensor) -> Any:
+        """The statistics of all tiles, as `compute_statistics` of the whole."""
+        return gathered
 
     def statistics(self, x: Tensor) -> Any:
         """The statistics of the whole picture if they are known, else those of `x`."""
         if self.whole_statistics is not None:
             return self.whole_statistics
         if self.tile is not None:
-            self.add(x, self.tile)
+            self.gathered = self.gathered + self.part(x, self.tile)
             raise GatheredError(self)
         return self.smooth(self.compute_statistics(x))
 
@@ -94,25 +139,19 @@ class GlobalLayer(nn.Module):
 class Moments(GlobalLayer):
     """A layer that needs the mean and the mean square of every channel over the whole picture."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._sums: Tensor | None = None
-
     def compute_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and mean square, both B x C x 1 x 1, of B x C x H x W."""
         return x.mean((2, 3), keepdim=True), x.square().mean((2, 3), keepdim=True)
 
-    def add(self, x: Tensor, tile: Tile) -> None:
-        """Add the sums of a tile's core."""
+    def part(self, x: Tensor, tile: Tile) -> Tensor:
+        """The sums of a tile's core."""
         core = tile.core_of(x).double()
         ones = torch.ones_like(core[:, :1])
-        sums = torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
-        self._sums = sums if self._sums is None else self._sums + sums
+        return torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
 
-    def finish(self) -> tuple[Tensor, Tensor]:
-        """Mean and mean square of all that was added, in double precision."""
-        sums, self._sums = cast(Tensor, self._sums), None
-        mean, square = (sums[:, :-1] / sums[:, -1:]).chunk(2, 1)
+    def finish(self, gathered: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and mean square, in double precision."""
+        mean, square = (gathered[:, :-1] / gathered[:, -1:]).chunk(2, 1)
         return mean, square
 
 
@@ -138,7 +177,6 @@ class Thumbnail(GlobalLayer):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
-        self._pixels: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """B x C x H x W to B x C x size x size."""
@@ -148,33 +186,29 @@ class Thumbnail(GlobalLayer):
         """See `forward`."""
         return interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
 
-    def add(self, x: Tensor, tile: Tile) -> None:
-        """Fill in the pixels whose upper left neighbour lies in the tile's core."""
-        top, left, bottom, right = tile.core
-        rows, lower, down = _between(tile.height, self.size, top, bottom, x.device)
-        columns, right_of, across = _between(tile.width, self.size, left, right, x.device)
-        if self._pixels is None:
-            self._pixels = x.new_zeros(*x.shape[:2], self.size, self.size)
-        y = torch.stack([lower, (lower + 1).clamp(max=tile.height - 1)]) - tile.top
-        z = torch.stack([right_of, (right_of + 1).clamp(max=tile.width - 1)]) - tile.left
+    def part(self, x: Tensor, tile: Tile) -> Tensor:
+        """The pixels whose upper left neighbour lies in the tile's core."""
+        height, width = tile.picture.shape
+        in_rows, in_columns = tile.core.inner
+        rows, lower, down = _between(height, self.size, in_rows, x.device)
+        columns, right_of, across = _between(width, self.size, in_columns, x.device)
+        y = torch.stack([lower, (lower + 1).clamp(max=height - 1)]) - tile.shown.top
+        z = torch.stack([right_of, (right_of + 1).clamp(max=width - 1)]) - tile.shown.left
         upper, under = (torch.lerp(x[:, :, v][..., z[0]], x[:, :, v][..., z[1]], across) for v in y)
         mixed = torch.lerp(upper, under, down[:, None])
-        self._pixels[:, :, rows[:, None], columns] = mixed
-
-    def finish(self) -> Tensor:
-        """All pixels."""
-        pixels, self._pixels = cast(Tensor, self._pixels), None
+        pixels = x.new_zeros(*x.shape[:2], self.size, self.size)
+        pixels[:, :, rows[:, None], columns] = mixed
         return pixels
 
 
 def _between(
-    length: int, size: int, first: int, end: int, device: torch.device
+    length: int, size: int, part: slice, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which places of the small axis lie after which of the large one, and how far after it."""
     places = torch.arange(size, device=device)
     exact = ((places + 0.5) * (length / size) - 0.5).clamp(min=0)
     before = exact.long()
-    mine = (before >= first) & (before < end)
+    mine = (before >= part.start) & (before < part.stop)
     return places[mine], before[mine], (exact - before)[mine].float()
 
 
@@ -193,12 +227,8 @@ def global_statistics(
 ) -> Iterator[None]:
     """Let a network treat tiles as parts of one picture; call `set_tile` before each of them.
 
-    Every global layer costs a pass over all tiles, up to that layer.
-
-    Args:
-        network: In eval mode.
-        run: Runs it on a tile.
-        tiles: Gives all tiles of the picture, each time it is called.
+    Every global layer costs a pass over all tiles, up to that layer: `tiles` gives all of them
+    each time it is called, and `run` runs the network, in eval mode, on one.
     """
     layers = [m for m in network.modules() if isinstance(m, GlobalLayer)]
     try:
@@ -213,8 +243,8 @@ def global_statistics(
                     (stopped,) = gathered.args
             if stopped is None:
                 break
-            stopped.whole_statistics = stopped.smooth(stopped.finish())
+            stopped.whole_statistics = stopped.smooth(stopped.finish(stopped.gathered))
         yield
     finally:
         for layer in layers:
-            layer.whole_statistics = layer.tile = None
+            layer.whole_statistics, layer.tile, layer.gathered = None, None, 0

@@ -1,7 +1,8 @@
 """Layers that several networks use."""
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from nirgan.networks.global_layers import InstanceNorm
 
@@ -9,12 +10,14 @@ LEAKY_SLOPE = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
 
 
-def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, leaky ReLU 0.2; with stride 1 of the same size."""
+def convolution(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, slope: float = LEAKY_SLOPE
+) -> nn.Sequential:
+    """Convolution, batch norm, leaky ReLU; with stride 1 of the same size."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(LEAKY_SLOPE, inplace=True),
+        nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(),
     )
 
 
@@ -30,6 +33,36 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
     """Resize to the height and width of another tensor; they differ by one after an odd size."""
     return interpolate(hidden, like.shape[-2:])
+
+
+def edge_padded(pixels: Tensor, period: int, least: int = 1) -> Tensor:
+    """Repeat the last row and column of B x C x H x W until `period` divides both sides.
+
+    Both are at least `least` then. Neither padding by nor slicing to a size that is not known in
+    advance can be exported.
+    """
+
+    def places(size: int) -> Tensor:
+        padded = (size + period - 1) // period * period
+        if least > 1:  # a maximum hides from exports that the period divides it
+            padded = torch.sym_max(padded, least)  # type: ignore[no-untyped-call]
+        return torch.arange(padded).clamp(max=size - 1)
+
+    return _at(pixels, places(pixels.shape[-2]), places(pixels.shape[-1]))
+
+
+def cropped(pixels: Tensor, height: int, width: int) -> Tensor:
+    """The upper left part."""
+    return _at(pixels, torch.arange(height), torch.arange(width))
+
+
+def _at(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return pixels[:, :, rows.to(pixels.device)][..., columns.to(pixels.device)]
+
+
+def local_mean(hidden: Tensor, radius: int) -> Tensor:
+    """The mean of a square window around every place, without what is beyond the edges."""
+    return avg_pool2d(hidden, 2 * radius + 1, 1, radius, count_include_pad=False)
 
 
 class Residual(nn.Module):

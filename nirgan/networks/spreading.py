@@ -27,15 +27,9 @@ LEAST_VARIANCE = 1e-5
 
 
 def spread(luminance: Array, colors: Array, clear: Array) -> Array:
-    """Fill in unknown colors.
+    """Fill in the colors, H x W x C, of all but `clear` pixels, H x W, of which there is one.
 
-    Args:
-        luminance: H x W in [-1, 1].
-        colors: H x W x C; only those of `clear` pixels are used.
-        clear: H x W, where colors are known; at least one pixel.
-
-    Returns:
-        H x W x C, with the known colors unchanged.
+    The luminance is H x W in [-1, 1].
     """
     known = clear.ravel()
     weights = neighbor_weights(luminance)[~known]

@@ -11,16 +11,11 @@ GAP_PX = 4
 
 
 def image_grid(rows: Sequence[Sequence[Tensor]], largest: int = 512) -> Tensor:
-    """Rows of pictures of one size each, on white.
+    """Rows of pictures, on white: 3 x H x W in [0, 1], as they are, or 1 x H x W.
 
-    Args:
-        rows: Pictures, 1 x H x W or 3 x H x W in [0, 1]; those of a row have one size.
-        largest: Pictures that are wider or higher are shrunk to this, in pixels.
-
-    Returns:
-        3 x H x W in [0, 1].
+    Those of a row have one size. Wider or higher ones are shrunk to `largest` pixels.
     """
-    lines = [_joined([_shrunk(p.expand(3, -1, -1), largest) for p in row], 2) for row in rows]
+    lines = [_joined([shrunk(p.expand(3, -1, -1), largest) for p in row], 2) for row in rows]
     width = max(line.shape[2] for line in lines)
     return _joined([pad(line, (0, width - line.shape[2]), value=1.0) for line in lines], 1)
 
@@ -30,7 +25,8 @@ def _joined(pictures: Sequence[Tensor], axis: int) -> Tensor:
     return torch.cat([part for picture in pictures for part in (picture, gap)][:-1], axis)
 
 
-def _shrunk(picture: Tensor, largest: int) -> Tensor:
+def shrunk(picture: Tensor, largest: int) -> Tensor:
+    """A picture, C x H x W, whose longer side has at most so many pixels."""
     scale = largest / max(picture.shape[1:])
     if scale >= 1:
         return picture

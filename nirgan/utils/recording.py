@@ -66,10 +66,10 @@ def describe(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
-        return _plain(value)
+        return {name: describe(inner) for name, inner in value.items()}
     built, arguments = _construction(value)
     path = f"{built.__module__}.{built.__qualname__}"
-    return {"class_path": path} | ({"init_args": _plain(arguments)} if arguments else {})
+    return {"class_path": path} | ({"init_args": describe(arguments)} if arguments else {})
 
 
 def _construction(value: Any) -> tuple[type, Mapping[str, Any]]:
@@ -119,7 +119,3 @@ def _flat(given: inspect.BoundArguments) -> dict[str, Any]:
         elif value:
             found[name] = UnknownArgumentsError(f"*{name} has no name in a configuration")
     return found
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: describe(value) for name, value in values.items()}

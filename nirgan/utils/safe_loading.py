@@ -95,11 +95,8 @@ def check_hyperparameters(
     So each string must be a word that can be none of these, an allowed class, or a string that the
     user has given.
 
-    Args:
-        checkpoint: From `load_checkpoint`.
-        file: The file, for messages.
-        trust: Strings in the user's own configuration; True: do not check.
-        remedy: How the user can trust a string, for messages.
+    `trust` are strings in the user's own configuration; True: do not check. The messages end with
+    the remedy, how the user can trust a string.
 
     Raises:
         NirganError: A string is not allowed.

@@ -147,47 +147,22 @@ def times(out):
     return {file: file.stat().st_mtime_ns for file in out.glob("runs/**/result.json")}
 
 
-def test_a_finished_benchmark_is_put_down_again_and_not_done_again(finished, capsys):
-    before = times(finished)
-    (finished / "table.md").unlink()
-    written_by_another = finished / "figures/.x.part.png"
-    written_by_another.touch()
-    options = [f"--config={SUITE}", f"--out={finished}", "--save_outputs=true"]
-    assert main(["benchmark", *options]) == 0
-    assert times(finished) == before
-    assert (finished / "table.md").is_file()
-    assert written_by_another.is_file()
-    written_by_another.unlink()
-    assert f"{RUNS} runs, {RUNS} of them finished, 0 to do" in capsys.readouterr().err
-
-
-def test_another_configuration_is_another_run(finished, results):
+def test_another_configuration_is_another_run_and_patches_know_no_clock(monkeypatch):
     from nirgan.benchmark.suite import Budget, Method, Suite
 
-    def keys(patches, **options):
-        model = str(ROOT / "tests/conf/triplet.yaml")
-        suite = Suite(
-            {"triplet": Method(model, **options)},
-            str(ROOT / "tests/conf/scenes.yaml"),
-            Budget(patches=patches),
-            categories=["street"],
-            validations=3,
-        )
-        return {run.key for run in suite.runs() if not run.one_pass}
-
-    assert keys(24) == keys(24)
-    assert not keys(24) & keys(48)
-    assert not keys(24) & keys(24, options=["--model.generator.widths=[5,5]"])
-
-
-def test_a_budget_of_patches_knows_no_clock():
-    from nirgan.benchmark.suite import Budget, Method, Suite
-
+    monkeypatch.setattr("nirgan.benchmark.suite.BASELINES", {})
     model, data = (str(ROOT / f"tests/conf/{name}.yaml") for name in ("triplet", "scenes"))
     trainer = Path_fr(str(ROOT / "conf/trainer/default.yaml"))  # which ends after an hour
-    suite = Suite({"triplet": Method(model)}, data, Budget(patches=24), trainer, ["street"])
-    run = next(run for run in suite.runs() if not run.one_pass)
-    assert run.configuration["trainer"]["max_time"] is None
+
+    def runs(patches, **options):
+        budget = Budget(patches=patches)
+        method = {"triplet": Method(model, **options)}
+        return Suite(method, data, budget, trainer, ["street"], validations=3).runs()
+
+    made = runs(24), runs(48), runs(24, options=["--model.generator.widths=[5,5]"])
+    keys = [{run.key for run in some} for some in made]
+    assert len(set.union(*keys)) == sum(map(len, keys)) == 3 * (1 + 5)
+    assert made[0][0].configuration["trainer"]["max_time"] is None
 
 
 def test_what_is_fitted_in_one_pass_has_no_budget():
@@ -199,16 +174,30 @@ def test_what_is_fitted_in_one_pass_has_no_budget():
     assert grey[0] == grey[1]
 
 
+@pytest.fixture
+def begun(finished, tmp_path):
+    """A copy of the finished benchmark, in which some runs are to be done."""
+
+    def copied(*undone, name="begun"):
+        out = tmp_path / name
+        shutil.copytree(finished, out)
+        for folder in {folder for one in undone for folder in out.glob(f"runs/street/{one}")}:
+            shutil.rmtree(folder)
+        return out
+
+    return copied
+
+
 def start(out, *options):
     return Nirgan("benchmark", f"--config={SUITE}", f"--out={out}", *options)
 
 
 @pytest.mark.posix
-def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
-    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=8"]
-    options += ["--budget.patches=64", "--methods={triplet: {model: triplet.yaml}}", "--compare=[]"]
-    options[-2] = f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
+def test_a_killed_benchmark_goes_on_where_it_was(begun):
+    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=8", "--compare=[]"]
+    options += ["--budget.patches=64"]
+    options += [f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"]
+    killed, whole = (begun("*/triplet", "*/flat", name=name) for name in ("killed", "whole"))
     process = start(killed, *options)
     until = time.monotonic() + 120
     checkpoint = "runs/street/within-images/triplet/*/fit/version_0/checkpoints/last.ckpt"
@@ -219,7 +208,7 @@ def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = times(killed)
-    assert len(before) == 3, "it was to be killed in its fourth run"
+    assert not list(killed.glob("runs/street/*/triplet/*/result.json")), "it had ended already"
     (cut,) = killed.glob(checkpoint)
     done = torch.load(cut, weights_only=True)["global_step"]
     for out in (killed, whole):
@@ -253,7 +242,7 @@ def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
 
 
 def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
-    tmp_path, capsys, monkeypatch
+    begun, capsys, monkeypatch
 ):
     from nirgan.benchmark import runner
 
@@ -265,41 +254,36 @@ def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
         return real(task, loader, data, *rest)
 
     monkeypatch.setattr(runner, "judge", broken)
-    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[across-scenes]"]
-    options += ["--budget.patches=12"]
+    out = begun("across-scenes-fold*/triplet")
+    options = [f"--config={SUITE}", f"--out={out}", "--protocols=[across-scenes]"]
     assert main(["benchmark", *options]) == 1
-    out = capsys.readouterr().out
-    assert "failed: street across-scenes fold 0 triplet seed 0; see" in out
-    assert "9 of 10 runs are finished" in out
-    (told,) = tmp_path.glob("runs/**/failed.txt")
+    said = capsys.readouterr().out
+    assert "failed: street across-scenes fold 0 triplet seed 0; see" in said
+    assert "9 of 10 runs are finished" in said  # the last one of them after the failed one
+    (told,) = out.glob("runs/**/failed.txt")
     assert "no memory left" in told.read_text()
-    (patches, _, _) = (tmp_path / "figures/shown.txt").read_text().splitlines()
+    (patches, _, _) = (out / "figures/shown.txt").read_text().splitlines()
     assert patches.count(" at ") == 2  # those of the fold that every method has
     monkeypatch.setattr(runner, "judge", real)
     assert main(["benchmark", *options]) == 0
-    assert not list(tmp_path.glob("runs/**/failed.txt"))
+    assert not list(out.glob("runs/**/failed.txt"))
 
 
-def test_a_method_that_equals_another_is_no_accident(tmp_path, capsys):
-    grey = f"--methods={{mine: {{model: {ROOT}/conf/model/grey_copy.yaml, one_pass: true}}}}"
-    options = ["--protocols=[within-images]", "--seeds=[0]", "--compare=[]", grey]
-    assert main(["benchmark", f"--config={SUITE}", f"--out={tmp_path}", *options]) == 0
-    results = json.loads((tmp_path / "results.json").read_text())
-    mine = table(results, "within-images")["rows"][-1]
-    same = {"value": 0, "low": 0, "high": 0, "scenes": 10}
-    assert mine["against_grey"] == dict.fromkeys(RATIOS, same)
-
-
-def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
-    options = [f"--config={SUITE}", f"--out={tmp_path}", "--protocols=[within-images]"]
+def test_a_budget_of_minutes_ends_runs_by_the_clock_and_equal_methods_are_no_accident(begun):
+    out = begun()
+    options = [f"--config={SUITE}", f"--out={out}", "--protocols=[within-images]"]
     options += ["--seeds=[0]", "--budget.patches=null", "--budget.minutes=0.05", "--compare=[]"]
-    options += [f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"]
-    assert main(["benchmark", *options]) == 0
-    results = json.loads((tmp_path / "results.json").read_text())
+    grey = f"mine: {{model: {ROOT}/conf/model/grey_copy.yaml, one_pass: true}}"
+    trained = f"triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}"
+    assert main(["benchmark", *options, f"--methods={{{grey}, {trained}}}"]) == 0
+    results = json.loads((out / "results.json").read_text())
     assert results["budget"] == "0.05 minutes"
     triplet = next(run for run in results["runs"] if run["method"] == "triplet")
     assert 3 <= triplet["seconds"] < 20
     assert triplet["history"][-1][0] == triplet["patches_seen"] > 0
+    mine = next(r for r in table(results, "within-images")["rows"] if r["method"] == "mine")
+    same = {"value": 0, "low": 0, "high": 0, "scenes": 10}
+    assert mine["against_grey"] == dict.fromkeys(RATIOS, same)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +300,6 @@ def test_a_budget_of_minutes_ends_runs_by_the_clock(tmp_path):
         (["--methods={a: {model: tripelt.yaml}}", "--compare=[]"], "tripelt.yaml: no such file"),
         (["--categories=[stret]"], "no category 'stret'; did you mean 'street'?"),
         (["--protocols=[within]"], "protocols: expected one of"),
-        (["--budget.patches=2"], "data.train_patches=0"),
     ],
 )
 def test_a_mistake_is_one_line(options, said, tmp_path, capsys):
@@ -326,9 +309,18 @@ def test_a_mistake_is_one_line(options, said, tmp_path, capsys):
     assert said in error
 
 
-def test_costs_are_measured_when_asked_for(finished, tmp_path, capsys):
-    out = tmp_path / "costly"
-    shutil.copytree(finished, out)
+def test_a_budget_of_too_few_patches_is_one_line(begun, capsys):
+    options = [f"--config={SUITE}", f"--out={begun()}", "--budget.patches=2"]
+    assert main(["benchmark", *options]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("nirgan benchmark: ")
+    assert "data.train_patches=0" in error
+
+
+def test_costs_are_measured_when_asked_for_and_a_finished_benchmark_is_put_down_again(
+    begun, capsys
+):
+    out = begun()
     assert main(["benchmark", f"--config={SUITE}", f"--out={out}", "--costs=true"]) == 0
     costs = json.loads((out / "results.json").read_text())["costs"]
     assert list(costs["methods"]) == METHODS
@@ -343,8 +335,18 @@ def test_costs_are_measured_when_asked_for(finished, tmp_path, capsys):
     assert cells[-2:] == [f"{triplet[k]:.0f}" for k in ("patches_per_second", "milliseconds")]
     assert "one pass" in text
     assert costs["commit"] in text
-    # They stay when the same command goes on without.
-    assert main(["benchmark", f"--config={SUITE}", f"--out={out}"]) == 0
+    # The same command without has nothing to do, puts all down again, and costs stay.
+    capsys.readouterr()
+    before = times(out)
+    (out / "table.md").unlink()
+    written_by_another = out / "figures/.x.part.png"
+    written_by_another.touch()
+    options = [f"--config={SUITE}", f"--out={out}", "--save_outputs=true"]
+    assert main(["benchmark", *options]) == 0
+    assert times(out) == before
+    assert (out / "table.md").is_file()
+    assert written_by_another.is_file()
+    assert f"{RUNS} runs, {RUNS} of them finished, 0 to do" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["costs"] == costs
 
 

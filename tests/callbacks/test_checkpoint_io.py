@@ -2,8 +2,6 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import namedtuple
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +9,7 @@ from uuid import UUID
 import pytest
 import torch
 from conftest import ROOT
+from processes import FORKING
 from test_experiments import tiny
 
 from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO
@@ -58,20 +57,23 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
         saved(tmp_path / "file/last.ckpt")
 
 
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def save_and_die(function, file):
+    setattr({"fsync": os, "replace": Path}[function], function, die)
+    AtomicCheckpointIO().save_checkpoint({"epoch": 2}, file)
+
+
 @pytest.mark.posix
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_a_kill_during_writing_leaves_the_former_one(moment, tmp_path):
     file = saved(tmp_path / "last.ckpt")
-    patched = "os.fsync" if moment == "fsync" else "Path.replace"
-    code = (
-        "import os, signal, torch\n"
-        "from pathlib import Path\n"
-        "from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO\n"
-        f"{patched} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"AtomicCheckpointIO().save_checkpoint({{'epoch': 2}}, {str(file)!r})\n"
-    )
-    died = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
-    assert died.returncode == -signal.SIGKILL
+    process = FORKING.Process(target=save_and_die, args=(moment, file))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
     assert is_first(file)
 
 

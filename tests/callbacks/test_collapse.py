@@ -194,8 +194,8 @@ def test_a_method_that_gives_one_color_by_design_is_not_told(data):
 def test_a_healthy_run_is_looked_at_and_not_told(pair_folder, tmp_path, recwarn):
     name = "triplet_urban_small_reconstruction"
     arguments = [f"--config={ROOT}/conf/{name}.yaml", *tiny(pair_folder, tmp_path)]
-    callback = Looking(batches=30)
-    ran = fit([*arguments, "--data.train_patches=120", "--trainer.max_epochs=4"], [callback])
+    callback = Looking(batches=8)
+    ran = fit([*arguments, "--data.train_patches=32", "--trainer.max_epochs=4"], [callback])
     assert [type(c) for c in ran.trainer.callbacks].count(Collapse) == 1
     assert {what for what, _ in callback.looks} == {"sure", "steady", "same", "stuck"}
     assert not [s for w in recwarn if (s := str(w.message)).startswith("step")]

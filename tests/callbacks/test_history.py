@@ -1,14 +1,13 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 from conftest import ROOT
+from processes import FORKING
 from test_experiments import tiny
 
 from nirgan.callbacks.history import HistoryLogger
@@ -51,20 +50,19 @@ def test_a_history_that_lacks_the_rows_is_another_runs(rows, tmp_path):
     assert len(lines(first)) == 2
 
 
+def add_a_column_and_die(folder):
+    logger = logged(folder, {"a": 1.0})
+    csv.DictWriter.writeheader = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+    logger.log_metrics({"b": 2.0}, 1)
+    logger.save()
+
+
 @pytest.mark.posix
 def test_a_kill_while_a_column_is_added_leaves_the_rows(tmp_path):
-    code = (
-        "import csv, os, signal\n"
-        "from nirgan.callbacks.history import HistoryLogger\n"
-        f"logger = HistoryLogger({str(tmp_path)!r}, name='x')\n"
-        "logger.log_metrics({'a': 1.0}, 0)\n"
-        "logger.save()\n"
-        "csv.DictWriter.writeheader = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "logger.log_metrics({'b': 2.0}, 1)\n"
-        "logger.save()\n"
-    )
-    died = subprocess.run([sys.executable, "-c", code], check=False, env=os.environ)
-    assert died.returncode == -signal.SIGKILL
+    process = FORKING.Process(target=add_a_column_and_die, args=(tmp_path,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
     assert (tmp_path / "x/version_0/metrics.csv").read_text().split() == ["a,step", "1.0,0"]
 
 

@@ -17,10 +17,9 @@ from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.metadata import ExportMetadata
+from nirgan.inference.export.verify import metadata_of
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model
-from nirgan.inference.tiling import ReceptiveField
 
 UNIT = np.kron(np.random.default_rng(0).random((12, 16)), np.ones((8, 8)))
 
@@ -162,9 +161,6 @@ def test_exports_know_the_scale(tmp_path, capsys):
             assert main(["export", str(tmp_path / scale), "--format=onnx", out]) == 2
             assert told in capsys.readouterr().err
     limits = Scale.parse("0,1").limits(np.zeros(1), "a")
-    facts = ExportMetadata("a", "b", limits, ReceptiveField(1, 1, 1.0), scale="0,4095")
-    assert ExportMetadata.read(facts.written()).scale == "0,4095"
-    older = {key: value for key, value in facts.written().items() if key != "scale"}
-    assert ExportMetadata.read(older).scale == "dtype"
+    assert metadata_of(load(tmp_path / "0,4095"), limits)["scale"] == "0,4095"
     with pytest.raises(NirganError, match="the scale of the model m .--scale. 9: expected dtype"):
         Colorizer(torch.nn.Identity(), "m", config={"scale": "9"})

@@ -17,6 +17,7 @@ from nirgan.networks.generators.baselines import NirTable
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet
+from nirgan.networks.global_layers import Rect
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
 
 
@@ -117,18 +118,17 @@ def test_other_errors_are_what_they_are():
 def test_cores_cover_a_picture_once():
     covered = torch.zeros(96, 160)
     for tile in tile_grid(96, 160, core=64, halo=16):
-        top, left, bottom, right = tile.core
-        covered[top:bottom, left:right] += 1
-        assert tile.top <= top
-        assert tile.right - right <= 16
+        covered[tile.core.inner] += 1
+        assert tile.shown.top <= tile.core.top
+        assert tile.shown.right - tile.core.right <= 16
     assert (covered == 1).all()
 
 
 def test_no_network_is_shown_a_sliver_of_a_picture():
     first, *_, last = tile_grid(144, 80, core=32, halo=8)
-    assert (first.top, first.left, first.bottom, first.right) == (0, 0, 64, 64)
-    assert last.core == (128, 64, 144, 80)
-    assert (last.top, last.left, last.bottom, last.right) == (80, 16, 144, 80)
+    assert first.shown == Rect(0, 0, 64, 64)
+    assert last.core == Rect(128, 64, 144, 80)
+    assert last.shown == Rect(80, 16, 144, 80)
 
 
 def test_a_table_looks_at_a_pixel_alone():

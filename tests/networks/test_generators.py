@@ -12,7 +12,8 @@ FITTED = list(networks_in(package, fitted=True))
 
 
 def small(cls):
-    return small_one(cls, widths=(4, 6, 4), kernels=(5, 3, 3), last_kernel=3, width=4, depth=3)
+    sizes = {"widths": (4, 6), "kernels": (5, 3), "last_kernel": 3, "width": 4, "depth": 3}
+    return small_one(cls, **sizes, blocks=1, levels=2, joined=4, normalization=3, radius=1)
 
 
 def test_the_package_is_walked():

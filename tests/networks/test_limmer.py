@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from nirgan.networks.filters import joint_bilateral, locally_normalized
-from nirgan.networks.generators.limmer import MultiScale
+from nirgan.networks.generators.limmer import MultiScale, joint_bilateral, locally_normalized
 
 
 def picture(height=40, width=56, channels=1):

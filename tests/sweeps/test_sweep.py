@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 from optuna.trial import TrialState
 from PIL import Image
-from processes import Nirgan
+from processes import ForkedWorker, Nirgan
 from test_experiments import tiny
 
 from nirgan.cli.main import main
@@ -66,7 +66,10 @@ def opened(file, slots, out):
     return open_study(read(file), f"sqlite:///{out}/study.db", slots)
 
 
-def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(sweep_file, tmp_path, capsys):
+def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(
+    sweep_file, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("nirgan.sweeps.worker.subprocess.Popen", ForkedWorker)
     # The second layer is refused when the network is built: a trial that fails.
     layers = ["red.layers.0", "red.layers.9"]
     parameters = {"model.l1.layer": {"values": layers}, "data.noise.red": {"values": [0.0, 0.01]}}
@@ -321,7 +324,8 @@ MISTAKES = {
 
 @pytest.mark.parametrize("option", MISTAKES)
 def test_a_wrong_option_is_one_line(option, sweep_file, tmp_path, capsys):
-    assert main(["sweep", str(sweep_file()), option, f"--out={tmp_path}/out"]) == 2
+    file = sweep_file(method="grid", parameters={"data.noise.red": {"value": 0.1}})
+    assert main(["sweep", str(file), option, f"--out={tmp_path}/out"]) == 2
     assert MISTAKES[option] in capsys.readouterr().err.strip().splitlines()[-1]
 
 

@@ -11,13 +11,32 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from nirgan.data.images import DTYPE_SCALE, STORED_DTYPES, Pixels, read_nir, read_rgb
+from nirgan.data.images import DTYPE_SCALE, STORED_DTYPES, Pixels, read_nir, read_rgb, read_rgbn
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.utils.paths import expand_home
+
+
+class PixelsInPlace(Protocol):
+    """Pixels that are read from their file as they are asked for, H x W x 4, as stored."""
+
+    file: Path
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Pixels:
+        """Rows and columns, h x w x 4."""
+
+
+class Footprint(NamedTuple):
+    """Where a pair lies on the ground: left, bottom, right and top in a reference system."""
+
+    system: str
+    bounds: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -81,10 +100,18 @@ class Pair(ABC):
     def content(self) -> str:
         """A hash of everything that determines what `load` returns."""
 
+    def in_place(self) -> PixelsInPlace | None:
+        """What `load` returns, read by parts from its file; None: to be decoded into the store."""
+        return None
+
+    def footprint(self) -> Footprint | None:
+        """Where it lies on the ground; None: not known. Nothing is judged where it is learned."""
+        return None
+
 
 @dataclass(frozen=True)
 class FilePair(Pair):
-    """A pair in two files, with the scales that say which of their values are black and white."""
+    """A pair in two files, or in one of four channels, and which values are black and white."""
 
     nir: Path = Path()
     rgb: Path = Path()
@@ -93,6 +120,8 @@ class FilePair(Pair):
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`."""
+        if self.nir == self.rgb:
+            return read_rgbn(self.nir, self.nir_scale, self.rgb_scale)
         nir, rgb = read_nir(self.nir, self.nir_scale), read_rgb(self.rgb, self.rgb_scale)
         if nir.shape != rgb.shape[:2]:
             raise NirganError(

@@ -1,4 +1,4 @@
-"""A user's own pairs, in two folders or by two name patterns."""
+"""A user's own pairs, in two folders, by two name patterns, or in files of four channels."""
 
 import os
 import re
@@ -16,7 +16,7 @@ WILDCARDS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
 
 
 class Folder(PairSource):
-    """Pairs in two folders, or by two name patterns.
+    """Pairs in two folders, by two name patterns, or in files of four channels.
 
     Every pair counts as a scene of its own, so `across-scenes` is honest only where no two pairs
     show the same place.
@@ -25,7 +25,8 @@ class Folder(PairSource):
         nir: A folder, whose names without `_nir` are what pairs the files; or a pattern, for
             instance `shots/*_nir.png`, or `~/shots/**/*_nir.png` with all folders within: what
             its stars stand for pairs the files, and is their id.
-        rgb: The same for the color pictures.
+        rgb: The same for the color pictures; None: the files of `nir` have four channels, red,
+            green, blue and near-infrared.
         category: What the pairs are called in tables.
         nir_scale: Which values of the near-infrared files are black and white: `dtype`, all that
             their type holds; two, `0,4095` of 12 bits; `percentile` or `percentile:LOW,HIGH`, of
@@ -39,7 +40,7 @@ class Folder(PairSource):
     def __init__(
         self,
         nir: str,
-        rgb: str,
+        rgb: str | None = None,
         category: str = "own",
         nir_scale: str = "dtype",
         rgb_scale: str = "dtype",
@@ -53,7 +54,8 @@ class Folder(PairSource):
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
-        nir, rgb = _named(self.nir, "nir"), _named(self.rgb, "rgb")
+        nir = _named(self.nir, "nir")
+        rgb = nir if self.rgb is None else _named(self.rgb, "rgb")
         lonely = sorted((nir | rgb)[name] for name in nir.keys() ^ rgb.keys())
         if lonely:
             shown = ", ".join(str(file) for file in lonely[:3])
@@ -70,7 +72,7 @@ class Folder(PairSource):
 def _named(where: str, band: str) -> dict[str, Path]:
     where = str(expand_home(where))
     if "*" in where:
-        named = _matches(where)
+        named = matches(where)
     elif Path(where).is_dir():
         visible = (f for f in Path(where).iterdir() if not f.name.startswith("."))
         pictures = [f for f in visible if f.suffix.lower() in EXTENSIONS]
@@ -88,7 +90,7 @@ def _named(where: str, band: str) -> dict[str, Path]:
     return files
 
 
-def _matches(pattern: str) -> list[tuple[str, Path]]:
+def matches(pattern: str) -> list[tuple[str, Path]]:
     """The files that match a pattern, sorted, each with the text that its stars match."""
     pattern = pattern.replace(os.sep, "/")
     parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)

@@ -48,13 +48,9 @@ def plan_jobs(
 ) -> JobPlan:
     """Find all inputs and their outputs.
 
-    A file is written to OUTPUT/NAME, a file in a folder to OUTPUT/PATH, its path in the folder.
-
-    Args:
-        inputs: Files, folders (with all within), and patterns.
-        output: The folder of the outputs, which are not inputs of a folder around it.
-        suffix: Suffix of the output pictures, with its dot; None: that of the input.
-        overwrite: Whether existing outputs are replaced.
+    Inputs are files, folders (with all within), and patterns. A file is written to OUTPUT/NAME, a
+    file in a folder to OUTPUT/PATH, its path in the folder; outputs are not inputs of a folder
+    around them. `suffix` is that of the output pictures, with its dot; None: that of the input.
     """
     made = JobPlan()
     owners: dict[Path, Path] = {}

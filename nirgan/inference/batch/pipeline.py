@@ -10,22 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
-from nirgan.inference.images.files import (
-    JPEG,
-    NirPicture,
-    check_target,
-    read,
-    write,
-    write_degrees,
-)
-from nirgan.inference.images.world_files import copy_georeference
+from nirgan.inference.images.files import JPEG, NirPicture, read
 from nirgan.inference.video.colorize import colorize_video
 
 PREFETCHED_PICTURES = 3
@@ -147,26 +137,18 @@ def _colorized(
     colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
 ) -> Callable[[], None]:
     """Colorize a picture; gives what writes it."""
-    jpeg = job.target.suffix.lower() in JPEG
-    depth = options.depth or (8 if picture.band.itemsize == 1 or jpeg else 16)
-    check_target(job.target, depth, picture.alpha)
-    if options.scale.kind == "dtype" and (hint := hint_of_bits(picture.band)):
-        outcome.hints.append(f"{printable_path(job.source)}: {hint}")
-    if picture.remark:
-        outcome.hints.append(f"{printable_path(job.source)}: {picture.remark}")
-    limits = options.scale.limits(picture.band, job.source)
-    degrees = np.empty(picture.band.shape, np.float32) if options.uncertainty else None
-    rgb = colorizer.colorize_picture(picture, limits, depth, degrees)
-    turned, metadata = picture.turned, picture.metadata
-
-    def write_all() -> None:
-        if degrees is not None:
-            write_degrees(job.uncertainty, degrees, colorizer.title)
-        write(job.target, rgb, depth=depth, title=colorizer.title, metadata=metadata)
-        if not turned:
-            copy_georeference(job.source, job.target)
-
-    return write_all
+    depth = 8 if job.target.suffix.lower() in JPEG else None
+    write = colorizer.colorize_file(
+        picture,
+        job.source,
+        job.target,
+        options.scale,
+        options.depth or depth,
+        job.uncertainty if options.uncertainty else None,
+    )
+    hint = hint_of_bits(picture.band) if options.scale.kind == "dtype" else ""
+    outcome.hints += [f"{printable_path(job.source)}: {h}" for h in (hint, picture.remark) if h]
+    return write
 
 
 def _stream(

@@ -9,15 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from nirgan.data.images import Pixels, write_png
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import printable_path
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import read, write
-from nirgan.inference.uncertainty import expected_error
+from nirgan.inference.images.files import read, to_levels, write
+from nirgan.utils.image_grid import shrunk
 
 TRAINED_SCALE = "as trained"
 """The choice of the scale that the model was trained with."""
@@ -70,15 +68,14 @@ class DemoService:
         how = colorizer.scale if scale == TRAINED_SCALE else Scale.parse(scale)
         given = read(file)
         limits = how.limits(given.band, printable_path(file.name))
-        nir = limits.to_unit(given.band)
-        colors = colorizer.colorize_bands(nir[None])[0]
+        depth = 8 if given.band.itemsize == 1 else 16
+        degrees = np.empty(given.band.shape, np.float32) if uncertainty else None
+        colors = colorizer.colorize_picture(given, limits, depth, degrees)
         # A folder for each result: Gradio would name files by their content, and rewrite files
         # that others are just reading.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         out = folder / f"{file.stem}_colour.png"
-        depth = 8 if given.band.itemsize == 1 else 16
-        alpha, metadata = given.alpha, given.metadata
-        write(out, colors, depth=depth, title=colorizer.title, alpha=alpha, metadata=metadata)
+        write(out, colors, colorizer.title, given.metadata)
         height, width = given.band.shape
         note = (
             f"{printable_path(file.name)}: {width} x {height} pixels, {given.band.dtype}; "
@@ -89,23 +86,22 @@ class DemoService:
         if given.remark:
             note += given.remark.partition(",")[0].capitalize() + ". "
         note += f"Colors by {colorizer.title}."
-        shown = _preview(folder / "nir.png", nir[None]), _preview(folder / "rgb.png", colors)
-        if not uncertainty:
+        band = to_levels(limits.to_unit(given.band)[None], 8)
+        eight = (
+            colors[..., :3] if depth == 8 else cv2.convertScaleAbs(colors[..., :3], None, 1 / 257)
+        )
+        shown = _preview(folder / "nir.png", band), _preview(folder / "rgb.png", eight)
+        if degrees is None:
             return Result(*shown, out, note)
-        picture, top = heat_map(expected_error(colors[None])[0])
+        picture, top = heat_map(degrees)
         return Result(*shown, out, note, _preview(folder / "uncertainty.png", picture), top)
 
 
-def heat_map(degrees: Tensor) -> tuple[Tensor, int]:
-    """Color a map of angles, H x W, from black for small ones to yellow for large ones.
-
-    Returns:
-        3 x H x W in [0, 1], and the upper end of the range in degrees.
-    """
+def heat_map(degrees: Pixels) -> tuple[Pixels, int]:
+    """Color angles, H x W, from black to yellow: 8 bits; and the end of the range in degrees."""
     most = np.percentile(degrees, 99)
     top = next((top for top in HEAT_MAP_TOPS_DEG if most <= top), HEAT_MAP_TOPS_DEG[-1])
-    levels = (degrees / top * 255).round().clamp(0, 255).numpy().astype(np.uint8)
-    return torch.from_numpy(_colors(levels)).permute(2, 0, 1) / 255, top
+    return _colors((degrees / top * 255).round().clip(0, 255).astype(np.uint8)), top
 
 
 def legend(top: int) -> str:
@@ -126,11 +122,9 @@ def _colors(levels: Pixels) -> Pixels:
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
-def _preview(file: Path, picture: Tensor) -> Path:
-    """Write 1 or 3 x H x W in [0, 1], reduced to `PREVIEW_SIDE_PX`."""
-    factor = min(1, PREVIEW_SIDE_PX / max(picture.shape[1:]))
-    size = [max(1, round(side * factor)) for side in picture.shape[1:]]
-    if factor < 1:
-        picture = interpolate(picture[None], size, mode="bilinear", antialias=True)[0]
+def _preview(file: Path, pixels: Pixels) -> Path:
+    """Write grey or colors of 8 or 16 bits, reduced to `PREVIEW_SIDE_PX`."""
+    unit = np.atleast_3d(pixels) / np.float32(np.iinfo(pixels.dtype).max)
+    picture = shrunk(torch.from_numpy(unit).permute(2, 0, 1), PREVIEW_SIDE_PX)
     write_png(file, picture.expand(3, -1, -1))
     return file

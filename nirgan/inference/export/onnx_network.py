@@ -7,10 +7,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError, needs_extra, printable_path
-from nirgan.inference.export.metadata import ExportMetadata
 from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import PretrainedModel
+from nirgan.inference.tiling import ReceptiveField
 
 
 class OnnxNetwork(nn.Module):
@@ -26,15 +27,20 @@ class OnnxNetwork(nn.Module):
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.session = session(file)
+        said = self.session.get_modelmeta().custom_metadata_map
         try:
-            self.metadata = ExportMetadata.read(self.session.get_modelmeta().custom_metadata_map)
+            self.name, self.digest, halo = said["name"], said["digest"], said["halo"]
+            self.limits = Limits(float(said["low"]), float(said["high"]))
+            self.receptive_field = ReceptiveField(  # measured before the export
+                int(said["period"]), None if halo == "all" else int(halo), float(said["floats"])
+            )
         except (KeyError, ValueError) as error:
             raise NirganError(
                 f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its "
                 f"metadata lack {str(error)[:100]}"
             ) from error
-        self.receptive_field = self.metadata.receptive_field  # measured before the export
-        self.by_scene = self.metadata.by_scene
+        self.by_scene = said.get("by_scene") == "True"  # which older files do not have
+        self.scale = said.get("scale", "dtype")  # likewise
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a session cannot be copied, and has no state."""
@@ -42,10 +48,9 @@ class OnnxNetwork(nn.Module):
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
-        low, high = self.metadata.limits.low, self.metadata.limits.high
+        low, high = self.limits.low, self.limits.high
         nir = (triplet.mean(1, keepdim=True).float() + 1) * ((high - low) / 2) + low
-        (rgb,) = self.session.run([OUTPUT], {INPUT: nir.cpu().numpy()})
-        return torch.from_numpy(rgb).to(triplet) * 2 - 1
+        return run(self.session, nir.cpu()).to(triplet) * 2 - 1
 
 
 def read_onnx(file: Path) -> PretrainedModel:
@@ -56,10 +61,8 @@ def read_onnx(file: Path) -> PretrainedModel:
     """
     network = OnnxNetwork(file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    metadata = network.metadata
-    return PretrainedModel(
-        network.eval(), metadata.name, digest, {"name": metadata.name, "scale": metadata.scale}
-    )
+    config = {"name": network.name, "scale": network.scale}
+    return PretrainedModel(network.eval(), network.name, digest, config)
 
 
 def session(file: Path) -> Any:
@@ -78,7 +81,27 @@ def session(file: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own exceptions have no common base
-        line = " ".join(str(error).split())[:200]
+        line = _one_line(error)
         raise NirganError(
             f"{printable_path(file)}: ONNX Runtime cannot read it ({line})"
         ) from error
+
+
+def run(session: Any, nir: Tensor) -> Tensor:
+    """Run an exported program: camera values, B x 1 x H x W, to B x 3 x H x W in [0, 1].
+
+    Raises:
+        NirganError: It fails.
+    """
+    try:
+        return torch.from_numpy(session.run([OUTPUT], {INPUT: nir.numpy()})[0])
+    except Exception as error:  # likewise
+        size = f"{nir.shape[-1]}x{nir.shape[-2]}"
+        raise NirganError(
+            f"a picture of {size}: ONNX Runtime cannot colorize it ({_one_line(error)}); use the "
+            "model that was exported"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

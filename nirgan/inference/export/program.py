@@ -21,6 +21,7 @@ from nirgan.data.images import signed_to_unit
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.tiling import MIN_SIDE_PX
+from nirgan.networks.layers import cropped, edge_padded
 
 INPUT, OUTPUT = "nir", "rgb"
 EXAMPLE = (torch.full((2, 1, 80, 96), 0.5),)
@@ -45,21 +46,12 @@ class Program(nn.Module):
 
     def forward(self, nir: Tensor) -> Tensor:
         """Colorize: B x 1 x H x W in camera values to B x 3 x H x W in [0, 1], of any size."""
-        height, width = nir.shape[-2:]
         unit = (nir - self.limits.low) * (1 / (self.limits.high - self.limits.low))
         unit = torch.where(unit.isnan(), 0.0, unit).clamp(0, 1)
-        unit = unit[:, :, self._places(height)][..., self._places(width)]
-        colors = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
-        # Padding by and slicing to dynamic sizes cannot be exported.
-        colors = colors[:, :, torch.arange(height)][..., torch.arange(width)]
-        return signed_to_unit(colors).clamp(0, 1)
-
-    def _places(self, size: int) -> Tensor:
-        """Indices that pad an axis by repeating its last pixel."""
         least = -(-MIN_SIDE_PX // self.stride) * self.stride
-        periods = (size + self.stride - 1) // self.stride * self.stride
-        padded = torch.sym_max(periods, least)  # type: ignore[no-untyped-call]
-        return torch.arange(padded).clamp(max=size - 1)
+        unit = edge_padded(unit, self.stride, least)
+        colors = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
+        return signed_to_unit(cropped(colors, *nir.shape[-2:])).clamp(0, 1)
 
 
 def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Exports a model, and keeps the file only if its output equals that of torch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -8,17 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nirgan import __version__
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, needs_extra, printable_path
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.metadata import ExportMetadata
-from nirgan.inference.export.program import INPUT, OUTPUT, Program, to_onnx, to_torch
-from nirgan.inference.tiling import ReceptiveField
+from nirgan.inference.export.program import Program, to_onnx, to_torch
 from nirgan.networks.global_layers import GlobalLayer
 from nirgan.utils.atomic_write import atomic_write
 
+NOTE = (
+    "Synthetic colors, made from near-infrared. Input nir, B x 1 x H x W, float32, camera values: "
+    "low is black, high is white. Output rgb, B x 3 x H x W, float32, 0 to 1. Any size."
+)
 TOLERANCE = 1e-4
 """Largest accepted difference from torch, in a range of 1: a fortieth of a level of 8 bits."""
 RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
@@ -47,14 +51,7 @@ def export_verified(
     """
     given = [torch.from_numpy(read_nir(f).astype(np.float32))[None, None] for f in files]
     program = Program(colorizer.generator, limits, colorizer.receptive_field.stride).eval()
-    metadata = ExportMetadata(
-        colorizer.name,
-        colorizer.digest,
-        limits,
-        _receptive_field_of_program(colorizer),
-        colorizer.by_scene,
-        str(colorizer.scale),
-    ).written()
+    metadata = metadata_of(colorizer, limits)
     with atomic_write(out) as part:
         run = (_onnx if kind == "onnx" else to_torch)(program, part, metadata)
         worst, count = 0.0, 0
@@ -75,23 +72,31 @@ def _onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[[T
     with needs_extra("onnx", "--format onnx"):
         for library in ("onnx", "onnxscript", "onnxruntime"):
             import_module(library)
-    from nirgan.inference.export.onnx_network import session  # noqa: PLC0415 (an extra)
+    from nirgan.inference.export.onnx_network import run, session  # noqa: PLC0415 (an extra)
 
     to_onnx(program, file, metadata)
-    opened = session(file)
-
-    def run(nir: Tensor) -> Tensor:
-        return torch.from_numpy(opened.run([OUTPUT], {INPUT: nir.numpy()})[0])
-
-    return run
+    return partial(run, session(file))
 
 
-def _receptive_field_of_program(colorizer: Colorizer) -> ReceptiveField:
-    """Unlimited if there are global layers: a program cannot gather statistics from tiles."""
+def metadata_of(colorizer: Colorizer, limits: Limits) -> dict[str, str]:
+    """What the file says, as any program can show it. The keys are those of the first version."""
     receptive_field = colorizer.receptive_field
-    if any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules()):
-        return ReceptiveField(receptive_field.stride, None, receptive_field.activations_per_pixel)
-    return receptive_field
+    # A program cannot gather the statistics of global layers from tiles.
+    whole = any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules())
+    metadata = {
+        "name": colorizer.name,
+        "digest": colorizer.digest,
+        "nirgan": __version__,
+        "note": NOTE,
+        "low": limits.low,
+        "high": limits.high,
+        "period": receptive_field.stride,
+        "halo": "all" if whole or receptive_field.radius is None else receptive_field.radius,
+        "floats": receptive_field.activations_per_pixel,
+        "by_scene": colorizer.by_scene,
+        "scale": colorizer.scale,
+    }
+    return {key: str(value) for key, value in metadata.items()}
 
 
 def _pictures(limits: Limits) -> Iterator[Tensor]:

@@ -8,24 +8,21 @@ reading and writing, but not for detecting GeoTIFFs.
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import needs_extra, printable_path
+from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import from_unit
-from nirgan.inference.images.metadata import description, xmp
-from nirgan.inference.tiling import Rect
+from nirgan.inference.images.world_files import world_file
 from nirgan.inference.uncertainty import expected_error
+from nirgan.networks.global_layers import Rect
 from nirgan.utils.atomic_write import atomic_write
-
-if TYPE_CHECKING:
-    from nirgan.inference.colorizer import Colorizer
 
 GDAL_CACHE_BYTES = 128 * 2**20
 """Size of GDAL's cache of blocks in bytes."""
@@ -37,7 +34,6 @@ GEO_TAGS = {
     42113,  # GDAL_NODATA
     50844,  # RPCCoefficient
 }
-WORLD_FILES = (".tfw", ".tifw", ".wld")
 
 
 def is_geotiff(path: Path) -> bool:
@@ -52,13 +48,12 @@ def is_geotiff(path: Path) -> bool:
     try:
         from nirgan.inference.geotiff.reader import is_georeferenced  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError:
-        beside = path.parent.glob(f"{escape(path.stem)}.*")
-        return any(file.suffix.lower() in WORLD_FILES for file in beside)
+        return world_file(path) is not None
     return is_georeferenced(path)
 
 
 def colorize_geotiff(
-    colorizer: "Colorizer",
+    colorizer: Colorizer,
     source: Path,
     target: Path,
     scale: Scale,
@@ -76,10 +71,9 @@ def colorize_geotiff(
     Args:
         colorizer: The method.
         source: The raster; scale and offset in its metadata are ignored.
-        target: The output, which is written atomically.
-        scale: Which values are black and white, for all windows; percentiles are those of a sample.
-        band: Which is near-infrared, from 1 on; None: see
-            `nirgan.inference.geotiff.reader.RasterSource`.
+        target: The output.
+        scale: Percentiles are those of a sample of all windows.
+        band: See `nirgan.inference.geotiff.reader.RasterSource`.
         depth: Bits of the target; None: 8 of an 8-bit source, else 16.
         uncertainty: File for the expected angular error in degrees, NaN for no data; None: none.
         tick: Called with the number of further pixels that are written.
@@ -88,21 +82,15 @@ def colorize_geotiff(
         Hints for the user, one line each.
 
     Raises:
-        NirganError: The source is damaged, has no such band or several and none is chosen, its
-            values do not go with the scale, the target cannot be written, or rasterio is not
-            installed.
+        NirganError: See `RasterSource`; its values do not go with the scale, the target cannot be
+            written, or rasterio is not installed.
     """
-    try:
-        import rasterio  # noqa: PLC0415 (an extra)
+    with needs_extra("geo", printable_path(source)):
+        import rasterio  # noqa: PLC0415
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
         from nirgan.inference.geotiff.reader import RasterSource, as_type  # noqa: PLC0415
-        from nirgan.inference.geotiff.writer import RasterTarget, layout_of  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise NirganError(
-            f"{printable_path(source)}: {error.name} is not installed, and GeoTIFFs need it: "
-            "pip install 'nirgan[geo]'"
-        ) from error
+        from nirgan.inference.geotiff.writer import RasterTarget  # noqa: PLC0415
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # allowed
@@ -115,7 +103,6 @@ def colorize_geotiff(
         )
         raster = stack.enter_context(RasterSource(source, band))
         limits = scale.limits(raster.sample, source)
-        layout, remark = layout_of(raster)
         deep = (depth or 8 * raster.dtype.itemsize) != 8
         dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
         nodata = as_type(raster.nodata, dtype)
@@ -125,24 +112,15 @@ def colorize_geotiff(
         # Both files are renamed when both are complete.
         part = stack.enter_context(atomic_write(target))
         part_of_map = stack.enter_context(atomic_write(uncertainty)) if uncertainty else None
-        title = colorizer.title
-        # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
-        name, _, value = xmp(title).decode().partition("=")
-        tags = {
-            "": {"TIFFTAG_IMAGEDESCRIPTION": description(title), "TIFFTAG_SOFTWARE": title},
-            "xml:XMP": {name: value},
-        }
         names: tuple[str, ...] = ("red", "green", "blue")
         colors = stack.enter_context(
-            RasterTarget(part, target, raster, layout, names, dtype, nodata, masked, tags)
+            RasterTarget(part, target, raster, names, dtype, nodata, masked, colorizer.title)
         )
         degrees = None
         if uncertainty and part_of_map:
             names = ("expected angular error in degrees",)
-            map_target = RasterTarget(
-                part_of_map, uncertainty, raster, layout, names, np.float32, np.nan, False, tags
-            )
-            degrees = stack.enter_context(map_target)
+            how = names, np.float32, np.nan, False, colorizer.title
+            degrees = stack.enter_context(RasterTarget(part_of_map, uncertainty, raster, *how))
 
         def read(window: Rect) -> Tensor:
             return limits.to_unit(raster.filled(window)).unsqueeze(0)
@@ -163,7 +141,7 @@ def colorize_geotiff(
         colorizer.colorize_windows(raster.height, raster.width, read, write)
     hints = [
         raster.remark,
-        remark,
+        colors.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
         "a TIFF has a transform or control points: one of its two places is lost"

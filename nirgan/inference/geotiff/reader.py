@@ -23,7 +23,7 @@ from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
-from nirgan.inference.tiling import Rect
+from nirgan.networks.global_layers import Rect
 
 LOSSY_NOISE_LEVELS = 2
 """Levels by which equal bands differ where they are compressed with loss."""
@@ -80,10 +80,8 @@ class RasterSource:
             several that are equal.
 
     Attributes:
-        dataset: What rasterio makes of the page that the band is in.
-        located: The same of the page that says where it lies.
-        band: Its number within its page.
-        height, width, dtype: Of the band, in pixels.
+        dataset, band: What rasterio makes of the page that the band is in; its number there.
+        located: The page that says where it lies.
         nodata: The value that says that a pixel is no data, if there is one.
         masked: Whether pixels may be no data without a value that says so.
         remark: Why it is the one, if somebody may want to know.
@@ -139,12 +137,7 @@ class RasterSource:
         pixels, valid = self._read(window)
         if valid.all():
             return pixels
-        around = Rect(
-            max(window.top - FILL_RADIUS_PX, 0),
-            max(window.left - FILL_RADIUS_PX, 0),
-            min(window.bottom + FILL_RADIUS_PX, self.height),
-            min(window.right + FILL_RADIUS_PX, self.width),
-        )
+        around = window.grown(FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
         return fill(*self._read(around), self._typical)[window.within(around)]
 
     def valid(self, window: Rect) -> npt.NDArray[np.bool_]:
@@ -253,13 +246,7 @@ class RasterSource:
 
 
 def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
-    """Replace what is no data by the nearest value that is.
-
-    Args:
-        pixels: H x W.
-        valid: H x W, which pixels are data.
-        far: The value where no data lies within `FILL_RADIUS_PX`.
-    """
+    """Replace what is not valid by the nearest value that is, within `FILL_RADIUS_PX`, or `far`."""
     if not valid.any():
         return np.full_like(pixels, far)
     # Distances are sums of steps of a 5 x 5 mask, so that what lies further away has no influence.

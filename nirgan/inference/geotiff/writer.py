@@ -12,35 +12,13 @@ import rasterio
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.geotiff.reader import RasterSource, as_window, gdal_errors
-from nirgan.inference.tiling import Rect
+from nirgan.inference.images.metadata import description, xmp
+from nirgan.networks.global_layers import Rect
 
 LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
 """Compressions, as GDAL calls them, that keep every value of any type."""
 MAX_STRIP_PIXELS = 2**22
 """Pixels in a strip, at most: a whole one is in memory."""
-
-
-def layout_of(source: RasterSource) -> tuple[dict[str, Any], str]:
-    """Blocks and compression of a TIFF, as far as colors can have them.
-
-    Returns:
-        Arguments of rasterio.open for pixels of integers; what is other than in the source, if
-        anything is.
-    """
-    high, wide = source.dataset.block_shapes[source.band - 1]
-    if wide != source.width or high > source.height:  # no strip is
-        layout = {"tiled": True, "blockysize": high, "blockxsize": wide}
-    else:
-        layout = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
-    structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
-    compression = structure.get("COMPRESSION")
-    if compression is None:
-        return layout, ""
-    if compression not in LOSSLESS_COMPRESSIONS:
-        remark = f"compressed by {compression}; its colors are written with DEFLATE"
-        return {**layout, "compress": "DEFLATE", "predictor": 2}, remark
-    predictor = {"predictor": 2} if structure.get("PREDICTOR", "1") != "1" else {}
-    return {**layout, "compress": compression, **predictor}, ""
 
 
 class RasterTarget:
@@ -49,15 +27,16 @@ class RasterTarget:
     Args:
         path: Where to write.
         name: What messages call it.
-        source: Gives the size and the georeference.
-        layout: See `layout_of`.
+        source: Gives the size, the georeference, and, where colors can have them, blocks and
+            compression.
         bands: What each is, one word or two; three are red, green and blue.
         dtype: Of the bands.
         nodata: The value of pixels that are no data; None if a mask says so, or all are.
         masked: Whether there is a mask.
-        tags: Of the file, besides the source's, by namespace.
+        title: Of the model that made it.
 
     Attributes:
+        remark: What is other than in the source, if anything is.
         placeless: Whether the source's coordinate system does not fit into a TIFF; known at the
             end.
 
@@ -70,18 +49,18 @@ class RasterTarget:
         path: Path,
         name: Path,
         source: RasterSource,
-        layout: dict[str, Any],
         bands: Sequence[str],
         dtype: npt.DTypeLike,
         nodata: float | None,
         masked: bool,
-        tags: dict[str, dict[str, str]],
+        title: str,
     ) -> None:
         self._path, self._masked = path.absolute(), masked
         self._failure = f"{printable_path(name)}: cannot be written"
         self._begun: dict[Rect, tuple[Pixels, int]] = {}
         self._sums: dict[Rect, int] = {}
         self.placeless = source.located.crs is not None
+        layout, self.remark = _layout(source, np.dtype(dtype))
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
@@ -89,14 +68,15 @@ class RasterTarget:
             **layout,
             **_place(source),
         }
-        if "predictor" in layout and np.dtype(dtype).kind == "f":
-            profile["predictor"] = 3
+        # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
+        packet, _, value = xmp(title).decode().partition("=")
+        texts = {"TIFFTAG_IMAGEDESCRIPTION": description(title), "TIFFTAG_SOFTWARE": title}
         with gdal_errors(self._failure):
             self._dataset = dataset = rasterio.open(self._path, "w", **profile)
             dataset.descriptions = tuple(bands)
-            dataset.update_tags(**source.dataset.tags())  # AREA_OR_POINT, dates, the owner's own
-            for namespace, values in tags.items():
-                dataset.update_tags(ns=namespace or None, **values)
+            # AREA_OR_POINT, dates, the owner's own
+            dataset.update_tags(**source.dataset.tags() | texts)
+            dataset.update_tags(ns="xml:XMP", **{packet: value})
             if source.located.rpcs is not None:
                 dataset.rpcs = source.located.rpcs
 
@@ -120,27 +100,18 @@ class RasterTarget:
         if (window.top, window.left) == (0, 0):
             self._begun.clear()  # all over again, in smaller windows
         high, wide = self._dataset.block_shapes[0]
-        around = Rect(
-            window.top // high * high,
-            window.left // wide * wide,
-            min(-(-window.bottom // high) * high, self._dataset.height),
-            min(-(-window.right // wide) * wide, self._dataset.width),
-        )
+        top, left = window.top // high * high, window.left // wide * wide
+        bottom, right = -(-window.bottom // high) * high, -(-window.right // wide) * wide
+        around = Rect(top, left, bottom, right) & Rect(0, 0, *self._dataset.shape)
         for block in around.parts(high, wide):
             self._put(block, window, pixels)
 
     def _put(self, block: Rect, window: Rect, pixels: Pixels) -> None:
         """Copy what a window has of a block, and write the block if that completes it."""
-        part = Rect(
-            max(block.top, window.top),
-            max(block.left, window.left),
-            min(block.bottom, window.bottom),
-            min(block.right, window.right),
-        )
-        height, width = block.shape
+        part = block & window
         if block not in self._begun:
-            empty = np.empty((len(pixels), height, width), pixels.dtype)
-            self._begun[block] = empty, height * width
+            empty = np.empty((len(pixels), *block.shape), pixels.dtype)
+            self._begun[block] = empty, empty[0].size
         whole, missing = self._begun.pop(block)
         whole[:, *part.within(block)] = pixels[:, *part.within(window)]
         missing -= part.shape[0] * part.shape[1]
@@ -168,6 +139,25 @@ class RasterTarget:
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
                 if _sum(dataset.read(window=part), valid) != before:
                     raise NirganError(f"{self._failure}; is the disk full, or damaged?")
+
+
+def _layout(source: RasterSource, dtype: np.dtype[Any]) -> tuple[dict[str, Any], str]:
+    """Blocks and compression as arguments of rasterio.open; what is other than in the source."""
+    high, wide = source.dataset.block_shapes[source.band - 1]
+    if wide != source.width or high > source.height:  # no strip is
+        layout = {"tiled": True, "blockysize": high, "blockxsize": wide}
+    else:
+        layout = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}
+    structure = source.dataset.tags(ns="IMAGE_STRUCTURE")
+    compression = structure.get("COMPRESSION")
+    if compression is None:
+        return layout, ""
+    lossless = compression in LOSSLESS_COMPRESSIONS
+    layout["compress"] = compression if lossless else "DEFLATE"
+    if not lossless or structure.get("PREDICTOR", "1") != "1":
+        layout["predictor"] = 3 if dtype.kind == "f" else 2
+    remark = f"compressed by {compression}; its colors are written with DEFLATE"
+    return layout, "" if lossless else remark
 
 
 def _place(source: RasterSource) -> dict[str, Any]:

@@ -58,12 +58,10 @@ class NirPicture:
 def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
     """Read a PNG, JPEG or TIFF, upright as its camera was held.
 
-    Args:
-        path: The file; its name may end in anything.
-        largest: Megapixels; a larger picture is refused before it is decoded.
-        band: The channel that is near-infrared, or the page of a TIFF, from 1 on, whatever it is
-            meant for; alpha is the last. None: there is one, or all hold it, see
-            `nirgan.data.channels`.
+    Its name may end in anything. A picture of more than `largest` megapixels is refused before it
+    is decoded. `band` is the channel that is near-infrared, or the page of a TIFF, from 1 on,
+    whatever it is meant for; alpha is the last. None: there is one, or all hold it, see
+    `nirgan.data.channels`.
 
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
@@ -82,7 +80,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
 
 
-def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
+def check_target(target: Path, depth: int, with_alpha: bool) -> None:
     """Raise a `NirganError` for what `write` cannot write, before any work is done."""
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
@@ -90,7 +88,7 @@ def check_target(target: Path, depth: int, alpha: Pixels | None) -> None:
             f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, "
             f"expected {', '.join(PNG + JPEG + TIFF)}"
         )
-    if suffix in JPEG and (depth != 8 or alpha is not None):
+    if suffix in JPEG and (depth != 8 or with_alpha):
         what = "16 bits" if depth != 8 else "an alpha channel"
         raise NirganError(
             f"{printable_path(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
@@ -116,36 +114,17 @@ def to_levels(rgb: Tensor, depth: int) -> Pixels:
     return cv2.merge([_to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()])
 
 
-def write(
-    target: Path,
-    rgb: Tensor | Pixels,
-    *,
-    depth: int,
-    title: str,
-    alpha: Pixels | None = None,
-    metadata: Metadata = NO_METADATA,
-) -> None:
+def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_METADATA) -> None:
     """Write a picture, whole or not at all.
 
-    Args:
-        target: Its suffix says the format, see `check_target`; its folder is made if need be.
-        rgb: 3 x H x W in [0, 1]; values outside are clipped. Or an `empty_picture` that
-            was filled.
-        depth: Bits a channel, 8 or 16.
-        title: The model that made the colors, `Colorizer.title`.
-        alpha: H x W, see `empty_picture`, which may hold it already.
-        metadata: The camera's, which is kept beside what says that the colors are synthetic.
+    The target's suffix says the format, see `check_target`; its folder is made if need be. Pixels
+    are an `empty_picture` that was filled, the title a `Colorizer`'s. The camera's metadata are
+    kept beside what says that the colors are synthetic.
 
     Raises:
         NirganError: It cannot be written.
     """
-    if isinstance(rgb, Tensor):
-        check_target(target, depth, alpha)
-        pixels = empty_picture(rgb.shape[1], rgb.shape[2], depth, alpha)
-        pixels[..., :3] = to_levels(rgb, depth)
-    else:
-        check_target(target, depth, rgb[..., 3] if rgb.shape[2] > 3 else None)
-        pixels = rgb
+    check_target(target, 8 * pixels.itemsize, pixels.shape[2] > 3)
     suffix = target.suffix.lower()
     if suffix in TIFF:
         _write_tiff(target, pixels, title, description(title), metadata)

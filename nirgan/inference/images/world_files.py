@@ -1,6 +1,7 @@
 """Places on Earth of PNGs and JPEGs, which stand in files beside them: world files, and GDAL's."""
 
 import re
+from glob import escape
 from pathlib import Path
 
 from nirgan.errors import NirganError, printable_path
@@ -19,10 +20,8 @@ def copy_georeference(source: Path, target: Path) -> None:
     Raises:
         NirganError: It cannot be read or written.
     """
-    names = (suffix for lower in _suffixes(source) for suffix in (lower, lower.upper()))
     try:
-        files = (source.with_suffix(suffix) for suffix in names)
-        if world := next((file for file in files if file.is_file()), None):
+        if world := world_file(source):
             with atomic_write(target.with_suffix(_suffixes(target)[0])) as part:
                 part.write_bytes(world.read_bytes())
         of_gdal = source.with_name(source.name + GDAL_SUFFIX)
@@ -34,6 +33,13 @@ def copy_georeference(source: Path, target: Path) -> None:
             f"{printable_path(source)}: what says where it lies cannot be copied "
             f"({error.strerror or error})"
         ) from error
+
+
+def world_file(path: Path) -> Path | None:
+    """The world file beside a picture, if there is one, whatever the case of its suffix."""
+    beside = {file.suffix.lower(): file for file in path.parent.glob(f"{escape(path.stem)}.*")}
+    found = (beside[suffix] for suffix in _suffixes(path) if suffix in beside)
+    return next((file for file in found if file.is_file()), None)
 
 
 def _suffixes(path: Path) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ Checkpoints of `fit` can be read too. Reading either does not run code from the 
 import hashlib
 import json
 import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,12 +56,10 @@ class PretrainedModel:
 
 
 def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
-    """Read a folder, a file of weights or a checkpoint of `fit`.
+    """Read a folder as `write_model` leaves it, a `.safetensors` file, or a `.ckpt` of `fit`.
 
-    Args:
-        where: A folder as `write_model` leaves it, a `.safetensors` file, a `.ckpt` file.
-        trust: Class paths of other packages that may be imported, which runs their code; True: all
-            that the file names.
+    `trust` are class paths of other packages that may be imported, which runs their code; True: all
+    that the file names.
 
     Raises:
         NirganError: It cannot be read or is damaged, or its network is not trusted.
@@ -94,20 +91,30 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
 
 
 def write_model(
-    folder: Path, generator: nn.Module, config: Config, card: str | None, half: bool = False
+    folder: str | Path,
+    generator: nn.Module,
+    config: Config,
+    card: str | None = None,
+    half: bool = False,
 ) -> None:
-    """Write a folder that `read_model` reads; all of its files are written, or none.
+    """Write a folder that `read_model` reads, and the hub takes; all of its files, or none.
 
     Args:
         folder: Created if needed; a model in it is replaced.
         generator: The network.
         config: As in `PretrainedModel`; at least `name` and `generator`.
-        card: The model card, in Markdown; None keeps the existing one.
+        card: The model card, in Markdown; None generates one.
         half: Store the weights of layers, but not of norms, as float16.
 
     Raises:
-        NirganError: It cannot be written.
+        NirganError: It cannot be written, or nothing says which class the network is of.
     """
+    folder = Path(folder)
+    if "generator" not in config:
+        raise NirganError(
+            f"{printable_path(folder)}: cannot be written: the network does not say what it was "
+            "built with; derive its class from nirgan.networks.Recorded"
+        )
     state = generator.state_dict()
     halved = {n for n, p in generator.named_parameters() if p.ndim > 1} if half else set()
     kept = {k: _kept(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
@@ -116,13 +123,13 @@ def write_model(
     if plain:
         config["state"] = plain
     text = json.dumps(config, indent=2, ensure_ascii=False)
-    with ExitStack() as files:
-        # They are renamed in reverse order: the weights come last.
-        weights = files.enter_context(atomic_write(folder / WEIGHTS))
-        about = files.enter_context(atomic_write(folder / CONFIG))
+    with (  # renamed in reverse order: the weights come last
+        atomic_write(folder / WEIGHTS) as weights,
+        atomic_write(folder / CONFIG) as about,
+        atomic_write(folder / CARD) as readme,
+    ):
         about.write_text(text + "\n", encoding="utf-8")
-        if card is not None:
-            files.enter_context(atomic_write(folder / CARD)).write_text(card, encoding="utf-8")
+        readme.write_text(card or card_of(config), encoding="utf-8")
         try:
             save_file(kept, weights, {"format": "pt", HEADER_KEY: text})
             shutil.copymode(about, weights)  # safetensors makes it readable by its owner only
@@ -130,6 +137,39 @@ def write_model(
             raise NirganError(
                 f"{printable_path(folder / WEIGHTS)}: cannot be written ({error})"
             ) from error
+
+
+def card_of(config: Config) -> str:
+    """A card in Markdown, with the head that the hub reads; facts of `config` become tables."""
+    tables = ""
+    for key in ("measured", "training"):
+        facts = config.get(key)
+        if facts and isinstance(facts, dict):
+            rows = "".join(f"| {name} | {value} |\n" for name, value in facts.items())
+            tables += f"\n## {key.capitalize()}\n\n| | |\n| --- | --- |\n{rows}"
+    network = str(config["generator"]["class_path"]).rpartition(".")[2]
+    return f"""---
+license: apache-2.0
+library_name: nirgan
+pipeline_tag: image-to-image
+tags:
+- near-infrared
+- colorization
+- nirgan
+---
+
+# {config["name"]}
+
+A near-infrared picture in, colors out: a network of the kind {network}, for nirgan. The colors
+are guesses. Say so wherever they are shown.
+
+```python
+import nirgan
+
+colorizer = nirgan.load("FOLDER, OR OWNER/NAME ON THE HUB")
+colorizer("nir.png", output="color.png")
+```
+{tables}"""
 
 
 def _kept(value: Tensor, half: bool) -> Tensor:

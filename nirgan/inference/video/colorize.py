@@ -5,7 +5,6 @@ when a video is colorized.
 """
 
 from collections.abc import Callable
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +13,13 @@ import torch
 
 from nirgan.data.scaling import Scale
 from nirgan.errors import needs_extra, printable_path
+from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.metadata import description
 from nirgan.inference.video.temporal_filter import TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.prefetch import ahead, behind
 
 if TYPE_CHECKING:
-    from nirgan.inference.colorizer import Colorizer
     from nirgan.inference.video.reader import Frame
 
 SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
@@ -32,7 +31,7 @@ def is_video(path: Path) -> bool:
 
 
 def colorize_video(
-    colorizer: "Colorizer",
+    colorizer: Colorizer,
     source: Path,
     target: Path,
     scale: Scale,
@@ -52,9 +51,8 @@ def colorize_video(
         colorizer: Makes the colors.
         source: A video of one band: grey, YUV without color, or equal channels.
         target: The output; its suffix, one of `SUFFIXES`, determines the container.
-        scale: Which values are black and white, for all frames; percentiles are those of the whole
-            video, which is read twice for them. Values of limited range are converted to full
-            range first.
+        scale: Percentiles are those of the whole video, which is read twice for them. Values of
+            limited range are converted to full range first.
         tick: Called with the number of further frames that are done.
         batch: Frames per batch.
         largest: Megapixels; larger frames are refused.
@@ -62,26 +60,20 @@ def colorize_video(
 
     Raises:
         NirganError: PyAV is not installed; the source is no video, damaged, cut off, in color, or
-            its frames are too large or change size; the target cannot be written. The target is
-            written atomically.
+            its frames are too large or change size; the target cannot be written.
     """
     with needs_extra("video", printable_path(source)):
         from nirgan.inference.video import reader as reading  # noqa: PLC0415
         from nirgan.inference.video import writer as writing  # noqa: PLC0415
-    with closing(reading.frames_of(source, largest, band)) as frames:
+    with reading.open_video(source, largest, band) as reader:
+        frames = reader.frames()
         first = next(frames)
-        every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else None
-    limits = first.codes.limits(
-        scale, first.band if every is None else every, printable_path(source)
-    )
-    with reading.open_video(source) as container, atomic_write(target) as part:
-        pictures = reading.video_stream_of(source, container, largest)
-        reader = reading.VideoReader(source, container, pictures, band)
+        every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
+    limits = first.codes.limits(scale, every, printable_path(source))
+    with reading.open_video(source, largest, band) as reader, atomic_write(target) as part:
         text = description(colorizer.title)
         with (
-            writing.video_writer(
-                part, printable_path(target), container, pictures, first, text
-            ) as writer,
+            writing.video_writer(part, printable_path(target), reader, first, text) as writer,
             ahead(reader.read(), 2 * batch) as items,
             behind(writer.write, batch) as put,
         ):

@@ -57,8 +57,7 @@ class PixelCodes:
 def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:
     """The near-infrared band of a decoded frame: a channel, or all, see `nirgan.data.channels`.
 
-    Returns:
-        H x W, uint8 or uint16, not turned yet; what its numbers mean.
+    Gives H x W, uint8 or uint16, not turned yet, and what its numbers mean.
 
     Raises:
         NirganError: It is a color picture, or has no such channel.
@@ -121,11 +120,7 @@ def display_matrix(frame: VideoFrame) -> Matrix | None:
 
 
 def upright(band: Pixels, matrix: Matrix | None) -> tuple[Pixels, bool]:
-    """Turn and mirror a band as a player would, to the nearest quarter turn.
-
-    Returns:
-        The band as it is shown; whether height and width have changed places.
-    """
+    """A band as a player turns it, by quarters; whether height and width have changed places."""
     if matrix is None:
         return band, False
     a, b, c, d = matrix  # the pixel at (x, y) is shown at (a x + c y, b x + d y)

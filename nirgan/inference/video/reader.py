@@ -53,11 +53,11 @@ class Frame:
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[InputContainer]:
-    """Open a video.
+def open_video(path: Path, largest: float, band: int | None = None) -> "Iterator[VideoReader]":
+    """Open a video, whose frames have so many megapixels at the most, for one reading.
 
     Raises:
-        NirganError: It cannot be read, or is not a video.
+        NirganError: It cannot be read, is not a video, cannot be decoded, or its frames are larger.
     """
     try:
         with path.open("rb"):  # for the error message of the system
@@ -71,50 +71,48 @@ def open_video(path: Path) -> Iterator[InputContainer]:
     except OSError as error:
         raise NirganError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
     with container:
-        yield container
-
-
-def video_stream_of(path: Path, container: InputContainer, largest: float) -> VideoStream:
-    """The video stream, ready to be decoded.
-
-    Raises:
-        NirganError: There is none, it cannot be decoded, or its frames are larger than allowed.
-    """
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        kinds = {"a cover" if s.type == "video" else s.type for s in container.streams}
-        raise NirganError(
-            f"{printable_path(path)}: no video in it, only "
-            f"{' and '.join(sorted(kinds)) or 'a header'}"
-        )
-    stream = streams[0]
-    if stream.codec_context is None:
-        raise NirganError(f"{printable_path(path)}: its video is of a kind that PyAV cannot decode")
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > largest * 1e6:
-        raise NirganError(
-            f"{printable_path(path)}: frames of {width}x{height}, more than {largest:g} "
-            "megapixels; --largest allows more"
-        )
-    stream.thread_type = "AUTO"
-    return stream
+        yield VideoReader(path, container, largest, band)
 
 
 class VideoReader:
-    """Reads an opened video once, from begin to end; messages call it by its path.
+    """Reads an opened video once, from begin to end, see `open_video`.
 
     `band` is the channel that is near-infrared, from 1 on; None: all hold it.
     """
 
     def __init__(
-        self, path: Path, container: InputContainer, stream: VideoStream, band: int | None = None
+        self, path: Path, container: InputContainer, largest: float, band: int | None
     ) -> None:
-        self.path, self.container, self.stream, self.band = path, container, stream, band
+        self.path, self.container, self.band = path, container, band
+        self.stream = self._video_stream(largest)
         self.copied = [*container.streams.audio, *container.streams.subtitles]
         self._frames = self._packets = 0
         self._seconds = 0.0
         self._matrix: Matrix | None = None  # the same for all frames
         self._former: tuple[Frame, tuple[Any, ...]] | None = None
+
+    def _video_stream(self, largest: float) -> VideoStream:
+        """The video stream, ready to be decoded."""
+        path, streams = printable_path(self.path), self.container.streams
+        videos = [s for s in streams.video if not s.disposition & Disposition.attached_pic]
+        if not videos:
+            kinds = {"a cover" if s.type == "video" else s.type for s in streams}
+            there = " and ".join(sorted(kinds)) or "a header"
+            raise NirganError(f"{path}: no video in it, only {there}")
+        context = videos[0].codec_context
+        if context is None:
+            raise NirganError(f"{path}: its video is of a kind that PyAV cannot decode")
+        if context.width * context.height > largest * 1e6:
+            raise NirganError(
+                f"{path}: frames of {context.width}x{context.height}, more than {largest:g} "
+                "megapixels; --largest allows more"
+            )
+        videos[0].thread_type = "AUTO"
+        return videos[0]
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, see `read`."""
+        return (item for item in self.read() if isinstance(item, Frame))
 
     def read(self) -> "Generator[Frame | Packet[Any], None, None]":
         """All frames, and the packets of sound and subtitles, in the order of the file.
@@ -182,13 +180,6 @@ class VideoReader:
         if picture.pts is None:
             return former.pts + max(1, former.duration)
         return max(picture.pts, former.pts + 1)
-
-
-def frames_of(path: Path, largest: float, band: int | None = None) -> Generator[Frame, None, None]:
-    """All frames, see `open_video`, `video_stream_of` and `VideoReader.read`."""
-    with open_video(path) as container:
-        reader = VideoReader(path, container, video_stream_of(path, container, largest), band)
-        yield from (item for item in reader.read() if isinstance(item, Frame))
 
 
 def sample(frames: Iterable[Frame]) -> Pixels:

@@ -6,19 +6,14 @@ two hardly differ. The statistics of layers with `by_scene`, a coarse field of c
 every frame, and are smoothed by a running mean (`benchmarks/flicker.py` measures both).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from nirgan.inference.colorizer import Colorizer
 from nirgan.networks.global_layers import GlobalLayer
-
-if TYPE_CHECKING:
-    from nirgan.inference.colorizer import Colorizer
 
 NEW_FRAME_WEIGHT = 0.7
 """Weight w of the new frame, which reduces noise from frame to frame to w / sqrt(2 - w), 61%."""
@@ -37,11 +32,12 @@ class TemporalSmoother:
         colorizer: Colorizes the smoothed frames.
     """
 
-    def __init__(self, colorizer: "Colorizer") -> None:
+    def __init__(self, colorizer: Colorizer) -> None:
         self.colorizer = colorizer
-        layers = [m for m in colorizer.generator.modules() if isinstance(m, GlobalLayer)]
-        self._fields: dict[GlobalLayer, Tensor | None]
-        self._fields = {layer: None for layer in layers if layer.by_scene}
+        modules = colorizer.generator.modules()
+        self._fields: dict[GlobalLayer, Tensor | None] = {
+            m: None for m in modules if isinstance(m, GlobalLayer) and m.by_scene
+        }
         self._former: Tensor | None = None
         # Measured now, not with a field that follows.
         self.receptive_field = colorizer.receptive_field
@@ -51,8 +47,13 @@ class TemporalSmoother:
         colorize = self.colorizer.colorize_bands
         if not self._fields:
             return colorize(torch.stack([self._steadied(frame) for frame in frames]))
-        with self._following():
+        try:
+            for layer in self._fields:
+                layer.smooth = partial(self._field, layer)  # type: ignore[method-assign]
             return torch.cat([colorize(self._steadied(frame)[None]) for frame in frames])
+        finally:
+            for layer in self._fields:
+                del layer.smooth
 
     def _steadied(self, frame: Tensor) -> Tensor:
         if self._former is not None:
@@ -64,16 +65,6 @@ class TemporalSmoother:
             frame = steadied
         self._former = frame
         return frame
-
-    @contextmanager
-    def _following(self) -> Iterator[None]:
-        try:
-            for layer in self._fields:
-                layer.smooth = partial(self._field, layer)  # type: ignore[method-assign]
-            yield
-        finally:
-            for layer in self._fields:
-                del layer.smooth
 
     def _field(self, layer: GlobalLayer, found: Tensor) -> Tensor:
         """The running mean of the statistics of a layer."""

@@ -1,14 +1,14 @@
 """Writes color frames to a video with the sound, subtitles and times of the source."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nirgan.errors import NirganError
 from nirgan.inference.images.files import to_levels
-from nirgan.inference.video.reader import Frame
+from nirgan.inference.video.reader import Frame, VideoReader
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,20 @@ class VideoWriter:
     """
 
     def __init__(
-        self,
-        name: str,
-        container: OutputContainer,
-        source: InputContainer,
-        pictures: VideoStream,
-        first: Frame,
-        description: str,
+        self, name: str, container: OutputContainer, source: VideoReader, first: Frame, text: str
     ) -> None:
         self.name, self.container = name, container
-        self.container.metadata.update(source.metadata)
-        self.container.metadata.update(comment=description, description=description)
-        self.container.set_chapters(source.chapters())
+        self.container.metadata.update(source.container.metadata)
+        self.container.metadata.update(comment=text, description=text)
+        self.container.set_chapters(source.container.chapters())
         self.coding = ENCODING_OF_CONTAINER.get(container.format.name, H264)
-        self.time_base = cast(Fraction, pictures.time_base)  # what is read has one
-        self.stream = self._encoder(pictures, first)
-        self._copies = {sound.index: self._copy(sound) for sound in source.streams.audio}
-        for subtitles in source.streams.subtitles:
-            with suppress(NirganError):  # kept where the container takes them
-                self._copies[subtitles.index] = self._copy(subtitles)
+        self.time_base = cast(Fraction, source.stream.time_base)  # what is read has one
+        self.stream = self._encoder(source.stream, first)
+        self._copies: dict[int, Stream] = {}
+        for stream in source.copied:
+            # Subtitles are kept where the container takes them.
+            with suppress(NirganError) if stream.type == "subtitle" else nullcontext():
+                self._copies[stream.index] = self._copy(stream)
         self._durations: dict[int, int] = {}
 
     def _encoder(self, pictures: VideoStream, first: Frame) -> VideoStream:
@@ -148,35 +143,24 @@ class VideoWriter:
 
 @contextmanager
 def video_writer(
-    path: Path,
-    name: str,
-    source: InputContainer,
-    pictures: VideoStream,
-    first: Frame,
-    description: str,
+    path: Path, name: str, source: VideoReader, first: Frame, text: str
 ) -> Iterator[VideoWriter]:
     """A `VideoWriter` whose file is complete at the end of the block.
 
-    Args:
-        path: Where to write.
-        name: What messages call it.
-        source: The container that the frames come from, open.
-        pictures: Its stream of frames.
-        first: The first frame.
-        description: Text in the metadata.
+    It is written to a path, messages call it by a name, and its metadata hold a text.
 
     Raises:
         NirganError: The file cannot be written.
     """
     options = {}
-    time_base = cast(Fraction, pictures.time_base)
+    time_base = cast(Fraction, source.stream.time_base)
     if path.suffix.lower() in {".mp4", ".mov"} and time_base.numerator == 1:
         # Else FFmpeg takes a multiple of it that is fine enough in its own view.
         options = {"video_track_timescale": str(time_base.denominator)}
     try:
         container = av.open(f"file:{path}", "w", options=options)
         try:
-            writer = VideoWriter(name, container, source, pictures, first, description)
+            writer = VideoWriter(name, container, source, first, text)
             yield writer
             writer.finish()
         except BaseException:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
-from nirgan.networks.layers import convolution
+from nirgan.networks.layers import convolution, cropped, edge_padded
 from nirgan.utils.recording import Recorded
 
 TANH_MARGIN = 0.98
@@ -44,10 +44,8 @@ class Compact(Recorded, nn.Module):
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
-        height, width = triplet.shape[-2:]
         # The mean of the copies, padded to a size that all levels divide.
-        band = triplet.mean(1, keepdim=True)
-        band = _at(band, *(_places(size, self.period) for size in (height, width)))
+        band = edge_padded(triplet.mean(1, keepdim=True), self.period)
         hidden, skips = pixel_unshuffle(band, 2), list[Tensor]()
         for block in self.down:
             hidden = block(torch.max_pool2d(hidden, 2) if skips else hidden)
@@ -55,22 +53,9 @@ class Compact(Recorded, nn.Module):
         skips.pop()
         for block in self.up:
             hidden = block(torch.cat((interpolate(hidden, scale_factor=2), skips.pop()), 1))
-        color = pixel_shuffle(self.last(hidden), 2)
-        color = _at(color, _places(height), _places(width))
+        color = cropped(pixel_shuffle(self.last(hidden), 2), *triplet.shape[-2:])
         return torch.tanh(torch.atanh(TANH_MARGIN * triplet.clamp(-1, 1)) + color)
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(convolution(inputs, outputs, 3), convolution(outputs, outputs, 3))
-
-
-def _places(size: int, period: int = 1) -> Tensor:
-    """The places 0 to size - 1, the last one again and again until `period` divides their number.
-
-    Neither padding by nor slicing to a size that is not known in advance can be exported.
-    """
-    return torch.arange((size + period - 1) // period * period).clamp(max=size - 1)
-
-
-def _at(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    return pixels[:, :, rows.to(pixels.device)][..., columns.to(pixels.device)]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.global_layers import Thumbnail
-from nirgan.networks.layers import fit_size
+from nirgan.networks.layers import convolution, fit_size
 from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.utils.recording import Recorded
 
@@ -81,9 +81,8 @@ class Iizuka(Recorded, nn.Module):
     def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
         """The outputs that are trained, of B x 3 x H x W in [-1, 1].
 
-        Returns:
-            CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and the features of the
-            whole picture, B x `known`.
+        They are CIELAB, B x 3 x H x W in units of `LAB_SPAN` around (50, 0, 0), and the features
+        of the whole picture, B x `known`.
         """
         levels = [triplet]
         for layer in self.low:
@@ -104,11 +103,7 @@ class Iizuka(Recorded, nn.Module):
 
 
 def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
+    return convolution(inputs, outputs, 3, stride, slope=0)
 
 
 def _dense(inputs: int, outputs: int) -> nn.Sequential:

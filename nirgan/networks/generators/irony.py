@@ -95,14 +95,10 @@ class Irony(Recorded, nn.Module):
         return lab_to_rgb(torch.cat([lightness, colors], 1))
 
     def classify(self, nir: Tensor, described: Tensor) -> tuple[Tensor, Tensor]:
-        """Classify every pixel, by a vote of its neighbourhood.
+        """Classify every pixel of 1 x H x W in [-1, 1], by a vote of its neighbourhood.
 
-        Args:
-            nir: 1 x H x W in [-1, 1].
-            described: DCT coefficients of its pixels, C x H x W.
-
-        Returns:
-            Colors (a and b), 2 x H x W, and their share of the vote, H x W.
+        `described` are its DCT coefficients, C x H x W. Gives colors (a and b), 2 x H x W, and
+        their share of the vote, H x W.
         """
         _, pixels = self.examples.closest(nir[0])
         texture, (segment, colors) = pixels[:, :-3], (pixels[:, -3].long(), pixels[:, -2:])
@@ -159,14 +155,9 @@ def segments(colors: Tensor, segments: int) -> Tensor:
 
 
 def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
-    """Fisher's discriminant: directions that separate the textures of segments.
+    """Fisher's discriminant: directions that separate the textures, N x C, of S segments.
 
-    Args:
-        texture: N x C.
-        segment: N numbers, of S different ones.
-
-    Returns:
-        C x max(1, S - 1), scaled so that the variance within a segment is 1.
+    They are C x max(1, S - 1), scaled so that the variance within a segment is 1.
     """
     x = texture.double().cpu().numpy()
     _, label = np.unique(segment.cpu().numpy(), return_inverse=True)
@@ -182,11 +173,7 @@ def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
 def _nearest(
     given: Tensor, known: Tensor, segment: Tensor, neighbours: int
 ) -> tuple[Tensor, Tensor]:
-    """The nearest sample of the segment that most of the nearest samples are in.
-
-    Returns:
-        Distances and numbers of the samples, one for each of `given`.
-    """
+    """Distance and number of the nearest sample of the segment that most of the nearest are in."""
     distance, number = torch.cdist(given, known).topk(neighbours, largest=False)
     labels = segment[number]
     majority = labels.mode(1, keepdim=True).values

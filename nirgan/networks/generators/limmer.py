@@ -16,10 +16,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.networks.filters import joint_bilateral, locally_normalized
-from nirgan.networks.layers import convolution, fit_size
+from nirgan.networks.layers import convolution, fit_size, local_mean
 from nirgan.utils.recording import Recorded
 
 
@@ -84,3 +83,40 @@ class MultiScale(Recorded, nn.Module):
         nir = triplet.mean(1, keepdim=True)
         both = joint_bilateral(torch.cat([raw, nir], 1), nir, *self.filter)
         return (both[:, :3] + nir - both[:, 3:]).clamp(-1, 1)
+
+
+def joint_bilateral(
+    pictures: Tensor, guide: Tensor, radius: int, sigma_space: float, sigma_range: float
+) -> Tensor:
+    """Smooth pictures, except across edges of a guide.
+
+    Petschnigg et al., "Digital photography with flash and no-flash image pairs", SIGGRAPH 2004,
+    section 4.1. The window is a disc, as in OpenCV, whose radius in pixels is less than H and W.
+    Pictures are B x C x H x W, the guide B x 1 x H x W; the sigmas are the standard deviations of
+    the weight by distance, in pixels, and by difference in the guide.
+    """
+    height, size = pictures.shape[-2], 2 * radius + 1
+    padded = pad(torch.cat([pictures, guide], 1), (radius,) * 4, mode="reflect")
+    # Row by row of the window, since a whole window at once needs too much memory.
+    windows = padded.unfold(3, size, 1)
+    offsets = torch.arange(-radius, radius + 1, device=guide.device)
+    total, weights = torch.zeros_like(pictures), torch.zeros_like(guide)
+    for row in range(size):
+        distance = (row - radius) ** 2 + offsets**2
+        falls = torch.exp(-distance / (2 * sigma_space**2)) * (distance <= radius**2)
+        line = windows[:, :, row : row + height]
+        off = line[:, -1:] - guide.unsqueeze(-1)
+        weight = falls * torch.exp(-(off**2) / (2 * sigma_range**2))
+        total = total + (weight * line[:, :-1]).sum(-1)
+        weights = weights + weight.sum(-1)
+    return total / weights
+
+
+def locally_normalized(band: Tensor, radius: int, floor: float = 0.05) -> Tensor:
+    """Zero mean and unit deviation in a square window around every pixel of B x 1 x H x W.
+
+    The deviation has a floor, so that noise is not amplified in uniform areas.
+    """
+    centred = band - local_mean(band, radius)
+    deviation = local_mean(centred.square(), radius).clamp(min=0).sqrt()
+    return centred / (deviation + floor)

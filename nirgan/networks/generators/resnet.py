@@ -48,16 +48,12 @@ class ResNet(Recorded, nn.Module):
 
 
 def _down(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-        InstanceNorm(),
-        nn.ReLU(),
-    )
+    layer = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(layer, InstanceNorm(), nn.ReLU())
 
 
 def _up(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False),
-        InstanceNorm(),
-        nn.ReLU(),
+    layer = nn.ConvTranspose2d(
+        inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=False
     )
+    return nn.Sequential(layer, InstanceNorm(), nn.ReLU())

@@ -12,6 +12,7 @@ small window, and the slopes and intercepts are upsampled.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from nirgan.networks.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
 from nirgan.networks.global_layers import GlobalLayer, Tile
 from nirgan.networks.initialization import pretrained
-from nirgan.networks.layers import convolution
+from nirgan.networks.layers import convolution, local_mean
 from nirgan.utils.recording import Recorded
 
 MIN_SIDE_PX = 2 * STRIDE
@@ -84,7 +85,6 @@ class SceneUNet(Recorded, GlobalLayer):
         self.last = nn.Conv2d(widths[-1], 6, 3, padding=1)
         nn.init.zeros_(cast(Tensor, self.last.bias))
         nn.init.normal_(self.last.weight, std=0.01)
-        self._seen: Tensor | None = None
 
     def forward(self, triplet: Tensor) -> Tensor:
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
@@ -96,13 +96,8 @@ class SceneUNet(Recorded, GlobalLayer):
             for parts in field.chunk(2, 1)
         )
         half = 0.5 * _logit(band[:, 0])
-        return torch.stack(
-            [
-                torch.tanh(torch.addcmul(offset, gain, half))
-                for gain, offset in zip(gains, offsets, strict=True)
-            ],
-            1,
-        )
+        pairs = zip(gains, offsets, strict=True)
+        return torch.stack([torch.tanh(torch.addcmul(o, g, half)) for g, o in pairs], 1)
 
     def field(self, view: Tensor) -> Tensor:
         """Three gains and three offsets, B x 6 x h/s x w/s, of a view, B x 1 x h x w in [-1, 1]."""
@@ -129,19 +124,17 @@ class SceneUNet(Recorded, GlobalLayer):
         view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
         return self.field(view[:, None])
 
-    def add(self, x: Tensor, tile: Tile) -> None:
-        """Add a tile's core to the view."""
-        high, wide = self._size(tile.height, tile.width)
-        top, left, bottom, right = tile.core
-        down = _axis(tile.height, high, x)[:, top:bottom]
-        across = _axis(tile.width, wide, x)[:, left:right]
-        part = _resampled(down, tile.core_of(x)[:, 0], across)[:, None]
-        self._seen = part if self._seen is None else self._seen + part
+    def part(self, x: Tensor, tile: Tile) -> Tensor:
+        """What a tile's core adds to the view."""
+        height, width = tile.picture.shape
+        high, wide = self._size(height, width)
+        rows, columns = tile.core.inner
+        down, across = _axis(height, high, x)[:, rows], _axis(width, wide, x)[:, columns]
+        return _resampled(down, tile.core_of(x)[:, 0], across)[:, None]
 
-    def finish(self) -> Tensor:
-        """The field of the view that all tiles have been added to."""
-        view, self._seen = cast(Tensor, self._seen), None
-        return self.field(view)
+    def finish(self, gathered: Tensor) -> Tensor:
+        """The field of the view."""
+        return self.field(gathered)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         """The size of the view, multiples of 32."""
@@ -158,10 +151,10 @@ class SceneUNet(Recorded, GlobalLayer):
         (high, wide), (height, width) = field.shape[-2:], band.shape[-2:]
         if self.tile is None:
             return _axis(high, height, band), _axis(wide, width, band)
-        tile = self.tile
+        whole, corner = self.tile.picture.shape, self.tile.shown
         return (
-            _axis(high, tile.height, band)[tile.top : tile.top + height],
-            _axis(wide, tile.width, band)[tile.left : tile.left + width],
+            _axis(high, whole[0], band)[corner.top : corner.top + height],
+            _axis(wide, whole[1], band)[corner.left : corner.left + width],
         )
 
 
@@ -171,11 +164,7 @@ def _logit(band: Tensor) -> Tensor:
 
 def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
     """Slope and intercept by which each offset, B x 3 x h x w, follows the guide, B x 1 x h x w."""
-    size = 2 * radius + 1
-
-    def mean(x: Tensor) -> Tensor:
-        return avg_pool2d(x, size, 1, radius, count_include_pad=False)
-
+    mean = partial(local_mean, radius=radius)
     centre, level = mean(guide), mean(offsets)
     slope = mean(guide * offsets) - centre * level
     slope = slope / (mean(guide * guide) - centre * centre + epsilon)

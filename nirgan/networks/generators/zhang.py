@@ -60,14 +60,7 @@ def bins() -> Tensor:
 def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float = 5.0) -> Tensor:
     """A distribution over the bins: Gaussian weights of the nearest ones (section 2.1).
 
-    Args:
-        ab: N x 2.
-        points: Q x 2.
-        neighbours: Number of nearest bins.
-        sigma: Standard deviation of the Gaussian, in units of a and b.
-
-    Returns:
-        N x Q, rows sum to 1.
+    Of N x 2 numbers a and b, and Q x 2 points; N x Q, rows sum to 1. `sigma` is in their units.
     """
     squares, nearest = torch.cdist(ab, points).square().topk(neighbours, largest=False)
     weights = torch.softmax(-squares / (2 * sigma**2), 1)
@@ -75,15 +68,9 @@ def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float 
 
 
 def annealed_mean(logits: Tensor, points: Tensor, temperature: float) -> Tensor:
-    """The mean of a sharpened distribution (eq. 5).
+    """The mean of a sharpened distribution (eq. 5): B x 2 x H x W.
 
-    Args:
-        logits: B x Q x H x W.
-        points: Q x 2.
-        temperature: 1 gives the mean, towards 0 the mode.
-
-    Returns:
-        B x 2 x H x W.
+    Logits are B x Q x H x W, points Q x 2. A temperature of 1 gives the mean, towards 0 the mode.
     """
     sharp = torch.softmax(logits.float() / temperature, 1)
     with torch.autocast(logits.device.type, enabled=False):
@@ -139,9 +126,8 @@ class Zhang(Recorded, nn.Module):
     def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
         """The outputs that are trained, of B x 3 x H x W in [-1, 1].
 
-        Returns:
-            Logits of the bins, B x 313 x 2 ceil(H / 8) x 2 ceil(W / 8), and the lightness,
-            B x 1 x H x W, about 0 to 100.
+        They are logits of the bins, B x 313 x 2 ceil(H / 8) x 2 ceil(W / 8), and the lightness,
+        B x 1 x H x W, about 0 to 100.
         """
         near = self.first(triplet)
         hidden = self.last(self.up(self.trunk(near)))

@@ -12,6 +12,7 @@ from torch import nn
 
 from nirgan.cli.main import main
 from nirgan.errors import printable_path
+from nirgan.inference import colorizer
 from nirgan.inference.batch import pipeline
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import write_model
@@ -187,11 +188,11 @@ def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large)
     for n in range(6):
         cv2.imwrite(str(shots / f"z{n}.png"), (RAMP % 256).astype(np.uint8))
     asked, made, most = [], [], []
-    submit, settled = pipeline.read, pipeline.write
+    submit, settled = pipeline.read, colorizer.write
     monkeypatch.setattr(pipeline, "LARGE_PIXELS_OR_BYTES", large)
     monkeypatch.setattr(pipeline, "read", lambda *a: asked.append(a) or submit(*a))
     monkeypatch.setattr(
-        pipeline,
+        colorizer,
         "write",
         lambda *a, **k: (settled(*a, **k), most.append(len(asked) - len(made)), made.append(a)),
     )

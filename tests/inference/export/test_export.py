@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -12,8 +13,7 @@ from nirgan.cli.main import main
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export import verify
-from nirgan.inference.export.onnx_network import session
+from nirgan.inference.export import onnx_network, verify
 from nirgan.inference.export.program import Program
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model, write_model
@@ -25,7 +25,7 @@ COMPACT = {
     "class_path": "nirgan.networks.generators.compact.Compact",
     "init_args": {"widths": [4, 6]},
 }
-SIZES = [(1, 1, 1), (2, 17, 33), (3, 64, 64), (1, 680, 1024)]
+SIZES = [(1, 1, 1), (2, 17, 33), (3, 64, 64), (1, 170, 256)]
 
 
 def strong(network):
@@ -106,7 +106,7 @@ def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
 
 
 def test_onnx_keeps_to_torchs_threads(onnx_file):
-    options = session(onnx_file).get_session_options()
+    options = onnx_network.session(onnx_file).get_session_options()
     assert options.intra_op_num_threads == torch.get_num_threads()
 
 
@@ -136,9 +136,9 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
         nir = torch.rand(2, *size)
         assert torch.allclose(made(nir[:, None]), colorizer.colorize_bands(nir), atol=1e-5)
     # Tile by tile only where no layer looks at the whole.
-    expected = None if isinstance(network, ResNet) else colorizer.receptive_field.radius
     assert colorizer.receptive_field.radius
-    assert verify._receptive_field_of_program(colorizer).radius == expected
+    halo = "all" if isinstance(network, ResNet) else str(colorizer.receptive_field.radius)
+    assert verify.metadata_of(colorizer, Limits(0, 1))["halo"] == halo
 
 
 def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monkeypatch, capsys):
@@ -220,6 +220,28 @@ def test_a_mistake_is_one_line(options, model, onnx_file, monkeypatch, capsys):
     (error,) = capsys.readouterr().err.splitlines()
     assert MISTAKES[options] in error
     assert sorted(model.parent.iterdir()) == before
+
+
+def test_where_onnx_runtime_fails_is_one_line(onnx_file, tmp_path):
+    """As of a layer that it lacks for a size, or has no memory for."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+    def fail(*_):
+        raise Fail("no\nmemory")
+
+    colorizer = load(onnx_file)
+    colorizer.generator.session = SimpleNamespace(run=fail)
+    with pytest.raises(NirganError, match=r"64x64: ONNX Runtime cannot colorize it \(no memory\)"):
+        colorizer.colorize_bands(torch.rand(1, 30, 40))
+
+
+def test_files_of_former_versions_have_no_scale_and_no_scenes(monkeypatch, model, tmp_path):
+    said = verify.metadata_of(load(model), Limits(0, 9))
+    del said["scale"], said["by_scene"]
+    opened = SimpleNamespace(get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=said))
+    monkeypatch.setattr(onnx_network, "session", lambda file: opened)
+    network = onnx_network.OnnxNetwork(tmp_path)
+    assert (network.scale, network.by_scene) == ("dtype", False)
 
 
 def test_an_exported_file_is_not_exported_again(onnx_file, tmp_path, capsys):

@@ -8,8 +8,8 @@ import torch
 
 from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
-from nirgan.inference.tiling import Rect
 from nirgan.inference.uncertainty import expected_error
+from nirgan.networks.global_layers import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.control import GroundControlPoint  # noqa: E402

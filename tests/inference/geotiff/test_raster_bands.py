@@ -14,7 +14,7 @@ from nirgan.inference.batch.pipeline import Options, run_jobs
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
 from nirgan.inference.images.files import read
-from nirgan.inference.tiling import Rect
+from nirgan.networks.global_layers import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
@@ -236,8 +236,10 @@ def test_a_place_inside_is_known_without_a_look_beside(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterio", None)
     assert is_geotiff(placed)
     assert not is_geotiff(beside)
-    (tmp_path / "b.TFW").write_text(WORLD)
-    assert is_geotiff(beside)
+    for picture, world in (("b.tif", "b.TFW"), ("long.tiff", "long.tiffw")):
+        save(tmp_path / picture, GREY)
+        (tmp_path / world).write_text(WORLD)
+        assert is_geotiff(tmp_path / picture)
     with pytest.raises(NirganError, match=r"b\.tif: rasterio is not installed"):
         colorize_geotiff(Smooth(), beside, tmp_path / "c.tif", Scale())
 

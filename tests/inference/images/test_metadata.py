@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from picture_files import chunk, directory, in_time, saved, tiff
+from picture_files import chunk, directory, in_time, saved, tiff, write
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from nirgan.data.decoding.decode import decode
 from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import read, write
+from nirgan.inference.images.files import read
 from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE, xmp
 
 BAND = (np.arange(30 * 50) % 251).astype(np.uint8).reshape(30, 50)

@@ -5,8 +5,8 @@ import torch
 
 from nirgan.errors import NirganError
 from nirgan.inference.load import load
-from nirgan.inference.models.hub import card_of, fetch, save
-from nirgan.inference.models.pretrained import read_model
+from nirgan.inference.models.hub import fetch
+from nirgan.inference.models.pretrained import card_of, read_model, write_model
 from nirgan.networks.generators.compact import Compact
 
 CONFIG = {
@@ -21,7 +21,7 @@ CONFIG = {
 @pytest.fixture
 def model(tmp_path):
     torch.manual_seed(2)
-    save(tmp_path / "tiny", Compact([4, 6]), CONFIG)
+    write_model(tmp_path / "tiny", Compact([4, 6]), CONFIG)
     return tmp_path / "tiny"
 
 
@@ -49,7 +49,7 @@ def test_what_is_saved_is_loaded_and_saved_again(model, tmp_path):
     assert torch.equal(again.colorize_bands(nir), colorizer.colorize_bands(nir))
     assert (tmp_path / "again/README.md").read_text() == "# Mine\n"
     assert again.config == colorizer.config
-    save(tmp_path / "half", again.generator, again.config, half=True)
+    write_model(tmp_path / "half", again.generator, again.config, half=True)
     half = load(tmp_path / "half", device="cpu")
     assert torch.allclose(half.colorize_bands(nir), colorizer.colorize_bands(nir), atol=1e-3)
 
@@ -106,5 +106,5 @@ def test_the_card_is_what_the_hub_reads(model):
 
 def test_a_network_without_a_description_is_not_written(tmp_path):
     with pytest.raises(NirganError, match="derive its class from nirgan.networks.Recorded"):
-        save(tmp_path / "x", Compact([4, 6]), {"name": "x"})
+        write_model(tmp_path / "x", Compact([4, 6]), {"name": "x"})
     assert not list(tmp_path.iterdir())

@@ -32,11 +32,8 @@ class Brightness(GlobalLayer):
     def compute_statistics(self, x):
         return x.mean((1, 2, 3))[:, None, None]
 
-    def add(self, x, tile):
-        self.seen = self.compute_statistics(x)
-
-    def finish(self):
-        return self.seen
+    def part(self, x, tile):
+        return self.compute_statistics(x)
 
     def forward(self, triplet):
         red = self.statistics(triplet).expand_as(triplet[:, 0])
