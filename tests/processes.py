@@ -82,9 +82,9 @@ class ForkedWorker:
 def _work(plan, environment):
     os.environ.clear()
     os.environ.update(environment)
-    from nirgan.sweeps.worker import WorkerPlan, work
+    from nirgan.sweeps.worker import work
 
-    work(WorkerPlan(**json.loads(plan)))
+    work(*json.loads(plan))
 
 
 def _session(process):

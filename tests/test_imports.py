@@ -58,7 +58,7 @@ LIBRARIES = {
     "PIL": "data inference.conversions inference.images",
     "albumentations": "data",
     "av": "inference.video",
-    "cv2": "data inference benchmark.runner",
+    "cv2": "data inference",
     "filelock": "benchmark.runner",
     "gradio": "inference.demo",
     "huggingface_hub": "inference.models",
@@ -78,7 +78,7 @@ LIBRARIES = {
     "safetensors": "inference.models",
     "scipy": "networks",
     "sqlalchemy": "sweeps.study",
-    "tifffile": "data.decoding",
+    "tifffile": "benchmark.runner data.decoding",
     "torch": (
         "utils.safe_loading utils.image_grid utils.color_spaces utils.recording networks losses "
         "metrics data tasks callbacks evaluation inference experiment benchmark"

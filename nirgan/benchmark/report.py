@@ -21,7 +21,8 @@ def read_all(paths: Sequence[Path]) -> dict[str, Results]:
     """Load results by the names of their folders, given the folders or the `results.json` in them.
 
     Raises:
-        NirganError: There are none, or two folders have one name.
+        NirganError: There are none in one, or two folders have one name.
+        OSError: One cannot be read.
     """
     named = {_folder(path).name: _read(path) for path in paths}
     if len(named) < len(paths):
@@ -45,13 +46,10 @@ def insert(file: Path, text: str) -> None:
     """Put a text between the two marks of a file.
 
     Raises:
-        NirganError: The file or its marks are missing.
+        NirganError: Its marks are missing.
+        OSError: It cannot be read.
     """
-    try:
-        whole = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
-    before, begin, rest = whole.partition(BEGIN)
+    before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise NirganError(f"{file}: has no place for it; put the lines {BEGIN} and {END} there")
@@ -62,8 +60,6 @@ def _read(path: Path) -> Results:
     file = path / "results.json" if path.is_dir() else path
     try:
         results: Results = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NirganError(f"{file}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise NirganError(f"{file}: not JSON ({error})") from error
     if not isinstance(results, dict) or "tables" not in results:

@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from filelock import FileLock, Timeout
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from tifffile import imwrite
 from torch import Tensor
 
 from nirgan.benchmark.leaks import refuse_leaks
@@ -208,9 +208,8 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
 def write_tiff(file: Path, picture: Tensor) -> None:
     """A picture as it was judged: float32, 3 x H x W in [0, 1]."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    bgr = picture.permute(1, 2, 0).flip(2).float().cpu().numpy()
-    if not cv2.imwrite(str(file), np.ascontiguousarray(bgr)):
-        raise OSError(f"{file}: cannot be written")
+    pixels = picture.permute(1, 2, 0).float().cpu().numpy()
+    imwrite(file, pixels, photometric="rgb", compression="lzw")
 
 
 def _patches(trainer: Trainer) -> int:

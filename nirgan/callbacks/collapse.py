@@ -60,8 +60,7 @@ class Collapse(Callback):
         self.validations, self.spread, self.stuck = validations, spread, stuck
         self._losses: list[Tensor] = []
         self._sums: list[Tensor] = []
-        self._seen = {"same": 0, "stuck": 0}
-        self._told: set[str] = set()
+        self._in_a_row: dict[str, int] = {}
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Collect the discriminator's loss, and check it after every `batches` batches."""
@@ -110,35 +109,32 @@ class Collapse(Callback):
             return
         variance, ends, true_variance, true_ends = torch.stack(self._sums).mean(0).tolist()
         made, true = math.sqrt(variance), math.sqrt(true_variance)
-        # Relative to the true pictures, which may be alike too.
-        self._count("same", made < self.spread * true)
-        self._count("stuck", ends - true_ends > self.stuck)
         over = f"in {self.validations} validations in succession"
         self._tell(
             trainer,
             "same",
-            self._seen["same"] >= self.validations,
+            made < self.spread * true,  # true pictures may be alike too
             f"the generator gives the same picture whatever it is shown, {over}: its pictures "
             f"differ by {made:.2g} on average (standard deviation at a place, of a range of 2), "
             f"the true ones by {true:.2g}; go back to an earlier checkpoint with a lower learning "
             "rate",
+            self.validations,
         )
         self._tell(
             trainer,
             "stuck",
-            self._seen["stuck"] >= self.validations,
+            ends - true_ends > self.stuck,
             f"the generator is stuck at the ends of the range, {over}: {ends:.0%} of its values "
             f"are -1 or 1, of the true ones {true_ends:.0%}; go back to an earlier checkpoint with "
             "a lower learning rate",
+            self.validations,
         )
 
-    def _count(self, what: str, found: bool) -> None:
-        self._seen[what] = self._seen[what] + 1 if found else 0
-
-    def _tell(self, trainer: Trainer, what: str, found: bool, why: str) -> None:
-        if found and what not in self._told:
+    def _tell(self, trainer: Trainer, what: str, found: bool, why: str, times: int = 1) -> None:
+        """Report a problem that is found so many times in a row."""
+        self._in_a_row[what] = self._in_a_row.get(what, 0) + 1 if found else 0
+        if self._in_a_row[what] == times:
             rank_zero_warn(f"step {_batches(trainer)}: {why}")
-        (self._told.add if found else self._told.discard)(what)
 
 
 def _batches(trainer: Trainer) -> int:

@@ -89,14 +89,12 @@ def unpack(archive: Path, folder: Path) -> None:
     Raises:
         NirganError: The archive is damaged, would write outside the folder, unpacks to more than
             `MAX_UNPACKED_BYTES` bytes, or lacks pairs.
+        OSError: The folder cannot be written to.
     """
     if folder.exists():
         raise NirganError(f"{folder}: it is there already; move it away to unpack anew")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise NirganError(f"{folder.parent}: cannot be written to ({error.strerror})") from error
+    make_folder(folder.parent)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         with zipfile.ZipFile(archive) as packed:
             members = _pictures(archive, packed)

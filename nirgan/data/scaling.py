@@ -165,15 +165,14 @@ def hint_of_bits(pixels: Pixels, option: str = "--scale") -> str:
         return ""
     most = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
     bottom, top = float(values.min()), float(values.max())
-    negative = bottom < 0 and float((values < 0).mean()) > MAX_NEGATIVE_FRACTION
-    if not negative and not 0 < top < most / DARK_DIVISOR:
-        return ""
-    low = -_round(-bottom) if negative else 0.0
-    high = _round(top) if negative else _white(top, most)
-    if negative:
+    if bottom < 0 and float((values < 0).mean()) > MAX_NEGATIVE_FRACTION:
         what = f"values from {bottom:g} on, of which those below 0 become black"
-    else:
+        low, high = -_round(-bottom), _round(top)
+    elif 0 < top < most / DARK_DIVISOR:
         what = f"no value above {top:g}, where {most:g} is white"
+        low, high = 0.0, _white(top, most)
+    else:
+        return ""
     bits = {2.0**n - 1: f"if it is {n}-bit, " for n in (10, 12, 14)}.get(high, "")
     return f"{what}: {bits}use {option} {low:.12g},{high:.12g}"
 

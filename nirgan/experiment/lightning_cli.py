@@ -303,7 +303,9 @@ class ExperimentCLI(LightningCLI):
         others = given if isinstance(given, list) else [] if given in (None, True) else [given]
         for logger in others:
             if logger.class_path.rpartition(".")[2] == "WandbLogger":
-                _use_offline_fallback(logger, config.trainer.default_root_dir)
+                logger.class_path = _path(OfflineFallbackWandbLogger)
+                if logger.init_args.save_dir == ".":  # the default
+                    logger.init_args.save_dir = config.trainer.default_root_dir
         config.trainer.logger = [history, *others]
 
     def instantiate_classes(self) -> None:
@@ -397,13 +399,6 @@ def _last(config: Namespace) -> str:
         )
     rank_zero_info(f"--ckpt_path last is {newest}")
     return str(newest)
-
-
-def _use_offline_fallback(logger: Namespace, save_dir: str) -> None:
-    """Replace the W&B logger by one whose failures do not stop the run."""
-    logger.class_path = _path(OfflineFallbackWandbLogger)
-    if logger.init_args.save_dir == ".":  # the default
-        logger.init_args.save_dir = save_dir
 
 
 def _path(class_: type) -> str:

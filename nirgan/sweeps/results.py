@@ -65,9 +65,9 @@ def ranked(results: Results) -> list[dict[str, Any]]:
     order = list(NAMES.values())
 
     def key(trial: dict[str, Any]) -> tuple[int, int, float, int]:
-        state, length = order.index(trial["state"]), len(trial["curve"])
-        value = sign * trial["value"] if trial["value"] is not None else 0.0
-        return state, -length if trial["state"] == "stopped early" else 0, value, trial["number"]
+        length = len(trial["curve"]) if trial["state"] == "stopped early" else 0
+        value = sign * (trial["value"] or 0.0)
+        return order.index(trial["state"]), -length, value, trial["number"]
 
     return sorted(results["trials"], key=key)
 
@@ -103,7 +103,7 @@ def sentence(results: Results) -> str:
     text = f"{len(states)} trials: {counts}."
     if results["best"] is None:
         return f"{text} None is complete, so there is no best one."
-    best = _best(results)
+    best = ranked(results)[0]
     values = ", ".join(f"{name} = {shown(value)}" for name, value in best["values"].items())
     return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
 
@@ -113,15 +113,11 @@ def write_best(sweep: Sweep, results: Results, file: Path) -> None:
     if results["best"] is None:
         file.unlink(missing_ok=True)
         return
-    best = _best(results)
+    best = ranked(results)[0]
     config = configuration([*sweep.arguments(best["values"]), "--trainer.logger=true"])
     config.pop("config", None)
     head = f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
     write_text(file, head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-
-
-def _best(results: Results) -> dict[str, Any]:
-    return next(t for t in results["trials"] if t["number"] == results["best"])
 
 
 def shown(value: Any) -> str:

@@ -14,7 +14,7 @@ from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
 from nirgan.sweeps.study import DONE, open_study, slots_of, try_again
-from nirgan.sweeps.worker import WorkerPlan, Workers
+from nirgan.sweeps.worker import Workers
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
 
@@ -40,7 +40,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     url = storage or f"sqlite:///{out / 'study.db'}"
     study = open_study(sweep, url, slots)
     try_again(study)
-    plan = WorkerPlan(str(sweep.file), url, slots, str(out), seed)
+    plan = (str(sweep.file), url, slots, str(out), seed)
     ended = {slot for slot, trial in slots_of(study).items() if trial.state in DONE}
     total = len(slots_of(study))
     try:

@@ -1,7 +1,7 @@
 """The processes of a sweep.
 
-Each is `python -m nirgan.sweeps.worker PLAN`, which does trial after trial until none is left, here
-or elsewhere.
+Each is `python -m nirgan.sweeps.worker` with the arguments of `work` as JSON, and does trial after
+trial until none is left, here or elsewhere.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,24 +31,14 @@ POLL_S = 2.0
 """Seconds between looks at trials that another worker is doing."""
 
 
-@dataclass(frozen=True)
-class WorkerPlan:
-    """What a worker is told: the sweep file, the database's URL, the sweep's trials and folder."""
-
-    file: str
-    storage: str
-    slots: int
-    out: str
-    seed: int
-
-
 class Workers:
     """Several of them; they end with the `with` block, and are started again where they died.
 
-    The cores are shared out among them, and the folder of logs gets what each one prints.
+    The cores are shared out among them, and the folder of logs gets what each one prints. The plan
+    holds the arguments of `work`.
     """
 
-    def __init__(self, plan: WorkerPlan, count: int, logs: Path) -> None:
+    def __init__(self, plan: Sequence[str | int], count: int, logs: Path) -> None:
         self.plan, self.count, self.logs = plan, count, logs
         threads = str(max(1, (os.cpu_count() or 1) // count))
         self.environment = {"OMP_NUM_THREADS": threads} | os.environ
@@ -88,7 +78,7 @@ class Workers:
         self.starts[number] += 1
         with log.open("ab") as stream:
             self.processes[number] = subprocess.Popen(
-                [sys.executable, "-m", "nirgan.sweeps.worker", json.dumps(asdict(self.plan))],
+                [sys.executable, "-m", "nirgan.sweeps.worker", json.dumps(self.plan)],
                 stdout=stream,
                 stderr=stream,
                 env=self.environment,
@@ -97,18 +87,17 @@ class Workers:
             )
 
 
-def work(plan: WorkerPlan) -> None:
-    """Do trials until none is left."""
+def work(file: str, storage: str, slots: int, out: str, seed: int) -> None:
+    """Do trials of a sweep file until so many are done, in a database by its URL, and a folder."""
     silence_lightning()
     commit()  # of the code that runs, whatever is checked out meanwhile
-    sweep = read(Path(plan.file))
-    study = open_study(sweep, plan.storage, plan.slots)
+    sweep = read(Path(file))
+    study = open_study(sweep, storage, slots)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # failures are kept with their trial
-    out = Path(plan.out)
     while states := {t.state for t in slots_of(study).values()} - set(DONE):
         if TrialState.WAITING in states:
             study.optimize(
-                lambda trial: run_trial(sweep, trial, out, plan.seed),
+                lambda trial: run_trial(sweep, trial, Path(out), seed),
                 n_trials=1,
                 catch=(Exception,),
             )
@@ -118,4 +107,4 @@ def work(plan: WorkerPlan) -> None:
 
 
 if __name__ == "__main__":
-    work(WorkerPlan(**json.loads(sys.argv[1])))
+    work(*json.loads(sys.argv[1]))

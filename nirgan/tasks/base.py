@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import lightning
 import torch
@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import colorization_metrics
@@ -27,19 +27,6 @@ from nirgan.utils.safe_loading import (
     check_hyperparameters,
     load_checkpoint,
 )
-
-
-class TrainingData(Protocol):
-    """What a method may ask of the data module that it is trained with."""
-
-    batch_size: int
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """Names of the categories, in the order of the numbers in a batch."""
-
-    def training_pictures(self) -> Iterator[Batch]:
-        """Every training region as a whole, each a batch of one on the CPU."""
 
 
 class ColorizationTask(Recorded, lightning.LightningModule):
@@ -150,8 +137,8 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             )
 
     @property
-    def training_data(self) -> TrainingData:
-        """The trainer's data module.
+    def training_data(self) -> PatchDataModule:
+        """The trainer's data module, of which a method only reads.
 
         Raises:
             NirganError: The trainer has loaders alone.
@@ -162,7 +149,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
                 f"{type(self).__name__} looks at all training pictures before it learns: pass "
                 "trainer.fit a PatchDataModule instead of loaders"
             )
-        return cast(TrainingData, data)
+        return cast(PatchDataModule, data)
 
     def run_fraction(self) -> float:
         """The fraction of the run that is done, 0 to 1, by its limit of epochs, steps or time.

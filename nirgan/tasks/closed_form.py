@@ -3,7 +3,7 @@
 They use the same verbs and checkpoints as trained methods.
 """
 
-from typing import Protocol, cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -13,13 +13,6 @@ from torch.optim import SGD
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
-
-
-class OnePass(Protocol):
-    """A generator that is fitted with one call of `update` for each picture."""
-
-    def update(self, nir: Tensor, rgb: Tensor) -> None:
-        """Fit to B x 1 x H x W and B x 3 x H x W, both in [-1, 1]."""
 
 
 class ClosedFormTask(ColorizationTask):
@@ -68,7 +61,7 @@ class ClosedFormTask(ColorizationTask):
     def learn(self, nir: Tensor, rgb: Tensor) -> None:
         """Fit the generator to B x 1 and B x 3 x H x W, both in [-1, 1], in full precision."""
         with torch.autocast(nir.device.type, enabled=False):
-            cast(OnePass, self.generator).update(nir, rgb)
+            cast(Any, self.generator).update(nir, rgb)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """An optimizer without effect: Lightning counts its steps, and saves nothing at step 0."""

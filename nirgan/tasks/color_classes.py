@@ -5,26 +5,15 @@ pixels of the training regions when a run starts, and kept in the checkpoint. De
 near-infrared: the lightness is learned too, with a mean absolute error.
 """
 
-from typing import Protocol, cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.networks.generators.zhang import soft_encoding
+from nirgan.networks.generators.zhang import Zhang, soft_encoding
 from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule
 from nirgan.utils.color_spaces import rgb_to_lab
-
-
-class ColorClassifier(Protocol):
-    """A generator that predicts a distribution over color bins."""
-
-    points: Tensor
-
-    def classify(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the bins, B x Q x h x w, and the lightness, B x 1 x H x W in [0, 100]."""
 
 
 class ColorClassesTask(GradientTask):
@@ -46,6 +35,7 @@ class ColorClassesTask(GradientTask):
         NirganError: A number is out of range, or the generator lacks `points` or `classify`.
     """
 
+    generator: Zhang
     weights: Tensor
 
     def __init__(
@@ -65,17 +55,12 @@ class ColorClassesTask(GradientTask):
             raise NirganError(f"model.uniform is {uniform}, expected more than 0, at most 1")
         if sigma <= 0:
             raise NirganError(f"model.sigma is {sigma}, expected more than 0")
-        bins = len(self.classifier.points)
+        bins = len(self.generator.points)
         if not 1 <= neighbours <= bins:
             raise NirganError(f"model.neighbours is {neighbours}, expected 1 to {bins}, the bins")
         self.uniform, self.neighbours, self.sigma = uniform, neighbours, sigma
         self.lightness = lightness
         self.register_buffer("weights", torch.zeros(bins))
-
-    @property
-    def classifier(self) -> ColorClassifier:
-        """The generator."""
-        return cast(ColorClassifier, self.generator)
 
     def on_fit_start(self) -> None:
         """Count the colors of the training regions, unless a checkpoint holds the weights."""
@@ -84,11 +69,11 @@ class ColorClassesTask(GradientTask):
         count = torch.zeros_like(self.weights)
         for picture in self.training_data.training_pictures():
             count += self.count(picture["rgb"].to(self.device))
-        self.weights.copy_(rebalancing(count, self.classifier.points, self.sigma, self.uniform))
+        self.weights.copy_(rebalancing(count, self.generator.points, self.sigma, self.uniform))
 
     def count(self, rgb: Tensor) -> Tensor:
         """How many pixels of pictures, B x 3 x H x W in [-1, 1], are nearest to each bin."""
-        points = self.classifier.points
+        points = self.generator.points
         colors = rgb_to_lab(rgb)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2)
         parts = torch.split(colors, 2**16)  # all distances at once need too much memory
         nearest = [torch.cdist(part, points).argmin(1) for part in parts]
@@ -96,7 +81,7 @@ class ColorClassesTask(GradientTask):
 
     def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
-        return self.losses(*self.classifier.classify(batch["triplet"]), batch["rgb"])
+        return self.losses(*self.generator.classify(batch["triplet"]), batch["rgb"])
 
     def losses(self, logits: Tensor, lightness: Tensor, rgb: Tensor) -> dict[str, Tensor]:
         """The weighted losses by name: eq. 2, and the lightness."""
@@ -104,11 +89,11 @@ class ColorClassesTask(GradientTask):
             lab = rgb_to_lab(rgb)
             ab = adaptive_avg_pool2d(lab[:, 1:], (logits.shape[2], logits.shape[3]))
             flat = ab.permute(0, 2, 3, 1).reshape(-1, 2)
-            truth = soft_encoding(flat, self.classifier.points, self.neighbours, self.sigma)
+            truth = soft_encoding(flat, self.generator.points, self.neighbours, self.sigma)
             given = logits.float().permute(0, 2, 3, 1).flatten(0, 2)
             loss = self.weights[truth.argmax(1)] * cross_entropy(given, truth, reduction="none")
             dark = l1_loss(lightness.float(), lab[:, :1]) / 100
-        return {"colour": loss.mean(), "lightness": self.lightness * dark}
+        return {"color": loss.mean(), "lightness": self.lightness * dark}
 
 
 def rebalancing(count: Tensor, points: Tensor, sigma: float, uniform: float) -> Tensor:

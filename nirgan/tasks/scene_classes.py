@@ -7,7 +7,6 @@ data of a single category, only the first is used.
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +15,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from nirgan.data.datamodule import Batch
 from nirgan.errors import NirganError
-from nirgan.networks.generators.iizuka import LAB_SPAN
+from nirgan.networks.generators.iizuka import LAB_SPAN, Iizuka
 from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule
 from nirgan.utils.color_spaces import rgb_to_lab
-
-
-class SceneFeatures(Protocol):
-    """A generator that has features of the whole picture."""
-
-    known: int
-
-    def features(self, triplet: Tensor) -> tuple[Tensor, Tensor]:
-        """Scaled CIELAB, B x 3 x H x W, and the features of the whole picture, B x `known`."""
 
 
 class SceneClassesTask(GradientTask):
@@ -42,6 +32,8 @@ class SceneClassesTask(GradientTask):
         channels_last: Memory layout of the network; much faster with bf16.
     """
 
+    generator: Iizuka
+
     def __init__(
         self,
         generator: nn.Module,
@@ -54,7 +46,7 @@ class SceneClassesTask(GradientTask):
         super().__init__(generator, optimizer, scheduler, channels_last)
         self.needs("known", "features")
         self.category_weight, self.teaches = category_weight, True
-        known = cast(SceneFeatures, generator).known
+        known = self.generator.known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))
         self.category = nn.Sequential(*hidden, nn.ReLU(), nn.Linear(known // 2, classes))
         self.classes = classes
@@ -79,7 +71,7 @@ class SceneClassesTask(GradientTask):
 
     def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
-        lab, known = cast(SceneFeatures, self.generator).features(batch["triplet"])
+        lab, known = self.generator.features(batch["triplet"])
         return self.losses(lab, self.category(known), batch["rgb"], batch["category"])
 
     def losses(
@@ -89,7 +81,7 @@ class SceneClassesTask(GradientTask):
         with torch.autocast(rgb.device.type, enabled=False):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
             span = rgb.new_tensor(LAB_SPAN).view(3, 1, 1)
-            losses = {"colour": mse_loss(lab.float(), truth / span)}
+            losses = {"color": mse_loss(lab.float(), truth / span)}
             if self.teaches:
                 wrong = cross_entropy(logits.float(), category)
                 losses["category"] = self.category_weight * wrong

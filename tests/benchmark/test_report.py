@@ -87,7 +87,7 @@ def test_the_overview_is_put_between_two_marks_and_nothing_else_changes(finished
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda folder: None, "cannot be read"),
+        (lambda folder: None, "No such file"),
         (lambda folder: (folder / "results.json").write_text("{"), "not JSON"),
         (lambda folder: (folder / "results.json").write_text('{"rows": 1}'), "not of a benchmark"),
     ],

@@ -47,9 +47,9 @@ class Looking(Collapse):
         super().__init__(**options)
         self.looks = []
 
-    def _tell(self, trainer, what, found, why):
+    def _tell(self, trainer, what, found, why, times=1):
         self.looks.append((what, why))
-        super()._tell(trainer, what, found, why)
+        super()._tell(trainer, what, found, why, times)
 
 
 def frozen(parameters):

@@ -27,7 +27,7 @@ from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import read
 from nirgan.sweeps.results import cells, collect
 from nirgan.sweeps.study import claim, open_study, slots_of, suggest, try_again
-from nirgan.sweeps.worker import WorkerPlan, work
+from nirgan.sweeps.worker import work
 
 NOISE = {"distribution": "log_uniform_values", "min": 0.00001, "max": 0.1}
 
@@ -58,7 +58,7 @@ def sweep_file(tmp_path, pair_folder):
 
 def plan(file, slots, out, seed=0):
     out.mkdir(exist_ok=True)
-    return WorkerPlan(str(file), f"sqlite:///{out}/study.db", slots, str(out), seed)
+    return (str(file), f"sqlite:///{out}/study.db", slots, str(out), seed)
 
 
 def opened(file, slots, out):
@@ -197,7 +197,7 @@ def test_hyperband_stops_a_run_that_is_worse_than_others(sweep_file, tmp_path):
         other.report(0.1, 1)  # better than anything can be
         assert not other.should_prune()
         study.tell(other, 0.1)
-    work(plan(file, 1, out))
+    work(*plan(file, 1, out))
     trial = slots_of(study)[0]
     assert trial.state is TrialState.PRUNED
     assert list(trial.intermediate_values) == [1]
@@ -225,12 +225,12 @@ def test_an_interrupted_trial_goes_on_from_its_checkpoint(sweep_file, tmp_path, 
     with monkeypatch.context() as once:
         once.setattr(trials.TrialReporter, "on_validation_end", killed)
         with pytest.raises(SystemExit):
-            work(plan(file, 1, out))
+            work(*plan(file, 1, out))
     study = opened(file, 1, out)
     assert slots_of(study)[0].state is TrialState.RUNNING
     values = slots_of(study)[0].params
     monkeypatch.setattr(trials.TrialReporter, "on_validation_end", counted)
-    work(plan(file, 1, out))
+    work(*plan(file, 1, out))
     assert judged == [1, 2, 3]  # the first is the sanity check, counted from where it was
     trial = slots_of(study)[0]
     assert trial.state is TrialState.COMPLETE
@@ -308,7 +308,7 @@ def test_a_metric_that_is_not_logged_fails_before_training(sweep_file, tmp_path,
     monkeypatch.setattr("nirgan.tasks.adversarial.AdversarialTask.training_step", trained)
     file = sweep_file(metric={"name": "val/angular_eror", "goal": "minimize"})
     out = tmp_path / "out"
-    work(plan(file, 1, out))
+    work(*plan(file, 1, out))
     trial = slots_of(opened(file, 1, out))[0]
     assert "did you mean 'val/angular_error'?" in trial.user_attrs[trials.ERROR]
 

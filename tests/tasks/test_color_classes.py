@@ -91,7 +91,7 @@ def test_the_loss_by_hand():
             nearest = place(*(ab / 10).round().mul(10).add(0.0).tolist())
             cross = -(truth * log[0, :, row, column]).sum()
             expected += module.weights[nearest] * cross / 16
-    assert losses["colour"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert losses["color"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_weights_come_from_the_training_regions_and_stay(pair_folder):

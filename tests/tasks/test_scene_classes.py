@@ -30,7 +30,7 @@ def test_the_loss_by_hand():
     truth = rgb_to_lab(shown["rgb"])
     off = [lab[:, 0] - (truth[:, 0] - 50) / 50, lab[:, 1:] - truth[:, 1:] / 110]
     squares = (off[0].square().sum() + off[1].square().sum()) / lab.numel()
-    assert losses["colour"].item() == pytest.approx(squares.item(), rel=1e-5)
+    assert losses["color"].item() == pytest.approx(squares.item(), rel=1e-5)
     expected = cross_entropy(logits, category).item() / 300
     assert losses["category"].item() == pytest.approx(expected, rel=1e-5)
 
@@ -51,7 +51,7 @@ def test_the_category_of_the_scene_is_learned_beside():
     module = task(category_weight=1.0)
     before = module.category[-1].weight.clone()
     train(module, data())
-    assert module.trainer.logged_metrics.keys() >= {"train/category", "train/colour"}
+    assert module.trainer.logged_metrics.keys() >= {"train/category", "train/color"}
     assert not torch.equal(module.category[-1].weight, before)
 
 

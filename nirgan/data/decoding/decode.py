@@ -82,10 +82,9 @@ def _read(path: Path, size_limit: SizeLimit) -> bytes:
                 )
             file.seek(0)
             return file.read(size)
-    except OSError as error:
-        raise DecodeError(f"cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # a zero byte in a name
-        raise DecodeError(f"cannot be read ({error})") from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise DecodeError(f"cannot be read ({why})") from error
 
 
 def _guess(data: bytes) -> str:

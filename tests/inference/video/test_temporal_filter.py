@@ -4,9 +4,9 @@ import pickle
 
 import pytest
 import torch
+from flicker import flicker, with_noise
 from torch import nn
 
-from nirgan.evaluation.flicker import flicker, with_noise
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.video.temporal_filter import (
     MAX_NOISE_DIFFERENCE,

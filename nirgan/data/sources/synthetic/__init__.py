@@ -78,18 +78,13 @@ class Synthetic(PairSource):
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`; every picture is a scene of its own, and folds take turns."""
-        kinds = len(self.categories)
-        return [
-            SyntheticPair(
-                category=self.categories[number % kinds],
-                id=f"{number // kinds:04d}",
-                scene=f"{self.categories[number % kinds]}/{number // kinds:04d}",
-                fold=number // kinds % 5,
-                size=self.size,
-                seed=self.seed,
-            )
-            for number in range(self.count)
-        ]
+        pairs: list[Pair] = []
+        for number in range(self.count):
+            turn, kind = divmod(number, len(self.categories))
+            category, id_ = self.categories[kind], f"{turn:04d}"
+            scene = f"{category}/{id_}"
+            pairs.append(SyntheticPair(category, id_, scene, turn % 5, self.size, self.seed))
+        return pairs
 
 
 @cache

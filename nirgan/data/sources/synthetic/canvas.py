@@ -5,10 +5,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nirgan.data.sources.synthetic.materials import MATERIALS
-from nirgan.data.sources.synthetic.textures import Field, Random, clouds, noise, texture
+from nirgan.data.sources.synthetic.textures import PATTERNS, Field, Random, clouds, noise
 
 Mask = npt.NDArray[np.bool_]
 Points = list[tuple[float, float]]
+Edge = tuple[float, float, float]
+"""Height, left and right end, in parts of height and width."""
 
 SUN = np.array([1.00, 0.95, 0.86, 1.00], np.float32)
 """Sunlight in red, green, blue, NIR."""
@@ -48,7 +50,12 @@ class Canvas:
 
     def box(self, left: float, top: float, right: float, bottom: float) -> Mask:
         """The pixels of a rectangle, in parts of width and height."""
-        return self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)])
+        return self.taper((top, left, right), (bottom, left, right))
+
+    def taper(self, top: Edge, bottom: Edge) -> Mask:
+        """The pixels between two level edges."""
+        (y, left, right), (low, low_left, low_right) = top, bottom
+        return self.polygon([(left, y), (right, y), (low_right, low), (low_left, low)])
 
     def lay(self, mask: Mask, name: str, scale: float = 1.0, light: float | Field = 1.0) -> None:
         """Cover pixels with a material.
@@ -65,11 +72,9 @@ class Canvas:
         window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         inside = mask[window]
         material = MATERIALS[name]
-        base = np.array([material.red, material.green, material.blue, material.nir], np.float32)
-        base = (
-            base * self.random.normal(1, 0.08) * self.random.normal(1, TINT, 4).astype(np.float32)
-        )
-        pattern = texture(material.texture, inside.shape, self.random, scale)
+        base = np.array(material[:4], np.float32) * self.random.normal(1, 0.08)
+        base *= self.random.normal(1, TINT, 4).astype(np.float32)
+        pattern = PATTERNS[material.texture](inside.shape, self.random, scale)
         field = np.clip(1 + material.contrast * pattern, 0.12, 1.9)
         self.reflectance[window][inside] = (base * field[..., None])[inside]
         level = np.broadcast_to(np.float32(light), self.shape)[window]

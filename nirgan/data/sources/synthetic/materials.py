@@ -8,16 +8,10 @@ asphalt are dark in both, most paints and flowers let NIR through to a bright gr
 color.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
-Texture = Literal[
-    "leaves", "grass", "bricks", "blocks", "tiles", "grain", "stains", "boards", "smooth"
-]
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """Diffuse reflectance in each band, from 0 to 1, and the look of its surface.
 
     Attributes:
@@ -25,7 +19,7 @@ class Material:
         green: 500-600 nm.
         blue: 400-500 nm.
         nir: 750-1000 nm.
-        texture: The pattern that its surface shows.
+        texture: The pattern that its surface shows, a key of `textures.PATTERNS`.
         contrast: Strength of the pattern, 0 to 1.
     """
 
@@ -33,7 +27,7 @@ class Material:
     green: float
     blue: float
     nir: float
-    texture: Texture
+    texture: str
     contrast: float
 
 

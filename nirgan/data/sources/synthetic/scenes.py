@@ -1,7 +1,6 @@
 """Five kinds of scene, each put together anew from a random generator."""
 
-from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -19,16 +18,11 @@ def street(c: Canvas) -> None:
     far, horizon = r.uniform(0.38, 0.62), r.uniform(0.42, 0.5)
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.5))
     c.lay(c.box(0, horizon, 1, 1), "paving", 0.7, 0.8)
-    c.lay(c.polygon([(far - 0.03, horizon), (far + 0.03, horizon), (1.0, 1), (0.05, 1)]), "asphalt")
-    c.lay(
-        c.polygon([(far - 0.004, horizon), (far + 0.004, horizon), (0.55, 1), (0.5, 1)]),
-        "white paint",
-    )
+    c.lay(c.taper((horizon, far - 0.03, far + 0.03), (1, 0.05, 1)), "asphalt")
+    c.lay(c.taper((horizon, far - 0.004, far + 0.004), (1, 0.5, 0.55)), "white paint")
     c.foliage(far, horizon - 0.04, r.uniform(0.07, 0.11), "leaves", 0.4)
     for side in (-1, 1):
-        edges = np.sort(r.uniform(0.12, 0.85, 2))
-        bounds = [0.0, *edges, 1.0]
-        for near, depth in pairwise(bounds):
+        for near, depth in pairwise([0.0, *np.sort(r.uniform(0.12, 0.85, 2)), 1.0]):
             _house_in_perspective(c, side, far, horizon, near, depth)
     for _ in range(r.integers(1, 4)):
         _street_tree(c, far, horizon)
@@ -80,19 +74,11 @@ def _car(c: Canvas, x: float, y: float) -> None:
     w = 0.16 * (y - 0.4) / 0.4
     c.shade(c.box(x - 0.01, y, x + 1.25 * w, y + 0.025), 0.85)
     c.lay(c.box(x, y - 0.38 * w, x + w, y), str(r.choice(CARS)), light=0.8)
-    roof = [
-        (x + 0.15 * w, y - 0.38 * w),
-        (x + 0.3 * w, y - 0.66 * w),
-        (x + 0.75 * w, y - 0.66 * w),
-        (x + 0.9 * w, y - 0.38 * w),
-    ]
-    c.lay(c.polygon(roof), "glass")
+    roof, sill = (x + 0.3 * w, x + 0.75 * w), (x + 0.15 * w, x + 0.9 * w)
+    c.lay(c.taper((y - 0.66 * w, *roof), (y - 0.38 * w, *sill)), "glass")
     for wheel in (0.12, 0.7):
-        c.lay(
-            c.box(x + wheel * w, y - 0.09 * w, x + (wheel + 0.18) * w, y + 0.05 * w),
-            "asphalt",
-            light=0.3,
-        )
+        tire = c.box(x + wheel * w, y - 0.09 * w, x + (wheel + 0.18) * w, y + 0.05 * w)
+        c.lay(tire, "asphalt", light=0.3)
 
 
 def oldbuilding(c: Canvas) -> None:
@@ -102,39 +88,28 @@ def oldbuilding(c: Canvas) -> None:
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.45))
     wall = str(r.choice(["sandstone", "limestone", "brick", "ochre plaster", "pink plaster"]))
     left, right = r.uniform(-0.1, 0.12), r.uniform(0.88, 1.1)
-    roof = [
-        (left - 0.04, eaves),
-        (left + 0.1, eaves - 0.16),
-        (right - 0.1, eaves - 0.16),
-        (right + 0.04, eaves),
-    ]
+    roof = c.taper((eaves - 0.16, left + 0.1, right - 0.1), (eaves, left - 0.04, right + 0.04))
     scale = r.uniform(0.7, 1.2)
     c.lay(c.box(0, ground, 1, 1), str(r.choice(["paving", "gravel", "grass"])), 1, 0.8)
     for x in (left - 0.03, right + 0.03):
         c.foliage(x, r.uniform(0.5, 0.75), r.uniform(0.1, 0.22), "leaves", 0.8)
     c.lay(c.box(left, eaves, right, ground), wall, scale, r.uniform(0.75, 1))
-    c.lay(c.polygon(roof), "clay tiles", 1, 0.85)
+    c.lay(roof, "clay tiles", 1, 0.85)
     c.shade(c.box(left, eaves, right, eaves + 0.03), 0.8)
     columns, floors = int(r.integers(3, 6)), int(r.integers(2, 4))
     shutter = str(r.choice(["green shutter", "wood"]))
     trim = "limestone" if wall != "limestone" else "sandstone"
-    for column in range(columns):
-        for floor in range(floors):
-            x = left + (right - left) * (column + 0.5) / columns
-            y = eaves + (ground - eaves) * (floor + 0.52) / floors
-            _window(
-                c,
-                x,
-                y,
-                0.3 * (right - left) / columns,
-                0.52 * (ground - eaves) / floors,
-                trim,
-                shutter,
-            )
+    w, h = 0.3 * (right - left) / columns, 0.52 * (ground - eaves) / floors
+    for column, floor in product(range(columns), range(floors)):
+        x = left + (right - left) * (column + 0.5) / columns
+        y = eaves + (ground - eaves) * (floor + 0.52) / floors
+        _window(c, x, y, w, h, trim, shutter)
     _door(c, left + (right - left) * (int(r.integers(columns)) + 0.5) / columns, ground, trim)
     if r.random() < 0.6:
         _ivy(c, left, right, eaves, ground)
-    _shadow_of_a_neighbour(c, eaves, ground)
+    if r.random() < 0.5:  # the shadow of a neighbor
+        reach = r.uniform(0.15, 0.45)
+        c.shade(c.polygon([(0, eaves + 0.1), (reach, ground), (reach + 0.1, 1), (0, 1)]), 0.85, 1.5)
 
 
 def _window(c: Canvas, x: float, y: float, w: float, h: float, trim: str, shutter: str) -> None:
@@ -159,12 +134,6 @@ def _ivy(c: Canvas, left: float, right: float, eaves: float, ground: float) -> N
     c.lay(inside & c.box(left, eaves + 0.05, right, ground), "ivy", 0.8, 0.8)
 
 
-def _shadow_of_a_neighbour(c: Canvas, eaves: float, ground: float) -> None:
-    if c.random.random() < 0.5:
-        reach = c.random.uniform(0.15, 0.45)
-        c.shade(c.polygon([(0, eaves + 0.1), (reach, ground), (reach + 0.1, 1), (0, 1)]), 0.85, 1.5)
-
-
 def garden(c: Canvas) -> None:
     """Lawn, beds, a path and a hedge before trees, a wall to one side."""
     r = c.random
@@ -172,16 +141,15 @@ def garden(c: Canvas) -> None:
     c.sky(c.box(0, 0, 1, 1), r.uniform(0, 0.6))
     for x in np.linspace(0, 1, int(r.integers(4, 7))):
         kind = str(r.choice(["leaves", "leaves", "conifer"]))
-        c.foliage(
-            x + r.normal(0, 0.04), horizon - r.uniform(0.02, 0.12), r.uniform(0.14, 0.24), kind, 0.7
-        )
+        middle, y = x + r.normal(0, 0.04), horizon - r.uniform(0.02, 0.12)
+        c.foliage(middle, y, r.uniform(0.14, 0.24), kind, 0.7)
     c.lay(c.box(0, horizon, 1, 1), "grass" if r.random() < 0.8 else "dry grass", 1, 0.85)
     if r.random() < 0.6:
         _garden_wall(c, horizon)
     c.lay(c.box(0, horizon - 0.03, r.uniform(0.4, 1), horizon + 0.07), "ivy", 0.7, 0.75)
     a, b = r.uniform(0.1, 0.7), r.uniform(0.3, 0.7)
-    path = [(b, horizon + 0.06), (b + 0.04, horizon + 0.06), (a + 0.3, 1), (a, 1)]
-    c.lay(c.polygon(path), str(r.choice(["gravel", "paving", "soil"])), 0.9, 0.9)
+    path = c.taper((horizon + 0.06, b, b + 0.04), (1, a, a + 0.3))
+    c.lay(path, str(r.choice(["gravel", "paving", "soil"])), 0.9, 0.9)
     for _ in range(int(r.integers(2, 5))):
         x, y = r.uniform(0.05, 0.95), r.uniform(horizon + 0.15, 0.95)
         kind = str(r.choice(["red flowers", "yellow flowers", "leaves"]))
@@ -226,11 +194,8 @@ def _lake_house(c: Canvas, x: float, shore: float) -> None:
     r = c.random
     w, h = r.uniform(0.06, 0.14), r.uniform(0.05, 0.09)
     c.lay(c.box(x, shore - h - 0.015, x + w, shore), str(r.choice(PLASTERS)), 0.4, 0.95)
-    roof = [
-        (x - 0.01, shore - h - 0.01),
-        (x + w / 2, shore - 1.7 * h - 0.01),
-        (x + w + 0.01, shore - h - 0.01),
-    ]
+    eaves = shore - h - 0.01
+    roof = [(x - 0.01, eaves), (x + w / 2, shore - 1.7 * h - 0.01), (x + w + 0.01, eaves)]
     c.lay(c.polygon(roof), "clay tiles", 0.4, 0.85)
     for number in range(3):
         a = x + w * (0.15 + 0.28 * number)
@@ -239,8 +204,8 @@ def _lake_house(c: Canvas, x: float, shore: float) -> None:
 
 def _boat(c: Canvas, x: float, y: float) -> None:
     w = c.random.uniform(0.08, 0.16)
-    hull = [(x, y - 0.03), (x + w, y - 0.03), (x + 0.85 * w, y), (x + 0.12 * w, y)]
-    c.lay(c.polygon(hull), str(c.random.choice(["white paint", "wood", "blue paint"])), 0.6, 0.85)
+    hull = c.taper((y - 0.03, x, x + w), (y, x + 0.12 * w, x + 0.85 * w))
+    c.lay(hull, str(c.random.choice(["white paint", "wood", "blue paint"])), 0.6, 0.85)
     sail = [(x + 0.45 * w, y - 0.035), (x + 0.45 * w, y - 0.2), (x + 0.9 * w, y - 0.045)]
     c.lay(c.polygon(sail), "white paint")
 
@@ -270,23 +235,12 @@ def _gable(c: Canvas, x: float, w: float, skyline: float) -> None:
     r = c.random
     top = skyline - r.uniform(0.0, 0.08)
     c.lay(c.box(x, top, x + w, skyline + 0.2), str(r.choice(WALLS)), 0.6, r.uniform(0.5, 1))
-    roof = [
-        (x - 0.02, top + 0.01),
-        (x + 0.3 * w, top - 0.1),
-        (x + 0.7 * w, top - 0.1),
-        (x + w + 0.02, top + 0.01),
-    ]
-    c.lay(c.polygon(roof), str(r.choice(["clay tiles", "clay tiles", "slate"])), 0.7, 0.85)
+    roof = c.taper((top - 0.1, x + 0.3 * w, x + 0.7 * w), (top + 0.01, x - 0.02, x + w + 0.02))
+    c.lay(roof, str(r.choice(["clay tiles", "clay tiles", "slate"])), 0.7, 0.85)
     c.lay(c.box(x + 0.6 * w, top - 0.15, x + 0.68 * w, top - 0.08), "brick", 0.5, 0.8)
     for number in range(2):
         a = x + w * (0.2 + 0.4 * number)
         c.lay(c.box(a, top + 0.05, a + 0.18 * w, top + 0.13), "glass")
 
 
-SCENES: dict[str, Callable[[Canvas], None]] = {
-    "street": street,
-    "oldbuilding": oldbuilding,
-    "garden": garden,
-    "water": water,
-    "sky": sky,
-}
+SCENES = {scene.__name__: scene for scene in (street, oldbuilding, garden, water, sky)}

@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nirgan.data.sources.synthetic.materials import Texture
-
 Field = npt.NDArray[Any]
 """One float32 for every pixel."""
 
@@ -37,18 +35,6 @@ def clouds(shape: tuple[int, int], random: Random, cell: float, stretch: float =
     return _standard(np.stack(octaves).sum(0, dtype=np.float32))
 
 
-def texture(kind: Texture, shape: tuple[int, int], random: Random, scale: float) -> Field:
-    """A pattern, mean about 0, from about -1 to 1.
-
-    Args:
-        kind: Which one.
-        shape: Height and width.
-        random: Where it is drawn from.
-        scale: 1 for a close look; smaller for things far away.
-    """
-    return PATTERNS[kind](shape, random, scale)
-
-
 def _standard(field: Field) -> Field:
     return cast(Field, (field - field.mean()) / (field.std() + 1e-6))
 
@@ -65,7 +51,7 @@ def _grass(shape: tuple[int, int], random: Random, scale: float) -> Field:
 
 
 def _courses(
-    shape: tuple[int, int], random: Random, height: float, width: float, joint: int, spread: float
+    shape: tuple[int, int], random: Random, height: float, width: float, spread: float
 ) -> Field:
     y, x = np.mgrid[: shape[0], : shape[1]]
     course = (y // height).astype(int)
@@ -73,17 +59,12 @@ def _courses(
     column = (place // width).astype(int)
     tones = random.standard_normal((course.max() + 1, column.max() + 1), np.float32) * spread
     field: Field = tones[course, column]
-    field[(y % height < joint) | (place % width < joint)] = 0.9  # mortar is lighter
+    field[(y % height < 1) | (place % width < 1)] = 0.9  # light mortar
     return field
 
 
-def _bricks(shape: tuple[int, int], random: Random, scale: float) -> Field:
-    return _courses(shape, random, max(4, 6 * scale), max(9, 15 * scale), 1, 0.45)
-
-
 def _blocks(shape: tuple[int, int], random: Random, scale: float) -> Field:
-    height, width = max(9, 17 * scale), max(16, 34 * scale)
-    field = -_courses(shape, random, height, width, 1, 0.30)  # joints of cut stone are dark
+    field = -_courses(shape, random, max(9, 17 * scale), max(16, 34 * scale), 0.30)  # dark joints
     return field + 0.25 * noise(shape, random, 5)
 
 
@@ -115,18 +96,18 @@ def _boards(shape: tuple[int, int], random: Random, scale: float) -> Field:
     return field + 0.25 * noise(shape, random, 12, stretch=0.15)
 
 
-def _smooth(shape: tuple[int, int], random: Random, scale: float) -> Field:
-    return np.zeros(shape, np.float32)
-
-
-PATTERNS: dict[Texture, Callable[[tuple[int, int], Random, float], Field]] = {
+PATTERNS: dict[str, Callable[[tuple[int, int], Random, float], Field]] = {
     "leaves": _leaves,
     "grass": _grass,
-    "bricks": _bricks,
+    "bricks": lambda shape, random, scale: _courses(
+        shape, random, max(4, 6 * scale), max(9, 15 * scale), 0.45
+    ),
     "blocks": _blocks,
     "tiles": _tiles,
     "grain": _grain,
     "stains": _stains,
     "boards": _boards,
-    "smooth": _smooth,
+    "smooth": lambda shape, random, scale: np.zeros(shape, np.float32),
 }
+"""Made of height and width, what is random, and a scale: 1 for a close look, smaller for things far
+away. Mean about 0, from about -1 to 1."""

@@ -2,8 +2,7 @@ import math
 
 import pytest
 import torch
-
-from nirgan.evaluation.flicker import flicker, flicker_of_pan, panned, with_noise
+from flicker import flicker, flicker_of_pan, panned, with_noise
 
 
 def scene(height=48, width=64):
