@@ -33,6 +33,8 @@ MISSING = {
 
 
 def pytest_collection_modifyitems(items):
+    # What one process must do in a row comes first: at the end, the other would wait for it.
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     for item in items:
         for marker, reason in MISSING.items():
             if reason and item.get_closest_marker(marker):

@@ -42,9 +42,10 @@ def load(
     Raises:
         NirganError: There is no such model, or it cannot be used; or there is no such device.
 
-    >>> from nirgan import load
-    >>> load("default").title
-    'nirgan 0.1.0, model default (...)'
+    Example:
+        >>> from nirgan import load
+        >>> load("default").title
+        'nirgan 0.1.0, model default (...)'
     """
     shipped = SHIPPED_MODELS / str(model)
     by_name = Path(model).name == str(model) and not Path(model).exists() and shipped.is_dir()
