@@ -54,7 +54,7 @@ ELSEWHERE = {"flat_urban_small", "triplet_urban_small_reconstruction"}
 def test_an_experiment_fits(name, pair_folder, tmp_path, capsys, monkeypatch):
     runs = tmp_path / "runs"
     options = tiny(pair_folder, runs)
-    if name == "default":  # a network without kernels or discriminator, and patches of 224
+    if name in ("default", "own", "rgbn"):  # no kernels or discriminator; patches of 224 or 128
         options = [*tiny_data(pair_folder, runs), "--data.geometry=null", "--data.crop=patch"]
         options += ["--model.generator.widths=[4,4]", "--trainer.max_time=null"]
     common = ["--config", str(ROOT / "conf" / f"{name}.yaml"), *options]
