@@ -5,9 +5,10 @@
 
 Trains the flat or the triplet network with 16 channels a layer on EPFL's urban pictures, within
 images, by the adversarial losses alone, judges it four times on the validation patches, as it is
-and with weights averaged over steps, and adds a row to the results. Beside the figures it keeps what the two networks did to each other: the
-discriminator's loss and the share of pictures that it judges rightly, the norms of both gradients,
-and how much the generator's pictures differ, each as the mean of a quarter of the run.
+and with weights averaged over steps, and adds a row to the results. Beside the figures it keeps
+what the two networks did to each other: the discriminator's loss and the share of pictures that it
+judges rightly, the norms of both gradients, and how much the generator's pictures differ, each as
+the mean of a quarter of the run.
 """
 
 import json
