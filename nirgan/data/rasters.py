@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from pathlib import Path
@@ -124,12 +124,26 @@ class Raster:
         bands: Numbers of red, green, blue and near-infrared, from 1 on.
         nir_scale: Which values of the band are black and white.
         rgb_scale: The same of the colors.
+        limits: Of the colors and of the band; None where values are stored as they are.
     """
 
     path: Path
     bands: tuple[int, ...]
     nir_scale: Scale
     rgb_scale: Scale
+    limits: tuple[Limits, Limits] | None = None
+
+    @classmethod
+    def of(
+        cls, path: Path, bands: Sequence[int | str] | None, nir_scale: Scale, rgb_scale: Scale
+    ) -> "Raster":
+        """A raster whose bands, types and scales are known to fit, see `choose_bands`.
+
+        Raises:
+            NirganError: They do not.
+        """
+        raster = cls(path, choose_bands(path, bands), nir_scale, rgb_scale)
+        return replace(raster, limits=raster._find_limits())
 
     @property
     def dataset(self) -> Any:
@@ -170,22 +184,26 @@ class Raster:
         kind: np.dtype[Any] = self.dtype if self.limits is None else scaled
         return kind
 
-    @cached_property
-    def limits(self) -> tuple[Limits, Limits] | None:
-        """Of the colors and of the band; None where values are stored as they are.
-
-        Raises:
-            NirganError: The scale does not fit the values.
-        """
-        if self.rgb_scale.kind == self.nir_scale.kind == "dtype" and self.dtype in STORED_DTYPES:
+    def _find_limits(self) -> tuple[Limits, Limits] | None:
+        scales = (self.rgb_scale, self.nir_scale)
+        plain = [scale for scale in scales if scale.kind == "dtype"]
+        if plain and self.dtype not in STORED_DTYPES:
+            raise NirganError(
+                f"{printable_path(self.path)}: values of type {self.dtype}, expected uint8, "
+                f"uint16, or floats in [0, 1]; {plain[0].option} LOW,HIGH scales others"
+            )
+        if len(plain) == 2 and self.dtype.kind == "u":
             return None
-        step = -(-max(self.shape) // SAMPLE_SIDE_PX)
-        shape = -(-self.shape[0] // step), -(-self.shape[1] // step)
-        with gdal_errors(f"{printable_path(self.path)}: damaged"):
-            some = self.dataset.read(self.bands, out_shape=(4, *shape))
-        valid = self._are_data(some).all(0)
-        colors, band = some[:3, valid], some[3, valid]
-        return self.rgb_scale.limits(colors, self.path), self.nir_scale.limits(band, self.path)
+        some: list[Pixels] = [np.zeros(0, self.dtype)] * 2  # enough where a scale names values
+        if self.dtype.kind == "f" or any(scale.kind == "percentile" for scale in scales):
+            step = -(-max(self.shape) // SAMPLE_SIDE_PX)
+            shape = -(-self.shape[0] // step), -(-self.shape[1] // step)
+            with gdal_errors(f"{printable_path(self.path)}: damaged"):
+                sample = self.dataset.read(self.bands, out_shape=(4, *shape))
+            valid = self._are_data(sample).all(0)
+            some = [sample[:3, valid], sample[3, valid]]
+        colors, band = (s.limits(part, self.path) for s, part in zip(scales, some, strict=True))
+        return colors, band
 
     @cached_property
     def content(self) -> str:

@@ -187,11 +187,20 @@ def test_scales_of_values(tmp_path, dtype, scale, expected):
     np.testing.assert_allclose(
         found, wanted, atol=1 if found.dtype == np.uint16 and scale != "dtype" else 1e-6
     )
-    save(path, bands.astype(np.uint8))
-    rasters._opened.cache_clear()
-    (pair,) = Rgbn(str(path), nir_scale="0,4095").pairs()
-    with pytest.raises(NirganError, match="its values end at 255, but .*nir_scale"):
-        pair.load()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "message"),
+    [
+        (np.uint8, {"nir_scale": "0,4095"}, "its values end at 255, but source.nir_scale says"),
+        (np.int16, {"nir_scale": "0,4095"}, "values of type int16.*source.rgb_scale LOW,HIGH"),
+        (np.float32, {}, r"float values from .* expected \[0, 1\].*source.rgb_scale LOW,HIGH"),
+    ],
+)
+def test_values_that_a_scale_does_not_fit_are_refused_at_once(tmp_path, dtype, options, message):
+    path = save(tmp_path / "a.tif", ground(0, 0, (130, 140)).astype(dtype))
+    with pytest.raises(NirganError, match=message):
+        Rgbn(str(path), **options).pairs()
 
 
 def test_rasters_that_overlap_are_one_scene(tmp_path):

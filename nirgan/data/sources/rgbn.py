@@ -94,10 +94,7 @@ class Rgbn(PairSource):
             from nirgan.data import rasters  # noqa: PLC0415 (an extra)
 
         paths = self._paths()
-        found = [
-            rasters.Raster(path, rasters.choose_bands(path, self.bands), *self._scales)
-            for path in paths
-        ]
+        found = [rasters.Raster.of(path, self.bands, *self._scales) for path in paths]
         names, tiles = _names(paths), list[Pair]()
         places = [rasters.footprint(r, rasters.PixelWindow(0, 0, *r.shape)) for r in found]
         groups = _groups(list(rasters.overlaps(places, places)))
