@@ -90,11 +90,11 @@ def test_the_page_on_colorizing(tmp_path, monkeypatch):
     nir = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     for name in "ab":
         Image.fromarray(nir.astype(np.uint8)).save(f"{name}.png")
-    for block in python_blocks("colorize.md"):
-        names = {"nir": nir}
-        exec(block, names)
-        assert names["rgb"].shape == (64, 64, 3)
-        assert [file.name for file in names["files"]] == ["a.png", "b.png"]
+    (block,) = python_blocks("colorize.md")
+    names = {"nir": nir}
+    exec(block, names)
+    assert names["rgb"].shape == (64, 64, 3)
+    assert [file.name for file in names["files"]] == ["a.png", "b.png"]
 
 
 def test_links_between_documents_lead_somewhere():

@@ -17,7 +17,7 @@ from rasterio.transform import Affine  # noqa: E402
 
 from nirgan.benchmark.leaks import refuse_leaks  # noqa: E402
 from nirgan.cli.main import main  # noqa: E402
-from nirgan.data import rasters  # noqa: E402
+from nirgan.data import rasters, tiles  # noqa: E402
 from nirgan.data.datamodule import PatchDataModule  # noqa: E402
 from nirgan.data.scaling import Limits  # noqa: E402
 from nirgan.data.sources.folder import Folder  # noqa: E402
@@ -157,7 +157,7 @@ def test_the_largest_rectangle():
     rng = np.random.default_rng(0)
     for _ in range(30):
         cells = rng.random((7, 9)) < 0.8
-        top, left, height, width = rasters.largest_rectangle(cells)
+        top, left, height, width = tiles.largest_rectangle(cells)
         assert cells[top : top + height, left : left + width].all()
         best = max(
             (b - t) * (r - s)

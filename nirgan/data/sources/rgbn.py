@@ -91,11 +91,11 @@ class Rgbn(PairSource):
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
         with needs_extra("geo", "source.Rgbn"):
-            from nirgan.data import rasters  # noqa: PLC0415 (an extra)
+            from nirgan.data import rasters, tiles  # noqa: PLC0415 (an extra)
 
         paths = self._paths()
         found = [rasters.Raster.of(path, self.bands, *self._scales) for path in paths]
-        names, tiles = _names(paths), list[Pair]()
+        names, pairs = _names(paths), list[Pair]()
         places = [rasters.footprint(r, rasters.PixelWindow(0, 0, *r.shape)) for r in found]
         groups = _groups(list(rasters.overlaps(places, places)))
         pixels: dict[str, Sequence[float]] = {}  # of the first raster of each reference system
@@ -105,19 +105,19 @@ class Rgbn(PairSource):
             cuts = list(self._cuts(raster.shape, grid, pixel))
             windows = [rasters.PixelWindow(*cut) for cut, _ in cuts]
             folder = PairStore().folder
-            whole = rasters.without_holes(raster, windows, LEAST_SIDE_PX, folder)
+            whole = tiles.without_holes(raster, windows, LEAST_SIDE_PX, folder)
             for window, (_, block) in zip(whole, cuts, strict=True):
                 if window is None:
                     continue
                 scene = names[group] if self.scenes == "rasters" else f"{system} block {block}"
                 key = f"{name}/{window.top}-{window.left}"
-                tile = rasters.Tile(self.category, key, scene, raster=raster, window=window)
-                tiles.append(tile)
+                tile = tiles.Tile(self.category, key, scene, raster=raster, window=window)
+                pairs.append(tile)
         if self.scenes == "blocks" and len(pixels) > 1:
             _refuse_shared_ground(
-                tiles, list(rasters.overlaps(*[[t.footprint() for t in tiles]] * 2))
+                pairs, list(rasters.overlaps(*[[p.footprint() for p in pairs]] * 2))
             )
-        return tiles
+        return pairs
 
     def _paths(self) -> list[Path]:
         paths = []
