@@ -13,6 +13,8 @@ from graphlib import TopologicalSorter
 import pytest
 from conftest import ROOT
 
+from nirgan.utils.rooms import SHORT
+
 BASE = {"errors", "utils"}
 CORE = {"networks", "losses", "metrics", "data"} | BASE
 METHODS = {"tasks", "callbacks", "evaluation"} | CORE
@@ -242,6 +244,20 @@ def test_weights_and_biases_is_imported_where_it_is_used_alone():
     found = [one for one in ALL if one.what.partition(".")[0] == "wandb"]
     assert found
     assert all(one.later for one in found)
+
+
+EXTRAS = {"av", "gradio", "huggingface_hub", "matplotlib", "onnxruntime", "optuna", "rasterio"}
+
+
+def test_looking_for_a_class_by_its_name_needs_no_extra():
+    """A package whose classes are found by name imports all of its modules for that."""
+    looked_through = {"data"} | {package.removeprefix("nirgan.") for package in SHORT}
+    packages = {module.rpartition(".")[0] for module in SOURCES}  # of those within, no module
+    modules = {m for m in SOURCES if m.rpartition(".")[0] in looked_through} - packages
+    assert {"data.datamodule", "data.sources.rgbn", "networks.generators.triplet"} <= modules
+    for module in modules:
+        found = {what.partition(".")[0] for what in reached([module], later=False)}
+        assert not found & EXTRAS, module
 
 
 PLANTED = {

@@ -51,7 +51,7 @@ def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair]) -> No
     places = [[pair.footprint() for pair in pairs] for pairs in (judged, trained)]
     if not all(any(some) for some in places):
         return
-    from nirgan.data.rasters import overlaps  # noqa: PLC0415 (an extra, which is there)
+    from nirgan.data.rasters.raster import overlaps  # noqa: PLC0415 (an extra, which is there)
 
     for pair, shared in zip(judged, overlaps(*places), strict=True):
         others = [trained[n] for n in shared.nonzero()[0].tolist() if trained[n] != pair]

@@ -17,8 +17,9 @@ from rasterio.transform import Affine  # noqa: E402
 
 from nirgan.benchmark.leaks import refuse_leaks  # noqa: E402
 from nirgan.cli.main import main  # noqa: E402
-from nirgan.data import rasters, tiles  # noqa: E402
 from nirgan.data.datamodule import PatchDataModule  # noqa: E402
+from nirgan.data.rasters import raster as rasters  # noqa: E402
+from nirgan.data.rasters import tiles  # noqa: E402
 from nirgan.data.scaling import Limits  # noqa: E402
 from nirgan.data.sources.folder import Folder  # noqa: E402
 from nirgan.data.sources.rgbn import Rgbn  # noqa: E402

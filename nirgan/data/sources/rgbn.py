@@ -91,7 +91,8 @@ class Rgbn(PairSource):
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
         with needs_extra("geo", "source.Rgbn"):
-            from nirgan.data import rasters, tiles  # noqa: PLC0415 (an extra)
+            from nirgan.data.rasters import raster as rasters  # noqa: PLC0415
+            from nirgan.data.rasters import tiles  # noqa: PLC0415 (an extra)
 
         paths = self._paths()
         found = [rasters.Raster.of(path, self.bands, *self._scales) for path in paths]

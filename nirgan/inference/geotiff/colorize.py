@@ -89,7 +89,7 @@ def colorize_geotiff(
         import rasterio  # noqa: PLC0415
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
-        from nirgan.data.rasters import as_type  # noqa: PLC0415
+        from nirgan.data.rasters.raster import as_type  # noqa: PLC0415
         from nirgan.inference.geotiff.reader import RasterSource  # noqa: PLC0415
         from nirgan.inference.geotiff.writer import RasterTarget  # noqa: PLC0415
     with ExitStack() as stack:

@@ -21,7 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as Part
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters import SAYS_NIR, as_type, gdal_errors, own_mask
+from nirgan.data.rasters.raster import SAYS_NIR, as_type, gdal_errors, own_mask
 from nirgan.errors import NirganError, printable_path
 from nirgan.networks.global_layers import Rect
 

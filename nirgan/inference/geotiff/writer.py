@@ -10,7 +10,7 @@ import numpy.typing as npt
 import rasterio
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters import gdal_errors
+from nirgan.data.rasters.raster import gdal_errors
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.geotiff.reader import RasterSource, as_window
 from nirgan.inference.images.metadata import description, xmp

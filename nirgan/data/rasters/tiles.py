@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters import Mask, PixelWindow, Raster, footprint
+from nirgan.data.rasters.raster import Mask, PixelWindow, Raster, footprint
 from nirgan.data.sources.base import Footprint, Pair
 from nirgan.utils.atomic_write import make_folder, write_json
 
