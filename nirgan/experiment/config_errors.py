@@ -198,7 +198,7 @@ def _kinds(message: str) -> Iterable[str]:
 
 def _fault_of_code(error: BaseException) -> str:
     """The line at which a class fails to be imported or built; empty if it refuses its values."""
-    while (cause := error.__cause__ or error.__context__) is not None:
+    while not isinstance(error, NirganError) and (cause := error.__cause__ or error.__context__):
         error = cause
     if isinstance(error, NirganError | ValueError):
         return ""
