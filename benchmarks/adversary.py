@@ -4,17 +4,17 @@
     python benchmarks/adversary.py --name "not saturating" --saturating false --results ...
 
 Trains the flat or the triplet network with 16 channels a layer on EPFL's urban pictures, within
-images, by the adversarial losses alone, judges it four times on the validation patches, as it is
-and with weights averaged over steps, and adds a row to the results. Beside the figures it keeps
-what the two networks did to each other: the discriminator's loss and the share of pictures that it
-judges rightly, the norms of both gradients, and how much the generator's pictures differ, each as
-the mean of a quarter of the run.
+images, by the adversarial losses alone, judges it several times on the validation patches, as it is
+and with weights averaged over steps, and adds a row to the results, which grows with every time.
+Beside the figures it keeps what the two networks did to each other: the discriminator's loss and
+the share of pictures that it judges rightly, the norms of both gradients, and how much the
+generator's pictures differ, each as the mean since the time before.
 """
 
 import json
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -40,7 +40,7 @@ from nirgan.networks.generators.triplet import Triplet
 from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer
 from nirgan.utils.atomic_write import write_json
 
-WIDTHS, KERNELS, QUARTERS, SHOWN = [16] * 4, [7, 5, 5, 5], 4, 6
+WIDTHS, KERNELS, SHOWN = [16] * 4, [7, 5, 5, 5], 6
 DECAY = 0.995
 """Of the averaged weights, a step."""
 
@@ -108,11 +108,17 @@ class VariedTask(AdversarialTask):
             self.told[name.removeprefix("train/")].append(float(torch.as_tensor(value).detach()))
 
 
-class Quarters(lightning.Callback):
-    """Judges the generator after each quarter of a run, and draws what it makes."""
+class Times(lightning.Callback):
+    """Judges the generator every so many steps, and draws what it makes."""
 
-    def __init__(self, data: PatchDataModule, steps: int, pictures: Path | None) -> None:
-        self.data, self.steps, self.pictures = data, steps, pictures
+    def __init__(
+        self,
+        data: PatchDataModule,
+        every: int,
+        pictures: Path | None,
+        keep: Callable[[list[dict[str, float]]], None],
+    ) -> None:
+        self.data, self.every, self.pictures, self.keep = data, every, pictures, keep
         self.rows: list[dict[str, float]] = []
         self.strips: list[np.ndarray] = []
         self.averaged: AveragedModel | None = None
@@ -120,13 +126,13 @@ class Quarters(lightning.Callback):
     def on_train_batch_end(
         self, trainer: Any, task: VariedTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """At the end of a quarter."""
+        """When it is time."""
         done = trainer.fit_loop.total_batch_idx + 1
         self.averaged = self.averaged or AveragedModel(
             task.generator, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True
         )
         self.averaged.update_parameters(task.generator)
-        if done % (self.steps // QUARTERS):
+        if done % self.every:
             return
         drawn: list[Tensor] = []
         row = self.judged(task.generator, [])
@@ -136,6 +142,7 @@ class Quarters(lightning.Callback):
         task.told.clear()
         self.rows.append({"patches": done * self.data.batch_size} | row | told)
         print(json.dumps({k: round(v, 4) for k, v in self.rows[-1].items()}), flush=True)
+        self.keep(self.rows)
         if self.pictures:
             self.strips.append(_strip(drawn[:: len(drawn) // SHOWN][:SHOWN]))
             truth = [signed_to_unit(x) for x in _truth(self.data, len(drawn))]
@@ -187,6 +194,7 @@ def main(
     std: float = 0.00282,
     batch_size: int = 16,
     patches: int = 25_600,
+    times: int = 4,
     seed: int = 0,
     pictures: Path | None = None,
 ) -> None:
@@ -209,9 +217,10 @@ def main(
         std: Of the initial weights.
         batch_size: Patches of a step.
         patches: Of the run.
+        times: How often it is judged.
         seed: Of everything.
-        pictures: A JPEG file of validation patches, by the averaged weights: a row after each
-            quarter, and the truth.
+        pictures: A JPEG file of validation patches, by the averaged weights: a row for each
+            time, and the truth.
     """
     options = {k: v for k, v in locals().items() if k not in ("name", "results", "pictures")}
     torch.set_num_threads(1)
@@ -254,9 +263,21 @@ def main(
     data = PatchDataModule(
         Epfl(["urban"]), train_patches=patches, val_patches=400, batch_size=batch_size
     )
-    steps = patches // batch_size
-    quarters, started = Quarters(data, steps, pictures), time.perf_counter()
-    trainer = lightning.Trainer(
+    grey = judge(lambda nir: nir, data.val_dataloader(), data, torch.device("cpu"))
+    started = time.perf_counter()
+
+    def keep(judged: list[dict[str, float]]) -> None:
+        rows = json.loads(results.read_text()) if results.is_file() else {}
+        rows[name] = {
+            "options": options,
+            "judged": judged,
+            "grey": aggregate(score.sums for score in grey),
+            "seconds": round(time.perf_counter() - started),
+            "provenance": provenance(torch.device("cpu")),
+        }
+        write_json(results, rows)
+
+    lightning.Trainer(
         accelerator="cpu",
         max_epochs=1,
         limit_val_batches=0,
@@ -264,19 +285,8 @@ def main(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[quarters],
-    )
-    trainer.fit(task, data)
-    grey = judge(lambda nir: nir, data.val_dataloader(), data, torch.device("cpu"))
-    rows = json.loads(results.read_text()) if results.is_file() else {}
-    rows[name] = {
-        "options": options,
-        "quarters": quarters.rows,
-        "grey": aggregate(score.sums for score in grey),
-        "seconds": round(time.perf_counter() - started),
-        "provenance": provenance(torch.device("cpu")),
-    }
-    write_json(results, rows)
+        callbacks=[Times(data, patches // batch_size // times, pictures, keep)],
+    ).fit(task, data)
 
 
 if __name__ == "__main__":

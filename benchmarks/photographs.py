@@ -10,7 +10,8 @@ a band for every photograph. `train` trains the default network on pairs, and on
 such a band, and judges it on a fold that neither network has seen; it adds a row to the results.
 All pictures are held in memory, at most 512 pixels long, which makes a row of ten minutes on one
 core; figures are therefore not those of full-size pictures. Photographs may have a last layer of
-their own (`--heads 2`): their colors are not the camera's, what is seen in them is the same.
+their own (`--heads 2`): their colors are not the camera's, what is seen in them is the same; or
+the colors that trained networks make of their bands together (`--teachers`, Hinton et al. 2015).
 """
 
 import copy
@@ -36,6 +37,7 @@ from nirgan.data.sources.epfl import Epfl
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import aggregate, score_images
 from nirgan.evaluation.provenance import provenance
+from nirgan.inference.models.pretrained import read_model
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
 from nirgan.losses.lab import LabLoss
@@ -258,6 +260,19 @@ def made_bands(bands: Path, judge: Sequence[int]) -> tuple[list[Shot], RgbToNir]
     return [(n, b.numpy(), c) for b, (n, c) in photos], network.eval().requires_grad_(False)
 
 
+@torch.inference_mode()
+def taught(photos: Sequence[Shot], teachers: Sequence[Path]) -> list[Shot]:
+    """The photographs with the mean of what networks make of their bands for colors."""
+    networks = [read_model(path).generator.eval() for path in teachers]
+    shots = []
+    for name, made, _ in photos:
+        signed = torch.from_numpy(made).expand(1, 3, -1, -1) / 255 * 2 - 1
+        colors = cast(Tensor, sum(network(signed)[0] for network in networks)) / len(networks)
+        rgb = ((colors + 1) * 127.5).clamp(0, 255).round().byte()
+        shots.append((name, made, rgb.permute(1, 2, 0).contiguous().numpy()))
+    return shots
+
+
 def train(
     name: str,
     results: Path,
@@ -268,6 +283,7 @@ def train(
     until: float = 1.0,
     heads: Literal[1, 2] = 1,
     statistics: bool = False,
+    teachers: tuple[Path, ...] = (),
     consistency: float = 0.0,
     frozen: int = 11,
     widths: tuple[int, ...] = WIDTHS,
@@ -289,6 +305,7 @@ def train(
         until: Part of the run after which there are none.
         heads: Last layers.
         statistics: Whether the photographs' colors are drawn towards the pairs'.
+        teachers: Checkpoints whose mean colors the photographs have instead of their own.
         consistency: Weight of the difference of the band from the one that `band`'s network makes
             of the output.
         frozen: See `SceneUNet`.
@@ -311,6 +328,7 @@ def train(
     if bands:
         photos, back = made_bands(bands, judge)
         photos = of_the_camera(photos, shots) if statistics else photos
+        photos = taught(photos, teachers) if teachers else photos
     critic = PatchGAN((32, 64, 128), norm="instance")
     descent = torch.optim.Adam(critic.parameters(), 2e-4, betas=(0.5, 0.999))
     started = time.perf_counter()
@@ -343,8 +361,9 @@ def train(
     network.eval()
     figures, grey = judged(network, pairs(judge))
     rows = json.loads(results.read_text()) if results.is_file() else {}
+    named = {"bands": bands and bands.name, "teachers": [path.name for path in teachers]}
     rows[name] = {
-        "options": {k: v.name if isinstance(v, Path) else v for k, v in options.items()},
+        "options": options | named,
         "figures": figures,
         "grey": grey,
         "seconds": time.perf_counter() - started,
