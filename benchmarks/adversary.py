@@ -263,11 +263,11 @@ def main(
     data = PatchDataModule(
         Epfl(["urban"]), train_patches=patches, val_patches=400, batch_size=batch_size
     )
-    grey = judge(lambda nir: nir, data.val_dataloader(), data, torch.device("cpu"))
     started = time.perf_counter()
 
     def keep(judged: list[dict[str, float]]) -> None:
         rows = json.loads(results.read_text()) if results.is_file() else {}
+        grey = judge(lambda nir: nir, data.val_dataloader(), data, torch.device("cpu"))
         rows[name] = {
             "options": options,
             "judged": judged,
