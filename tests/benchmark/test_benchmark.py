@@ -15,6 +15,7 @@ from jsonargparse.typing import Path_fr
 from PIL import Image
 from processes import Nirgan
 
+from nirgan.benchmark import costs as costs_of_methods
 from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
@@ -194,8 +195,8 @@ def start(out, *options):
 
 @pytest.mark.posix
 def test_a_killed_benchmark_goes_on_where_it_was(begun):
-    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=8", "--compare=[]"]
-    options += ["--budget.patches=64"]
+    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=5", "--compare=[]"]
+    options += ["--budget.patches=40"]
     options += [f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"]
     killed, whole = (begun("*/triplet", "*/flat", name=name) for name in ("killed", "whole"))
     process = start(killed, *options)
@@ -223,7 +224,7 @@ def test_a_killed_benchmark_goes_on_where_it_was(begun):
     first, second = json.loads(went_on.read_text()), json.loads(alone.read_text())
     assert first["images"] == second["images"]
     assert first["history"] == second["history"]
-    assert first["patches_seen"] == second["patches_seen"] == 64
+    assert first["patches_seen"] == second["patches_seen"] == 40
 
 
 def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
@@ -318,9 +319,10 @@ def test_a_budget_of_too_few_patches_is_one_line(begun, capsys):
 
 
 def test_costs_are_measured_when_asked_for_and_a_finished_benchmark_is_put_down_again(
-    begun, capsys
+    begun, monkeypatch, capsys
 ):
     out = begun()
+    monkeypatch.setattr(costs_of_methods, "PICTURE_SIZE_PX", (96, 128))
     assert main(["benchmark", f"--config={SUITE}", f"--out={out}", "--costs=true"]) == 0
     costs = json.loads((out / "results.json").read_text())["costs"]
     assert list(costs["methods"]) == METHODS

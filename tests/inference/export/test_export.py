@@ -21,6 +21,8 @@ from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.generators.unet import UNet
 
+pytestmark = pytest.mark.xdist_group("export")  # exporting takes seconds: once
+
 COMPACT = {
     "class_path": "nirgan.networks.generators.compact.Compact",
     "init_args": {"widths": [4, 6]},
