@@ -4,12 +4,15 @@ import json
 import re
 import shlex
 
+import fsspec
 import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
 
 from nirgan.cli.main import EXPERIMENTS, main
+from nirgan.data.sources.base import pairs_of
+from nirgan.data.store import PairStore
 from nirgan.metrics import METRICS
 
 DOCUMENTS = [*sorted(ROOT.glob("[A-Z]*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -109,3 +112,18 @@ def test_what_comes_next_after_a_run_is_there():
 
     for path in re.findall(r"(?:conf|sweeps)/[\w.]+", NEXT_STEPS):
         assert (ROOT / path).is_file()
+
+
+def test_the_page_on_data_reads_an_object_store(tmp_path):
+    (block,) = python_blocks("data.md")
+    names = {"__name__": "remote"}
+    exec(block, names)
+    system = fsspec.filesystem("memory")
+    for number in range(3):
+        for band, size in (("nir", (60, 70)), ("rgb", (60, 70, 3))):
+            with system.open(f"/pairs/{number}_{band}.png", "wb") as stream:
+                Image.fromarray(np.full(size, 10 * number, np.uint8)).save(stream, "png")
+    stored = PairStore(tmp_path).build(pairs_of(names["Remote"]("memory://pairs")))
+    assert [pair.name for pair in stored.pairs] == ["remote/0", "remote/1", "remote/2"]
+    assert stored[2].shape == (60, 70, 4)
+    assert (stored[2] == 20).all()

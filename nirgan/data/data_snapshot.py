@@ -5,45 +5,59 @@ one is overwritten, other data are used without notice.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import cached_property
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from nirgan.data.sources.base import Pair
-from nirgan.data.store import PairStore
+from nirgan.data.store import StoredPairs
 from nirgan.errors import NirganError
 
 MAX_NAMED_PAIRS = 5
 """How many pairs a warning names."""
 
+LOOKED_AT = 10_000
+"""How many pairs are looked at in a turn, which takes a tenth of a second."""
+
+STATE = ("inode", "changed_ns", "bytes")
+"""Columns of what is known of a stored pair that are its file's state."""
+
 
 class DataSnapshot:
     """The state of all pairs in use, and of their files in a store, when it is made."""
 
-    def __init__(self, store: PairStore, pairs: Sequence[Pair]) -> None:
-        self.store, self.pairs = store, pairs
-        self.contents = {pair.name: pair.content() for pair in pairs}
-        self.files = [store.file(pair) for pair in pairs]
-        self._stamps = [_stamp(file) for file in self.files]
-        self._told: set[str] = set()
+    def __init__(self, stored: StoredPairs) -> None:
+        self.stored = stored
+        self._states = stored.rows[list(STATE)].copy()
+        self._told: set[int] = set()
+        self._next = 0
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """The hash of every pair's content by its name."""
+        return {pair.name: self.stored.content(n) for n, pair in enumerate(self.stored.pairs)}
 
     def damage(self) -> str | None:
         """Why the store can no longer be read, in one line that names the file; or None.
 
-        A file that another run has replaced by the same pixels is accepted.
+        Of very many pairs some are looked at, the next time the next ones. A file that another run
+        has replaced by the same pixels is accepted.
         """
-        for number, (pair, file) in enumerate(zip(self.pairs, self.files, strict=True)):
-            stamp = _stamp(file)
-            if stamp == self._stamps[number]:
+        numbers = self._numbers()
+        self._next = numbers[-1] + 1 if numbers else 0
+        for number in numbers:
+            state = self.stored.state(number)
+            if state == self._states[number].item():
                 continue
-            if stamp is None or not self.store.holds(file, pair):
-                what = "has gone" if stamp is None else "was changed or cut short"
-                return (
-                    f"{file}: the stored pair {pair.name} {what} since the run began; start "
-                    "again, which decodes it anew (fit goes on with --ckpt_path last)"
-                )
-            self._stamps[number] = stamp
+            if not any(state):
+                return self.stored.lost(number, "has gone")
+            if not self.stored.holds(number):
+                return self.stored.lost(number, "was changed or cut short")
+            self._states[number] = state
         return None
+
+    def _numbers(self) -> list[int]:
+        count = len(self.stored)
+        return [n % count for n in range(self._next, self._next + min(count, LOOKED_AT))]
 
     def check(self) -> None:
         """Raise what `damage` says, as a `NirganError`."""
@@ -53,14 +67,16 @@ class DataSnapshot:
     def tell_changes(self) -> None:
         """Warn about pictures that have disappeared or changed, once for each pair."""
         new = []
-        for pair in self.pairs:
+        for number in self._numbers():
+            if number in self._told:
+                continue
             try:
-                change = "" if pair.content() == self.contents[pair.name] else "changed"
+                change = "" if self.stored.unchanged(number) else "changed"
             except NirganError as error:
                 change = str(error)
-            if change and pair.name not in self._told:
-                new.append(f"{pair.name} ({change})")
-                self._told.add(pair.name)
+            if change:
+                new.append(f"{self.stored.pairs[number].name} ({change})")
+                self._told.add(number)
         if new:
             rank_zero_warn(
                 f"pictures are not what they were when the run began: {_some(new)}; it goes on "
@@ -87,12 +103,3 @@ class DataSnapshot:
 def _some(what: Sequence[str]) -> str:
     more = f" and {len(what) - MAX_NAMED_PAIRS} more" if len(what) > MAX_NAMED_PAIRS else ""
     return ", ".join(what[:MAX_NAMED_PAIRS]) + more
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    """Inode, size in bytes, time of change in nanoseconds."""
-    try:
-        state = file.stat()
-    except OSError:
-        return None
-    return state.st_ino, state.st_size, state.st_mtime_ns

@@ -17,12 +17,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.datasets import PatchDataset, RegionDataset, StoredBatch
-from nirgan.data.images import Pixels, stored_to_signed
+from nirgan.data.images import stored_to_signed
 from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
 from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
 from nirgan.data.scaling import hint_of_bits
-from nirgan.data.sources.base import Pair, PairSource, PixelsInPlace, pairs_of
-from nirgan.data.store import PairStore
+from nirgan.data.sources.base import Pair, PairSource, pairs_of, without_collection
+from nirgan.data.store import PairStore, StoredPairs
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
 
@@ -31,6 +31,10 @@ TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
 
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """How many pairs are checked for the range of their values, and rows and columns of each."""
+
+
+MAX_NAMED_PAIRS = 50
+"""How many pairs that cannot be used are named."""
 
 
 class Batch(TypedDict):
@@ -145,9 +149,15 @@ class PatchDataModule(lightning.LightningDataModule):
         self.noise, self.seed, self.split_seed = noise, seed, split_seed
         self.augmentation = Augmentation(geometry or (), photometry or ())
         self.store = PairStore(store)
-        self.pairs: list[Pair] = []
-        self.snapshot = DataSnapshot(self.store, [])
+        self.images = StoredPairs(self.store, [])
+        self.snapshot = DataSnapshot(self.images)
+        self._built: StoredPairs | None = None
         self.nir_scale = source.nir_scale
+
+    @property
+    def pairs(self) -> Sequence[Pair]:
+        """The pairs in use; known after `setup`."""
+        return self.images.pairs
 
     @property
     def categories(self) -> list[str]:
@@ -156,8 +166,9 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Decode all pairs that are not in the store yet."""
-        self.store.build(pairs_of(self.source))
+        self._built = self.store.build(pairs_of(self.source))
 
+    @without_collection()
     def setup(self, stage: str = "") -> None:
         """Check every pair, open the store and split it.
 
@@ -167,12 +178,10 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.pairs:
             return
-        self.pairs = self._usable(pairs_of(self.source))
-        self.snapshot = DataSnapshot(self.store, self.pairs)
-        self.images: list[Pixels | PixelsInPlace] = [self.store.open(pair) for pair in self.pairs]
+        self.images = self._usable(self._built or self.store.open(pairs_of(self.source)))
+        self.snapshot = DataSnapshot(self.images)
         self.nir_scale = self._seen_as(tell=stage == "fit")
-        sizes = [(image.shape[0], image.shape[1]) for image in self.images]
-        pairs, seed = self.pairs, self.split_seed
+        pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
         if self.protocol == "within-images":
             regions = within_images(pairs, sizes, self.patch, seed)
         else:
@@ -240,8 +249,8 @@ class PatchDataModule(lightning.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that contain the validation regions, one per batch."""
         numbers = sorted({region.pair for region in self.validation})
-        shapes = [(n, *self.images[n].shape[:2]) for n in numbers]
-        whole = [Region(n, 0, 0, height, width) for n, height, width in shapes]
+        sizes = self.images.sizes
+        whole = [Region(n, 0, 0, *sizes[n]) for n in numbers]
         return self._regions(whole, *self._rank())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
@@ -264,20 +273,23 @@ class PatchDataModule(lightning.LightningDataModule):
             ready["category"] = batch["category"]
         return ready
 
-    def _usable(self, pairs: list[Pair]) -> list[Pair]:
+    def _usable(self, found: StoredPairs) -> StoredPairs:
         # within-images needs a training and a validation patch side by side
         width = self.patch * (2 if self.protocol == "within-images" else 1)
-        problems = {p.name: why for p in pairs if (why := self.store.problem(p, self.patch, width))}
-        usable = [pair for pair in pairs if pair.name not in problems]
-        report = "\n".join(f"  {why}" for why in problems.values())
+        problems = found.unusable(self.patch, width)
+        usable = sorted({*range(len(found))} - {*problems})
+        named = [found.problem(number, self.patch, width) for number in problems[:MAX_NAMED_PAIRS]]
+        report = "\n".join(f"  {problem}" for problem in named)
+        if more := len(problems) - len(named):
+            report += f"\n  and {more} more; `nirgan check` names them all"
         if problems and (self.on_bad_pair == "error" or not usable):
             raise NirganError(
-                f"{len(problems)} of {len(pairs)} pairs cannot be used "
+                f"{len(problems)} of {len(found)} pairs cannot be used "
                 f"(mend them, or set data.on_bad_pair=skip):\n{report}"
             )
         if problems:
-            rank_zero_warn(f"{len(problems)} of {len(pairs)} pairs are left out:\n{report}")
-        return usable
+            rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
+        return found.some(usable) if problems else found
 
     def _seen_as(self, tell: bool) -> str:
         """The scale of the band; the range of its type if the values suggest that one is missing.
@@ -285,7 +297,8 @@ class PatchDataModule(lightning.LightningDataModule):
         So a trained model is used with the scale of its training, unless the user gives another.
         """
         kind, some = self.images[0].dtype, []
-        for image in self.images[:: -(-len(self.images) // SCALE_CHECK_PAIRS)]:
+        for number in range(0, len(self.images), -(-len(self.images) // SCALE_CHECK_PAIRS)):
+            image = self.images[number]
             if image.dtype == kind:
                 down, right = (1 + side // SCALE_CHECK_SIDE_PX for side in image.shape[:2])
                 some.append(image[::down, ::right].reshape(-1, 4))

@@ -1,16 +1,16 @@
 """Torch data sets of stored pairs: batches of patches, and whole regions."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
+from nirgan.data.images import as_depth
 from nirgan.data.patches import PatchTable, Region
-from nirgan.data.sources.base import PixelsInPlace
+from nirgan.data.store import StoredPairs
 from nirgan.data.transforms import Augmentation
 
 
@@ -32,7 +32,7 @@ class PatchDataset(Dataset[StoredBatch]):
     """Batches of patches; an index is the list of the numbers of a batch.
 
     Args:
-        images: Stored pairs, each H x W x 4.
+        images: Stored pairs, H x W x 4.
         table: Draws the positions of patches.
         patch: Height and width of a patch in pixels.
         seed: Determines, with the number of a patch, its position and augmentation.
@@ -43,7 +43,7 @@ class PatchDataset(Dataset[StoredBatch]):
 
     def __init__(
         self,
-        images: Sequence[Pixels | PixelsInPlace],
+        images: StoredPairs,
         table: PatchTable,
         patch: int,
         seed: int,
@@ -54,7 +54,7 @@ class PatchDataset(Dataset[StoredBatch]):
         self.images, self.table, self.patch, self.seed = images, table, patch, seed
         self.augmentation, self.whole = augmentation, whole
         self.categories = torch.tensor(categories)
-        self.depth: np.dtype[Any] = max((i.dtype for i in images), key=STORED_DTYPES.index)
+        self.depth = images.dtype
 
     def __getitem__(self, numbers: list[int]) -> StoredBatch:
         draw = self.table.draw(self.seed, numbers)
@@ -77,7 +77,7 @@ class RegionDataset(Dataset[StoredBatch]):
 
     def __init__(
         self,
-        images: Sequence[Pixels | PixelsInPlace],
+        images: StoredPairs,
         names: Sequence[str],
         regions: Sequence[Region],
     ) -> None:

@@ -7,7 +7,6 @@ and an experiment can resume anywhere in an epoch.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from nirgan.data.sources.base import PixelsInPlace
-from nirgan.errors import NirganError
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -45,7 +43,7 @@ def _mix(state: Hashes) -> Hashes:
     return state ^ (state >> np.uint64(31))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Region:
     """A rectangle of a pair, in pixels, that patches may be drawn from."""
 
@@ -56,22 +54,9 @@ class Region:
     width: int
 
     def of(self, images: Sequence[npt.NDArray[Any] | PixelsInPlace]) -> npt.NDArray[Any]:
-        """The pixels of the region, given the images of all pairs, each H x W x C.
-
-        Raises:
-            NirganError: The stored file was truncated; reading it would end Python with SIGBUS.
-        """
-        image = images[self.pair]
-        # By the handle of the mapping, which takes a microsecond.
-        mapping = getattr(image, "base", None)
-        if isinstance(mapping, mmap) and mapping.size() < len(mapping):
-            file = getattr(image, "filename", "the store")
-            raise NirganError(
-                f"{file}: the stored pair was cut short since the run began; start again, which "
-                "decodes it anew (fit goes on with --ckpt_path last)"
-            )
+        """The pixels of the region, given the images of all pairs, each H x W x C."""
         rows = slice(self.top, self.top + self.height)
-        return image[rows, self.left : self.left + self.width]
+        return images[self.pair][rows, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True)
@@ -107,11 +92,10 @@ class PatchTable:
         self._pair, first, count = np.unique(pairs, return_index=True, return_counts=True)
         self._first = self._start[first]
         self._places = self._end[first + count - 1] - self._first
-        names = sorted({categories[p] for p in self._pair})
-        members = [[i for i, p in enumerate(self._pair) if categories[p] == n] for n in names]
+        names, group = np.unique([categories[p] for p in self._pair], return_inverse=True)
         self.categories = len(names)
-        self._member = np.array([i for group in members for i in group], np.int64)
-        self._group_size = np.array([len(group) for group in members], np.uint64)
+        self._member = np.argsort(group, kind="stable")
+        self._group_size = np.bincount(group).astype(np.uint64)
         self._group_start = np.cumsum(self._group_size) - self._group_size
 
     def draw(self, seed: int, numbers: Sequence[int] | Integers) -> PatchDraw:

@@ -4,18 +4,30 @@ A stored pair is one `.npy` file, H x W x 4 (red, green, blue, NIR), named after
 files it came from. A changed picture gets a new name, so nothing outdated is read; categories,
 folds and experiments share files. A file is written under a temporary name and renamed: a build can
 be killed, and several can run at once.
+
+An index remembers the content of files that have not been touched since they were read; without
+it, every start would read all pictures again. It may be deleted at any time.
 """
 
 import os
+import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from hashlib import blake2b, sha256
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.format import MAGIC_PREFIX
 from tqdm import tqdm
 
-from nirgan.data.images import Pixels, as_depth
-from nirgan.data.sources.base import Pair, PixelsInPlace
+from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
+from nirgan.data.sources.base import Pair, PixelsInPlace, without_collection
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expand_home
@@ -23,11 +35,171 @@ from nirgan.utils.paths import expand_home
 FORMAT_VERSION = 1
 """To be increased when the format of stored files changes; older files are then not used."""
 
+HEADER_BYTES = 128
+"""Of a stored file, as numpy pads it."""
+
 ABANDONED_AFTER_S = 3600
 """Age in seconds after which an unfinished file counts as left by a killed build."""
 
+OPEN_FILES, OPEN_SHARE = 1000, 4
+"""How many stored files a process keeps open, and how small a part of what the system allows."""
+
+THREADS = 4
+"""How many pairs are decoded at once, in memory."""
+
+BUILT_AT_ONCE = 32
+"""How many pairs the threads of a build are given; nobody who interrupts it waits for more."""
+
+INDEX_ROWS = 1_000_000
+"""How many rows an index keeps, the newest; each takes 84 bytes."""
+
 READ_ERRORS = (OSError, ValueError, EOFError)
 """What numpy raises for a file that is missing, truncated or not of its format."""
+
+ROW = np.dtype(
+    [
+        *(("stamp", "V16"), ("content", "V32")),
+        *(("height", "i4"), ("width", "i4"), ("depth", "i4")),
+        *(("inode", "i8"), ("changed_ns", "i8"), ("bytes", "i8")),
+    ]
+)
+"""What is known of a pair: hashes of `Pair.stamp` (0: it has none) and of its content (0: it cannot
+be read), its size in pixels, the index of its type in `STORED_DTYPES` (-1: it is not stored), and
+the state of the file that it is read from."""
+
+Row = tuple[bytes, bytes, int, int, int, int, int, int]
+State = tuple[int, int, int]
+NO_STAMP, NO_CONTENT, NO_STATE = bytes(16), bytes(32), (0, 0, 0)
+
+
+class StoredPairs(Sequence[Any]):
+    """Pairs in a store, H x W x 4, whose files are opened when they are asked for.
+
+    Args:
+        store: The store.
+        pairs: The pairs.
+        rows: What is known of each, an array of `ROW`.
+    """
+
+    def __init__(
+        self, store: "PairStore", pairs: Sequence[Pair], rows: npt.NDArray[Any] | None = None
+    ) -> None:
+        self.store, self.pairs = store, pairs
+        self.rows = np.empty(0, ROW) if rows is None else rows
+        self._opened: dict[int, tuple[Pixels | PixelsInPlace, mmap | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, number: Any) -> Any:
+        """A pair, memory-mapped and read-only, or read in place.
+
+        Raises:
+            NirganError: Its file has gone or was cut short: to read a mapping of it would end
+                Python with SIGBUS.
+        """
+        pixels, mapping = self._opened.get(number) or self._open(number)
+        # By its handle, which takes a microsecond.
+        if mapping is not None and mapping.size() < len(mapping):
+            raise NirganError(self.lost(number, "was cut short"))
+        return pixels
+
+    def _open(self, number: int) -> tuple[Pixels | PixelsInPlace, mmap | None]:
+        if in_place := self.pairs[number].in_place():
+            return in_place, None
+        row = self.rows[number]
+        shape, dtype = (row["height"], row["width"], 4), STORED_DTYPES[row["depth"]]
+        try:
+            with self.file(number).open("rb") as stream:
+                mapping = mmap(stream.fileno(), 0, access=ACCESS_READ)
+        except READ_ERRORS as error:
+            raise NirganError(self.lost(number, "has gone")) from error
+        if len(mapping) != row["bytes"] or mapping[: len(MAGIC_PREFIX)] != MAGIC_PREFIX:
+            (self.store.folder / "index").unlink(missing_ok=True)  # the next start trusts no file
+            raise NirganError(self.lost(number, "was changed or cut short"))
+        pixels = np.frombuffer(mapping, dtype, offset=HEADER_BYTES).reshape(shape)
+        while len(self._opened) >= _allowed():
+            self._opened.pop(next(iter(self._opened)))
+        self._opened[number] = pixels, mapping
+        return self._opened[number]
+
+    def lost(self, number: int, what: str) -> str:
+        """A line on a stored file that cannot be read any more."""
+        return (
+            f"{self.file(number)}: the stored pair {self.pairs[number].name} {what} since the run "
+            "began; start again, which decodes it anew (fit goes on with --ckpt_path last)"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For loader processes; what is open would be sent to them pixel by pixel."""
+        return {**self.__dict__, "_opened": {}}
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every pair in pixels."""
+        return list(zip(self.rows["height"].tolist(), self.rows["width"].tolist(), strict=True))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The widest type of all pairs."""
+        return STORED_DTYPES[self.rows["depth"].max()]
+
+    def content(self, number: int) -> str:
+        """The hash of a pair's content."""
+        return self._content(number).hex()
+
+    def _content(self, number: int) -> bytes:
+        content: bytes = self.rows["content"][number].tobytes()
+        return content
+
+    def file(self, number: int) -> Path:
+        """The file that a pair is read from, whether it exists or not."""
+        in_place = self.pairs[number].in_place()
+        return in_place.file if in_place else Path(self.store.path(self._content(number)))
+
+    def some(self, numbers: Sequence[int]) -> "StoredPairs":
+        """Some of the pairs."""
+        return StoredPairs(self.store, [self.pairs[n] for n in numbers], self.rows[list(numbers)])
+
+    def unusable(self, height: int, width: int) -> list[int]:
+        """Which pairs are not in the store, or not of a least height and width in pixels."""
+        small = (self.rows["height"] < height) | (self.rows["width"] < width)
+        return np.flatnonzero(small | (self.rows["depth"] < 0)).tolist()
+
+    def problem(self, number: int, height: int, width: int) -> str | None:
+        """Why a pair cannot be used, or is not of a least height and width in pixels; or None."""
+        pair, (high, wide) = self.pairs[number], self.rows[["height", "width"]][number]
+        if self.rows["depth"][number] < 0:
+            try:
+                pair.loaded()
+            except NirganError as error:
+                return str(error)
+            return f"{pair.name}: not whole in the store at {self.store.folder}; is its disk full?"
+        if high < height or wide < width:
+            return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
+        return None
+
+    def state(self, number: int) -> State:
+        """The state of the file that a pair is read from; 0: it has gone."""
+        in_place = self.pairs[number].in_place()
+        return _state(in_place.file if in_place else self.store.path(self._content(number)))
+
+    def holds(self, number: int) -> bool:
+        """Whether a stored file equals the decoded pair; reads all of it."""
+        try:
+            return np.array_equal(np.load(self.file(number)), stack(*self.pairs[number].loaded()))
+        except (*READ_ERRORS, NirganError):
+            return False
+
+    def unchanged(self, number: int) -> bool:
+        """Whether the pictures of a pair are what they were.
+
+        Raises:
+            NirganError: They have gone.
+        """
+        pair, stamp = self.pairs[number], self.rows["stamp"][number].tobytes()
+        same = stamp != NO_STAMP and stamp == _stamp(pair)
+        return same or _content(pair) == self._content(number)
 
 
 class PairStore:
@@ -40,68 +212,60 @@ class PairStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = expand_home(folder or os.environ.get("NIRGAN_CACHE") or "~/.cache/nirgan")
+        self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (a path takes microseconds)
 
-    def file(self, pair: Pair) -> Path:
-        """The file of a pair, whether it exists or not: its own, if it is read in place."""
-        if in_place := pair.in_place():
-            return in_place.file
-        return self.folder / f"{pair.content()}.v{FORMAT_VERSION}.npy"
+    def path(self, content: bytes) -> str:
+        """The file of a decoded pair, by the hash of its content."""
+        return f"{self._prefix}{content.hex()}.v{FORMAT_VERSION}.npy"
 
-    def build(self, pairs: Sequence[Pair]) -> None:
+    def build(self, pairs: Sequence[Pair]) -> StoredPairs:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
         make_folder(self.folder, "set data.store or NIRGAN_CACHE")
         self._sweep()
-        stored = (pair for pair in pairs if not pair.in_place())
-        missing = [(pair, file) for pair in stored if _mapped(file := self._place(pair)) is None]
-        for pair, file in tqdm(missing, desc="decoding pairs", unit="pair", disable=not missing):
-            try:
-                nir, rgb = pair.loaded()
-            except NirganError:
-                continue  # `problem` names it, on every rank alike
-            self._write(file, stack(nir, rgb))
+        stored = self.open(pairs)
+        missing = np.flatnonzero(stored.rows["depth"] < 0)
+        count, starts = missing.size, list(range(0, missing.size, BUILT_AT_ONCE))
+        # Builds that run at once seldom meet, and leave out what another has stored.
+        random.Random().shuffle(starts)  # the global one's numbers are the run's
+        told = tqdm(total=count, desc="decoding pairs", unit="pair", disable=not count)
+        with told, ThreadPoolExecutor(THREADS) as threads:
+            for start in starts:
+                some = missing[start : start + BUILT_AT_ONCE].tolist()
+                former = stored.rows[some].tolist()
+                rows = threads.map(self._store, [pairs[n] for n in some], former)
+                for number, row in zip(some, rows, strict=True):
+                    stored.rows[number] = row
+                    told.update()
+        self._remember(stored.rows)
+        return stored
 
-    def problem(self, pair: Pair, height: int, width: int) -> str | None:
-        """Why a pair cannot be used, or is not of a least height and width in pixels; or None."""
-        pixels = pair.in_place() or _mapped(self._place(pair))
-        if pixels is None:
-            try:
-                pair.loaded()
-            except NirganError as error:
-                return str(error)
-            return f"{pair.name}: not whole in the store at {self.folder}; is its disk full?"
-        high, wide = pixels.shape[:2]
-        if high < height or wide < width:
-            return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
-        return None
+    @without_collection()
+    def open(self, pairs: Sequence[Pair]) -> StoredPairs:
+        """All pairs, also those that are not whole in the store."""
+        known = {row[0]: row for row in self._index().tolist()}
+        return StoredPairs(self, pairs, np.array([self._row(p, known) for p in pairs], ROW))
 
-    def open(self, pair: Pair) -> Pixels | PixelsInPlace:
-        """The stored pair, H x W x 4, memory-mapped and read-only, or read in place.
+    def _row(self, pair: Pair, known: dict[bytes, Row]) -> Row:
+        stamp, in_place = _stamp(pair), pair.in_place()
+        if (row := known.get(stamp)) and row[5:] == _state(self.path(row[1])):
+            return row
+        try:
+            content = _content(pair)
+        except NirganError:
+            return NO_STAMP, NO_CONTENT, 0, 0, -1, *NO_STATE
+        file = in_place.file if in_place else self.path(content)
+        return _row(stamp, content, file, in_place or _mapped(file))
 
-        Raises:
-            NirganError: It is not in the store, or incomplete.
-        """
-        if in_place := pair.in_place():
-            return in_place
-        file = self.file(pair)
+    def _store(self, pair: Pair, row: Row) -> Row:
+        file = self.path(row[1])
         pixels = _mapped(file)
         if pixels is None:
-            raise NirganError(
-                f"{file}: the stored pair {pair.name} has gone or is cut short; start again"
-            )
-        return pixels
-
-    def holds(self, file: Path, pair: Pair) -> bool:
-        """Whether a stored file equals the decoded pair; reads all of it."""
-        try:
-            return np.array_equal(np.load(file), stack(*pair.loaded()))
-        except (*READ_ERRORS, NirganError):
-            return False
-
-    def _place(self, pair: Pair) -> Path:
-        try:
-            return self.file(pair)
-        except NirganError:  # a file that cannot be read has no hash
-            return self.folder / "unreadable"
+            try:
+                pixels = stack(*pair.loaded())
+            except NirganError:
+                return row  # `problem` names it, on every rank alike
+            self._write(Path(file), pixels)
+        return _row(*row[:2], file, pixels)
 
     def _write(self, file: Path, pixels: Pixels) -> None:
         try:
@@ -112,20 +276,85 @@ class PairStore:
                 f"{error}; make room, or set data.store or NIRGAN_CACHE to another disk"
             ) from error
 
+    def _index(self) -> npt.NDArray[Any]:
+        try:
+            rows = np.load(self.folder / "index")
+        except READ_ERRORS:
+            return np.empty(0, ROW)
+        return rows if rows.dtype == ROW else np.empty(0, ROW)
+
+    def _remember(self, rows: npt.NDArray[Any]) -> None:
+        """Add rows to the index, in place of those with the same stamps."""
+        index = _by_stamp(self._index())
+        new = _by_stamp(rows[rows["depth"] >= 0])
+        new.pop(NO_STAMP, None)
+        if any(index.get(stamp) != row for stamp, row in new.items()):
+            kept = [row for stamp, row in index.items() if stamp not in new]
+            whole = np.frombuffer(b"".join([*kept, *new.values()][-INDEX_ROWS:]), ROW)
+            with atomic_write(self.folder / "index") as part, part.open("wb") as stream:
+                np.save(stream, whole)
+
     def _sweep(self) -> None:
-        for part in self.folder.glob("*.part*"):
-            try:
+        with os.scandir(self.folder) as entries:
+            parts = [entry for entry in entries if ".part" in entry.name]
+        for part in parts:
+            with suppress(OSError):  # another build has written it, or has it open
                 if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:
-                    part.unlink()
-            except OSError:
-                continue  # another build has written it, or has it open
+                    Path(part).unlink()
 
 
-def _mapped(file: Path) -> Pixels | None:
+@cache
+def _allowed() -> int:
+    try:
+        from resource import RLIMIT_NOFILE, getrlimit  # noqa: PLC0415 (Windows lacks it)
+    except ImportError:
+        return OPEN_FILES
+    soft, _ = getrlimit(RLIMIT_NOFILE)
+    return min(OPEN_FILES, soft // OPEN_SHARE) if soft > 0 else OPEN_FILES
+
+
+def _stamp(pair: Pair) -> bytes:
+    stamp = pair.stamp()
+    return blake2b(stamp.encode(), digest_size=16).digest() if stamp else NO_STAMP
+
+
+def _content(pair: Pair) -> bytes:
+    content = pair.content()
+    try:
+        digest = bytes.fromhex(content)
+    except ValueError:
+        digest = b""
+    return digest if len(digest) == len(NO_CONTENT) else sha256(content.encode()).digest()
+
+
+def _by_stamp(rows: npt.NDArray[Any]) -> dict[bytes, bytes]:
+    whole, size = rows.tobytes(), ROW.itemsize
+    every = [whole[n : n + size] for n in range(0, len(whole), size)]
+    return {row[: len(NO_STAMP)]: row for row in every}
+
+
+def _row(
+    stamp: bytes, content: bytes, file: str | Path, pixels: Pixels | PixelsInPlace | None
+) -> Row:
+    if pixels is None:
+        return stamp, content, 0, 0, -1, *NO_STATE
+    height, width = pixels.shape[:2]
+    return stamp, content, height, width, STORED_DTYPES.index(pixels.dtype), *_state(file)
+
+
+def _state(file: str | Path) -> State:
+    try:
+        state = os.stat(file)  # noqa: PTH116 (a path takes microseconds)
+    except OSError:
+        return NO_STATE
+    return state.st_ino % 2**63, state.st_mtime_ns, state.st_size  # Windows' have 128 bits
+
+
+def _mapped(file: str | Path) -> Pixels | None:
     """The pixels of a stored file, or None if it is missing or incomplete."""
     try:
         pixels = np.load(file, mmap_mode="r")
-        whole = file.stat().st_size == pixels.offset + pixels.nbytes
+        whole = Path(file).stat().st_size == pixels.offset + pixels.nbytes
     except READ_ERRORS:
         return None
     return pixels if whole else None

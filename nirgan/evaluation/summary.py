@@ -22,6 +22,9 @@ from nirgan.utils.image_grid import image_grid
 COMPARISON_PICTURES = 5
 """Pictures in the comparison."""
 
+BASELINE_REGIONS = 2000
+"""Training regions, at most, that the methods that know nothing are fitted to, evenly spread."""
+
 NEXT_STEPS = """\
 What next:
   your own pairs   python -m nirgan fit --config conf/own.yaml \\
@@ -63,8 +66,10 @@ def _rows(
 ) -> dict[str, Row]:
     data.snapshot.check()
     baselines = {name: make().to(task.device) for name, make in BASELINES.items()}
-    for stored in data.training_regions():
-        batch = data.on_after_batch_transfer(stored, 0)
+    regions = data.training_regions().dataset
+    count = len(data.training)
+    for number in range(0, count, -(-count // BASELINE_REGIONS)):
+        batch = data.on_after_batch_transfer(regions[number], 0)
         for baseline in baselines.values():
             baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
     methods = {name: task} | baselines

@@ -7,7 +7,7 @@ from PIL import Image
 
 from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.sources.folder import Folder
-from nirgan.data.store import PairStore
+from nirgan.data.store import PairStore, StoredPairs
 from nirgan.errors import NirganError
 
 
@@ -15,22 +15,18 @@ from nirgan.errors import NirganError
 def opened(pair_folder, tmp_path_factory):
     pairs = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png").pairs()
     store = PairStore(tmp_path_factory.mktemp("opened"))
-    store.build(pairs)
-    return DataSnapshot(store, pairs)
+    return DataSnapshot(store.build(pairs))
 
 
 @pytest.fixture
 def loads(monkeypatch):
     """Pairs that are decoded after this."""
     loaded = []
-    kind = PairStore
+    kind = StoredPairs
     monkeypatch.setattr(
         kind,
         "holds",
-        lambda self, file, pair, holds=kind.holds: (
-            loaded.append(pair.id),
-            holds(self, file, pair),
-        )[1],
+        lambda self, number, holds=kind.holds: (loaded.append(number), holds(self, number))[1],
     )
     return loaded
 
@@ -76,10 +72,11 @@ def replaced(file):
 @pytest.mark.posix
 @pytest.mark.parametrize("how", [cut, overwritten, replaced, os.unlink])
 def test_a_stored_file_that_is_no_longer_the_same_is_named(how, opened):
-    how(opened.files[2])
+    how(opened.stored.file(2))
     what = "has gone" if how is os.unlink else "was changed or cut short"
+    file = opened.stored.file(2)
     assert opened.damage() == (
-        f"{opened.files[2]}: the stored pair own/2 {what} since the run began; start again, which "
+        f"{file}: the stored pair own/2 {what} since the run began; start again, which "
         "decodes it anew (fit goes on with --ckpt_path last)"
     )
     with pytest.raises(NirganError, match="own/2"):
@@ -87,14 +84,14 @@ def test_a_stored_file_that_is_no_longer_the_same_is_named(how, opened):
 
 
 def test_a_stored_file_that_was_written_anew_is_as_good_and_is_compared_once(opened, loads):
-    file = opened.files[2]
+    file = opened.stored.file(2)
     beside = file.with_name("beside")
     beside.write_bytes(file.read_bytes())
     beside.replace(file)
-    os.utime(opened.files[3], (1, 1))
+    os.utime(opened.stored.file(3), (1, 1))
     assert opened.damage() is None
     assert opened.damage() is None
-    assert loads == ["2", "3"]
+    assert loads == [2, 3]
 
 
 def test_a_picture_that_changes_or_goes_is_told_once(opened, pair_folder):
@@ -112,6 +109,14 @@ def test_a_picture_that_changes_or_goes_is_told_once(opened, pair_folder):
     (message,) = said(opened.tell_changes)
     assert "began: own/5 (" in message
     assert "own/4" not in message
+
+
+def test_of_many_pairs_some_are_looked_at_in_turn(opened, pair_folder, monkeypatch):
+    monkeypatch.setattr("nirgan.data.data_snapshot.LOOKED_AT", 4)
+    opened.stored.file(5).unlink()
+    (pair_folder / "1_nir.png").unlink()
+    turns = [(len(said(opened.tell_changes)), bool(opened.damage())) for _ in range(3)]
+    assert turns == [(1, False), (0, True), (0, True)]  # 0 to 3, 4 to 1, 2 to 5
 
 
 def test_a_picture_that_was_only_touched_is_not_told(opened, pair_folder):

@@ -66,9 +66,9 @@ def test_each_scale_is_stored_for_itself(twelve):
     plain = Folder(*patterns).pairs()[0]
     scaled = Folder(*patterns, nir_scale="0,4095", rgb_scale="0,8190").pairs()[0]
     store = PairStore(twelve / "store")
-    store.build([plain, scaled])
+    stored = store.build([plain, scaled])
     assert plain.nir_scale == DTYPE_SCALE
-    before, after = (store.open(pair).astype(float) / 65535 for pair in (plain, scaled))
+    before, after = (pixels.astype(float) / 65535 for pixels in stored)
     np.testing.assert_allclose(after[..., 3], before[..., 3] * 65535 / 4095, atol=2e-5)
     np.testing.assert_allclose(after[..., :3], before[..., :3] * 65535 / 8190, atol=2e-5)
 

@@ -4,12 +4,15 @@ A source is a class with typed constructor arguments and one method, `pairs`, wh
 and their categories, scenes and folds. Nothing is decoded until `Pair.load` is called.
 """
 
+import gc
 import hashlib
 import os
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +22,10 @@ from nirgan.data.images import DTYPE_SCALE, STORED_DTYPES, Pixels, read_nir, rea
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
 from nirgan.utils.paths import expand_home
+
+SETTLED_AFTER_NS = 2_000_000_000
+"""How long a file is left alone before its date and size stand for its content; the dates of some
+file systems are no finer."""
 
 
 class PixelsInPlace(Protocol):
@@ -39,7 +46,7 @@ class Footprint(NamedTuple):
     bounds: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair(ABC):
     """One registered pair.
 
@@ -100,6 +107,13 @@ class Pair(ABC):
     def content(self) -> str:
         """A hash of everything that determines what `load` returns."""
 
+    def stamp(self) -> str | None:
+        """What is another where `content` is another, found without reading files; None: nothing.
+
+        A store computes `content` anew only where this has changed.
+        """
+        return None
+
     def in_place(self) -> PixelsInPlace | None:
         """What `load` returns, read by parts from its file; None: to be decoded into the store."""
         return None
@@ -109,23 +123,24 @@ class Pair(ABC):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FilePair(Pair):
     """A pair in two files, or in one of four channels, and which values are black and white."""
 
-    nir: Path = Path()
-    rgb: Path = Path()
+    nir: Path | str = ""
+    rgb: Path | str = ""
     nir_scale: Scale = DTYPE_SCALE
     rgb_scale: Scale = DTYPE_SCALE
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`."""
-        if self.nir == self.rgb:
-            return read_rgbn(self.nir, self.nir_scale, self.rgb_scale)
-        nir, rgb = read_nir(self.nir, self.nir_scale), read_rgb(self.rgb, self.rgb_scale)
+        files = Path(self.nir), Path(self.rgb)
+        if files[0] == files[1]:
+            return read_rgbn(files[0], self.nir_scale, self.rgb_scale)
+        nir, rgb = read_nir(files[0], self.nir_scale), read_rgb(files[1], self.rgb_scale)
         if nir.shape != rgb.shape[:2]:
             raise NirganError(
-                f"{self.nir}: {nir.shape[1]}x{nir.shape[0]} pixels, but {self.rgb.name} has "
+                f"{self.nir}: {nir.shape[1]}x{nir.shape[0]} pixels, but {files[1].name} has "
                 f"{rgb.shape[1]}x{rgb.shape[0]}; a pair must be registered and of one size"
             )
         return nir, rgb
@@ -135,20 +150,28 @@ class FilePair(Pair):
         digest = hashlib.sha256()
         for path in (self.nir, self.rgb):
             try:
-                state = path.stat()
-                digest.update(_hash(path, state.st_size, state.st_mtime_ns))
+                digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
             except OSError as error:
                 raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
-        scales = f"{self.nir_scale} {self.rgb_scale}"
-        if scales != "dtype dtype":  # keeps the hashes of the time before scales
-            digest.update(scales.encode())
+        digest.update(self._scales().encode())
         return digest.hexdigest()
 
+    def stamp(self) -> str | None:
+        """See `Pair.stamp`; None, too, if a file was touched so lately that it may be again."""
+        try:
+            states = [os.stat(self.nir), os.stat(self.rgb)]  # noqa: PTH116 (half of the time)
+        except OSError:
+            return None
+        if time.time_ns() - max(state.st_ctime_ns for state in states) < SETTLED_AFTER_NS:
+            return None
+        return self._scales() + "".join(
+            f" {s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states
+        )
 
-@cache
-def _hash(path: Path, size: int, changed: int) -> bytes:
-    """Hash the content of a file; cached while its size and date do not change."""
-    return hashlib.sha256(path.read_bytes()).digest()
+    def _scales(self) -> str:
+        if self.nir_scale == self.rgb_scale == DTYPE_SCALE:
+            return ""  # as hashes were before there were scales
+        return f"{self.nir_scale} {self.rgb_scale}"
 
 
 class PairSource(ABC):
@@ -172,6 +195,19 @@ class PairSource(ABC):
         """
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """For what makes many small objects that stay: looking through them takes half of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@without_collection()
 def pairs_of(source: PairSource) -> list[Pair]:
     """All pairs of a source.
 

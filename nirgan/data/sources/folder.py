@@ -69,7 +69,7 @@ class Folder(PairSource):
         ]
 
 
-def _named(where: str, band: str) -> dict[str, Path]:
+def _named(where: str, band: str) -> dict[str, str]:
     where = str(expand_home(where))
     if "*" in where:
         named = matches(where)
@@ -77,12 +77,12 @@ def _named(where: str, band: str) -> dict[str, Path]:
         visible = (f for f in Path(where).iterdir() if not f.name.startswith("."))
         pictures = [f for f in visible if f.suffix.lower() in EXTENSIONS]
         ending = re.compile(rf"[_-]{band}\Z", re.IGNORECASE | re.ASCII)
-        named = [(ending.sub("", f.stem), f) for f in sorted(pictures)]
+        named = [(ending.sub("", f.stem), str(f)) for f in sorted(pictures)]
     else:
         raise NirganError(f"source.{band}: {where!r} is neither a folder nor a pattern with a *")
     if not named:
         raise NirganError(f"source.{band}: no pictures in {where!r}")
-    files: dict[str, Path] = {}
+    files: dict[str, str] = {}
     for name, file in named:
         if name in files:
             raise NirganError(f"source.{band}: {files[name]} and {file} are both called {name!r}")
@@ -90,14 +90,28 @@ def _named(where: str, band: str) -> dict[str, Path]:
     return files
 
 
-def matches(pattern: str) -> list[tuple[str, Path]]:
+def matches(pattern: str) -> list[tuple[str, str]]:
     """The files that match a pattern, sorted, each with the text that its stars match."""
     pattern = pattern.replace(os.sep, "/")
     parts = re.split(r"((?:^|(?<=/))\*\*(?:/|$)|\*)", pattern)
-    named = "".join(p if p in WILDCARDS else escape(p) for p in parts)
-    found = [f.replace(os.sep, "/") for f in glob(named, recursive=True)]  # noqa: PTH207
+    escaped = "".join(p if p in WILDCARDS else escape(p) for p in parts)
+    found = _paths(pattern, escaped)
     stars = re.compile("".join(WILDCARDS.get(p) or re.escape(p) for p in parts), re.DOTALL)
-    files = [
-        (match, f) for f in sorted(found) if Path(f).is_file() and (match := stars.fullmatch(f))
-    ]
-    return [("/".join(g.strip("/") for g in m.groups("") if g), Path(f)) for m, f in files]
+    named = [(match, f) for f in sorted(found) if (match := stars.fullmatch(f))]
+    return [("/".join(g.strip("/") for g in m.groups("") if g), f) for m, f in named]
+
+
+def _paths(pattern: str, escaped: str) -> list[str]:
+    """The files of a pattern, and maybe others of the same folder."""
+    folder, _, last = pattern.rpartition("/")
+    if "*" in folder or last.startswith("**"):
+        found = [f.replace(os.sep, "/") for f in glob(escaped, recursive=True)]  # noqa: PTH207
+        return [f for f in found if Path(f).is_file()]
+    start = pattern.removesuffix(last)
+    try:
+        # A folder of 100,000 files takes a fifth of the time of `glob`.
+        with os.scandir(start or ".") as entries:
+            visible = (e for e in entries if last.startswith(".") or not e.name.startswith("."))
+            return [start + entry.name for entry in visible if entry.is_file()]
+    except OSError:
+        return []

@@ -124,7 +124,7 @@ class Rgbn(PairSource):
         paths = []
         for text in map(str, map(expand_home, self.files)):
             if "*" in text:
-                some = [path for _, path in matches(text)]
+                some = [Path(path) for _, path in matches(text)]
             elif Path(text).is_dir():
                 some = [f for f in Path(text).iterdir() if not f.name.startswith(".")]
                 some = sorted(f for f in some if f.suffix.lower() in EXTENSIONS)

@@ -129,7 +129,8 @@ def test_patterns_of_home_and_of_all_folders_within(tmp_path, monkeypatch, nir, 
     monkeypatch.chdir(home)
     pairs = Folder(nir, rgb).pairs()
     assert [p.id for p in pairs] == ids
-    assert all(p.nir.is_file() and p.rgb.is_file() and p.nir != p.rgb for p in pairs)
+    assert all(Path(f).is_file() for p in pairs for f in (p.nir, p.rgb))
+    assert all(p.nir != p.rgb for p in pairs)
 
 
 def test_home_in_the_root_of_a_data_set_and_of_the_store(tmp_path, monkeypatch):
