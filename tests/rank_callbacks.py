@@ -78,7 +78,7 @@ class Counted(FilePair):
     """Notes every decoding in a file beside."""
 
     def load(self):
-        with (self.nir.parent / "decoded").open("a") as notes:
+        with Path(self.nir).with_name("decoded").open("a") as notes:
             notes.write(f"{self.id}\n")
         return super().load()
 

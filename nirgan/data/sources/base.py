@@ -46,7 +46,7 @@ class Footprint(NamedTuple):
     bounds: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pair(ABC):
     """One registered pair.
 
@@ -123,9 +123,12 @@ class Pair(ABC):
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FilePair(Pair):
-    """A pair in two files, or in one of four channels, and which values are black and white."""
+    """A pair in two files, or in one of four channels, and which values are black and white.
+
+    Of a hundred thousand pairs, paths as text take less time and memory.
+    """
 
     nir: Path | str = ""
     rgb: Path | str = ""

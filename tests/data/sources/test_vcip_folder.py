@@ -157,3 +157,13 @@ def test_mistakes_are_named(tmp_path):
         Folder(str(tmp_path / "m"), folders[1]).pairs()
     with pytest.raises(NirganError, match="source.rgb: no pictures in"):
         Folder(folders[0], f"{tmp_path}/*.bmp").pairs()
+
+
+def test_a_loop_of_links_and_a_folder_are_no_pictures(tmp_path):
+    pair(tmp_path / "a_nir.png", tmp_path / "a_rgb.png")
+    (tmp_path / "b_nir.png").mkdir()
+    (tmp_path / "c_nir.png").symlink_to(tmp_path / "c_nir.png")
+    (tmp_path / "d_nir.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / ".e_nir.png").touch()
+    pairs = Folder(f"{tmp_path}/*_nir.png", f"{tmp_path}/*_rgb.png").pairs()
+    assert [p.id for p in pairs] == ["a"]
