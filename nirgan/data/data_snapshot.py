@@ -9,17 +9,14 @@ from functools import cached_property
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from nirgan.data.store import StoredPairs
+from nirgan.data.store import STATE, StoredPairs
 from nirgan.errors import NirganError
 
 MAX_NAMED_PAIRS = 5
 """How many pairs a warning names."""
 
 LOOKED_AT = 10_000
-"""How many pairs are looked at in a turn, which takes a tenth of a second."""
-
-STATE = ("inode", "changed_ns", "bytes")
-"""Columns of what is known of a stored pair that are its file's state."""
+"""How many pairs are looked at in a turn, which takes some tenths of a second."""
 
 
 class DataSnapshot:

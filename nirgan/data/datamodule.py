@@ -32,7 +32,6 @@ TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """How many pairs are checked for the range of their values, and rows and columns of each."""
 
-
 MAX_NAMED_PAIRS = 50
 """How many pairs that cannot be used are named."""
 
@@ -277,19 +276,20 @@ class PatchDataModule(lightning.LightningDataModule):
         # within-images needs a training and a validation patch side by side
         width = self.patch * (2 if self.protocol == "within-images" else 1)
         problems = found.unusable(self.patch, width)
+        if not problems:
+            return found
         usable = sorted({*range(len(found))} - {*problems})
         named = [found.problem(number, self.patch, width) for number in problems[:MAX_NAMED_PAIRS]]
         report = "\n".join(f"  {problem}" for problem in named)
         if more := len(problems) - len(named):
             report += f"\n  and {more} more; `nirgan check` names them all"
-        if problems and (self.on_bad_pair == "error" or not usable):
+        if self.on_bad_pair == "error" or not usable:
             raise NirganError(
                 f"{len(problems)} of {len(found)} pairs cannot be used "
                 f"(mend them, or set data.on_bad_pair=skip):\n{report}"
             )
-        if problems:
-            rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
-        return found.some(usable) if problems else found
+        rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
+        return found.some(usable)
 
     def _seen_as(self, tell: bool) -> str:
         """The scale of the band; the range of its type if the values suggest that one is missing.

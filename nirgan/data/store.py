@@ -67,6 +67,9 @@ ROW = np.dtype(
 be read), its size in pixels, the index of its type in `STORED_DTYPES` (-1: it is not stored), and
 the state of the file that it is read from."""
 
+STATE = ("inode", "changed_ns", "bytes")
+"""Columns that are the state of a file, as `StoredPairs.state` gives it."""
+
 Row = tuple[bytes, bytes, int, int, int, int, int, int]
 State = tuple[int, int, int]
 NO_STAMP, NO_CONTENT, NO_STATE = bytes(16), bytes(32), (0, 0, 0)
@@ -146,16 +149,12 @@ class StoredPairs(Sequence[Any]):
 
     def content(self, number: int) -> str:
         """The hash of a pair's content."""
-        return self._content(number).hex()
-
-    def _content(self, number: int) -> bytes:
-        content: bytes = self.rows["content"][number].tobytes()
-        return content
+        return str(self.rows["content"][number].tobytes().hex())
 
     def file(self, number: int) -> Path:
         """The file that a pair is read from, whether it exists or not."""
         in_place = self.pairs[number].in_place()
-        return in_place.file if in_place else Path(self.store.path(self._content(number)))
+        return in_place.file if in_place else Path(self.store.path(self.content(number)))
 
     def some(self, numbers: Sequence[int]) -> "StoredPairs":
         """Some of the pairs."""
@@ -181,8 +180,7 @@ class StoredPairs(Sequence[Any]):
 
     def state(self, number: int) -> State:
         """The state of the file that a pair is read from; 0: it has gone."""
-        in_place = self.pairs[number].in_place()
-        return _state(in_place.file if in_place else self.store.path(self._content(number)))
+        return _state(self.file(number))
 
     def holds(self, number: int) -> bool:
         """Whether a stored file equals the decoded pair; reads all of it."""
@@ -199,7 +197,7 @@ class StoredPairs(Sequence[Any]):
         """
         pair, stamp = self.pairs[number], self.rows["stamp"][number].tobytes()
         same = stamp != NO_STAMP and stamp == _stamp(pair)
-        return same or _content(pair) == self._content(number)
+        return same or _content(pair).hex() == self.content(number)
 
 
 class PairStore:
@@ -214,9 +212,9 @@ class PairStore:
         self.folder = expand_home(folder or os.environ.get("NIRGAN_CACHE") or "~/.cache/nirgan")
         self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (a path takes microseconds)
 
-    def path(self, content: bytes) -> str:
+    def path(self, content: str) -> str:
         """The file of a decoded pair, by the hash of its content."""
-        return f"{self._prefix}{content.hex()}.v{FORMAT_VERSION}.npy"
+        return f"{self._prefix}{content}.v{FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> StoredPairs:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
@@ -247,17 +245,17 @@ class PairStore:
 
     def _row(self, pair: Pair, known: dict[bytes, Row]) -> Row:
         stamp, in_place = _stamp(pair), pair.in_place()
-        if (row := known.get(stamp)) and row[5:] == _state(self.path(row[1])):
+        if (row := known.get(stamp)) and row[5:] == _state(self.path(row[1].hex())):
             return row
         try:
             content = _content(pair)
         except NirganError:
             return NO_STAMP, NO_CONTENT, 0, 0, -1, *NO_STATE
-        file = in_place.file if in_place else self.path(content)
-        return _row(stamp, content, file, in_place or _mapped(file))
+        file = in_place.file if in_place else self.path(content.hex())
+        return _filled(stamp, content, file, in_place or _mapped(file))
 
     def _store(self, pair: Pair, row: Row) -> Row:
-        file = self.path(row[1])
+        file = self.path(row[1].hex())
         pixels = _mapped(file)
         if pixels is None:
             try:
@@ -265,7 +263,7 @@ class PairStore:
             except NirganError:
                 return row  # `problem` names it, on every rank alike
             self._write(Path(file), pixels)
-        return _row(*row[:2], file, pixels)
+        return _filled(*row[:2], file, pixels)
 
     def _write(self, file: Path, pixels: Pixels) -> None:
         try:
@@ -333,7 +331,7 @@ def _by_stamp(rows: npt.NDArray[Any]) -> dict[bytes, bytes]:
     return {row[: len(NO_STAMP)]: row for row in every}
 
 
-def _row(
+def _filled(
     stamp: bytes, content: bytes, file: str | Path, pixels: Pixels | PixelsInPlace | None
 ) -> Row:
     if pixels is None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from nirgan.data import datamodule
 from nirgan.data.datamodule import Noise, PatchDataModule
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
@@ -177,6 +178,18 @@ def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):
         module(Broken())
     assert len(module(Broken(), on_bad_pair="skip").pairs) == 6
     assert any("urban/9" in str(w.message) for w in recwarn)
+
+
+def test_of_many_bad_pairs_some_are_named(monkeypatch):
+    class Broken(MadeSource):
+        def pairs(self):
+            bad = [Made("urban", str(n), str(n), 0, (32, 32)) for n in (7, 8, 9)]
+            return [*super().pairs(), *bad]
+
+    monkeypatch.setattr(datamodule, "MAX_NAMED_PAIRS", 2)
+    said = r"3 of 9 .*\n.*urban/7: .*\n.*urban/8: .*\n  and 1 more; `nirgan check` names them all$"
+    with pytest.raises(NirganError, match=said):
+        module(Broken())
 
 
 def test_an_epoch_smaller_than_a_batch_says_what_to_change():
