@@ -53,6 +53,9 @@ class VariedTask(AdversarialTask):
         band_noise: The same on the band that it sees.
         smooth: Label of true pictures.
         r1: Weight of the gradient penalty on true pictures (Mescheder et al. 2018).
+        r2: The same on generated ones.
+        relativistic: Whether the two losses are of the difference between the logits of a true and
+            a generated picture of the same band (Jolicoeur-Martineau 2018).
         joined: Whether true and generated pictures are one batch to batch norm.
         options: Of the task.
     """
@@ -63,12 +66,14 @@ class VariedTask(AdversarialTask):
         band_noise: float,
         smooth: float,
         r1: float,
+        r2: float,
+        relativistic: bool,
         joined: bool,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.noise, self.band_noise, self.smooth = noise, band_noise, smooth
-        self.r1, self.joined = r1, joined
+        self.r1, self.r2, self.relativistic, self.joined = r1, r2, relativistic, joined
         self.told: defaultdict[str, list[float]] = defaultdict(list)
 
     def logits(self, colors: Tensor, band: Tensor) -> Tensor:
@@ -80,25 +85,37 @@ class VariedTask(AdversarialTask):
     def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
         """As the paper's, varied."""
         x = x.detach().requires_grad_(bool(self.r1))
-        if self.joined:
-            real, made = self.logits(torch.cat([x, generated]), torch.cat([y, y])).chunk(2)
+        generated = generated.requires_grad_(bool(self.r2))
+        real, made = self.both(x, y, generated)
+        if self.relativistic:
+            loss = -logsigmoid(real - made).mean()
         else:
-            real, made = self.logits(x, y), self.logits(generated, y)
-        loss = -(self.smooth * logsigmoid(real) + (1 - self.smooth) * logsigmoid(-real)).mean()
-        loss = loss - logsigmoid(-made).mean()
-        if self.r1:
-            of_one = real.flatten(1).mean(1) if real.ndim > 1 else real
-            (slope,) = torch.autograd.grad(of_one.sum(), x, create_graph=True)
-            loss = loss + self.r1 / 2 * slope.square().sum((1, 2, 3)).mean()
+            loss = -(self.smooth * logsigmoid(real) + (1 - self.smooth) * logsigmoid(-real)).mean()
+            loss = loss - logsigmoid(-made).mean()
+        for weight, logits, pictures in ((self.r1, real, x), (self.r2, made, generated)):
+            if weight:
+                of_one = logits.flatten(1).mean(1) if logits.ndim > 1 else logits
+                (slope,) = torch.autograd.grad(of_one.sum(), pictures, create_graph=True)
+                loss = loss + weight / 2 * slope.square().sum((1, 2, 3)).mean()
+        if self.relativistic:
+            return loss, (real > made).float().mean()
         right = (real > 0).float().mean() + (made < 0).float().mean()
         return loss, right / 2
 
+    def both(self, x: Tensor, y: Tensor, generated: Tensor) -> list[Tensor]:
+        """Logits of true and of generated pictures."""
+        if self.joined:
+            return list(self.logits(torch.cat([x, generated]), torch.cat([y, y])).chunk(2))
+        return [self.logits(x, y), self.logits(generated, y)]
+
     def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
         """As the paper's, on noisy pictures."""
-        if self.joined:
-            logits = self.logits(torch.cat([x, generated]), torch.cat([y, y])).chunk(2)[1]
+        if self.joined or self.relativistic:
+            real, logits = self.both(x, y, generated)
         else:
-            logits = self.logits(generated, y)
+            real, logits = torch.zeros(()), self.logits(generated, y)
+        if self.relativistic:
+            logits = logits - real
         fooled = logsigmoid(-logits).mean() if self.saturating else -logsigmoid(logits).mean()
         return {"generator": fooled, "l1": self.l1.weight * self.regularized[0].abs().sum()}
 
@@ -188,6 +205,8 @@ def main(
     band_noise: float = 0.0,
     smooth: float = 1.0,
     r1: float = 0.0,
+    r2: float = 0.0,
+    relativistic: bool = False,
     joined: bool = False,
     rate: float = 2e-4,
     discriminator_rate: float | None = None,
@@ -211,6 +230,8 @@ def main(
         band_noise: Likewise.
         smooth: Likewise.
         r1: Likewise.
+        r2: Likewise.
+        relativistic: Likewise.
         joined: Likewise.
         rate: Learning rate.
         discriminator_rate: Its own; None: the same.
@@ -251,6 +272,8 @@ def main(
         band_noise,
         smooth,
         r1,
+        r2,
+        relativistic,
         joined,
         generator=kind(widths=WIDTHS, kernels=KERNELS, std=std),
         discriminator=critic,
