@@ -33,8 +33,21 @@ class Killer(Callback):
 
 def run(arguments, point, environment):
     os.environ |= environment
-    from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO
     from nirgan.experiment.lightning_cli import fit
+
+    fit(arguments, [watching(point)])
+
+
+def benchmark(arguments, point, environment):
+    os.environ |= environment
+    from nirgan.cli.main import main
+
+    watching(point)
+    main(["benchmark", *arguments])
+
+
+def watching(point):
+    from nirgan.callbacks.checkpoint_io import AtomicCheckpointIO
 
     killer = Killer(*point)
     write = AtomicCheckpointIO.save_checkpoint
@@ -45,18 +58,18 @@ def run(arguments, point, environment):
         killer.at("after a checkpoint")
 
     AtomicCheckpointIO.save_checkpoint = watched
-    fit(arguments, [killer])
+    return killer
 
 
-def start(arguments, point=NEVER, **environment):
-    """Begin `fit` in a process that dies at an event such as ("start of a batch", 3)."""
-    process = FORKING.Process(target=run, args=(arguments, point, environment))
+def start(arguments, point=NEVER, verb=run, **environment):
+    """Begin a verb in a process that dies at an event such as ("start of a batch", 3)."""
+    process = FORKING.Process(target=verb, args=(arguments, point, environment))
     process.start()
     return process
 
 
-def killed(arguments, point):
-    """Fit until the point is reached."""
-    process = start(arguments, point)
+def killed(arguments, point, verb=run):
+    """Fit, or run a benchmark, until the point is reached."""
+    process = start(arguments, point, verb)
     process.join(120)
     assert process.exitcode == -signal.SIGKILL, point

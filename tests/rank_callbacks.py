@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch.callbacks import Callback
 
+from nirgan.callbacks import distributed_teardown
 from nirgan.data.sources.base import FilePair
 from nirgan.data.sources.folder import Folder
 
@@ -21,6 +22,7 @@ class Fails(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if batch_idx != 1:
             return
+        distributed_teardown.RANK_TIMEOUT_S = 1.0
         if trainer.global_rank == self.rank:
             (self.folder / "failing").touch()
             raise RuntimeError(f"rank {self.rank} has lost its way")

@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import signal
-import time
 
 import cv2
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import torch
 from conftest import ROOT, SUITE
 from jsonargparse.typing import Path_fr
+from killing import benchmark, killed
 from PIL import Image
 from processes import Nirgan
 
@@ -194,37 +193,23 @@ def start(out, *options):
 
 
 @pytest.mark.posix
-def test_a_killed_benchmark_goes_on_where_it_was(begun):
-    options = ["--protocols=[within-images]", "--seeds=[0]", "--validations=5", "--compare=[]"]
-    options += ["--budget.patches=40"]
-    options += [f"--methods={{triplet: {{model: {ROOT}/tests/conf/triplet.yaml}}}}"]
-    killed, whole = (begun("*/triplet", "*/flat", name=name) for name in ("killed", "whole"))
-    process = start(killed, *options)
-    until = time.monotonic() + 120
-    checkpoint = "runs/street/within-images/triplet/*/fit/version_0/checkpoints/last.ckpt"
-    while not list(killed.glob(checkpoint)):
-        assert process.poll() is None, process.said()
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = times(killed)
-    assert not list(killed.glob("runs/street/*/triplet/*/result.json")), "it had ended already"
-    (cut,) = killed.glob(checkpoint)
+def test_a_killed_benchmark_goes_on_where_it_was(begun, finished):
+    out, of_one = begun("within-images/triplet/seed0*"), "runs/street/within-images/triplet/seed0*/"
+    options = [f"--config={SUITE}", f"--out={out}", "--save_outputs=true"]
+    killed(options, ("after a checkpoint", 2), benchmark)
+    before = times(out)
+    (cut,) = out.glob(f"{of_one}fit/version_0/checkpoints/last.ckpt")
     done = torch.load(cut, weights_only=True)["global_step"]
-    for out in (killed, whole):
-        assert main(["benchmark", f"--config={SUITE}", f"--out={out}", *options]) == 0
-    assert times(killed).items() >= before.items()
-    (went_on,), (alone,) = (
-        list(out.glob("runs/street/within-images/triplet/*/result.json")) for out in (killed, whole)
-    )
+    assert main(["benchmark", *options]) == 0
+    assert times(out).items() >= before.items()
+    (went_on,), (alone,) = (folder.glob(f"{of_one}result.json") for folder in (out, finished))
     last = went_on.parent / "fit/version_1/checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] > done
     assert not (went_on.parent / "fit/version_2").exists(), "it began anew"
     first, second = json.loads(went_on.read_text()), json.loads(alone.read_text())
     assert first["images"] == second["images"]
     assert first["history"] == second["history"]
-    assert first["patches_seen"] == second["patches_seen"] == 40
+    assert first["patches_seen"] == second["patches_seen"] == 24
 
 
 def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):

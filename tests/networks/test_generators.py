@@ -71,12 +71,9 @@ def test_export_and_onnx_give_the_same(cls, tmp_path, monkeypatch):
     generator = small(cls).eval()
     nir = torch.randn(2, 3, 40, 56)
     plain = generator(nir)
-    dims = {
-        0: torch.export.Dim("batch"),
-        2: torch.export.Dim("height", min=17),
-        3: torch.export.Dim("width", min=17),
-    }
-    exported = torch.export.export(generator, (torch.randn(3, 3, 32, 32),), dynamic_shapes=(dims,))
+    # Every size that is free costs a quarter more time; a batch's is in inference/export's tests.
+    dims = {2: torch.export.Dim("height", min=17), 3: torch.export.Dim("width", min=17)}
+    exported = torch.export.export(generator, (torch.randn(2, 3, 32, 32),), dynamic_shapes=(dims,))
     assert torch.allclose(exported.module()(nir), plain, atol=1e-5)
     program = torch.onnx.export(exported, optimize=False, verbose=False)
     program.save(tmp_path / "generator.onnx")
