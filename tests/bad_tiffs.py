@@ -48,10 +48,11 @@ def _depths():
     ten = (WIDE >> 6)[:, :11]
     data = tiff({256: [11], 258: [10]}, packed_bits(ten, 10))
     yield "10 bits packed, rows padded.tif", data, NirPicture(ten)
-    for bits in (1, 2, 4):
+    for bits in (1, 2, 3, 4, 6):
         few = BAND % 2**bits
         data = tiff({258: [bits]}, packed_bits(few, bits))
-        yield f"{bits} bits.tif", data, NirPicture(few * (255 // (2**bits - 1)))
+        wide = np.round(few * (255 / (2**bits - 1))).astype(np.uint8)
+        yield f"{bits} bits.tif", data, NirPicture(wide)
     yield "white is zero.tif", tiff({262: [0]}), NirPicture(255 - BAND)
     data = tiff({258: [16], 262: [0]}, WIDE.tobytes())
     yield "white is zero in 16 bits.tif", data, NirPicture(65535 - WIDE)

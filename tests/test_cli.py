@@ -107,6 +107,7 @@ OPTIONS = {
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
     "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
     "--data.fold=9": "data.fold is 9, expected 0 to 4",
+    "--data.unused_folds=[5]": "data.unused_folds is 5, expected 0 to 4",
     "--data.noise.green=-1": "data.noise.green is -1.0, expected 0 or more",
     "--data.patch=abc": "data.patch: expected int, got abc",
     "--data.noise.red=abc": "data.noise.red: expected float, got abc",

@@ -103,10 +103,10 @@ class PatchDataModule(lightning.LightningDataModule):
             `~/.cache/nirgan`.
         num_workers: Loader processes. One process delivers tens of thousands of patches per second,
             so only a GPU needs any.
-        seed: Seed of the training patches, the noise and the random numbers of methods.
-        split_seed: Seed of what is evaluated: the validation bands, the folds of scenes without a
-            published one, and the validation patches. It is separate from `seed`, so that runs
-            with several seeds are evaluated on the same data.
+        seed: Seed of the training patches, their noise and the random numbers of methods.
+        split_seed: Seed of what is evaluated: the validation bands, the folds of scenes that the
+            source gives none, the validation patches and their noise. It is separate from `seed`,
+            so that runs with several seeds are evaluated on the same data.
 
     Raises:
         NirganError: A count, the fold or a standard deviation is out of range.
@@ -135,10 +135,11 @@ class PatchDataModule(lightning.LightningDataModule):
         super().__init__()
         _at_least(16, patch=patch)  # SSIM looks at windows of 11 pixels
         _at_least(1, val_patches=val_patches, batch_size=batch_size)
-        _at_least(0, num_workers=num_workers, fold=fold)
+        _at_least(0, num_workers=num_workers)
         _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
-        if fold >= FOLDS:
-            raise NirganError(f"data.fold is {fold}, expected 0 to {FOLDS - 1}")
+        for key, folds in (("fold", (fold,)), ("unused_folds", unused_folds)):
+            if wrong := [one for one in folds if not 0 <= one < FOLDS]:
+                raise NirganError(f"data.{key} is {wrong[0]}, expected 0 to {FOLDS - 1}")
         if fold in unused_folds:
             raise NirganError(f"data.unused_folds has fold {fold}, which data.fold says is judged")
         self.source, self.protocol, self.fold, self.patch = source, protocol, fold, patch
@@ -255,13 +256,18 @@ class PatchDataModule(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
 
-        The noise depends only on the seed and the number of the batch.
+        The noise depends only on the number of the batch and, in training, the seed; elsewhere,
+        the seed of the split.
         """
         pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
         rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
         training = self.trainer is not None and self.trainer.training
-        stream = TRAINING_NOISE_STREAM if training else VALIDATION_NOISE_STREAM
-        word = hash_counter(self.seed, stream, np.array(batch["number"])).item()
+        seed, stream = (
+            (self.seed, TRAINING_NOISE_STREAM)
+            if training
+            else (self.split_seed, VALIDATION_NOISE_STREAM)
+        )
+        word = hash_counter(seed, stream, np.array(batch["number"])).item()
         generator = torch.Generator(rgb.device).manual_seed(word >> 1)
         noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
         sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])

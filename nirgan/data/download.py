@@ -118,7 +118,7 @@ def _pictures(archive: Path, packed: zipfile.ZipFile) -> dict[zipfile.ZipInfo, P
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         link = (member.external_attr >> 16) & 0o170000 == 0o120000
-        if path.is_absolute() or ".." in path.parts or link or path.drive:
+        if path.is_absolute() or ".." in path.parts or link:
             raise NirganError(f"{archive}: refused, {member.filename!r} points outside its folder")
         if len(path.parts) < 2 or path.parts[-2] not in CATEGORIES or path.name.startswith("._"):
             continue  # ._NAME is what macOS adds to archives

@@ -255,6 +255,8 @@ class PairStore:
         return _filled(stamp, content, file, in_place or _mapped(file))
 
     def _store(self, pair: Pair, row: Row) -> Row:
+        if row[1] == NO_CONTENT:  # could not be read, and is not stored under nobody's name
+            return row
         file = self.path(row[1].hex())
         pixels = _mapped(file)
         if pixels is None:

@@ -47,8 +47,8 @@ def judge(
             output, truth = signed_to_unit(colorize(batch["triplet"])), signed_to_unit(batch["rgb"])
         scores = score_images(batch.get("names", [""] * len(truth)), output, truth)
         for score, picture in zip(scores, output, strict=True):
-            yield score
             keep(score.name, picture)
+            yield score
 
 
 def score_images(names: Sequence[str], output: Tensor, truth: Tensor) -> list[ImageScore]:

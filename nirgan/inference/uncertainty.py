@@ -1,9 +1,9 @@
 """Estimates the angular error of colors from the colors themselves.
 
 A network that minimizes a distance gives vivid colors only where it is confident, and an error of
-the same size turns a dark color by a larger angle. On unseen scenes, the angle to grey divided by
-the brightness predicts the true angular error better than the changes of colors under mirroring and
-brightening, which take six passes (`benchmarks/card.py` measures both).
+the same size turns a dark color by a larger angle. On unseen scenes, the square root of the angle
+to grey over the brightness predicts the true angular error better than the changes of colors under
+mirroring and brightening, which take six passes (`benchmarks/card.py` measures both).
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nirgan.metrics.functional import angular_error
 
-MIN_ERROR_DEG = 2.0
+ANGLE_OFFSET_DEG = 2.0
 """Degrees that are added to the angle to grey, since grey may be wrong too."""
 BRIGHTNESS_OFFSET = 0.1
 """Added to the brightness, in [0, 1], which is divided by and may be 0."""
@@ -23,5 +23,5 @@ def expected_error(colors: Tensor) -> Tensor:
     """The expected angular error, B x H x W in degrees, of B x 3 x H x W in [0, 1]."""
     colors = colors.float()
     to_grey, _ = angular_error(colors, torch.ones_like(colors))
-    ratio = (to_grey + MIN_ERROR_DEG) / (colors.mean(1) + BRIGHTNESS_OFFSET)
+    ratio = (to_grey + ANGLE_OFFSET_DEG) / (colors.mean(1) + BRIGHTNESS_OFFSET)
     return CALIBRATION_FACTOR * ratio.sqrt()

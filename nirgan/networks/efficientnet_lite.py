@@ -41,8 +41,9 @@ class EfficientNetLite(nn.Module):
     near-infrared pictures would replace.
 
     Args:
-        drop_path: Probability that the last block is left out in training; it grows linearly from 0
-            over the blocks (Huang et al., "Deep networks with stochastic depth", ECCV 2016).
+        drop_path: Probability that a block with a skip connection is left out in training: 0 at the
+            first block, and this, linearly, at the last (Huang et al., "Deep networks with
+            stochastic depth", ECCV 2016).
     """
 
     def __init__(self, drop_path: float = 0.0) -> None:

@@ -30,8 +30,8 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     )
 
 
-def fit_size(hidden: Tensor, like: Tensor) -> Tensor:
-    """Resize to the height and width of another tensor; they differ by one after an odd size."""
+def resized_like(hidden: Tensor, like: Tensor) -> Tensor:
+    """The nearest values, at the height and width of another tensor."""
     return interpolate(hidden, like.shape[-2:])
 
 

@@ -52,7 +52,8 @@ class AlternatingTask(ColorizationTask):
         """The discriminators' optimizer and the generators', each with its schedule."""
         factors: tuple[dict[str, float], dict[str, float]] = {}, {}
         for part, factor in self.lr_factors.items():
-            factors[part.partition(".")[0] not in self.sides[0]][part] = factor
+            of_generators = part.partition(".")[0] not in self.sides[0]
+            factors[of_generators][part] = factor
         optimizers = []
         for make, side, own in zip(self.make_optimizers, self.sides, factors, strict=True):
             parameters = (getattr(self, name).named_parameters(prefix=name) for name in side)

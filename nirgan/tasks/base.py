@@ -168,7 +168,10 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
             fractions.append(done / (epochs * self.trainer.num_training_batches))
         if timer is None and not any(fractions):
-            raise NirganError("trainer.max_epochs is -1: a run without an end has no half; set one")
+            raise NirganError(
+                "trainer.max_epochs is -1: a schedule has to know where the run ends; set "
+                "trainer.max_epochs, trainer.max_steps or trainer.max_time"
+            )
         return min(1.0, max(fractions))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:

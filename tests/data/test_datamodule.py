@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import albumentations as A
 import numpy as np
@@ -122,13 +123,13 @@ def test_values_are_normalized_and_each_copy_has_noise_of_its_own():
 
 
 def test_noise_comes_from_seed_and_batch_number():
-    data = module(noise=Noise(0.1, 0.1, 0.1))
+    data, reseeded = (module(noise=Noise(0.1, 0.1, 0.1), seed=seed) for seed in (0, 4))
+    data.trainer = reseeded.trainer = SimpleNamespace(training=True)
     first, second = batches(data)[:2]
     again = data.on_after_batch_transfer(batches(data)[0], 0)["triplet"]
     assert torch.equal(data.on_after_batch_transfer(first, 0)["triplet"], again)
     other = data.on_after_batch_transfer(first | {"number": second["number"]}, 0)["triplet"]
     assert not torch.equal(again, other)
-    reseeded = module(noise=Noise(0.1, 0.1, 0.1), seed=4)
     assert not torch.equal(reseeded.on_after_batch_transfer(first, 0)["triplet"], again)
 
 
@@ -160,7 +161,8 @@ def test_training_regions_hold_every_training_pixel_once():
 
 def test_the_seed_moves_training_and_the_split_seed_what_is_judged():
     def judged(data):
-        return data.validation, torch.cat([b["pixels"] for b in batches(data, "val_dataloader")])
+        ready = [data.on_after_batch_transfer(b, 0) for b in batches(data, "val_dataloader")]
+        return data.validation, torch.cat([batch["triplet"] for batch in ready])  # with its noise
 
     plain, reseeded, resplit = (module(patch=32, **o) for o in ({}, {"seed": 4}, {"split_seed": 4}))
     assert not torch.equal(batches(plain)[0]["pixels"], batches(reseeded)[0]["pixels"])

@@ -113,6 +113,22 @@ def test_a_bad_pair_is_left_out_and_its_problem_named(pair_folder, store):
         assert stored.problem(0, 64, 64) is None
 
 
+def test_pairs_that_could_not_be_read_at_first_are_not_taken_for_each_other(
+    pair_folder, store, monkeypatch
+):
+    def away(pair):
+        raise NirganError("the network is away")
+
+    pairs = pairs_in(pair_folder)[:2]
+    with monkeypatch.context() as first:
+        first.setattr(FilePair, "content", away)
+        store.build(pairs)
+    assert not list(store.folder.glob("*.npy"))
+    stored = store.build(pairs)
+    for number, pair in enumerate(pairs):
+        assert np.array_equal(stored[number], stack(*pair.load()))
+
+
 @pytest.mark.posix
 def test_a_build_killed_anywhere_leaves_nothing_half_made(pair_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")

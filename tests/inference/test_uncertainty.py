@@ -6,7 +6,7 @@ import torch
 from nirgan.inference.uncertainty import (
     BRIGHTNESS_OFFSET,
     CALIBRATION_FACTOR,
-    MIN_ERROR_DEG,
+    ANGLE_OFFSET_DEG,
     expected_error,
 )
 
@@ -18,12 +18,12 @@ def test_vivid_and_dark_colors_are_expected_to_be_off():
     assert found.shape == (1, 1, 5)
     at_grey, at_pale, at_vivid, at_dark, at_black = found.flatten().tolist()
     assert at_grey == pytest.approx(
-        CALIBRATION_FACTOR * (MIN_ERROR_DEG / (0.6 + BRIGHTNESS_OFFSET)) ** 0.5, rel=1e-4
+        CALIBRATION_FACTOR * (ANGLE_OFFSET_DEG / (0.6 + BRIGHTNESS_OFFSET)) ** 0.5, rel=1e-4
     )
     assert at_grey < at_pale < at_vivid
     assert at_pale < at_dark
     assert at_black == pytest.approx(
-        CALIBRATION_FACTOR * (MIN_ERROR_DEG / BRIGHTNESS_OFFSET) ** 0.5, rel=1e-4
+        CALIBRATION_FACTOR * (ANGLE_OFFSET_DEG / BRIGHTNESS_OFFSET) ** 0.5, rel=1e-4
     )
 
 

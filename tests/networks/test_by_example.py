@@ -6,7 +6,7 @@ from scipy.fft import dctn
 
 from nirgan.errors import NirganError
 from nirgan.networks.examples import Examples, jittered, statistics
-from nirgan.networks.generators.irony import Irony, _nearest, segments, separating_directions
+from nirgan.networks.generators.irony import Irony, _nearest, segment_colors, separating_directions
 from nirgan.networks.generators.welsh import Welsh
 from nirgan.utils.color_spaces import rgb_to_lab, rgb_to_opponent
 
@@ -231,10 +231,10 @@ def test_a_number_that_cannot_be_is_refused(make, options, said):
 
 def test_segments_are_of_one_color():
     colors = torch.tensor([[50.0, 0, 0]] * 5 + [[50.0, 30, 0]] * 4 + [[50.0, 0, -40]] * 3)
-    label = segments(colors, 3).tolist()
+    label = segment_colors(colors, 3).tolist()
     assert len(set(label[:5])) == len(set(label[5:9])) == len(set(label[9:])) == 1
     assert len(set(label)) == 3
-    assert len(set(segments(torch.ones(8, 3), 4).tolist())) == 1
+    assert len(set(segment_colors(torch.ones(8, 3), 4).tolist())) == 1
 
 
 def test_the_subspace_leaves_out_what_segments_do_not_differ_in():

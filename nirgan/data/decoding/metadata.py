@@ -17,7 +17,7 @@ from nirgan.data.decoding.picture import Metadata, Tag
 warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")  # damaged tags are left out
 
 EXIF, GPS, XMP, ICC = 34665, 34853, 700, 34675
-ORIENTATION, X_PER_UNIT, Y_PER_UNIT, RESOLUTION_UNIT = 274, 282, 283, 296
+PICTURE_TAGS = ORIENTATION, X_PER_UNIT, Y_PER_UNIT, RESOLUTION_UNIT = 274, 282, 283, 296
 KEPT_TAGS = {271, 272, 306, 315, 316, 33432, *range(40091, 40096)}
 """Maker, model, date, artist, computer, copyright, and title to subject. What else stands in a
 picture's directory is of its pixels or its bands, or gone with them."""
@@ -48,7 +48,7 @@ class _Short(BytesIO):
 
 def metadata(data: bytes) -> Metadata:
     """The metadata of EXIF, or of a TIFF file, which has the same form; none if damaged."""
-    main = _tags(data, wanted={*KEPT_TAGS, EXIF, GPS, XMP, ICC, ORIENTATION, 282, 283, 296})
+    main = _tags(data, wanted={*KEPT_TAGS, *PICTURE_TAGS, EXIF, GPS, XMP, ICC})
     fields = [(0, number, main[number]) for number in KEPT_TAGS & main.keys()]
     for pointer in (EXIF, GPS):
         tags = _tags(data, main[pointer].value) if pointer in main else {}
@@ -62,7 +62,7 @@ def metadata(data: bytes) -> Metadata:
         kept[where][number] = tag
     across, down, unit, turn = (
         _number(main, *tag)
-        for tag in ((X_PER_UNIT, 0), (Y_PER_UNIT, 0), (RESOLUTION_UNIT, 2), (274, 1))
+        for tag in ((X_PER_UNIT, 0), (Y_PER_UNIT, 0), (RESOLUTION_UNIT, 2), (ORIENTATION, 1))
     )
     return Metadata(
         tags=kept[0],

@@ -227,7 +227,7 @@ def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
 def _black_as_zero(pixels: Pixels, bits: int, white_is_zero: bool) -> Pixels:
     """Black as zero, and all of 8 bits where there are fewer."""
     if bits < 8:
-        pixels = pixels * np.uint8(255 // (2**bits - 1))
+        pixels = np.round(np.arange(2**bits) * (255 / (2**bits - 1))).astype(np.uint8)[pixels]
     if not white_is_zero:
         return pixels
     if pixels.dtype.kind != "u":

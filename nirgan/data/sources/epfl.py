@@ -78,7 +78,7 @@ def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
     file = folder / "manifest.csv"
     if not file.is_file():
         return {}
-    with file.open(newline="") as lines:
+    with file.open(newline="", encoding="utf-8-sig") as lines:
         return {(row["category"], row["id"]): row for row in csv.DictReader(lines)}
 
 

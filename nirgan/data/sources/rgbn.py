@@ -99,13 +99,13 @@ class Rgbn(PairSource):
         names, pairs = _names(paths), list[Pair]()
         places = [rasters.footprint(r, rasters.PixelWindow(0, 0, *r.shape)) for r in found]
         groups = _groups(list(rasters.overlaps(places, places)))
+        folder = PairStore().folder
         pixels: dict[str, Sequence[float]] = {}  # of the first raster of each reference system
         for raster, name, group in zip(found, names, groups, strict=True):
             system, *grid = raster.grid
             pixel = pixels.setdefault(system, [abs(side) for side in grid[2:]])
             cuts = list(self._cuts(raster.shape, grid, pixel))
             windows = [rasters.PixelWindow(*cut) for cut, _ in cuts]
-            folder = PairStore().folder
             whole = tiles.without_holes(raster, windows, LEAST_SIDE_PX, folder)
             for window, (_, block) in zip(whole, cuts, strict=True):
                 if window is None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from nirgan.networks.layers import convolution, fit_size
+from nirgan.networks.layers import convolution, resized_like
 from nirgan.utils.recording import Recorded
 
 
@@ -43,5 +43,5 @@ class AutoEncoder(Recorded, nn.Module):
             sizes.append(hidden)
             hidden = layer(hidden)
         for layer in self.decoder:
-            hidden = layer(fit_size(hidden, sizes.pop()))
+            hidden = layer(resized_like(hidden, sizes.pop()))
         return torch.tanh(self.last(hidden))

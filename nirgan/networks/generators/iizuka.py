@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.global_layers import Thumbnail
-from nirgan.networks.layers import convolution, fit_size
+from nirgan.networks.layers import convolution, resized_like
 from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.utils.recording import Recorded
 
@@ -90,7 +90,7 @@ class Iizuka(Recorded, nn.Module):
         known = self.wide(self.low(self.thumbnail(triplet)))
         hidden = self.fuse(self.mid(levels[-1]), self.whole(known))
         for layer, level in zip(self.decoder, (levels[4], levels[2], triplet), strict=True):
-            hidden = fit_size(layer(hidden), level)
+            hidden = resized_like(layer(hidden), level)
         nir = triplet.mean(1, keepdim=True)
         lab = torch.cat([nir + hidden[:, :1], torch.tanh(hidden[:, 1:])], 1)
         return lab, known

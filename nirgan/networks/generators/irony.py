@@ -75,7 +75,7 @@ class Irony(Recorded, nn.Module):
         for band, lab, described in zip(nir, rgb_to_lab(rgb), self._described(nir), strict=True):
             row, column = jittered(band[0], self.samples, seed=len(self.examples))
             colors = lab[:, row, column].T
-            segment = segments(colors, self.segments)[:, None]
+            segment = segment_colors(colors, self.segments)[:, None]
             texture = described[:, row, column].T
             self.examples.add(band[0], torch.cat([texture, segment, colors[:, 1:]], 1))
 
@@ -111,9 +111,9 @@ class Irony(Recorded, nn.Module):
         # Relative to the mean distance, or exp(-distance) might be 0 for all.
         weight = torch.exp(-distance / distance.mean().clamp(min=1e-6))
         votes = one_hot(segment[match], self.segments).T * weight
-        shares = self._summed(votes.view(-1, height, width))
+        shares = self._averaged(votes.view(-1, height, width))
         vote, winner = (shares / shares.sum(0)).max(0)
-        mean = torch.stack([self._summed((votes * c[match]).view_as(shares)) for c in colors.T])
+        mean = torch.stack([self._averaged((votes * c[match]).view_as(shares)) for c in colors.T])
         chosen = winner.expand(2, 1, -1, -1)
         return (mean / shares.clamp(min=1e-12)).gather(1, chosen)[:, 0], vote
 
@@ -131,8 +131,8 @@ class Irony(Recorded, nn.Module):
         whole = pad(nir, (self.window // 2,) * 4, mode="replicate")
         return conv2d(whole, self.texture)
 
-    def _summed(self, maps: Tensor) -> Tensor:
-        """Sum C x H x W over every pixel's neighbourhood inside of the picture."""
+    def _averaged(self, maps: Tensor) -> Tensor:
+        """Average C x H x W over every pixel's window, with zeros outside of the picture."""
         side = self.window // 2
         return avg_pool2d(maps[None], self.window, 1, side)[0]
 
@@ -144,13 +144,13 @@ def cosines(window: int) -> Tensor:
     return torch.from_numpy(basis).float()[:, None]
 
 
-def segments(colors: Tensor, segments: int) -> Tensor:
+def segment_colors(colors: Tensor, count: int) -> Tensor:
     """The segment of each of N colors (N x 3), by k-means on standardized values."""
     numbers = colors.double().cpu().numpy()
     numbers = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), 1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a segment is empty if there are fewer colors
-        _, label = kmeans2(numbers, segments, minit="++", seed=0)
+        _, label = kmeans2(numbers, count, minit="++", seed=0)
     return torch.from_numpy(label).to(colors)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.networks.layers import convolution, fit_size, local_mean
+from nirgan.networks.layers import convolution, resized_like, local_mean
 from nirgan.utils.recording import Recorded
 
 
@@ -75,7 +75,7 @@ class MultiScale(Recorded, nn.Module):
         level, found = torch.cat([nir, normalized], 1), []
         for number in range(self.levels):
             level = level if number == 0 else avg_pool2d(level, 2)
-            found.append(fit_size(self.shared(level), triplet))
+            found.append(resized_like(self.shared(level), triplet))
         return torch.tanh(self.color(self.join(torch.cat(found, 1))))
 
     def restore(self, raw: Tensor, triplet: Tensor) -> Tensor:

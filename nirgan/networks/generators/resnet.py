@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nirgan.networks.global_layers import InstanceNorm
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import Residual, fit_size, reflected
+from nirgan.networks.layers import Residual, resized_like, reflected
 from nirgan.utils.recording import Recorded
 
 
@@ -43,7 +43,7 @@ class ResNet(Recorded, nn.Module):
             hidden = layer(hidden)
         hidden = self.blocks(hidden)
         for layer in self.up:
-            hidden = fit_size(layer(hidden), sizes.pop())
+            hidden = resized_like(layer(hidden), sizes.pop())
         return torch.tanh(self.last(hidden))
 
 

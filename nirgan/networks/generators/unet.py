@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAKY_SLOPE, fit_size
+from nirgan.networks.layers import LEAKY_SLOPE, resized_like
 from nirgan.utils.recording import Recorded
 
 
@@ -62,7 +62,7 @@ class UNet(Recorded, nn.Module):
         hidden = skips.pop()
         for layer in self.up:
             skip = skips.pop()
-            hidden = fit_size(layer(hidden), skip)
+            hidden = resized_like(layer(hidden), skip)
             if skips:
                 hidden = torch.cat([hidden, skip], 1)
         return hidden

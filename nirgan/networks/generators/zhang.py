@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from nirgan.networks.layers import convolution, fit_size
+from nirgan.networks.layers import convolution, resized_like
 from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.utils.recording import Recorded
 
@@ -132,7 +132,7 @@ class Zhang(Recorded, nn.Module):
         near = self.first(triplet)
         hidden = self.last(self.up(self.trunk(near)))
         nir = triplet.mean(1, keepdim=True)
-        far = fit_size(self.far(hidden), triplet)
+        far = resized_like(self.far(hidden), triplet)
         # The head predicts the difference from the brightness of NIR.
         lightness = (nir + 1 + self.lightness(torch.cat([far, near, nir], 1))) * 50
         return self.bins(hidden), lightness
