@@ -124,9 +124,9 @@ def test_values_are_normalized_and_each_copy_has_noise_of_its_own():
 
 def test_noise_comes_from_seed_and_batch_number():
     data, reseeded = (module(noise=Noise(0.1, 0.1, 0.1), seed=seed) for seed in (0, 4))
+    (first, second), again = batches(data)[:2], batches(data)[0]
     data.trainer = reseeded.trainer = SimpleNamespace(training=True)
-    first, second = batches(data)[:2]
-    again = data.on_after_batch_transfer(batches(data)[0], 0)["triplet"]
+    again = data.on_after_batch_transfer(again, 0)["triplet"]
     assert torch.equal(data.on_after_batch_transfer(first, 0)["triplet"], again)
     other = data.on_after_batch_transfer(first | {"number": second["number"]}, 0)["triplet"]
     assert not torch.equal(again, other)

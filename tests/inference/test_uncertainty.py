@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nirgan.inference.uncertainty import (
+    ANGLE_OFFSET_DEG,
     BRIGHTNESS_OFFSET,
     CALIBRATION_FACTOR,
-    ANGLE_OFFSET_DEG,
     expected_error,
 )
 

@@ -215,7 +215,8 @@ class RasterSource:
         elif structure.get("MINISWHITE") == "YES" and self.dtype == np.uint16:
             return np.arange(most, most - 2**16, -1).clip(0).astype(np.uint16)
         elif self.dtype == np.uint8 and most < 255:
-            return np.round(np.arange(256).clip(max=most) * (255 / most)).astype(np.uint8)
+            levels = np.round(np.arange(256).clip(max=most) * (255 / most))
+            return np.ascontiguousarray(levels, np.uint8)
         if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
             raise NirganError(
                 f"{printable_path(self.path)}: band {self.band} holds numbers of a palette or "

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from nirgan.networks.layers import convolution, resized_like, local_mean
+from nirgan.networks.layers import convolution, local_mean, resized_like
 from nirgan.utils.recording import Recorded
 
 

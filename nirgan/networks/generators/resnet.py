@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nirgan.networks.global_layers import InstanceNorm
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import Residual, resized_like, reflected
+from nirgan.networks.layers import Residual, reflected, resized_like
 from nirgan.utils.recording import Recorded
 
 
