@@ -24,8 +24,6 @@ import torch
 from jsonargparse import auto_cli
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
-from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nirgan.data.datamodule import Batch, PatchDataModule
@@ -46,78 +44,25 @@ DECAY = 0.995
 
 
 class VariedTask(AdversarialTask):
-    """The paper's updates, with what may keep a discriminator from being sure of itself.
+    """The paper's updates, seen by the discriminator through noise; keeps what every step tells.
 
     Args:
         noise: Standard deviation of noise on the colors that the discriminator sees, [-1, 1].
         band_noise: The same on the band that it sees.
-        smooth: Label of true pictures.
-        r1: Weight of the gradient penalty on true pictures (Mescheder et al. 2018).
-        r2: The same on generated ones.
-        relativistic: Whether the two losses are of the difference between the logits of a true and
-            a generated picture of the same band (Jolicoeur-Martineau 2018).
-        joined: Whether true and generated pictures are one batch to batch norm.
         options: Of the task.
     """
 
-    def __init__(
-        self,
-        noise: float,
-        band_noise: float,
-        smooth: float,
-        r1: float,
-        r2: float,
-        relativistic: bool,
-        joined: bool,
-        **options: Any,
-    ) -> None:
+    def __init__(self, noise: float, band_noise: float, **options: Any) -> None:
         super().__init__(**options)
-        self.noise, self.band_noise, self.smooth = noise, band_noise, smooth
-        self.r1, self.r2, self.relativistic, self.joined = r1, r2, relativistic, joined
+        critic = self.discriminator
+
+        def seen(module: nn.Module, pictures: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+            sigmas = (noise, band_noise)
+            return tuple(p + s * torch.randn_like(p) for p, s in zip(pictures, sigmas, strict=True))
+
+        if noise or band_noise:
+            critic.register_forward_pre_hook(seen)
         self.told: defaultdict[str, list[float]] = defaultdict(list)
-
-    def logits(self, colors: Tensor, band: Tensor) -> Tensor:
-        """What the discriminator makes of pictures that it sees through noise."""
-        colors = colors + self.noise * torch.randn_like(colors)
-        judged: Tensor = self.discriminator(colors, band + self.band_noise * torch.randn_like(band))
-        return judged
-
-    def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
-        """As the paper's, varied."""
-        x = x.detach().requires_grad_(bool(self.r1))
-        generated = generated.requires_grad_(bool(self.r2))
-        real, made = self.both(x, y, generated)
-        if self.relativistic:
-            loss = -logsigmoid(real - made).mean()
-        else:
-            loss = -(self.smooth * logsigmoid(real) + (1 - self.smooth) * logsigmoid(-real)).mean()
-            loss = loss - logsigmoid(-made).mean()
-        for weight, logits, pictures in ((self.r1, real, x), (self.r2, made, generated)):
-            if weight:
-                of_one = logits.flatten(1).mean(1) if logits.ndim > 1 else logits
-                (slope,) = torch.autograd.grad(of_one.sum(), pictures, create_graph=True)
-                loss = loss + weight / 2 * slope.square().sum((1, 2, 3)).mean()
-        if self.relativistic:
-            return loss, (real > made).float().mean()
-        right = (real > 0).float().mean() + (made < 0).float().mean()
-        return loss, right / 2
-
-    def both(self, x: Tensor, y: Tensor, generated: Tensor) -> list[Tensor]:
-        """Logits of true and of generated pictures."""
-        if self.joined:
-            return list(self.logits(torch.cat([x, generated]), torch.cat([y, y])).chunk(2))
-        return [self.logits(x, y), self.logits(generated, y)]
-
-    def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
-        """As the paper's, on noisy pictures."""
-        if self.joined or self.relativistic:
-            real, logits = self.both(x, y, generated)
-        else:
-            real, logits = torch.zeros(()), self.logits(generated, y)
-        if self.relativistic:
-            logits = logits - real
-        fooled = logsigmoid(-logits).mean() if self.saturating else -logsigmoid(logits).mean()
-        return {"generator": fooled, "l1": self.l1.weight * self.regularized[0].abs().sum()}
 
     def log_step(self, values: Mapping[str, Tensor | float], prog_bar: bool = False) -> None:
         """Keep what a step tells."""
@@ -199,15 +144,13 @@ def main(
     results: Path,
     generator: Literal["flat", "triplet"] = "flat",
     discriminator: Literal["conditional", "patch"] = "conditional",
-    norm: Literal["batch", "instance", "none", "spectral"] = "batch",
+    norm: Literal["batch", "none"] = "batch",
     saturating: bool = True,
     noise: float = 0.0,
     band_noise: float = 0.0,
-    smooth: float = 1.0,
-    r1: float = 0.0,
-    r2: float = 0.0,
     relativistic: bool = False,
-    joined: bool = False,
+    gradient_penalty: float = 0.0,
+    to_zero: bool = False,
     rate: float = 2e-4,
     discriminator_rate: float | None = None,
     std: float = 0.00282,
@@ -228,11 +171,9 @@ def main(
         saturating: Eq. 4 as the paper has it.
         noise: See `VariedTask`.
         band_noise: Likewise.
-        smooth: Likewise.
-        r1: Likewise.
-        r2: Likewise.
-        relativistic: Likewise.
-        joined: Likewise.
+        relativistic: See `AdversarialTask`.
+        gradient_penalty: Likewise.
+        to_zero: Whether both learning rates fall to 0 over the run.
         rate: Learning rate.
         discriminator_rate: Its own; None: the same.
         std: Of the initial weights.
@@ -247,20 +188,9 @@ def main(
     torch.set_num_threads(1)
     lightning.seed_everything(seed)
     kind = {"flat": Flat, "triplet": Triplet}[generator]
+    critic: nn.Module = Conditional((16, 32, 64, 128), norm=norm, std=std)
     if discriminator == "patch":
-        critic: nn.Module = PatchGAN(
-            (16, 32, 64), norm="instance" if norm == "instance" else "batch", std=std
-        )
-    else:
-        critic = Conditional((16, 32, 64, 128), std=std)
-    for module in list(critic.modules()):
-        for key, layer in module.named_children():
-            if norm in ("none", "spectral") and isinstance(layer, nn.BatchNorm2d):
-                setattr(module, key, nn.Identity())
-            if norm == "instance" and isinstance(layer, nn.BatchNorm2d):
-                setattr(module, key, nn.InstanceNorm2d(layer.num_features))
-            if norm == "spectral" and isinstance(layer, nn.Conv2d | nn.Linear):
-                setattr(module, key, spectral_norm(layer))
+        critic = PatchGAN((16, 32, 64), norm=norm, std=std)
 
     def adam(lr: float, beta: float) -> Any:
         return lambda parameters: torch.optim.Adam(
@@ -270,14 +200,12 @@ def main(
     task = VariedTask(
         noise,
         band_noise,
-        smooth,
-        r1,
-        r2,
-        relativistic,
-        joined,
         generator=kind(widths=WIDTHS, kernels=KERNELS, std=std),
         discriminator=critic,
         saturating=saturating,
+        relativistic=relativistic,
+        gradient_penalty=gradient_penalty,
+        scheduler="to-zero" if to_zero else None,
         l1=WeightRegularizer(weight=1e-5),
         generator_optimizer=adam(rate, 0.4),
         discriminator_optimizer=adam(discriminator_rate or rate, 0.5),

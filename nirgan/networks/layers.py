@@ -8,15 +8,26 @@ from nirgan.networks.global_layers import InstanceNorm
 
 LEAKY_SLOPE = 0.2
 """Slope of the leaky ReLU (paper, section 3)."""
+NORMS: dict[str, type[nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "instance": nn.InstanceNorm2d,
+    "none": nn.Identity,
+}
+"""What normalizes a layer's channels, of a discriminator, by name."""
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: int, stride: int = 1, slope: float = LEAKY_SLOPE
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    slope: float = LEAKY_SLOPE,
+    norm: type[nn.Module] = nn.BatchNorm2d,
 ) -> nn.Sequential:
     """Convolution, batch norm, leaky ReLU; with stride 1 of the same size."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=norm is nn.Identity),
+        norm(outputs),
         nn.LeakyReLU(slope, inplace=True) if slope else nn.ReLU(),
     )
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from nirgan.losses.adversarial import discriminator_loss, generator_loss
+from nirgan.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from nirgan.losses.angular import AngleLoss, AngularLoss, ColoredAngleLoss
 from nirgan.losses.lab import LabLoss
 from nirgan.losses.ssim import SSIMLoss
@@ -33,6 +33,32 @@ def test_the_saturating_gradient_vanishes_when_the_discriminator_is_sure_and_the
         gradients.append(logits.grad.item())
     # d/dl log(1 - sigmoid(l)) = -sigmoid(l); d/dl -log sigmoid(l) = -(1 - sigmoid(l))
     assert gradients == pytest.approx([-1 / (1 + math.exp(8)), -1 / (1 + math.exp(-8))])
+
+
+def test_relativistic_losses_by_hand():
+    real, generated = torch.tensor([2.0, 0.0]), torch.tensor([1.0, 3.0])
+    more_real = [1 / (1 + math.exp(-difference)) for difference in (1, -3)]
+    value = sum(map(math.log, more_real)) / 2
+    assert discriminator_loss(real, generated, relativistic=True).item() == pytest.approx(-value)
+    saturating = generator_loss(generated, real).item()
+    assert saturating == pytest.approx(value)  # log(1 - sigmoid(l)) = log sigmoid(-l)
+    more_real = [1 - p for p in more_real]
+    value = sum(map(math.log, more_real)) / 2
+    assert generator_loss(generated, real, saturating=False).item() == pytest.approx(-value)
+
+
+@pytest.mark.parametrize("logits", ["one", "of parts"])
+def test_the_gradient_penalty_is_the_squared_slope_of_a_pictures_logit(logits):
+    weight = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+    pictures = torch.rand(4, 3, 2, 2, requires_grad=True)
+    of_pixel = (weight.view(1, 3, 1, 1) * pictures).sum(1)
+    # A picture's logit is the mean of what its pixels give, of each a quarter.
+    penalty = gradient_penalty(
+        of_pixel if logits == "of parts" else of_pixel.mean((1, 2)), pictures
+    )
+    assert penalty.item() == pytest.approx(4 * (0.25 + 1 + 4) / 16)
+    penalty.backward()
+    assert torch.allclose(weight.grad, weight.detach() / 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

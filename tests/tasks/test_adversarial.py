@@ -26,10 +26,11 @@ class Constant(nn.Module):
         return self.weight * rgb.mean((1, 2, 3))
 
 
-def task(**options):
+def task(norm="batch", **options):
     torch.manual_seed(0)
     generator = Triplet(widths=(4, 4), kernels=(3, 3), last_kernel=3, std=0.1)
-    return AdversarialTask(generator, Conditional(widths=(4, 8), patch=16, std=0.1), **options)
+    discriminator = Conditional(widths=(4, 8), patch=16, norm=norm, std=0.1)
+    return AdversarialTask(generator, discriminator, **options)
 
 
 def test_the_losses_are_equations_3_and_4():
@@ -86,6 +87,33 @@ def test_one_step_equals_the_equations_written_out():
     adam_g.step()
     for (name, a), b in zip(module.named_parameters(), other.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
+
+
+def test_a_relativistic_step_with_penalties_equals_the_formulas_written_out():
+    options = {"relativistic": True, "gradient_penalty": 3.0, "saturating": False}
+    module, other = task(norm="none", **options), task(norm="none")
+    train(module, [batch()])
+    x, y, z = (batch()[name] for name in ("rgb", "nir", "triplet"))
+    adam_d, adam_g = (o for o in other.configure_optimizers())
+    other.train()
+    fake = other.generator(z)
+    pictures = [p.detach().requires_grad_() for p in (x, fake)]
+    real, made = (other.discriminator(p, y) for p in pictures)
+    loss = torch.nn.functional.softplus(made - real).mean()
+    for logits, picture in zip((real, made), pictures, strict=True):
+        (slope,) = torch.autograd.grad(logits.sum(), picture, create_graph=True)
+        loss = loss + 3 / 2 * (slope**2).sum() / len(picture)
+    loss.backward()
+    adam_d.step()
+    difference = other.discriminator(fake, y) - other.discriminator(x, y)
+    torch.nn.functional.softplus(-difference).mean().backward()
+    adam_g.step()
+    for (name, a), b in zip(module.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6), name
+    judge = AdversarialTask(nn.Identity(), Constant(), relativistic=True)
+    dark, light = torch.full_like(x, 0.25), torch.full_like(x, 0.5)
+    shares = [judge.discriminator_loss(a, y, b)[1] for a, b in ((light, dark), (dark, light))]
+    assert shares == [1, 0]
 
 
 def test_reconstruction_terms_count_by_weight_on_values_from_0_to_1():

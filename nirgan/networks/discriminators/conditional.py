@@ -10,13 +10,14 @@ to both networks. Two choices where the paper is silent or cannot be taken liter
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from nirgan.errors import NirganError
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import convolution
+from nirgan.networks.layers import NORMS, convolution
 from nirgan.utils.recording import Recorded
 
 
@@ -28,6 +29,7 @@ class Conditional(Recorded, nn.Module):
         kernel: Kernel size, odd.
         patch: Height and width in pixels of its input, which the dense layer depends on.
         condition: Whether the NIR band is an input beside the colors.
+        norm: After every convolution; `none` where a gradient penalty wants pictures apart.
         std: Standard deviation of the initial weights.
     """
 
@@ -37,6 +39,7 @@ class Conditional(Recorded, nn.Module):
         kernel: int = 5,
         patch: int = 64,
         condition: bool = True,
+        norm: Literal["batch", "none"] = "batch",
         std: float = 0.00282,
     ) -> None:
         super().__init__()
@@ -44,7 +47,7 @@ class Conditional(Recorded, nn.Module):
         layers: list[nn.Module] = []
         inputs, size = (4 if condition else 3), patch
         for outputs in widths:
-            layers += convolution(inputs, outputs, kernel, stride=2)
+            layers += convolution(inputs, outputs, kernel, stride=2, norm=NORMS[norm])
             inputs, size = outputs, (size + 1) // 2
         self.features = nn.Sequential(*layers)
         self.dense = nn.Linear(inputs * size * size, 1)

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAKY_SLOPE
+from nirgan.networks.layers import LEAKY_SLOPE, NORMS
 from nirgan.utils.recording import Recorded
-
-NORMS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
 
 class PatchGAN(Recorded, nn.Module):
@@ -24,7 +22,7 @@ class PatchGAN(Recorded, nn.Module):
     Args:
         widths: Channels of every layer before the last; all but the last of these halve the size.
         condition: Whether the NIR band is an input beside the colors.
-        norm: `instance` is CycleGAN's.
+        norm: `instance` is CycleGAN's; `none` where a gradient penalty wants pictures apart.
         std: Standard deviation of the initial weights.
     """
 
@@ -32,7 +30,7 @@ class PatchGAN(Recorded, nn.Module):
         self,
         widths: Sequence[int] = (64, 128, 256, 512),
         condition: bool = True,
-        norm: Literal["batch", "instance"] = "batch",
+        norm: Literal["batch", "instance", "none"] = "batch",
         std: float = 0.02,
     ) -> None:
         super().__init__()
@@ -42,7 +40,8 @@ class PatchGAN(Recorded, nn.Module):
         for number, outputs in enumerate(widths):
             stride = 2 if number < len(widths) - 1 else 1
             first = number == 0
-            layers.append(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=first))
+            bias = first or norm == "none"
+            layers.append(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=bias))
             if not first:
                 layers.append(NORMS[norm](outputs))
             layers.append(nn.LeakyReLU(LEAKY_SLOPE, inplace=True))
