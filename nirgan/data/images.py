@@ -1,8 +1,7 @@
 """Reads pictures of any depth, writes PNG, and converts between ranges of values.
 
 Of three ranges, files and the store hold the camera's values: uint8, uint16, or float32 in [0, 1].
-Networks use [-1, 1]. Metrics, losses on colors and pictures for display use [0, 1]. Only
-the functions here convert between them.
+Networks use [-1, 1]. Metrics, losses on colors and pictures for display use [0, 1].
 """
 
 from pathlib import Path

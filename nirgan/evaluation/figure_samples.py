@@ -26,7 +26,7 @@ FIRST_PATCH = 1_000_000
 
 @dataclass(frozen=True)
 class FigureSamples:
-    """Patches, N x 64 x 64 x C, and a whole picture, H x W x C, in uint8."""
+    """Patches, N x P x P x C, and a whole picture, H x W x C, in uint8."""
 
     places: list[str]  # of every patch, `category/id at row, column`
     nir: npt.NDArray[Any]
