@@ -12,7 +12,7 @@ from PIL import Image
 
 from nirgan.cli.main import main
 from nirgan.data.data_snapshot import DataSnapshot
-from nirgan.experiment.lightning_cli import ExperimentCLI
+from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
 from nirgan.experiment.lightning_cli import fit as command_line_fit
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
@@ -253,6 +253,47 @@ def test_a_trial_run_leaves_nothing_where_it_was_started(fit, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path / "here")
     assert fit("--trainer.fast_dev_run=true") == 0
     assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("quickstart", "triplet_small"),  # the same task without a schedule
+        ("own", "triplet_small_reconstruction"),  # no encoder that learns at a rate of its own
+        ("triplet_urban_small", "pix2pix_small"),  # the same optimizer with other values
+    ],
+)
+@pytest.mark.parametrize("by", ["option", "file"])
+def test_another_model_keeps_nothing_of_the_one_it_replaces(name, model, by, tmp_path):
+    file = ROOT / f"conf/model/{model}.yaml"
+    (later := tmp_path / "later.yaml").write_text(f"model: {file}\n")
+    instead = f"--model={file}" if by == "option" else f"--config={later}"
+    given = [f"--config={ROOT}/conf/{name}.yaml", instead]
+    alone = configuration([f"--model={file}", "--data.source=Synthetic"])["model"]
+    assert configuration(given)["model"] == alone
+    # What the person says after it counts, and leaves the rest as it is.
+    changed = configuration([*given, "--model.channels_last=false"])["model"]
+    assert changed["init_args"] == alone["init_args"] | {"channels_last": False}
+
+
+@pytest.mark.parametrize(("metric", "mode"), [("val/psnr", "max"), ("val/ciede2000", "min")])
+def test_the_best_is_best_whichever_way_the_metric_goes(metric, mode, pair_folder, tmp_path):
+    options = [*tiny_data(pair_folder, tmp_path), f"--checkpoint.monitor={metric}"]
+    cli = command_line_fit([f"--model={ROOT}/conf/model/grey_copy.yaml", *options])
+    assert cli.trainer.checkpoint_callback.mode == mode
+
+
+def test_another_split_of_the_same_pictures_is_told(pair_folder, tmp_path, recwarn):
+    options = [*tiny_data(pair_folder, tmp_path), "--data.protocol=across-scenes"]
+    options = [f"--model={ROOT}/conf/model/grey_copy.yaml", *options]
+    assert main(["fit", *options, "--data.fold=2"]) == 0
+    best = f"--ckpt_path={tmp_path}/experiment/version_0/checkpoints/best.ckpt"
+    for fold, told in ((2, 0), (1, 1)):
+        recwarn.clear()
+        assert main(["test", *options, best, f"--data.fold={fold}"]) == 0
+        said = [str(w.message) for w in recwarn if "another split" in str(w.message)]
+        assert len(said) == told
+    assert "(data.fold 1 for 2)" in said[0]
 
 
 def test_later_files_and_options_win_and_links_follow_them(pair_folder, tmp_path, capsys):

@@ -33,6 +33,7 @@ def common(folder, runs, ranks=1, batch=8):
         *([f"--config={ROOT}/conf/trainer/ddp-multinode.yaml"] if ranks > 1 else []),
         "--trainer.num_nodes=1",
         "--trainer.sync_batchnorm=false",  # is for GPUs alone
+        "--trainer.use_distributed_sampler=true",  # as Lightning has it outside of `fit`
         "--model.channels_last=false",
         "--data.source=rank_callbacks.CountedFolder",
         f"--data.source.nir={folder}/*_nir.png",

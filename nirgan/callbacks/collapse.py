@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from nirgan.errors import NirganError
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.tasks.base import ColorizationTask
 
@@ -58,6 +59,8 @@ class Collapse(Callback):
     ) -> None:
         self.batches, self.sure, self.steady = batches, sure, steady
         self.validations, self.spread, self.stuck = validations, spread, stuck
+        if batches < 1:
+            raise NirganError(f"collapse.batches is {batches}, expected 1 or more")
         self._losses: list[Tensor] = []
         self._sums: list[Tensor] = []
         self._in_a_row: dict[str, int] = {}

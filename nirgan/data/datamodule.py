@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, get_args
 
 import albumentations as A
 import lightning
@@ -34,6 +34,9 @@ SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 
 MAX_NAMED_PAIRS = 50
 """How many pairs that cannot be used are named."""
+
+Crop = Literal["patch", "region"]
+OnBadPair = Literal["error", "skip"]
 
 
 class Batch(TypedDict):
@@ -123,10 +126,10 @@ class PatchDataModule(lightning.LightningDataModule):
         val_patches: int = 2_500,
         batch_size: int = 128,
         noise: Noise = PAPER_NOISE,
-        crop: Literal["patch", "region"] = "patch",
+        crop: Crop = "patch",
         geometry: list[A.BasicTransform] | None = None,
         photometry: list[A.BasicTransform] | None = None,
-        on_bad_pair: Literal["error", "skip"] = "error",
+        on_bad_pair: OnBadPair = "error",
         store: Path | None = None,
         num_workers: int = 0,
         seed: int = 0,
@@ -134,9 +137,16 @@ class PatchDataModule(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         _at_least(16, patch=patch)  # SSIM looks at windows of 11 pixels
-        _at_least(1, val_patches=val_patches, batch_size=batch_size)
+        _at_least(1, train_patches=train_patches, val_patches=val_patches, batch_size=batch_size)
         _at_least(0, num_workers=num_workers)
         _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
+        chosen = {"protocol": (protocol, SplitProtocol), "crop": (crop, Crop)}
+        chosen["on_bad_pair"] = (on_bad_pair, OnBadPair)
+        for key, (given, allowed) in chosen.items():
+            if given not in get_args(allowed):
+                raise NirganError(
+                    f"data.{key} is {given!r}, expected {' or '.join(get_args(allowed))}"
+                )
         for key, folds in (("fold", (fold,)), ("unused_folds", unused_folds)):
             if wrong := [one for one in folds if not 0 <= one < FOLDS]:
                 raise NirganError(f"data.{key} is {wrong[0]}, expected 0 to {FOLDS - 1}")
@@ -189,13 +199,34 @@ class PatchDataModule(lightning.LightningDataModule):
         self.training, self.validation = regions
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints: the hash of every pair by its name, and the scale of the band."""
-        return {"contents": self.snapshot.contents, "nir_scale": self.nir_scale}
+        """For checkpoints: the hash of every pair by its name, the scale of the band, the split."""
+        state = {"contents": self.snapshot.contents, "nir_scale": self.nir_scale}
+        return state | {"split": self._split()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Warn in a resumed run if its data have changed; other verbs may use other data."""
+        """Warn of another split of the same pictures, and in a resumed run of changed ones.
+
+        Other verbs may use other data.
+        """
+        former, now = state_dict.get("split"), self._split()  # older checkpoints have none
+        names = {self.pairs[region.pair].name for region in self.validation}
+        judged, known = {self.snapshot.contents[n] for n in names}, state_dict["contents"].values()
+        if former and former != now and judged & {*known}:
+            keys = [key for key in former | now if former.get(key) != now.get(key)]
+            said = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
+            rank_zero_warn(
+                f"the checkpoint was trained with another split ({said}): what is judged here may "
+                "be what it was trained on; give the options of its run"
+            )
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self.snapshot.tell_differences(state_dict["contents"])
+
+    def _split(self) -> dict[str, Any]:
+        """What decides which pixels are judged, given the pictures."""
+        split = {"protocol": self.protocol, "split_seed": self.split_seed}
+        if self.protocol == "within-images":
+            return split | {"patch": self.patch}
+        return split | {"fold": self.fold}
 
     def train_dataloader(self) -> DataLoader[StoredBatch]:
         """Batches of patches, new ones every epoch, or the training regions.
@@ -206,7 +237,7 @@ class PatchDataModule(lightning.LightningDataModule):
         method = self.trainer and self.trainer.lightning_module
         if getattr(method, "trains_on", "patches") == "regions":
             regions = self.training_regions()
-            return self._loader(regions.dataset, self._resumed(range(len(regions))))
+            return self._loader(regions.dataset, range(len(regions)), *self._resumed())
         table = self._table(self.training)
         patches = self._patches(table, self.seed, self.augmentation, self.crop == "region")
         batches = PatchBatchSampler(
@@ -217,7 +248,7 @@ class PatchDataModule(lightning.LightningDataModule):
                 f"data.train_patches={self.train_patches} is less than one batch of "
                 f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
             )
-        return self._loader(patches, self._resumed(batches))
+        return self._loader(patches, batches, *self._resumed())
 
     def val_dataloader(self) -> DataLoader[StoredBatch]:
         """This rank's share of the validation patches."""
@@ -333,26 +364,31 @@ class PatchDataModule(lightning.LightningDataModule):
         dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
         return self._loader(dataset, range(rank, len(regions), ranks))
 
-    def _resumed(self, sampler: Sampler[Any] | Sequence[Any]) -> ResumedSampler:
+    def _resumed(self) -> tuple[int, int]:
+        """The epoch in which a run goes on, and how many of its batches are done."""
         if self.trainer is None:
-            return ResumedSampler(sampler, 0, 0)
+            return 0, 0
         loop = self.trainer.fit_loop
         epoch: Any = loop.epoch_progress.current
         batches: Any = loop.epoch_loop.batch_progress.current
         within = epoch.ready > epoch.processed  # else the count is that of the epoch before
         done = batches.processed if within else 0
-        return ResumedSampler(sampler, epoch.processed, done)
+        return epoch.processed, done
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _loader(
-        self, dataset: Dataset[StoredBatch], sampler: Sampler[list[int]] | Sequence[int]
+        self,
+        dataset: Dataset[StoredBatch],
+        sampler: Sampler[list[int]] | Sequence[int],
+        epoch: int = 0,
+        done: int = 0,
     ) -> DataLoader[StoredBatch]:
         return DataLoader(
             dataset,
             batch_size=None,  # the data set gives whole batches
-            sampler=sampler,
+            sampler=ResumedSampler(sampler, epoch, done),
             num_workers=self.num_workers,
             worker_init_fn=_leave_group if self.num_workers else None,
             persistent_workers=self.num_workers > 0,

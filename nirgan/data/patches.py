@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler, Sampler
 
 from nirgan.data.sources.base import PixelsInPlace
 
@@ -153,8 +153,11 @@ class PatchBatchSampler(Sampler[list[int]]):
             yield list(range(base + start, base + stop))
 
 
-class ResumedSampler(Sampler[Any]):
+class ResumedSampler(DistributedSampler[Any]):
     """Skips the batches of an epoch that a resumed run was trained on before.
+
+    It is a `DistributedSampler` for Lightning alone, which then does not share out anew what is
+    shared out among ranks already.
 
     Args:
         sampler: Samples whole epochs.

@@ -42,15 +42,20 @@ class Augmentation:
     def __call__(self, patch: Pixels, word: int, size: int) -> Pixels:
         """Transform a patch, H x W x 4 as stored, to size x size x 4; a 64-bit hash is the seed.
 
+        Transforms see 16 bits as floats in [0, 1], since many of them take uint16 for 8 bits.
+
         Raises:
-            NirganError: The output has another size.
+            NirganError: A transform fails, or the output has another size.
         """
+        if patch.dtype == np.uint16 and self:
+            levels = np.float32(65535)
+            return np.round(self(patch / levels, word, size).clip(0, 1) * levels).astype(np.uint16)
         # Setting the state takes a fifth of the time of making a new generator.
         self._python.seed(word)
         self._state["state"]["state"] = word
         self._bits.state = self._state
         if self._geometry is not None:
-            patch = self._geometry(image=patch)["image"]
+            patch = _applied("geometry", self._geometry, patch)
         if patch.shape[:2] != (size, size):
             raise NirganError(
                 f"data.geometry gives {patch.shape[0]}x{patch.shape[1]} pixels, expected "
@@ -58,7 +63,19 @@ class Augmentation:
                 "data.crop=region, one that makes it, as albumentations.RandomResizedCrop"
             )
         if self._photometry is not None:
-            nir = self._photometry(image=np.ascontiguousarray(patch[..., 3:]))["image"]
+            nir = _applied("photometry", self._photometry, np.ascontiguousarray(patch[..., 3:]))
             patch = patch.copy()
             patch[..., 3] = nir[..., 0]
         return patch
+
+
+def _applied(key: str, transforms: A.Compose, pixels: Pixels) -> Pixels:
+    try:
+        made: Pixels = transforms(image=pixels)["image"]
+    except Exception as error:  # of whatever kind a transform raises
+        reason = " ".join(str(error).split())[:200]
+        raise NirganError(
+            f"data.{key}: a transform fails on {pixels.shape[-1]} channels of {pixels.dtype} "
+            f"({reason}); leave it out"
+        ) from error
+    return made

@@ -49,10 +49,11 @@ from nirgan.experiment.config_errors import (
     explain,
 )
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
+from nirgan.metrics import METRICS
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_text
-from nirgan.utils.config_files import AddingConfig
+from nirgan.utils.config_files import AddingConfig, ModelOption
 from nirgan.utils.paths import resolve_shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
@@ -240,6 +241,8 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
+        model = next(action for action in parser._actions if action.dest == "model")
+        model.__class__ = ModelOption
         add_trust(parser, "--ckpt_path")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
@@ -295,6 +298,10 @@ class ExperimentCLI(LightningCLI):
             )
         if path := config.ckpt_path:
             name_overridden(path, self.given, to_plain(config.model.as_dict()))
+        best = config.checkpoint
+        reported = METRICS.get(str(best.monitor).partition("/")[2])
+        if best.mode == "min" and reported and reported.metric.higher_is_better:
+            best.mode = "max"
         given = config.trainer.logger
         if given is False:
             return

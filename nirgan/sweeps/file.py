@@ -5,7 +5,7 @@ without W&B's server is refused by name, not passed over.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import exp, floor
@@ -27,6 +27,11 @@ KEYS = {
     *("program", "method", "metric", "parameters", "command", "early_terminate", "run_cap"),
     *("name", "description", "project", "entity"),
 }
+SPACE_KEYS = {"value", "values", "probabilities", "distribution", "min", "max", "q"}
+METRIC_KEYS = {"name", "goal", "target"}
+HYPERBAND_KEYS = {"type", "min_iter", "max_iter", "s", "eta", "strict"}
+MAX_LOGARITHM = 700
+"""Of the largest float."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,7 @@ def written(value: Any) -> str:
 
 
 def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
-    for key in content:
-        if key not in KEYS:
-            raise NirganError(f"no key {key!r}{did_you_mean(str(key), KEYS)}")
+    _check_keys("", content, KEYS)
     method = content.get("method")
     if method not in ("grid", "random", "bayes"):
         raise NirganError(f"method: expected grid, random or bayes, got {method}")
@@ -135,6 +138,7 @@ def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
     metric = content.get("metric")
     if not isinstance(metric, dict) or "name" not in metric:
         raise NirganError("metric: expected {name: val/angular_error, goal: minimize}")
+    _check_keys("metric", metric, METRIC_KEYS)
     goal = metric.get("goal", _goal(str(metric["name"])))
     if goal not in ("minimize", "maximize"):
         raise NirganError(f"metric.goal: expected minimize or maximize, got {goal}")
@@ -176,18 +180,39 @@ def _fit_arguments(command: Any) -> tuple[str, ...]:
 
 
 def _hyperband(given: Any) -> Hyperband | None:
+    where = "early_terminate"
     if given is None:
         return None
     if not isinstance(given, dict) or given.get("type") != "hyperband":
-        raise NirganError("early_terminate: expected {type: hyperband, min_iter: 1}")
-    eta, last = int(given.get("eta", 3)), given.get("max_iter")
+        raise NirganError(f"{where}: expected {{type: hyperband, min_iter: 1}}")
+    _check_keys(where, given, HYPERBAND_KEYS)
+    eta, s = int(_number(where, given, "eta", 3)), int(_number(where, given, "s", 1))
     if eta < 2:
-        raise NirganError(f"early_terminate.eta: expected 2 or more, got {eta}")
+        raise NirganError(f"{where}.eta: expected 2 or more, got {eta}")
     if "min_iter" in given:
-        return Hyperband(max(1, int(given["min_iter"])), None, eta)
-    if last is None:
-        raise NirganError("early_terminate: expected min_iter, or max_iter and s")
-    return Hyperband(max(1, floor(last / eta ** int(given.get("s", 1)))), int(last), eta)
+        return Hyperband(max(1, int(_number(where, given, "min_iter"))), None, eta)
+    if "max_iter" not in given:
+        raise NirganError(f"{where}: expected min_iter, or max_iter and s")
+    last = int(_number(where, given, "max_iter"))
+    return Hyperband(max(1, floor(last / eta**s)), last, eta)
+
+
+def _check_keys(where: str, given: Iterable[Any], known: set[str]) -> None:
+    for key in given:
+        if key not in known:
+            of = f"{where}: " if where else ""
+            raise NirganError(f"{of}no key {key!r}{did_you_mean(str(key), known)}")
+
+
+def _number(where: str, given: Mapping[str, Any], key: str, default: float | None = None) -> float:
+    value = given.get(key, default)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise NirganError(f"{where}.{key}: expected a number, got {value}")
+    return number
 
 
 def _space(name: str, given: Any) -> Space:
@@ -196,6 +221,7 @@ def _space(name: str, given: Any) -> Space:
         raise NirganError(f"{where}: expected value, values, or min and max")
     if "parameters" in given:
         raise NirganError(f"{where}: write nested parameters with dots, as data.noise.red")
+    _check_keys(where, given, SPACE_KEYS)
     if "value" in given:
         return Choice((given["value"],))
     if "values" in given:
@@ -204,10 +230,9 @@ def _space(name: str, given: Any) -> Space:
         if not isinstance(given["values"], list) or not given["values"]:
             raise NirganError(f"{where}.values: expected a list")
         return Choice(tuple(given["values"]))
-    try:
-        low, high = (float(given[key]) for key in ("min", "max"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise NirganError(f"{where}: expected value, values, or min and max") from error
+    if not {"min", "max"} <= given.keys():
+        raise NirganError(f"{where}: expected value, values, or min and max")
+    low, high = (_number(where, given, key) for key in ("min", "max"))
     if low >= high:
         raise NirganError(f"{where}: min is {low}, expected less than max, {high}")
     return _range(where, given, low, high)
@@ -216,7 +241,11 @@ def _space(name: str, given: Any) -> Space:
 def _range(where: str, given: Mapping[str, Any], low: float, high: float) -> Range:
     both_whole = all(isinstance(given[key], int) for key in ("min", "max"))
     distribution = given.get("distribution", "int_uniform" if both_whole else "uniform")
-    step = float(given.get("q", 1))
+    step = _number(where, given, "q", 1)
+    if step <= 0:
+        raise NirganError(f"{where}.q: expected more than 0, got {step}")
+    if distribution == "log_uniform" and high > MAX_LOGARITHM:
+        raise NirganError(f"{where}.max: a natural logarithm, expected {MAX_LOGARITHM} or less")
     ranges = {
         "int_uniform": lambda: Range(int(low), int(high), whole=True),
         "uniform": lambda: Range(low, high),

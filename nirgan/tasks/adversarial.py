@@ -103,6 +103,10 @@ class AdversarialTask(AlternatingTask):
             raise NirganError(
                 f"model.gradient_clip_norm is {gradient_clip_norm}, expected more than 0, or null"
             )
+        weights = {"adversarial_weight": adversarial_weight, "gradient_penalty": gradient_penalty}
+        for name, weight in (weights | {"l1.weight": l1.weight if l1 else 0.0}).items():
+            if weight < 0:
+                raise NirganError(f"model.{name} is {weight}, expected 0 or more")
         self.l1 = l1
         self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
         if channels_last:

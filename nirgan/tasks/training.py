@@ -43,11 +43,24 @@ class WeightedLoss:
     weight: float
 
 
+RESERVED_NAMES = ("generator", "discriminator", "l1_regularizer")
+"""In logs, of losses that are not between pictures."""
+
+
 class LossCollection(nn.Module):
-    """Losses between pictures, by name."""
+    """Losses between pictures, by name.
+
+    Raises:
+        NirganError: A name is taken or cannot be one, or a weight is negative.
+    """
 
     def __init__(self, losses: dict[str, WeightedLoss]) -> None:
         super().__init__()
+        for name, one in losses.items():
+            if name in RESERVED_NAMES or "." in name or hasattr(nn.ModuleDict, name):
+                raise NirganError(f"a loss cannot be called {name!r}; give it another name")
+            if one.weight < 0:
+                raise NirganError(f"loss {name!r}: its weight is {one.weight}, expected 0 or more")
         self.losses = nn.ModuleDict({name: one.loss for name, one in losses.items()})
         self.weights = {name: one.weight for name, one in losses.items()}
 
@@ -60,11 +73,17 @@ class LossCollection(nn.Module):
         for name, loss in self.losses.items():
             if weight := self.weights[name]:
                 with torch.autocast(truth.device.type, enabled=False):  # bf16: too coarse for SSIM
-                    value = loss(signed_to_unit(output), signed_to_unit(truth))
-                if value.ndim:
+                    try:
+                        value = loss(signed_to_unit(output), signed_to_unit(truth))
+                    except TypeError as error:
+                        raise NirganError(
+                            f"loss {name!r}: {type(loss).__name__} does not take the generated and "
+                            f"the true picture ({error})"
+                        ) from error
+                if not isinstance(value, Tensor) or value.ndim:
+                    got = tuple(value.shape) if isinstance(value, Tensor) else repr(value)
                     raise NirganError(
-                        f"loss {name!r}: {type(loss).__name__} gave {tuple(value.shape)}, expected "
-                        "a scalar"
+                        f"loss {name!r}: {type(loss).__name__} gave {got}, expected a scalar tensor"
                     )
                 losses[name] = weight * value
         return losses
@@ -78,8 +97,11 @@ def make_optimizer(
     The learning rate has a factor by the name of a part of the network.
 
     Raises:
-        NirganError: A part in `lr_factors` has no trained parameter.
+        NirganError: A part in `lr_factors` has no trained parameter or a negative factor, or the
+            optimizer refuses its arguments.
     """
+    if negative := [part for part, factor in lr_factors.items() if factor < 0]:
+        raise NirganError(f"model.lr_factors: {negative[0]!r} has one below 0, expected 0 or more")
     groups: dict[str, list[Parameter]] = {part: [] for part in ["", *lr_factors]}
     for name, parameter in parameters:
         if parameter.requires_grad:
@@ -88,7 +110,10 @@ def make_optimizer(
     if empty := [part for part in lr_factors if not groups[part]]:
         raise NirganError(f"model.lr_factors: nothing in {empty[0]!r} is trained")
     named = [(part, members) for part, members in groups.items() if members]
-    optimizer = make([{"params": members} for _, members in named])
+    try:
+        optimizer = make([{"params": members} for _, members in named])
+    except (TypeError, ValueError) as error:
+        raise NirganError(f"the optimizer cannot be made of its arguments: {error}") from error
     for group, (part, _) in zip(optimizer.param_groups, named, strict=True):
         group["lr"] *= lr_factors.get(part, 1.0)
     return optimizer

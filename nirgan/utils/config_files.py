@@ -1,7 +1,7 @@
 """Changes to jsonargparse that need its private parts.
 
-Configuration files are UTF-8 on every system, a later file adds losses by name, and classes may be
-named by former paths.
+Configuration files are UTF-8 on every system, a later file adds losses by name, the file of a model
+takes the place of another, and classes may be named by former paths.
 """
 
 import io
@@ -79,14 +79,18 @@ class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
     """`--config`, where a later file can add losses, or change their weights.
 
     Dictionaries of losses and learning-rate factors are merged with those of earlier files for the
-    same model. A file that names the model itself, by `class_path` or a part, replaces them.
+    same model. A file that names the model itself by `class_path` replaces them; one that names it
+    by a part replaces all that earlier files say of it.
     """
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Apply a file."""
+        content = yaml.safe_load(read_utf8(values))
+        said = content.get("model") if isinstance(content, dict) else None
         before = cfg.clone().get("model.init_args", None)
+        if isinstance(said, str):
+            cfg.pop("model", None)
         super().__call__(parser, cfg, values, option_string)
-        said = yaml.safe_load(read_utf8(values)).get("model")
         if before is None or not isinstance(said, dict) or "class_path" in said:
             return
         for name, named_parts in vars(cfg.model.init_args).items():
@@ -95,6 +99,21 @@ class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
                 cfg.model.init_args[name] = former | {
                     part: _completed(value, former.get(part)) for part, value in named_parts.items()
                 }
+
+
+class ModelOption(jsonargparse._typehints.ActionTypeHint):
+    """`--model`, where a file with a `class_path` replaces what came before.
+
+    jsonargparse itself keeps all arguments of the former model that the class of the new one has.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Apply a value."""
+        if args and args[3] == f"--{self.dest}" and Path(str(args[2])).is_file():
+            said = yaml.safe_load(read_utf8(args[2]))
+            if isinstance(said, dict) and "class_path" in said:
+                args[1].pop(self.dest, None)
+        return super().__call__(*args, **options)  # type: ignore[no-untyped-call]
 
 
 def _completed(value: Any, former: Any) -> Any:

@@ -232,3 +232,9 @@ def test_a_fold_may_be_left_for_later():
     assert numbers == {0, 3, 5}
     with pytest.raises(NirganError, match="unused_folds has fold 1"):
         module(unused_folds=[1], **options)
+
+
+@pytest.mark.parametrize("key", ["protocol", "crop", "on_bad_pair"])
+def test_a_word_that_is_none_of_those_is_refused_in_python_too(key):
+    with pytest.raises(NirganError, match=f"data.{key} is 'within_images', expected .* or "):
+        PatchDataModule(MadeSource(), **{key: "within_images"})

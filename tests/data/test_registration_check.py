@@ -30,6 +30,12 @@ def test_a_known_shift_is_measured(scene, shift):
     assert found.good == (np.hypot(*shift) < 0.75)
 
 
+@pytest.mark.parametrize(("size", "shift"), [(64, 2), (100, 0), (160, 5)])
+def test_small_pictures_are_measured(scene, size, shift):
+    nir, rgb = (picture[100 : 100 + size, 150 : 150 + size] for picture in scene)
+    assert measure(np.roll(nir, shift, 1), rgb).shift == pytest.approx(shift, abs=0.3)
+
+
 def test_a_turned_picture_has_a_spread(scene):
     nir, rgb = scene
     turn = cv2.getRotationMatrix2D((200, 150), 1.0, 1.0)

@@ -40,3 +40,22 @@ def test_a_geometry_that_changes_the_size_says_what_is_expected():
     shrink = Augmentation([A.RandomCrop(16, 16)])
     with pytest.raises(NirganError, match=r"gives 16x16 pixels, expected 32x32 \(data.patch\)"):
         shrink(np.zeros((32, 32, 4), np.uint8), 1, 32)
+
+
+def test_16_bits_are_transformed_as_8_are():
+    """Many transforms take uint16 for 8 bits, and give black, or fail."""
+    photometry = [A.RandomGamma((133, 133), p=1), A.GaussNoise((0.01, 0.01), p=1), A.CLAHE(p=1)]
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8)[:, None, None], (1, 64, 4))
+    for transform in photometry:
+        augment = Augmentation([A.HorizontalFlip(p=1)], [transform])
+        eight, sixteen = augment(ramp, 1, 64), augment(ramp.astype(np.uint16) * 257, 1, 64)
+        assert sixteen.dtype == np.uint16
+        assert np.array_equal(sixteen[..., :3], eight[..., :3].astype(np.uint16) * 257)
+        assert np.abs(sixteen[..., 3] / 257 - eight[..., 3]).mean() < 2, transform
+
+
+def test_a_transform_that_cannot_be_is_named():
+    with pytest.raises(
+        NirganError, match=r"data.geometry: a transform fails on 4 channels of uint8"
+    ):
+        Augmentation([A.ColorJitter(p=1)])(PATCH, 1, 8)

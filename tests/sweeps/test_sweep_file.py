@@ -110,7 +110,23 @@ MISTAKES = {
     "no key 'methd'; did you mean 'method'?": {"methd": "grid"},
     "method: expected grid, random or bayes, got hyper": {"method": "hyper"},
     "parameters: expected an option": {"parameters": {}},
-    "parameters.x: expected value, values, or min and max": {"parameters": {"x": {"mix": 1}}},
+    "parameters.x: no key 'distributon'; did you mean 'distribution'?": {
+        "parameters": {"x": {"min": 0, "max": 1, "distributon": "uniform"}}
+    },
+    "parameters.x.max: expected a number, got inf": {
+        "parameters": {"x": {"min": 0, "max": math.inf}}
+    },
+    "parameters.x.q: expected more than 0, got 0.0": {
+        "parameters": {"x": {"min": 0, "max": 1, "q": 0}}
+    },
+    "parameters.x.max: a natural logarithm": {
+        "parameters": {"x": {"min": 0, "max": 800, "distribution": "log_uniform"}}
+    },
+    "metric: no key 'gaol'; did you mean 'goal'?": {"metric": {"name": "val/psnr", "gaol": "x"}},
+    "early_terminate.eta: expected a number, got abc": {
+        "early_terminate": {"type": "hyperband", "min_iter": 1, "eta": "abc"}
+    },
+    "parameters.x: expected value, values, or min and max": {"parameters": {"x": {"min": 1}}},
     "parameters.x.values: expected a list": {"parameters": {"x": {"values": []}}},
     "parameters.x: min is 2.0, expected less than max, 1.0": {
         "parameters": {"x": {"min": 2, "max": 1}}

@@ -1,5 +1,6 @@
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -280,6 +281,10 @@ def test_parts_have_learning_rates_of_their_own():
     assert [group["lr"] for group in maker.param_groups] == [2e-4, 5e-5]
     with pytest.raises(NirganError, match="nothing in 'generator.rde' is trained"):
         task(lr_factors={"generator.rde": 0.25}).configure_optimizers()
+    with pytest.raises(
+        NirganError, match="optimizer cannot be made of its arguments: Invalid lear"
+    ):
+        task(generator_optimizer=partial(torch.optim.Adam, lr=-1)).configure_optimizers()
 
 
 def test_a_clipping_norm_that_is_none_is_refused():
