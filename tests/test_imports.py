@@ -39,11 +39,12 @@ RULE = {
 }
 """By room, from below: those that it may import, beside itself."""
 
-ARRAYS = {"tiling", "uncertainty", "conversions"}
+ARRAYS = {"tiling", "uncertainty", "conversions", "holes"}
 INFERENCE = {
     "tiling": set(),
     "uncertainty": set(),
-    "conversions": set(),
+    "holes": set(),
+    "conversions": {"holes"},
     "images": ARRAYS,
     "models": set(),
     "colorizer": ARRAYS | {"images", "models"},

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         folder,
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
+        uncertainty=options.uncertainty,
     )
     problems, done, seconds = list(made.problems), [], 0.0
     if made.jobs:

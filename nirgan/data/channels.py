@@ -23,12 +23,14 @@ MAX_CAPTION_FRACTION = 0.05
 """Fraction of the pixels that may have any color."""
 REPORTED_CAST_LEVELS = 1.0
 """Distance from grey, in levels of 255, that is reported; that of lossy compression is less."""
+DARKEST_WHITE_LEVELS = 128.0
+"""White of 8 bits, at least: what is darker may be noise of compression."""
 SAMPLED_PIXELS, AVERAGED_SIDE_PX = 2**18, 64
 """About how many pixels are checked, and the longer side that they are averaged to."""
 
 
 def distance_from_grey(rgb: Pixels, name: Any) -> float:
-    """Measure how far a picture, H x W x 3, is from grey; white is 255, or its largest value.
+    """Measure how far a picture, H x W x 3, is from grey; white is its largest value.
 
     Returns:
         The cast, see `cast_of`; 0 if all channels are equal.
@@ -40,8 +42,8 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
         return 0.0
     step = 1 + isqrt(rgb.shape[0] * rgb.shape[1] // SAMPLED_PIXELS)
     some = np.nan_to_num(rgb[::step, ::step].astype(np.float32), posinf=0, neginf=0)
-    if rgb.dtype != np.uint8:
-        some *= 255 / max(float(some.max()), 1e-9)
+    darkest = DARKEST_WHITE_LEVELS if rgb.dtype == np.uint8 else 1e-9
+    some *= 255 / max(float(some.max()), darkest)  # the colors of dim pictures are dim
     red, green, blue = np.moveaxis(some, -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue  # JPEG's
     return cast_of(luma, 0.564 * (blue - luma), 0.713 * (red - luma), name)

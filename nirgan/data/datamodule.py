@@ -140,13 +140,9 @@ class PatchDataModule(lightning.LightningDataModule):
         _at_least(1, train_patches=train_patches, val_patches=val_patches, batch_size=batch_size)
         _at_least(0, num_workers=num_workers)
         _at_least(0, **{f"noise.{name}": sigma for name, sigma in vars(noise).items()})
-        chosen = {"protocol": (protocol, SplitProtocol), "crop": (crop, Crop)}
-        chosen["on_bad_pair"] = (on_bad_pair, OnBadPair)
-        for key, (given, allowed) in chosen.items():
-            if given not in get_args(allowed):
-                raise NirganError(
-                    f"data.{key} is {given!r}, expected {' or '.join(get_args(allowed))}"
-                )
+        _one_of(get_args(SplitProtocol), protocol=protocol)
+        _one_of(get_args(Crop), crop=crop)
+        _one_of(get_args(OnBadPair), on_bad_pair=on_bad_pair)
         for key, folds in (("fold", (fold,)), ("unused_folds", unused_folds)):
             if wrong := [one for one in folds if not 0 <= one < FOLDS]:
                 raise NirganError(f"data.{key} is {wrong[0]}, expected 0 to {FOLDS - 1}")
@@ -406,3 +402,9 @@ def _at_least(least: int, **values: float) -> None:
     for name, value in values.items():
         if value < least:
             raise NirganError(f"data.{name} is {value}, expected {least} or more")
+
+
+def _one_of(words: Sequence[str], **values: str) -> None:
+    for name, value in values.items():
+        if value not in words:
+            raise NirganError(f"data.{name} is {value!r}, expected {' or '.join(words)}")

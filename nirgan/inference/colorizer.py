@@ -27,7 +27,7 @@ from nirgan.inference.images.files import (
     write,
     write_degrees,
 )
-from nirgan.inference.images.world_files import copy_georeference
+from nirgan.inference.images.world_files import copy_georeference, has_place
 from nirgan.inference.models.pretrained import write_model
 from nirgan.inference.tiling import (
     ReceptiveField,
@@ -181,14 +181,19 @@ class Colorizer:
                 "back as one"
             )
         handed = parse_input(image, band)
-        limits = how.limits(handed.bands, "the picture")
-        return handed.back(self.colorize_bands(limits.to_unit(handed.bands)))
+        units = [how.limits(band, "the picture").to_unit(band) for band in handed.bands]
+        return handed.back(self.colorize_bands(torch.stack(units)))
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         if target.exists():
             raise NirganError(
                 f"{printable_path(target)}: is there already; remove it or name an output"
+            )
+        if has_place(source):
+            raise NirganError(
+                f"{printable_path(source)}: a GeoTIFF, whose place and holes `python -m nirgan "
+                "colorize` keeps; use that, or give its band as an array"
             )
         self.colorize_file(read(source, band=band), source, target, scale)()
         return target

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
+from nirgan.inference.holes import without_hidden
 
 
 class NirInput(NamedTuple):
@@ -102,6 +103,7 @@ def _tensor(image: Tensor, band: int | None) -> NirInput:
 
 
 def _pil(image: Image.Image, band: int | None) -> NirInput:
+    image = ImageOps.exif_transpose(image)  # upright, as files are
     modes: Sequence[str] = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
     if image.mode not in modes:
         raise NirganError(
@@ -113,7 +115,7 @@ def _pil(image: Image.Image, band: int | None) -> NirInput:
         pixels, alpha = pixels[..., :-1], pixels[..., -1]
     if alpha is not None and band == len(image.getbands()):
         pixels, alpha, band = alpha, None, None
-    handed = _array(pixels, band)
+    bands = without_hidden(_array(pixels, band).bands[0], alpha)[None]
 
     def back(colors: Tensor) -> Image.Image:
         made = np.moveaxis(from_unit(colors, np.dtype(np.uint8))[0], 0, -1)
@@ -121,7 +123,7 @@ def _pil(image: Image.Image, band: int | None) -> NirInput:
             made = np.dstack([made, alpha])
         return Image.fromarray(np.ascontiguousarray(made))
 
-    return NirInput(handed.bands, back)
+    return NirInput(bands, back)
 
 
 def _one_band(pictures: Pixels, band: int | None) -> Pixels:

@@ -77,7 +77,7 @@ def test_a_stored_file_that_is_not_whole_is_named_and_made_anew(damage, pair_fol
     pair, other = pairs_in(pair_folder)[:2]
     stored = store.build([pair, other])
     file = stored.file(0)
-    whole, kept = file.read_bytes(), stored.file(1).stat()
+    whole, kept = file.read_bytes(), stored.file(1).stat().st_ino
     file.write_bytes(damage(whole))
     found = store.open([pair, other])
     assert found.problem(0, 64, 64).startswith("own/0: not whole in the store at ")
@@ -86,7 +86,7 @@ def test_a_stored_file_that_is_not_whole_is_named_and_made_anew(damage, pair_fol
             pairs[0]
     store.build([pair, other])
     assert file.read_bytes() == whole
-    assert stored.file(1).stat() == kept
+    assert stored.file(1).stat().st_ino == kept
 
 
 def test_mixed_depths_are_widened_without_loss():

@@ -11,7 +11,9 @@ import torch  # noqa: E402
 from clips import clip  # noqa: E402
 from videos import Tinted, colorized  # noqa: E402
 
+from nirgan.data.channels import distance_from_grey  # noqa: E402
 from nirgan.data.images import read_nir  # noqa: E402
+from nirgan.data.sources.synthetic import Synthetic  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
 from nirgan.inference.conversions import parse_input  # noqa: E402
 from nirgan.inference.images.files import read  # noqa: E402
@@ -128,3 +130,10 @@ def test_a_person_is_told_where_channels_differ(tmp_path):
     assert "channels that differ by 4" in read(tmp_path / "cast.png").remark
     assert read(tmp_path / "cast.png", band=1).remark == ""
     assert read(tmp_path / "equal.jpg").remark == ""
+
+
+def test_a_dim_picture_in_color_is_one():
+    color = Synthetic(count=1, size=(96, 128), categories=["garden"]).pairs()[0].load()[1]
+    for divisor in (1, 2, 4):
+        with pytest.raises(NirganError, match="in color"):
+            distance_from_grey(color // divisor, "a picture")

@@ -1,5 +1,7 @@
 """The same kind comes back."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
@@ -169,3 +171,24 @@ def test_what_is_no_picture_is_one_line(image, message):
     with pytest.raises(NirganError, match=message) as error:
         COLORIZER(image)
     assert "\n" not in str(error.value)
+
+
+def test_a_pil_image_is_turned_upright_and_what_it_hides_is_filled():
+    exif = Image.Exif()
+    exif[274] = 6  # a quarter turn
+    buffer = BytesIO()
+    Image.fromarray(BYTES).save(buffer, "PNG", exif=exif)
+    made = COLORIZER(Image.open(buffer))
+    assert np.array_equal(np.asarray(made)[..., 0], np.rot90(BYTES, -1))
+    alpha = np.zeros_like(BYTES)
+    alpha[:, 5:] = 255
+    made = np.asarray(COLORIZER(Image.fromarray(np.dstack([BYTES, alpha]))))
+    assert np.array_equal(made[:, 5:, 0], BYTES[:, 5:])
+    assert (made[:, :5, 0] == BYTES[:, 5:6]).all()
+
+
+def test_each_picture_of_an_array_has_percentiles_of_its_own():
+    bright, dark = BYTES, BYTES // 4
+    both = COLORIZER(np.stack([bright, dark])[..., None], scale="percentile")
+    for one, alone in zip(both, (bright, dark), strict=True):
+        assert np.array_equal(one, COLORIZER(alone, scale="percentile"))

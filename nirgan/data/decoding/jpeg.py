@@ -4,6 +4,7 @@ Pillow makes the pixels, which refuses what is cut off; libjpeg alone would leav
 none of the segments that cameras add: those that are there to harm keep Pillow busy for hours.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ EXIF, XMP = (0xE1, b"Exif\0\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0")
 CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
 """All that applications add but JFIF's and Adobe's, which say how colors are stored."""
 
+AFTER_CODES = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+"""A marker within the codes of a scan, but those that belong to them."""
 MAX_SCANS = 200
 """A progressive picture has about ten; a file of thousands keeps a decoder busy for hours."""
 
@@ -31,9 +34,8 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
     Raises:
         DecodeError: It is damaged, too large, of four inks, or of more than 8 bits.
     """
-    if data.count(b"\xff\xda") > MAX_SCANS:
-        raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which is made to waste time")
     segments = list(_segments(data))
+    _refuse_many_scans(segments[-1][1])
     kept = (
         b"\xff" + bytes([kind]) + body for kind, body in segments if kind not in CAMERA_SEGMENTS
     )
@@ -49,6 +51,18 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
     except (OSError, SyntaxError, ValueError) as error:
         raise DecodeError(f"not a readable JPEG ({error})") from error
     return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
+
+
+def _refuse_many_scans(data: bytes) -> None:
+    """Refuse more than `MAX_SCANS` of them in what follows the first one's marker."""
+    scans, place = 1, int.from_bytes(data[:2], "big")
+    while marker := AFTER_CODES.search(data, place):
+        if marker[1] == b"\xd9":  # the end; what lies behind it is no part of the picture
+            return
+        scans += marker[1] == b"\xda"
+        if scans > MAX_SCANS:
+            raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which is made to waste time")
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:

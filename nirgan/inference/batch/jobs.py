@@ -13,6 +13,7 @@ from nirgan.inference.images.files import PICTURES
 from nirgan.inference.video.colorize import SUFFIXES, is_video
 from nirgan.utils.paths import expand_home
 
+MAP_SUFFIX = ".uncertainty.tif"
 Kind = Literal["picture", "video", "geotiff"]
 
 
@@ -27,7 +28,7 @@ class Job:
     @property
     def uncertainty(self) -> Path:
         """The file of the uncertainty map, named after the target with its suffix."""
-        return self.target.with_name(f"{self.target.name}.uncertainty.tif")
+        return self.target.with_name(self.target.name + MAP_SUFFIX)
 
 
 @dataclass
@@ -45,12 +46,14 @@ def plan_jobs(
     *,
     suffix: str | None = None,
     overwrite: bool = False,
+    uncertainty: bool = False,
 ) -> JobPlan:
     """Find all inputs and their outputs.
 
     Inputs are files, folders (with all within), and patterns. A file is written to OUTPUT/NAME, a
     file in a folder to OUTPUT/PATH, its path in the folder; outputs are not inputs of a folder
-    around them. `suffix` is that of the output pictures, with its dot; None: that of the input.
+    around them, nor are maps of uncertainty. `suffix` is that of the output pictures, with its dot;
+    None: that of the input. With `uncertainty`, outputs that are there without a map are a problem.
     """
     made = JobPlan()
     owners: dict[Path, Path] = {}
@@ -61,7 +64,7 @@ def plan_jobs(
             job = _job(source, output / within, suffix)
             other = owners.get(job.target)
             owners.setdefault(job.target, source)
-            if other == source:
+            if other is not None and (other == source or _same(other, source)):
                 continue
             if other is not None:
                 made.problems.append(
@@ -75,6 +78,11 @@ def plan_jobs(
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
                 made.there.append(job.target)
+                if uncertainty and job.kind != "video" and not job.uncertainty.exists():
+                    made.problems.append(
+                        f"{printable_path(job.target)}: is there without a map of uncertainty; "
+                        "--overwrite makes both"
+                    )
             else:
                 made.jobs.append(job)
         if not found and not any(p.startswith(printable_path(text)) for p in made.problems):
@@ -84,8 +92,10 @@ def plan_jobs(
 
 
 def is_input(path: Path) -> bool:
-    """Whether a file has the name of a picture or video."""
-    return not path.name.startswith(".") and (path.suffix.lower() in PICTURES or is_video(path))
+    """Whether a file has the name of a picture or video, and not of what is made beside one."""
+    if path.name.startswith(".") or path.name.endswith(MAP_SUFFIX):
+        return False
+    return path.suffix.lower() in PICTURES or is_video(path)
 
 
 def _job(source: Path, target: Path, suffix: str | None) -> Job:

@@ -158,9 +158,10 @@ def _stream(
     given = colorizer, job.source, job.target, options.scale
     tick = partial(progress.frames, job)
     if job.kind == "video":
-        colorize_video(*given, tick, largest=options.largest, band=options.band)
+        hint = colorize_video(*given, tick, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
-        return [f"{printable_path(job.source)}: {maps}"] if options.uncertainty else []
+        hints = [hint, maps if options.uncertainty else ""]
+        return [f"{printable_path(job.source)}: {hint}" for hint in hints if hint]
     degrees = job.uncertainty if options.uncertainty else None
     depth, band = options.depth, options.band
     return colorize_geotiff(*given, band=band, depth=depth, uncertainty=degrees, tick=tick)

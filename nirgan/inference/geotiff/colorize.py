@@ -19,21 +19,13 @@ from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import from_unit
-from nirgan.inference.images.world_files import world_file
+from nirgan.inference.images.world_files import has_place, world_file
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.global_layers import Rect
 from nirgan.utils.atomic_write import atomic_write
 
 GDAL_CACHE_BYTES = 128 * 2**20
 """Size of GDAL's cache of blocks in bytes."""
-GEO_TAGS = {
-    33550,  # ModelPixelScale
-    33922,  # ModelTiepoint
-    34264,  # ModelTransformation
-    34735,  # GeoKeyDirectory
-    42113,  # GDAL_NODATA
-    50844,  # RPCCoefficient
-}
 
 
 def is_geotiff(path: Path) -> bool:
@@ -42,9 +34,10 @@ def is_geotiff(path: Path) -> bool:
     Both may also be in files beside it, of which only world files are detected without rasterio.
     Damaged files have neither.
     """
-    tags = tags_of(path)
-    if not tags or tags & GEO_TAGS:
-        return bool(tags)
+    if not tags_of(path):
+        return False
+    if has_place(path):
+        return True
     try:
         from nirgan.inference.geotiff.reader import is_georeferenced  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError:

@@ -1,8 +1,7 @@
 """One band of a GeoTIFF, by windows, without the holes.
 
-Some pixels of rasters are no data: a value says so, not-a-number, a mask, an alpha band. A network
-that saw them as black would draw that black into its surroundings, so it is shown the nearest pixel
-that is data instead.
+Some pixels of rasters are no data: a value says so, not-a-number, a mask, an alpha band. The
+network is shown the nearest pixel that is data instead, see `nirgan.inference.holes`.
 """
 
 import warnings
@@ -12,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import rasterio
@@ -23,12 +21,11 @@ from rasterio.windows import Window as Part
 from nirgan.data.images import Pixels
 from nirgan.data.rasters.raster import SAYS_NIR, as_type, gdal_errors, own_mask
 from nirgan.errors import NirganError, printable_path
+from nirgan.inference import holes
 from nirgan.networks.global_layers import Rect
 
 LOSSY_NOISE_LEVELS = 2
 """Levels by which equal bands differ where they are compressed with loss."""
-FILL_RADIUS_PX = 64
-"""Pixels: holes are filled from no further away, so that every window fills them alike."""
 SAMPLE_SIDE_PX = 1024
 """Height and width of the sample that stands for the whole raster, at most."""
 
@@ -89,7 +86,9 @@ class RasterSource:
             same = self.dataset.shape == first.shape
             self.located = first if same and not _has_georeference(self.dataset) else self.dataset
             interpretations = self.dataset.colorinterp
-            self._meaning = self._greys(interpretations[self.band - 1], band is not None)
+            self._meaning = self._greys(
+                interpretations[self.band - 1], band is not None or self.remark != ""
+            )
             self._open = stack.pop_all()
         alphas = [n for n, kind in enumerate(interpretations, 1) if kind == ColorInterp.alpha]
         self._alpha = alphas[0] if alphas and alphas[0] != self.band else None
@@ -116,8 +115,8 @@ class RasterSource:
         pixels, valid = self._read(window)
         if valid.all():
             return pixels
-        around = window.grown(FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
-        return fill(*self._read(around), self._typical)[window.within(around)]
+        around = window.grown(holes.FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
+        return holes.fill(*self._read(around), self._typical)[window.within(around)]
 
     def valid(self, window: Rect) -> npt.NDArray[np.bool_]:
         """Which pixels are data, h x w."""
@@ -162,8 +161,11 @@ class RasterSource:
                 f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with "
                 f"--band, of the {len(bands)} that there are: {listed}"
             )
-        seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha] or [0]
-        says = [n for n in seen if kinds[n] == ColorInterp.nir or SAYS_NIR.search(texts[n])]
+        nir = [
+            kind == ColorInterp.nir or _says_nir(t) for kind, t in zip(kinds, texts, strict=True)
+        ]
+        says = [n for n, of_nir in enumerate(nir) if of_nir]
+        seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha or n in says] or [0]
         if len(seen) > 1 and len(says) == 1:
             name = " ".join(said[says[0]].split())
             self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
@@ -225,19 +227,8 @@ class RasterSource:
         return None
 
 
-def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
-    """Replace what is not valid by the nearest value that is, within `FILL_RADIUS_PX`, or `far`."""
-    if not valid.any():
-        return np.full_like(pixels, far)
-    # Distances are sums of steps of a 5 x 5 mask, so that what lies further away has no influence.
-    distances, labels = cv2.distanceTransformWithLabels(
-        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    values = np.zeros(int(labels.max()) + 1, pixels.dtype)
-    values[labels[valid]] = pixels[valid]
-    filled: Pixels = values[labels]
-    filled[distances > FILL_RADIUS_PX] = far
-    return filled
+def _says_nir(text: str) -> bool:
+    return bool(SAYS_NIR.search(text)) and "mask" not in text.lower()
 
 
 def as_window(part: Rect) -> Part:

@@ -19,6 +19,7 @@ from nirgan.data.decoding.metadata import ICC, XMP
 from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError, printable_path
+from nirgan.inference.holes import without_hidden
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
 from nirgan.utils.atomic_write import atomic_write
 
@@ -42,6 +43,7 @@ class NirPicture:
 
     Attributes:
         band: H x W as the camera wrote it; integers of any type, or finite float32 of any range.
+            Where the picture is wholly transparent, what lies around.
         alpha: H x W of the same type; None where the file has none.
         turned: Whether the camera was not held upright, so that the file's rows are others.
         remark: What its owner should know of how the band was found, if anything.
@@ -77,7 +79,8 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             "are not finite (nan or inf); replace them"
         )
     turned = decoded.metadata.orientation != 1
-    return NirPicture(pixels, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
+    band_seen = without_hidden(pixels, decoded.alpha)
+    return NirPicture(band_seen, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, with_alpha: bool) -> None:

@@ -1,9 +1,11 @@
 """Places on Earth of PNGs and JPEGs, which stand in files beside them: world files, and GDAL's."""
 
+import os
 import re
 from glob import escape
 from pathlib import Path
 
+from nirgan.data.decoding.tiff import tags_of
 from nirgan.errors import NirganError, printable_path
 from nirgan.utils.atomic_write import atomic_write
 
@@ -12,6 +14,20 @@ GEOREFERENCE_ELEMENTS = re.compile(rb"<(SRS|GeoTransform|GCPList)\b")
 BAND_ELEMENTS = re.compile(
     rb"<PAMRasterBand\b.*?</PAMRasterBand>|<Metadata\b.*?</Metadata>", re.DOTALL
 )
+
+GEO_TAGS = {
+    33550,  # ModelPixelScale
+    33922,  # ModelTiepoint
+    34264,  # ModelTransformation
+    34735,  # GeoKeyDirectory
+    42113,  # GDAL_NODATA
+    50844,  # RPCCoefficient
+}
+
+
+def has_place(path: Path) -> bool:
+    """Whether a file is a TIFF that itself says where it lies, or what is no data."""
+    return bool(tags_of(path) & GEO_TAGS)
 
 
 def copy_georeference(source: Path, target: Path) -> None:
@@ -25,7 +41,8 @@ def copy_georeference(source: Path, target: Path) -> None:
             with atomic_write(target.with_suffix(_suffixes(target)[0])) as part:
                 part.write_bytes(world.read_bytes())
         of_gdal = source.with_name(source.name + GDAL_SUFFIX)
-        if of_gdal.is_file() and GEOREFERENCE_ELEMENTS.search(content := of_gdal.read_bytes()):
+        there = os.path.isfile(of_gdal)  # noqa: PTH113 (pathlib's raises for names that are too long)
+        if there and GEOREFERENCE_ELEMENTS.search(content := of_gdal.read_bytes()):
             with atomic_write(target.with_name(target.name + GDAL_SUFFIX)) as part:
                 part.write_bytes(BAND_ELEMENTS.sub(b"", content))  # statistics of other pixels
     except OSError as error:
@@ -44,5 +61,6 @@ def world_file(path: Path) -> Path | None:
 
 def _suffixes(path: Path) -> tuple[str, ...]:
     """Of world files, the usual one first: .pgw, .pngw, .wld of a .png."""
-    suffix = path.suffix.lower()
+    if not (suffix := path.suffix.lower()):
+        return (".wld",)
     return (f"{suffix[:2]}{suffix[-1]}w", f"{suffix}w", ".wld")

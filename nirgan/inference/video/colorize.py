@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nirgan.data.scaling import Scale
+from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.metadata import description
@@ -39,8 +39,8 @@ def colorize_video(
     batch: int = 4,
     largest: float = 100.0,
     band: int | None = None,
-) -> None:
-    """Colorize a video.
+) -> str:
+    """Colorize a video; gives a hint, if its first frame hardly has a value that is not dark.
 
     Time stamps, frame rate, shape of pixels, chapters and tags are kept; sound and subtitles are
     copied as they are. Rotation is applied to the pixels, so that every player shows them upright,
@@ -70,6 +70,8 @@ def colorize_video(
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
     limits = first.codes.limits(scale, every, printable_path(source))
+    whole = scale.kind == "dtype" and first.codes.bits == 8 * first.band.itemsize
+    hint = hint_of_bits(first.band) if whole else ""
     with reading.open_video(source, largest, band) as reader, atomic_write(target) as part:
         text = description(colorizer.title)
         with (
@@ -90,3 +92,4 @@ def colorize_video(
                         put(done)
                     tick(len(waiting))
                     waiting = []
+    return hint

@@ -102,3 +102,26 @@ def test_links_in_a_circle_end(shots, tmp_path):
     (shots / "loop.png").symlink_to(shots / "loop.png")
     made = plan_jobs([str(shots)], tmp_path / "out")
     assert len(made.jobs) == 5  # the broken link is a bad picture, found when it is read
+
+
+def test_one_file_in_two_spellings_is_one(shots, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = plan_jobs(["shots/a.png", str(shots / "a.png")], tmp_path / "out")
+    assert (len(made.jobs), made.problems) == (1, [])
+
+
+def test_maps_of_uncertainty_are_no_inputs_and_missing_ones_are_told(shots, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("a.png", "a.png.uncertainty.tif", "d.mp4"):
+        (out / name).touch()
+    assert [job.source.name for job in plan_jobs([str(out)], tmp_path / "new").jobs] == [
+        "a.png",
+        "d.mp4",
+    ]
+    files = [str(shots / name) for name in ("a.png", "d.mp4")]
+    assert plan_jobs(files, out, uncertainty=True).problems == []
+    (out / "a.png.uncertainty.tif").unlink()
+    (problem,) = plan_jobs(files, out, uncertainty=True).problems
+    assert problem.endswith("a.png: is there without a map of uncertainty; --overwrite makes both")
+    assert plan_jobs(files, out).problems == []

@@ -221,3 +221,12 @@ def test_a_folder_that_may_not_be_written(shots, model, capsys):
     unwritable(shots.parent / "out")
     assert colorize(shots, model)[0] == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a" * 244 + ".png", "plain"])
+def test_names_without_room_for_more_or_without_a_suffix(name, tmp_path, model, capsys):
+    (tmp_path / "shots").mkdir()
+    cv2.imwrite(str(tmp_path / "a.png"), (RAMP % 256).astype(np.uint8))
+    source = (tmp_path / "a.png").rename(tmp_path / "shots" / name)
+    status, _ = colorize(source, model, "--format=png", f"--output={tmp_path}/o")
+    assert (status, capsys.readouterr().err) == (0, "")

@@ -191,7 +191,8 @@ def test_masks_and_transparency_become_a_mask(tmp_path, kind):
 def test_holes_are_filled_alike_in_every_window_and_from_nearby(tmp_path):
     from scipy.ndimage import distance_transform_edt
 
-    from nirgan.inference.geotiff.reader import FILL_RADIUS_PX, RasterSource
+    from nirgan.inference.geotiff.reader import RasterSource
+    from nirgan.inference.holes import FILL_RADIUS_PX
 
     band = np.arange(1, 300 * 260 + 1, dtype=np.uint32).reshape(300, 260)  # says where it is from
     valid = holes(band.shape)
@@ -264,7 +265,7 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
         waiting.append(sum(pixels.nbytes for pixels, _ in self._begun.values()))
 
     monkeypatch.setattr(reader, "SAMPLE_SIDE_PX", 64)
-    monkeypatch.setattr(reader, "FILL_RADIUS_PX", 8)
+    monkeypatch.setattr(reader.holes, "FILL_RADIUS_PX", 8)
     monkeypatch.setattr(reader.RasterSource, "_read", counted)
     monkeypatch.setattr(writer.RasterTarget, "_put", weighed)
     most = []

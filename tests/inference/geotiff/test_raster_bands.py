@@ -45,7 +45,9 @@ PLAIN = "gray undefined undefined undefined"
         (FOUR, PLAIN, "b2|b3|b4|b8_nir", None, -4),
         (FOUR, PLAIN, "NIR 1|NIR 2|red|green", None, "1 (NIR 1), 2 (NIR 2), 3 (red)"),
         (FOUR, PLAIN, "snir|shortwave infrared|nira|B8", None, "4 bands that differ"),
+        (FOUR, "red green blue alpha", "red|green|blue|nir", None, -4),  # GDAL's own guess
         (FOUR[:2], "gray undefined", "", None, "2 bands that differ"),
+        (FOUR[:2], "gray undefined", "Red|NIR_mask", None, "2 bands that differ"),
         (FOUR[[3, 0]], "gray alpha", "", None, 1),
         (FOUR[[3, 0]], "gray alpha", "", 2, 2),
         (EQUAL, "red green blue", "", None, 1),
@@ -75,6 +77,15 @@ def test_the_band(tmp_path, bands, kinds, names, chosen, outcome):
     with rasterio.open(target) as after:
         np.testing.assert_array_equal(after.read(1), bands[number - 1] * valid)
         np.testing.assert_array_equal(after.dataset_mask() > 0, valid)
+
+
+def test_a_place_is_not_lost_by_a_program(tmp_path):
+    source = save(tmp_path / "a.tif", GREY[None], crs="EPSG:4326")
+    with pytest.raises(
+        NirganError, match=r"a.tif: a GeoTIFF, .* `python -m nirgan colorize` keeps"
+    ):
+        Colorizer(nn.Identity())(source)
+    assert not (tmp_path / "a_colour.tif").exists()
 
 
 def test_equal_channels_of_a_jpeg_may_be_off_by_its_noise(tmp_path):

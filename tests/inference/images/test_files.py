@@ -269,3 +269,17 @@ def test_a_thousand_pictures_leave_no_file_open(tmp_path):
         else:
             read(path)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_what_is_hidden_has_no_part_in_the_colors(tmp_path):
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[10:30, 20:50] = 255
+    band = np.arange(2400, dtype=np.uint8).reshape(40, 60)
+    read_as = []
+    for name, hidden in (("black", 0), ("white", 255)):
+        whole = np.dstack([np.where(alpha > 0, band, np.uint8(hidden)), alpha])
+        Image.fromarray(whole).save(tmp_path / f"{name}.png")
+        read_as.append(read(tmp_path / f"{name}.png").band)
+    assert np.array_equal(*read_as)
+    assert np.array_equal(read_as[0][alpha > 0], band[alpha > 0])
+    assert (read_as[0][:10, 30] == band[10, 30]).all()  # the nearest that is seen

@@ -11,6 +11,7 @@ from videos import Tinted, colorized, expected, noisy, untouched  # noqa: E402
 
 from nirgan.data.scaling import Scale  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
+from nirgan.inference.video.colorize import colorize_video  # noqa: E402
 
 KINDS = {
     "mp4": ("libx264", "yuv420p", "aac", Fraction(1, 12800)),
@@ -320,3 +321,15 @@ def test_no_frame_waits_for_the_collector(tmp_path):
         assert there() - before < 10  # of 50; the first ones, of each time that it was opened
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(("most", "told"), [(4000, "use --scale 0,4095"), (65000, "")])
+def test_a_hint_names_the_scale_of_dark_videos(tmp_path, most, told):
+    def dark(number):
+        grey = np.linspace(0, most, 32 * 48, dtype=np.uint16).reshape(32, 48)
+        return av.VideoFrame.from_ndarray(grey, "gray16le")
+
+    source = clip(tmp_path / "a.mkv", "ffv1", "gray16le", pictures=dark, full=True)
+    hint = colorize_video(Tinted(), source, tmp_path / "out.mkv", Scale(), lambda count: None)
+    assert hint.endswith(told)
+    assert bool(hint) == bool(told)
