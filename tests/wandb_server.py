@@ -7,6 +7,7 @@ that tests look here.
 import base64
 import json
 import os
+import re
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ import yaml
 from lightning.pytorch.callbacks import Callback
 
 KEY = "a" * 40
+NAMED = re.compile(r"(?:query|mutation)\s+(\w+)")
+"""The name of GraphQL's operation."""
 OWNER = {"id": "e", "name": "tester"}
 
 
@@ -150,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = 401, {"errors": [{"message": "invalid API key"}]}
         elif path[1] == "graphql":
             asked = json.loads(body)
-            name = asked.get("operationName") or asked["query"].split("(")[0].split()[-1]
+            name = asked.get("operationName") or NAMED.search(asked["query"])[1]
             data = self.server.query(name, asked.get("variables") or {})
             answer = {"data": data} if data else {"errors": [{"message": f"no {name} here"}]}
         elif path[-1] == "file_stream":
