@@ -148,7 +148,6 @@ def main(
     saturating: bool = True,
     noise: float = 0.0,
     band_noise: float = 0.0,
-    relativistic: bool = False,
     gradient_penalty: float = 0.0,
     to_zero: bool = False,
     rate: float = 2e-4,
@@ -171,8 +170,7 @@ def main(
         saturating: Eq. 4 as the paper has it.
         noise: See `VariedTask`.
         band_noise: Likewise.
-        relativistic: See `AdversarialTask`.
-        gradient_penalty: Likewise.
+        gradient_penalty: See `AdversarialTask`.
         to_zero: Whether both learning rates fall to 0 over the run.
         rate: Learning rate.
         discriminator_rate: Its own; None: the same.
@@ -203,7 +201,6 @@ def main(
         generator=kind(widths=WIDTHS, kernels=KERNELS, std=std),
         discriminator=critic,
         saturating=saturating,
-        relativistic=relativistic,
         gradient_penalty=gradient_penalty,
         scheduler="to-zero" if to_zero else None,
         l1=WeightRegularizer(weight=1e-5),

@@ -29,7 +29,6 @@ def common(folder, runs, ranks=1, batch=8):
         "--model.discriminator=plain_networks.PlainDiscriminator",
         "--model.l1=null",
         "--model.gradient_penalty=1",
-        "--model.relativistic=true",
         *([f"--config={ROOT}/conf/trainer/ddp-multinode.yaml"] if ranks > 1 else []),
         "--trainer.num_nodes=1",
         "--trainer.sync_batchnorm=false",  # is for GPUs alone

@@ -1,4 +1,4 @@
-"""The adversarial losses: eq. 3 and 4 of Suárez, Sappa and Vintimilla 2017, and what steadies them.
+"""The adversarial losses: eq. 3 and 4 of Suárez, Sappa and Vintimilla 2017, and a penalty.
 
 On logits: with D the sigmoid of a logit l, log D = logsigmoid(l) and log(1 - D) = logsigmoid(-l)
 neither overflow nor take the logarithm of 0, however large the logits are.
@@ -9,29 +9,23 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def discriminator_loss(real: Tensor, generated: Tensor, *, relativistic: bool = False) -> Tensor:
+def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
     """The discriminator's loss: -[log D(x) + log(1 - D(G(y, z)))], eq. 3.
 
     Logits of true and of generated pictures have any shape; their means make a scalar, at least 0.
-    If `relativistic`, a picture is not judged real but more real than the generated one of the same
-    band: -log sigmoid(l(x) - l(G(y, z))) (Jolicoeur-Martineau 2018, eq. 6).
     """
-    if relativistic:
-        return -logsigmoid(real.float() - generated.float()).mean()
     return -(logsigmoid(real.float()).mean() + logsigmoid(-generated.float()).mean())
 
 
-def generator_loss(
-    generated: Tensor, real: Tensor | None = None, *, saturating: bool = True
-) -> Tensor:
+def generator_loss(generated: Tensor, *, saturating: bool = True) -> Tensor:
     """The generator's loss: log(1 - D(G(y, z))), eq. 4: a scalar, the mean over all logits.
 
     The gradient of eq. 4 vanishes when the discriminator is confident; if not `saturating`, the
-    loss is -log D(G(y, z)) (Goodfellow et al. 2014, section 3), whose gradient does not. With the
-    logits of the true pictures too, it is relativistic, see `discriminator_loss`.
+    loss is -log D(G(y, z)) (Goodfellow et al. 2014, section 3), whose gradient does not.
     """
-    logits = generated.float() if real is None else generated.float() - real.float()
-    return logsigmoid(-logits).mean() if saturating else -logsigmoid(logits).mean()
+    if saturating:
+        return logsigmoid(-generated.float()).mean()
+    return -logsigmoid(generated.float()).mean()
 
 
 def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:

@@ -47,8 +47,6 @@ class AdversarialTask(AlternatingTask):
             in [-1, 1], and returns logits of any shape.
         adversarial_weight: Weight of eq. 4 in the generator's loss.
         saturating: The generator minimizes log(1 - D(G)), eq. 4; otherwise it maximizes log D(G).
-        relativistic: The discriminator compares the true and the generated picture of a band,
-            instead of judging each alone, see `nirgan.losses.adversarial`.
         gradient_penalty: Half of this times the squared norm of the gradient of D's logits by true
             and by generated pictures is added to its loss (R1 and R2, Mescheder, Geiger and Nowozin
             2018); for a discriminator without batch norm. The paper has none.
@@ -69,7 +67,6 @@ class AdversarialTask(AlternatingTask):
         discriminator: nn.Module,
         adversarial_weight: float = 1.0,
         saturating: bool = True,
-        relativistic: bool = False,
         gradient_penalty: float = 0.0,
         reconstruction: dict[str, WeightedLoss] | None = None,
         l1: WeightRegularizer | None = None,
@@ -92,7 +89,7 @@ class AdversarialTask(AlternatingTask):
         )
         self.discriminator = discriminator
         self.adversarial_weight, self.saturating = adversarial_weight, saturating
-        self.relativistic, self.gradient_penalty = relativistic, gradient_penalty
+        self.gradient_penalty = gradient_penalty
         self.reconstruction = LossCollection(reconstruction or {})
         if not (adversarial_weight or self.reconstruction or (l1 and l1.weight)):
             raise NirganError(
@@ -129,19 +126,14 @@ class AdversarialTask(AlternatingTask):
         self.end_step(batch, generated, judged, losses)
 
     def discriminator_loss(self, x: Tensor, y: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of D, minus the value of eq. 3, and the share of logits with the right sign.
-
-        If relativistic, it is the share of pairs of which the true picture has the larger one.
-        """
+        """The loss of D, minus the value of eq. 3, and the share of logits with the right sign."""
         if self.gradient_penalty:
             x, generated = (p.detach().requires_grad_() for p in (x, generated))
         real, made = self.discriminator(x, y), self.discriminator(generated, y)
-        loss = discriminator_loss(real, made, relativistic=self.relativistic)
+        loss = discriminator_loss(real, made)
         if self.gradient_penalty:
             steep = gradient_penalty(real, x) + gradient_penalty(made, generated)
             loss = loss + self.gradient_penalty / 2 * steep
-        if self.relativistic:
-            return loss, (real > made).float().mean()
         return loss, ((real > 0).float().mean() + (made < 0).float().mean()) / 2
 
     def generator_losses(self, x: Tensor, y: Tensor, generated: Tensor) -> dict[str, Tensor]:
@@ -149,8 +141,7 @@ class AdversarialTask(AlternatingTask):
         losses = {}
         if self.adversarial_weight:
             logits = self.discriminator(generated, y)
-            real = self.discriminator(x, y) if self.relativistic else None
-            fooled = generator_loss(logits, real, saturating=self.saturating)
+            fooled = generator_loss(logits, saturating=self.saturating)
             losses["generator"] = self.adversarial_weight * fooled
         losses |= self.reconstruction(generated, x)
         if self.l1 is not None and self.l1.weight:
