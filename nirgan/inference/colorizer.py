@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import psutil
@@ -73,7 +73,7 @@ class Colorizer:
         scale: The default of which camera values are black and white: as in training.
 
     Raises:
-        NirganError: The tile or the configuration's scale is invalid.
+        NirganError: The tile, the precision or the configuration's scale is invalid.
     """
 
     def __init__(
@@ -88,8 +88,10 @@ class Colorizer:
         receptive_field: ReceptiveField | None = None,
         config: dict[str, Any] | None = None,
     ) -> None:
-        if tile is not None and tile < 1:
+        if tile is not None and (not isinstance(tile, int) or tile < 1):
             raise NirganError(f"--tile {tile}: expected 1 or more pixels")
+        if precision not in get_args(Precision):
+            raise NirganError(f"precision {precision}: expected {', '.join(get_args(Precision))}")
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         # The caller's generator stays as it is, on its device.
         self.generator = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -151,8 +153,8 @@ class Colorizer:
                 of a picture; or a list of any of those.
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
-            output: The file to write, for a path; None: NAME_colour beside it. For a list of paths,
-                as many files, or a folder for files of the same names.
+            output: The file to write, for a path, or a folder for one of the same name; None:
+                NAME_colour beside it. For a list of paths, as many files, or a folder.
             band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
@@ -172,6 +174,8 @@ class Colorizer:
             return [self(one, scale, to, band) for one, to in zip(image, targets, strict=True)]
         if isinstance(output, list | tuple):
             raise NirganError(f"output: {len(output)} files for one picture, expected one")
+        if not isinstance(scale, str | None):
+            raise NirganError(f'scale {scale}: expected text, as "0,4095" or "percentile"')
         how = self.scale if scale is None else Scale.parse(scale)
         if isinstance(image, str | Path):
             return self._file(Path(image), how, output, band)
@@ -186,6 +190,7 @@ class Colorizer:
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
+        target = target / source.name if target.is_dir() else target
         if target.exists():
             raise NirganError(
                 f"{printable_path(target)}: is there already; remove it or name an output"

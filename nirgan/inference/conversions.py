@@ -74,6 +74,9 @@ def _array(image: Pixels, band: int | None) -> NirInput:
             f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
             "or B x H x W x 1 or 3"
         )
+    if np.ma.is_masked(image):
+        raise NirganError("a masked array: fill what is masked first, with array.filled(...)")
+    image = np.asarray(image, image.dtype.newbyteorder("="))
     pictures = image if image.ndim > 2 else image[..., None]
     single = pictures.ndim == 3
 

@@ -192,3 +192,36 @@ def test_each_picture_of_an_array_has_percentiles_of_its_own():
     both = COLORIZER(np.stack([bright, dark])[..., None], scale="percentile")
     for one, alone in zip(both, (bright, dark), strict=True):
         assert np.array_equal(one, COLORIZER(alone, scale="percentile"))
+
+
+def test_arrays_of_files_of_other_machines():
+    assert np.array_equal(
+        COLORIZER(BYTES.astype(">u2") * 200), COLORIZER(BYTES.astype(np.uint16) * 200)
+    )
+
+
+def test_what_is_masked_is_not_taken_for_data():
+    with pytest.raises(NirganError, match="masked array"):
+        COLORIZER(np.ma.masked_array(BYTES, BYTES < 9))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"scale": (0, 4095)}, 'expected text, as "0,4095"'), ({"scale": 255}, "expected text")],
+)
+def test_a_scale_that_is_no_text_is_refused(options, said):
+    with pytest.raises(NirganError, match=said):
+        COLORIZER(BYTES, **options)
+
+
+@pytest.mark.parametrize("options", [{"precision": "fp8"}, {"tile": 10.5}, {"tile": "a"}])
+def test_an_option_that_cannot_be_is_refused(options):
+    with pytest.raises(NirganError, match="expected "):
+        Colorizer(Tint(), device="cpu", **options)
+
+
+def test_the_output_of_a_path_may_be_a_folder(tmp_path):
+    Image.fromarray(BYTES).save(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    assert COLORIZER(tmp_path / "a.png", output=tmp_path / "out") == tmp_path / "out/a.png"
+    assert (tmp_path / "out/a.png").is_file()
