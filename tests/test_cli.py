@@ -110,7 +110,6 @@ OPTIONS = {
     "--model.reconstruction.generator={loss: torch.nn.L1Loss, weight: 1}": "a loss cannot be called 'generator'",
     "--model.reconstruction.l1.weight=-1": "loss 'l1': its weight is -1.0, expected 0 or more",
     "--model.l1.weight=-1": "model.l1.weight is -1.0, expected 0 or more",
-    "--model.lr_factors={generator: -2}": "model.lr_factors: 'generator' has one below 0",
     "--collapse.batches=0": "collapse.batches is 0, expected 1 or more",
     "--data.fold=9": "data.fold is 9, expected 0 to 4",
     "--data.unused_folds=[5]": "data.unused_folds is 5, expected 0 to 4",

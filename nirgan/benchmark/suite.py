@@ -52,6 +52,8 @@ class Budget:
         return f"{self.patches:,} patches" if self.patches else f"{self.minutes:g} minutes"
 
 
+MAX_SEED = 2**32 - 1
+"""As Lightning takes them."""
 CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
 BASELINES = {
     name: Method(
@@ -162,8 +164,16 @@ class Suite:
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise NirganError(f"{name} is {values}, expected one or more, each once")
+        for name, most in (("folds", FOLDS - 1), ("seeds", MAX_SEED), ("fold_seeds", MAX_SEED)):
+            if wrong := [number for number in getattr(self, name) if not 0 <= number <= most]:
+                raise NirganError(f"{name} has {wrong[0]}, expected 0 to {most}")
         if validations < 1:
             raise NirganError(f"validations is {validations}, expected 1 or more")
+        if budget.patches is not None and budget.patches < validations:
+            raise NirganError(
+                f"budget.patches is {budget.patches}, expected {validations} or more, as many as "
+                "validations, before each of which a part of them is trained on"
+            )
 
     def runs(self) -> list[Run]:
         """All runs, in the order that they are done.

@@ -280,6 +280,8 @@ def test_a_budget_of_minutes_ends_runs_by_the_clock_and_equal_methods_are_no_acc
         (["--compare=[[triplet, flt]]"], "compare: no method 'flt'; did you mean 'flat'?"),
         (["--seeds=[]"], "seeds is [], expected one or more"),
         (["--fold_seeds=[0, 0]"], "fold_seeds is [0, 0], expected one or more, each once"),
+        (["--seeds=[-1]"], "seeds has -1, expected 0 to "),
+        (["--folds=[7]"], "folds has 7, expected 0 to 4"),
         (["--protocols=[]"], "protocols is [], expected one or more"),
         (["--budget.patches=0"], "budget.patches is 0, expected more than 0"),
         (["--methods={Nir copied to GREY: {model: x}}", "--compare=[]"], "rename it"),
@@ -300,7 +302,7 @@ def test_a_budget_of_too_few_patches_is_one_line(begun, capsys):
     assert main(["benchmark", *options]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("nirgan benchmark: ")
-    assert "data.train_patches=0" in error
+    assert "budget.patches is 2, expected 3 or more, as many as validations" in error
 
 
 def test_costs_are_measured_when_asked_for_and_a_finished_benchmark_is_put_down_again(

@@ -275,6 +275,8 @@ def test_parts_have_learning_rates_of_their_own():
     ).configure_optimizers()
     assert [group["lr"] for group in judge.param_groups] == [1e-4]
     assert [group["lr"] for group in maker.param_groups] == [2e-4, 5e-5]
+    with pytest.raises(NirganError, match="'generator' has one below 0, expected 0 or more"):
+        task(lr_factors={"generator": -2}).configure_optimizers()
     with pytest.raises(NirganError, match="nothing in 'generator.rde' is trained"):
         task(lr_factors={"generator.rde": 0.25}).configure_optimizers()
     with pytest.raises(
