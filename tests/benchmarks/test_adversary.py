@@ -12,6 +12,9 @@ ROWS = {
     "NIR copied to grey": RESULTS["stabilized"]["grey"],
     "the paper's, flat": RESULTS["the paper's, long"]["judged"][1],
     "stabilized, flat": RESULTS["stabilized"]["judged"][-1],
+    "the same, batch norm in D and no penalty": RESULTS["stabilized, batch norm and no penalty"][
+        "judged"
+    ][-1],
     "stabilized and relativistic, flat": RESULTS["stabilized, relativistic"]["judged"][-1],
     "stabilized and relativistic, triplet": RESULTS["stabilized, relativistic, triplet"]["judged"][
         -1
