@@ -84,7 +84,7 @@ def test_color_by_example_is_better_than_grey_where_the_example_shows_the_same(m
 
 
 def test_an_encoder_that_knows_pictures_learns_more_in_the_same_time(tmp_path):
-    patches = {"scene_unet": 96, "compact": 320}  # what takes them as long
+    patches = {"scene_unet": 96, "compact": 128}  # what takes them as long
     error = {}
     for method, count in patches.items():
         options = [f"--data.train_patches={count}", "--data.val_patches=20"]
