@@ -106,6 +106,7 @@ OPTIONS = {
     "--data.source.nir=a": "no key 'nir'; there are ",  # which another source has
     "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
     "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
+    "--seed_everything=-1": "seed_everything is -1, expected 0 or more",
     "--data.train_patches=0": "data.train_patches is 0, expected 1 or more",
     "--model.reconstruction.generator={loss: torch.nn.L1Loss, weight: 1}": "a loss cannot be called 'generator'",
     "--model.reconstruction.l1.weight=-1": "loss 'l1': its weight is -1.0, expected 0 or more",

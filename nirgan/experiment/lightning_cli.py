@@ -267,6 +267,8 @@ class ExperimentCLI(LightningCLI):
         super().parse_arguments(parser, args)
         verb = self.config.subcommand
         config = self.config[verb]
+        if isinstance(seed := config.seed_everything, int) and seed < 0:
+            raise NirganError(f"seed_everything is {seed}, expected 0 or more")
         trust = config.pop("trust")  # not part of the stored configuration
         self.method = _method(config.model)
         self.given = to_plain(config.model.as_dict()) if config.model else {}
