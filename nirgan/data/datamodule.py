@@ -205,17 +205,21 @@ class PatchDataModule(lightning.LightningDataModule):
         Other verbs may use other data.
         """
         former, now = state_dict.get("split"), self._split()  # older checkpoints have none
-        names = {self.pairs[region.pair].name for region in self.validation}
-        judged, known = {self.snapshot.contents[n] for n in names}, state_dict["contents"].values()
-        if former and former != now and judged & {*known}:
-            keys = [key for key in former | now if former.get(key) != now.get(key)]
-            said = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
-            rank_zero_warn(
-                f"the checkpoint was trained with another split ({said}): what is judged here may "
-                "be what it was trained on; give the options of its run"
-            )
+        if former and former != now:
+            self._tell_other_split(former, now, {*state_dict["contents"].values()})
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self.snapshot.tell_differences(state_dict["contents"])
+
+    def _tell_other_split(self, former: Any, now: Any, trained: set[str]) -> None:
+        names = {self.pairs[region.pair].name for region in self.validation}
+        if trained.isdisjoint(self.snapshot.contents[name] for name in names):
+            return  # other pictures
+        keys = [key for key in former | now if former.get(key) != now.get(key)]
+        said = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
+        rank_zero_warn(
+            f"the checkpoint was trained with another split ({said}): what is judged here may be "
+            "what it was trained on; give the options of its run"
+        )
 
     def _split(self) -> dict[str, Any]:
         """What decides which pixels are judged, given the pictures."""

@@ -49,7 +49,7 @@ from nirgan.experiment.config_errors import (
     explain,
 )
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
-from nirgan.metrics import METRICS
+from nirgan.metrics import larger_is_better
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_text
@@ -300,10 +300,8 @@ class ExperimentCLI(LightningCLI):
             )
         if path := config.ckpt_path:
             name_overridden(path, self.given, to_plain(config.model.as_dict()))
-        best = config.checkpoint
-        reported = METRICS.get(str(best.monitor).partition("/")[2])
-        if best.mode == "min" and reported and reported.metric.higher_is_better:
-            best.mode = "max"
+        if larger_is_better(str(config.checkpoint.monitor)):
+            config.checkpoint.mode = "max"
         given = config.trainer.logger
         if given is False:
             return

@@ -92,6 +92,12 @@ MAIN = "angular_error"
 """What a benchmark's overview, learning curves and sentences are about."""
 
 
+def larger_is_better(logged: str) -> bool:
+    """Of a logged metric, `val/psnr` say; losses, and what neither way is, are better smaller."""
+    reported = METRICS.get(logged.partition("/")[2])
+    return bool(reported and reported.metric.higher_is_better)
+
+
 def colorization_metrics(prefix: str) -> MetricCollection:
     """All of `METRICS`, as a task logs them, with a prefix before each name, `val/` say."""
     # No groups: torchmetrics would take metrics for one whose first batches add up to the same.

@@ -158,11 +158,9 @@ def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
 
 
 def _goal(metric: str) -> str:
-    """Which way a logged metric is better; losses, and what neither way is, are minimized."""
-    from nirgan.metrics import METRICS  # noqa: PLC0415 (help comes at once)
+    from nirgan.metrics import larger_is_better  # noqa: PLC0415 (help comes at once)
 
-    reported = METRICS.get(metric.partition("/")[2])
-    return "maximize" if reported and reported.metric.higher_is_better else "minimize"
+    return "maximize" if larger_is_better(metric) else "minimize"
 
 
 def _fit_arguments(command: Any) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import needs_extra, printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import from_unit
-from nirgan.inference.images.world_files import has_place, world_file
+from nirgan.inference.images.world_files import GEO_TAGS, world_file
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.global_layers import Rect
 from nirgan.utils.atomic_write import atomic_write
@@ -34,10 +34,9 @@ def is_geotiff(path: Path) -> bool:
     Both may also be in files beside it, of which only world files are detected without rasterio.
     Damaged files have neither.
     """
-    if not tags_of(path):
-        return False
-    if has_place(path):
-        return True
+    tags = tags_of(path)
+    if not tags or tags & GEO_TAGS:
+        return bool(tags)
     try:
         from nirgan.inference.geotiff.reader import is_georeferenced  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError:
