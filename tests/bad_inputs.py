@@ -254,7 +254,7 @@ def _jpegs():
     yield "2 channels.jpg", changed(sound, frame + 9, b"\2"), "2-layer images"
     yield "no size.jpg", sound[:frame] + sound[frame + 13 :], "not a readable JPEG"
     yield "something behind.jpg", sound + b"anything", NirPicture(opened(sound))
-    video = sound + b"\xff\xda" * 300  # as phones put one there
+    video = sound + bytes(2) + b"\xff\xda\0\2" * 300  # as phones put one there
     yield "a video behind.jpg", video, NirPicture(opened(sound))
     scan = sound.index(b"\xff\xda")
     yield "segments that do not fit.jpg", changed(sound, 20, b"\0\0"), "damaged or cut off"
