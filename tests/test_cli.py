@@ -120,6 +120,9 @@ OPTIONS = {
     "--model.generator.widths=abc": "model.generator.widths: expected a list, got abc",
     "--data.on_bad_pair=skp": "data.on_bad_pair: expected one of 'error', 'skip', got skp",
     "--trainer.precision=bf17": "trainer.precision: expected int or one of",
+    "--data.noise=0.1": "data.noise: '0.1' is neither keys nor a YAML file",
+    "--pictures.patches=-2": "pictures.patches is -2, expected 0 or more",
+    "--model=Popn": "model: no class 'Popn'; or give its import path",
     "--data.source=Epfll": "data.source: no class 'Epfll'; did you mean 'Epfl'?",
     "--model=AdversarialTsk": "model: no class 'AdversarialTsk'; did you mean 'AdversarialTask'?",
     "--trainer.logger=Wandblogger": "trainer.logger: no class 'Wandblogger'; did you mean 'WandbLogger'?",
@@ -191,12 +194,22 @@ def test_a_folder_is_no_file(capsys):
     [
         ("--trainer.gradient_clip_val=1", "use model.gradient_clip_norm"),
         ("--trainer.accumulate_grad_batches=2", "use data.batch_size"),
+        ("--trainer.overfit_batches=2", "use data.train_patches"),
+        ("--trainer.precision=bf16-true", "expected 32-true, 16-mixed or bf16-mixed"),
     ],
 )
 def test_what_cannot_act_names_what_does(option, instead, capsys, tmp_path):
     arguments = [f"--config={ROOT}/conf/quickstart.yaml", f"--trainer.default_root_dir={tmp_path}"]
     arguments += ["--data.source.count=10", "--trainer.enable_progress_bar=false"]
     assert instead in mistake(capsys, "fit", *arguments, option)
+
+
+def test_what_lightning_refuses_once_it_has_the_data_is_one_line(capsys, tmp_path):
+    arguments = [f"--config={ROOT}/conf/quickstart.yaml", f"--trainer.default_root_dir={tmp_path}"]
+    assert main(["fit", *arguments, "--data.source.count=10", "--trainer.val_check_interval=9999"])
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("nirgan fit: `val_check_interval` (9999) must be less")
+    assert "Traceback" not in error
 
 
 def test_without_a_configuration_one_is_suggested(capsys):

@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
+from nirgan.errors import NirganError
 from nirgan.utils.image_grid import image_grid
 
 
@@ -21,9 +22,14 @@ class Pictures(Callback):
     Args:
         patches: Number of validation patches that are shown.
         whole: Whether one whole picture is shown too.
+
+    Raises:
+        NirganError: `patches` is negative.
     """
 
     def __init__(self, patches: int = 8, whole: bool = True) -> None:
+        if patches < 0:
+            raise NirganError(f"pictures.patches is {patches}, expected 0 or more")
         self.patches, self.whole = patches, whole
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

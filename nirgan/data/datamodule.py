@@ -171,7 +171,14 @@ class PatchDataModule(lightning.LightningDataModule):
         return sorted({pair.category for pair in self.pairs})
 
     def prepare_data(self) -> None:
-        """Decode all pairs that are not in the store yet."""
+        """Decode all pairs that are not in the store yet.
+
+        Raises:
+            NirganError: The trainer's precision or `overfit_batches` cannot be used, or a pair
+                cannot be read.
+        """
+        if self.trainer is not None:
+            _check_trainer(self.trainer)
         self._built = self.store.build(pairs_of(self.source))
 
     @without_collection()
@@ -400,6 +407,20 @@ def _leave_group(worker: int) -> None:
     """Leave the process group, whose signals would end loaders before the state is saved."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+
+
+def _check_trainer(trainer: lightning.Trainer) -> None:
+    """Refuse what Lightning offers and patches cannot follow, before anything is decoded."""
+    if trainer.precision not in ("32-true", "16-mixed", "bf16-mixed"):
+        raise NirganError(
+            f"trainer.precision is {trainer.precision}, expected 32-true, 16-mixed or bf16-mixed: "
+            "noise and losses need 32 bits"
+        )
+    if trainer.overfit_batches:  # type: ignore[attr-defined]
+        raise NirganError(
+            "trainer.overfit_batches has no effect on patches, which are drawn anew; "
+            "use data.train_patches"
+        )
 
 
 def _at_least(least: int, **values: float) -> None:

@@ -43,6 +43,7 @@ REASONS = (
         r"(?:Expected a path but|Unable to load config) ['\"]?((?:[^'\"\s]*/)?([^'\"\s/]+\.ya?ml))",
         "{0}: not there, or no part; in a file, paths are relative to it{hint}",
     ),
+    (r"Unable to load config ['\"]?([^'\"\n]+)", "{at}{0!r} is neither keys nor a YAML file"),
     (
         r"does not correspond to a subclass of (\w+)",
         "{at}expected a class derived from {0}, got {got}",
@@ -229,8 +230,13 @@ def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[st
     if "dot import" not in message:
         return keys
     choices = re.findall(r"'([^']+)'", " ".join(re.findall(r"Literal\[(.*)\]", message)))
-    modules = [m for name, m in sys.modules.items() if name.startswith(("nirgan.", "torch.optim."))]
-    classes = {n for m in modules for n, value in vars(m).items() if inspect.isclass(value)}
+    packages = ("nirgan.", "torch.optim.", "lightning.pytorch.loggers")
+    classes = {
+        name
+        for module in [m for name, m in sys.modules.items() if name.startswith(packages)]
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__.startswith(packages)
+    }
     return keys | classes | {*choices, "class_path", "init_args"}
 
 

@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Self
 
 import jsonargparse
+import lightning
 import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -75,6 +77,9 @@ WATCHING: dict[str, tuple[Any, str]] = {
     "last": (LatestCheckpoint, "keeps last.ckpt, from which a run goes on"),
 }
 """Callbacks that every run has unless a person sets their key to null, and what they are for."""
+
+LIGHTNING = str(Path(lightning.__file__).parent)
+"""Where an exception is about an option of the trainer, and says so."""
 
 WANDB_NONE = re.compile(r"(?<=\w)=None$")
 """W&B's agent writes a `null` of a sweep file as `--option=None`."""
@@ -171,6 +176,10 @@ def run(
     except OmegaConfBaseException as error:
         said = str(error).splitlines()[0].replace(f"{verb}.", "")
         raise NirganError(f"${{...}}: {said}") from error
+    except (TypeError, ValueError) as error:
+        if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING):
+            raise
+        raise NirganError(" ".join(str(error).split())) from error
 
 
 def _silence_libraries() -> None:
