@@ -44,7 +44,7 @@ DECAY = 0.995
 
 
 class VariedTask(AdversarialTask):
-    """The paper's updates, seen by the discriminator through noise; keeps what every step tells.
+    """The paper's updates, with noise on what the discriminator sees; records every step's values.
 
     Args:
         noise: Standard deviation of noise on the colors that the discriminator sees, [-1, 1].
@@ -65,7 +65,7 @@ class VariedTask(AdversarialTask):
         self.told: defaultdict[str, list[float]] = defaultdict(list)
 
     def log_step(self, values: Mapping[str, Tensor | float], prog_bar: bool = False) -> None:
-        """Keep what a step tells."""
+        """Record the values of a step."""
         for name, value in values.items():
             self.told[name.removeprefix("train/")].append(float(torch.as_tensor(value).detach()))
 
@@ -88,7 +88,7 @@ class Times(lightning.Callback):
     def on_train_batch_end(
         self, trainer: Any, task: VariedTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """When it is time."""
+        """Judge the generator every `every` steps."""
         done = trainer.fit_loop.total_batch_idx + 1
         self.averaged = self.averaged or AveragedModel(
             task.generator, multi_avg_fn=get_ema_multi_avg_fn(DECAY), use_buffers=True

@@ -60,7 +60,7 @@ def make(folder: Path, pictures: int, suffix: str, size: list[int]) -> None:
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Seconds."""
+    """The seconds that a call takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

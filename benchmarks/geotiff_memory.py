@@ -86,7 +86,7 @@ def make(path: Path, size: int, tiled: bool) -> None:
 
 
 def colorize(model: str, source: str, target: str, depth: str, uncertainty: str) -> None:
-    """What is measured."""
+    """Colorize, as is measured."""
     import torch  # noqa: PLC0415 (as late as the verb does)
 
     import nirgan  # noqa: PLC0415

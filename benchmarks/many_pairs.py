@@ -57,13 +57,13 @@ def data_of(folder: Path) -> PatchDataModule:
 
 
 def check(folder: Path) -> dict[str, float]:
-    """The verb."""
+    """Time the verb `check`."""
     options = [f"--source.nir={folder}/*_nir.png", f"--source.rgb={folder}/*_rgb.png"]
     return {"seconds": timed(lambda: nirgan(["check", "--source=Folder", *options]))}
 
 
 def build(folder: Path) -> dict[str, float]:
-    """Decode into the store."""
+    """Time the decoding into the store."""
     return {"seconds": timed(data_of(folder).prepare_data)}
 
 
@@ -121,7 +121,7 @@ def ranks(folder: Path) -> dict[str, float]:
 
 
 def timed(what: Callable[[], object]) -> float:
-    """Seconds."""
+    """The seconds that a call takes."""
     started = time.perf_counter()
     what()
     return time.perf_counter() - started

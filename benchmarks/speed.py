@@ -117,7 +117,7 @@ def plain_loop(source: PairSource, steps: int) -> float:
 
 
 class Clock(lightning.pytorch.Callback):
-    """When each batch began."""
+    """Records when each batch began."""
 
     def __init__(self) -> None:
         self.marks: list[float] = []

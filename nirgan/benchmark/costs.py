@@ -73,7 +73,7 @@ class StepTimer(Callback):
         self.times: list[float] = []
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """A step is done."""
+        """Note when the step ended."""
         self.times.append(_now(pl_module.device))
 
     def step(self) -> float:

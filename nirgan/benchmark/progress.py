@@ -1,4 +1,4 @@
-"""Which run, how far, how long still: a bar on a terminal, lines elsewhere."""
+"""Progress of a benchmark: a bar on a terminal, lines of text elsewhere."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ BAR = "{percentage:3.0f}%|{bar:20}| {elapsed} so far, {remaining} to go | {desc}
 
 
 class SuiteProgress:
-    """Keeps a person informed of a suite's runs; `done` says whether one is finished."""
+    """Shows the progress of a suite's runs; `done` tells whether a run is finished."""
 
     def __init__(self, runs: Sequence[Run], done: Callable[[Run], bool]) -> None:
         self.runs, self.done = runs, done
@@ -32,7 +32,7 @@ class SuiteProgress:
         self._say(f"{len(runs)} runs, {count} of them finished, {len(runs) - count} to do")
 
     def start(self, run: Run) -> None:
-        """A run begins."""
+        """Show that a run starts."""
         self.before, self.cost = self._finished(), _cost(run)
         self.name = f"run {self.runs.index(run) + 1}/{len(self.runs)} {run}"
         self.bar.set_description_str(self.name)
@@ -41,17 +41,17 @@ class SuiteProgress:
             self._say(f"{self.name}: started")
 
     def advance(self, fraction: float) -> None:
-        """The run is that far, 0 to 1."""
+        """Show the fraction of the run that is done, 0 to 1."""
         self.bar.update(self.before + self.cost * fraction - self.bar.n)
 
     def finish(self, *, failed: bool) -> None:
-        """The run is over."""
+        """Show that the run has ended, and the time that the others will take."""
         self.advance(1.0)
         left = tqdm.format_meter(**self.bar.format_dict | {"bar_format": "{remaining} to go"})
         self._say(f"{self.name}: {'failed' if failed else 'done'}, {left}")
 
     def close(self) -> None:
-        """Leave the terminal tidy."""
+        """Close the progress bar."""
         self.bar.close()
 
     def _finished(self) -> float:

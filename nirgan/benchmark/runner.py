@@ -1,7 +1,7 @@
-"""Doing the runs of a suite: each once, whoever does it, and going on after any interruption.
+"""Does the runs of a suite, each once, in any number of processes, and resumes interrupted ones.
 
-A run has a folder of its own. Its `result.json` appears, whole, when it is finished; while somebody
-is at it, an advisory lock is held, which the system takes back from a process that dies.
+Every run has a folder. `result.json` appears there when the run is finished. While a process does
+the run it holds an advisory lock, which the system releases if the process dies.
 """
 
 import json
@@ -49,17 +49,17 @@ def run_all(
     progress: SuiteProgress,
     after: Callable[[], object],
 ) -> list[Run]:
-    """Do every run that is not done, and wait for those that others are doing.
+    """Do all unfinished runs, and wait for those that other processes are doing.
 
-    After each run that is done here, `after` is called.
+    `after` is called after each run that this process has done.
 
     Returns:
-        The runs that failed; what went wrong stands in `failed.txt` in each one's folder.
+        The runs that failed; each has the traceback in `failed.txt` in its folder.
 
     Raises:
         NirganError: A configuration, the data or a split cannot be used.
     """
-    commit()  # of the code that runs, whatever is checked out meanwhile
+    commit()  # before another is checked out
     failed: list[Run] = []
     while pending := [r for r in runs if r not in failed and not finished(suite, out, r)]:
         done = 0
@@ -82,26 +82,26 @@ def run_all(
                     done += 1
                     after()
             except Timeout:
-                continue  # another process is at it
+                continue  # another process is doing it
         if not done:
             time.sleep(POLL_S)
     return failed
 
 
 def finished(suite: Suite, out: Path, run: Run) -> bool:
-    """Whether all that is asked of a run is there."""
+    """Whether a run has all the results that the suite asks for."""
     folder = out / "runs" / run.key
     outputs = not suite.save_outputs or (folder / "outputs").is_dir()
     return outputs and (folder / "result.json").exists()
 
 
 def samples_file(out: Path, run: Run) -> Path:
-    """What a finished run leaves for figures."""
+    """The file of the pictures that figures show of a run."""
     return out / "runs" / run.key / "shown.npz"
 
 
 def load_result(out: Path, run: Run) -> dict[str, Any] | None:
-    """What came out of a run, or None if it is not finished; sums that are null are nan."""
+    """The result of a run, or None if it is not finished; sums that are null are nan."""
     file = out / "runs" / run.key / "result.json"
     if not file.exists():
         return None
@@ -128,7 +128,7 @@ def _former_sums(scored: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 
 class RunRecorder(Callback):
-    """Refuses a leaky split, notes the learning curve, tells how far the run is."""
+    """Refuses a split that leaks, records the learning curve and reports progress."""
 
     state_key = "Watch"
     """In checkpoints, as the first version called this class."""
@@ -140,27 +140,27 @@ class RunRecorder(Callback):
         self._since = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The split is made, and no batch drawn yet."""
+        """Refuse a split that leaks, before any batch is drawn."""
         refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
         self._since = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Tell."""
+        """Report progress."""
         if isinstance(pl_module, ColorizationTask):
             self.progress.advance(pl_module.run_fraction())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A point on the curve."""
+        """Add a point to the learning curve."""
         error = trainer.callback_metrics["val/angular_error"].item()
         self.history.append((_patches(trainer), error))
 
     def state_dict(self) -> dict[str, Any]:
-        """Kept in checkpoints, so that a run that went on has all of its curve and time."""
+        """The curve and the time spent, for checkpoints."""
         spent = self.seconds + time.monotonic() - self._since
         return {"history": self.history, "seconds": spent}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on."""
+        """Restore both in a resumed run."""
         self.history = [tuple(point) for point in state_dict["history"]]
         self.seconds = state_dict["seconds"]
 

@@ -88,7 +88,7 @@ class Run:
         return f"{place}/seed{self.seed}-{digest}"
 
     def configured(self) -> dict[str, Any]:
-        """The whole configuration."""
+        """The whole configuration of the run, with its protocol, fold and seed."""
         split = {"protocol": self.protocol, "fold": self.fold, "seed": self.seed}
         data = self.configuration["data"] | split
         return self.configuration | {"data": data, "seed_everything": self.seed}

@@ -64,7 +64,7 @@ class HistoryLogger(CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> ExperimentWriter:
-        """What writes."""
+        """The writer of `metrics.csv`."""
         if self._experiment is None:
             self._experiment = AtomicCSVWriter(self.log_dir)
         return cast(AtomicCSVWriter, self._experiment)
@@ -106,20 +106,20 @@ class History(Callback):
     _rows = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Tell all ranks which folder the first one has claimed."""
+        """Broadcast the folder that rank 0 has claimed."""
         for logger in _histories(trainer):
             logger._version = trainer.strategy.broadcast(logger.version)
 
     def on_save_checkpoint(self, trainer: Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
-        """Count."""
+        """Save the number of rows logged so far."""
         checkpoint["history_rows"] = sum(logger.rows for logger in _histories(trainer))
 
     def on_load_checkpoint(self, trainer: Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
-        """Remember."""
+        """Read how many rows the checkpoint's run had logged."""
         self._rows = checkpoint.get("history_rows", 0)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the rows over, where the checkpoint still lies in its run's folder."""
+        """Copy those rows, if the checkpoint is still in its run's folder."""
         if self._rows:
             former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCSVWriter.NAME_METRICS_FILE
             for logger in _histories(trainer):

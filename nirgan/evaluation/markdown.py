@@ -8,7 +8,7 @@ MARKS = {"h1": "# ", "h2": "## "}
 
 
 def page(blocks: Iterable[Block]) -> str:
-    """Blocks from above."""
+    """Write the blocks of a page as Markdown, in their order."""
     parts = (table(c) if kind == "table" else MARKS.get(kind, "") + c for kind, c in blocks)
     return "\n\n".join(parts) + "\n"
 

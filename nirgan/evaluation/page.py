@@ -40,7 +40,7 @@ for (const head of document.querySelectorAll("th")) head.onclick = () => {
 
 
 def page(title: str, blocks: Iterable[Block]) -> str:
-    """The page: its title, and blocks from above."""
+    """Write the blocks of a page as HTML, in their order."""
     body = "\n".join(_block(*block) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

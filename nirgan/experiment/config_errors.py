@@ -86,7 +86,7 @@ class VerbParser(ArgumentParser):
     """A parser that raises `MisconfiguredError`, and prints no usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise it."""
+        """Raise `MisconfiguredError`."""
         raise MisconfiguredError(message, self) from ex
 
 

@@ -393,7 +393,7 @@ class ParseOnly(ExperimentCLI):
     instantiate_classes = before_instantiate_classes
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run nothing."""
+        """Do not run the verb."""
 
 
 def _method(model: Namespace | None) -> str:

@@ -63,7 +63,7 @@ def edge_padded(pixels: Tensor, period: int, least: int = 1) -> Tensor:
 
 
 def cropped(pixels: Tensor, height: int, width: int) -> Tensor:
-    """The upper left part."""
+    """The upper left height x width pixels of B x C x H x W."""
     return _at(pixels, torch.arange(height), torch.arange(width))
 
 

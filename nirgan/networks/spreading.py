@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 OFFSETS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if (down, right) != (0, 0)]
 SHARPNESS = 0.6
 """Factor of the variance in the denominator of eq. 2."""
-LEAST_VARIANCE = 1e-5
+MIN_VARIANCE = 1e-5
 """Least variance of luminance in [-1, 1], less than of a step of 8 bits: there is only noise."""
 
 
@@ -42,7 +42,7 @@ def spread(luminance: Array, colors: Array, clear: Array) -> Array:
 def neighbor_weights(luminance: Array) -> csc_array:
     """The weights of each pixel's neighbours in H x W of [-1, 1]: HW x HW, rows sum to 1."""
     mean, square = uniform_filter(luminance, 3), uniform_filter(luminance**2, 3)
-    variance = np.maximum(square - mean**2, LEAST_VARIANCE)
+    variance = np.maximum(square - mean**2, MIN_VARIANCE)
     number = np.arange(luminance.size).reshape(luminance.shape)
     pieces = []
     for down, right in OFFSETS:

@@ -13,7 +13,7 @@ from nirgan.data.datamodule import Batch
 from nirgan.tasks.base import ColorizationTask
 from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizer, make_scheduler
 
-LEAST_SPREAD = 1e-3
+MIN_SPREAD = 1e-3
 """Of true pictures, in [-1, 1]; that of all that are alike is taken for this."""
 
 
@@ -100,7 +100,7 @@ class AlternatingTask(ColorizationTask):
         self.log_step({"train/discriminator_accuracy": accuracy})
         if self.logs_step and len(generated) > 1:
             made, true = (_spread(x) for x in (generated, batch["rgb"]))
-            self.log_step({"train/spread": made / true.clamp(min=LEAST_SPREAD)})
+            self.log_step({"train/spread": made / true.clamp(min=MIN_SPREAD)})
 
 
 def _spread(pictures: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
     """
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
-        """Apply a file."""
+        """Apply a configuration file."""
         content = yaml.safe_load(read_utf8(values))
         said = content.get("model") if isinstance(content, dict) else None
         before = cfg.clone().get("model.init_args", None)

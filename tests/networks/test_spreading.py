@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nirgan.networks.spreading import LEAST_VARIANCE, neighbor_weights, spread
+from nirgan.networks.spreading import MIN_VARIANCE, neighbor_weights, spread
 
 
 def dense_weights(luminance):
@@ -12,7 +12,7 @@ def dense_weights(luminance):
     for row in range(height):
         for column in range(width):
             around = mirrored[row : row + 3, column : column + 3]
-            variance = max(around.var(), LEAST_VARIANCE)
+            variance = max(around.var(), MIN_VARIANCE)
             here = row * width + column
             for r in range(max(0, row - 1), min(height, row + 2)):
                 for c in range(max(0, column - 1), min(width, column + 2)):
