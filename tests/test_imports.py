@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 import pytest
 from conftest import ROOT
 
-from nirgan.utils.rooms import SHORT
+from nirgan.utils.class_lookup import SHORT
 
 BASE = {"errors", "utils"}
 CORE = {"networks", "losses", "metrics", "data"} | BASE

@@ -1,5 +1,5 @@
 """Files to pairs, to a decoded store, to patches, to batches."""
 
-from nirgan.utils.rooms import lazy_classes
+from nirgan.utils.class_lookup import lazy_classes
 
 __getattr__ = lazy_classes(__name__)

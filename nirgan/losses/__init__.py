@@ -1,5 +1,5 @@
 """Losses in plain torch: tensors in, a scalar out."""
 
-from nirgan.utils.rooms import lazy_classes
+from nirgan.utils.class_lookup import lazy_classes
 
 __getattr__ = lazy_classes(__name__)

@@ -1,5 +1,5 @@
 """Methods: how each is trained and judged."""
 
-from nirgan.utils.rooms import lazy_classes
+from nirgan.utils.class_lookup import lazy_classes
 
 __getattr__ = lazy_classes(__name__)

@@ -14,8 +14,8 @@ import yaml
 from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, printable_path
+from nirgan.utils.class_lookup import full_path
 from nirgan.utils.renamed import FORMER_NAMES, current_path
-from nirgan.utils.rooms import full_path
 
 
 def read_utf8(file: str | Path) -> str:

@@ -1,5 +1,5 @@
 """Discriminators, one per file."""
 
-from nirgan.utils.rooms import lazy_classes
+from nirgan.utils.class_lookup import lazy_classes
 
 __getattr__ = lazy_classes(__name__)
