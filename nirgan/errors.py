@@ -7,10 +7,17 @@ from contextlib import contextmanager
 class NirganError(Exception):
     """Invalid input, described in one line: what, where, what was expected, what to do.
 
-    The command line prints only the message and exits with `status`, 2.
+    The command line prints only the message and exits with `status`, 2. What cannot be printed, in
+    odd file names say, is escaped in it.
+
+    Args:
+        lines: The message; further lines are a list that it introduces.
     """
 
     status = 2
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(printable_path, lines)))
 
 
 class StoppedError(NirganError):
@@ -47,6 +54,9 @@ def needs_extra(extra: str, what: object) -> Iterator[None]:
 
 
 def printable_path(path: object) -> str:
-    """Format a path for messages: on one line, with control characters escaped."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
+    r"""A path, or a whole message, on one line: what cannot be printed is escaped.
+
+    >>> printable_path("two\nlines.png")
+    'two\\nlines.png'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = expand_home(options.output)
     if is_input(folder) and not folder.is_dir():
         raise NirganError(
-            f"--output {printable_path(folder)}: expected a folder, in which files keep their "
+            f"--output {folder}: expected a folder, in which files keep their "
             "names; --format says what pictures become"
         )
     made = plan_jobs(
@@ -177,4 +177,4 @@ class _Bars:
 
 
 def _tell(title: str, lines: Sequence[str]) -> None:
-    print(title, *(f"  {line}" for line in lines), sep="\n", file=sys.stderr)
+    print(title, *(f"  {printable_path(line)}" for line in lines), sep="\n", file=sys.stderr)

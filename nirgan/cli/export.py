@@ -93,13 +93,11 @@ def _look_at(out: Path, kind: str, overwrite: bool) -> None:
     """Check the output path before anything heavy is imported."""
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:
-        raise NirganError(f"--output {printable_path(out)}: expected a name that ends in {suffix}")
+        raise NirganError(f"--output {out}: expected a name that ends in {suffix}")
     if suffix and out.is_dir():
-        raise NirganError(f"--output {printable_path(out)}: a folder; give a file, NAME{suffix}")
+        raise NirganError(f"--output {out}: a folder; give a file, NAME{suffix}")
     if not suffix and out.exists() and not out.is_dir():
-        raise NirganError(
-            f"--output {printable_path(out)}: a file; safetensors are kept in a folder"
-        )
+        raise NirganError(f"--output {out}: a file; safetensors are kept in a folder")
     there = out if suffix else out / "model.safetensors"
     if there.exists() and not overwrite:
-        raise NirganError(f"{printable_path(there)} is there already; --overwrite replaces it")
+        raise NirganError(f"{there} is there already; --overwrite replaces it")

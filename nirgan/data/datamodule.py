@@ -330,7 +330,8 @@ class PatchDataModule(lightning.LightningDataModule):
         if self.on_bad_pair == "error" or not usable:
             raise NirganError(
                 f"{len(problems)} of {len(found)} pairs cannot be used "
-                f"(mend them, or set data.on_bad_pair=skip):\n{report}"
+                "(mend them, or set data.on_bad_pair=skip):",
+                *report.splitlines(),
             )
         rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
         return found.some(usable)

@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.conversions import parse_input
 from nirgan.inference.images.files import (
     NirPicture,
@@ -182,8 +182,7 @@ class Colorizer:
             return self._file(Path(image), how, output, band)
         if output is not None:
             raise NirganError(
-                f"output: {printable_path(output)} is for paths; a {type(image).__name__} comes "
-                "back as one"
+                f"output: {output} is for paths; a {type(image).__name__} comes back as one"
             )
         handed = parse_input(image, band)
         units = [how.limits(band, "the picture").to_unit(band) for band in handed.bands]
@@ -193,12 +192,10 @@ class Colorizer:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
         target = target / source.name if target.is_dir() else target
         if target.exists():
-            raise NirganError(
-                f"{printable_path(target)}: is there already; remove it or name an output"
-            )
+            raise NirganError(f"{target}: is there already; remove it or name an output")
         if has_place(source):
             raise NirganError(
-                f"{printable_path(source)}: a GeoTIFF, whose place and holes `python -m nirgan "
+                f"{source}: a GeoTIFF, whose place and holes `python -m nirgan "
                 "colorize` keeps; use that, or give its band as an array"
             )
         self.colorize_file(read(source, band=band), source, target, scale)()
@@ -381,9 +378,7 @@ def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
     """
     if isinstance(output, str | Path):
         if not all(isinstance(image, str | Path) for image in images):
-            raise NirganError(
-                f"output: {printable_path(output)} is a folder for paths, not for arrays"
-            )
+            raise NirganError(f"output: {output} is a folder for paths, not for arrays")
         output = [Path(output) / Path(image).name for image in images]
     if output is None:
         return [None] * len(images)

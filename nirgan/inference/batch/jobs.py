@@ -7,7 +7,6 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Literal
 
-from nirgan.errors import printable_path
 from nirgan.inference.geotiff.colorize import is_geotiff
 from nirgan.inference.images.files import PICTURES
 from nirgan.inference.video.colorize import SUFFIXES, is_video
@@ -68,26 +67,25 @@ def plan_jobs(
                 continue
             if other is not None:
                 made.problems.append(
-                    f"{printable_path(source)}: would become {printable_path(job.target)}, as "
-                    f"{printable_path(other)} does; give them outputs of their own"
+                    f"{source}: would become {job.target}, as "
+                    f"{other} does; give them outputs of their own"
                 )
             elif _same(source, job.target):
                 made.problems.append(
-                    f"{printable_path(source)}: would be written over itself; choose another "
-                    "--output"
+                    f"{source}: would be written over itself; choose another --output"
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
                 made.there.append(job.target)
                 if uncertainty and job.kind != "video" and not job.uncertainty.exists():
                     made.problems.append(
-                        f"{printable_path(job.target)}: is there without a map of uncertainty; "
+                        f"{job.target}: is there without a map of uncertainty; "
                         "--overwrite makes both"
                     )
             else:
                 made.jobs.append(job)
-        if not found and not any(p.startswith(printable_path(text)) for p in made.problems):
+        if not found and not any(p.startswith(text) for p in made.problems):
             suffixes = ", ".join([*PICTURES, *sorted(SUFFIXES)])
-            made.problems.append(f"{printable_path(text)}: no picture or video there ({suffixes})")
+            made.problems.append(f"{text}: no picture or video there ({suffixes})")
     return made
 
 
@@ -120,12 +118,12 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
             if is_input(match) and not match.is_dir():
                 yield match, match.relative_to(fixed)
     else:
-        problems.append(f"{printable_path(text)}: no such file or folder")
+        problems.append(f"{text}: no such file or folder")
 
 
 def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[Path, Path]]:
     def refused(error: OSError) -> None:
-        problems.append(f"{printable_path(error.filename)}: cannot be read ({error.strerror})")
+        problems.append(f"{error.filename}: cannot be read ({error.strerror})")
 
     # Links to folders are not followed, since they may form loops.
     for parent, folders, names in os.walk(folder, onerror=refused):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
@@ -76,7 +76,7 @@ def run_jobs(
             outcome.problems.append(str(error))
         except Exception as error:
             why = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome.problems.append(f"{printable_path(job.source)}: {why}")
+            outcome.problems.append(f"{job.source}: {why}")
         else:
             return
         progress.finished(job)
@@ -147,7 +147,7 @@ def _colorized(
         job.uncertainty if options.uncertainty else None,
     )
     hint = hint_of_bits(picture.band) if options.scale.kind == "dtype" else ""
-    outcome.hints += [f"{printable_path(job.source)}: {h}" for h in (hint, picture.remark) if h]
+    outcome.hints += [f"{job.source}: {h}" for h in (hint, picture.remark) if h]
     return write
 
 
@@ -161,7 +161,7 @@ def _stream(
         hint = colorize_video(*given, tick, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         hints = [hint, maps if options.uncertainty else ""]
-        return [f"{printable_path(job.source)}: {hint}" for hint in hints if hint]
+        return [f"{job.source}: {hint}" for hint in hints if hint]
     degrees = job.uncertainty if options.uncertainty else None
     depth, band = options.depth, options.band
     return colorize_geotiff(*given, band=band, depth=depth, uncertainty=degrees, tick=tick)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.data.scaling import Limits
-from nirgan.errors import NirganError, needs_extra, printable_path
+from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import PretrainedModel
 from nirgan.inference.tiling import ReceptiveField
@@ -36,7 +36,7 @@ class OnnxNetwork(nn.Module):
             )
         except (KeyError, ValueError) as error:
             raise NirganError(
-                f"{printable_path(file)}: an ONNX file, but not of `python -m nirgan export`: its "
+                f"{file}: an ONNX file, but not of `python -m nirgan export`: its "
                 f"metadata lack {str(error)[:100]}"
             ) from error
         self.by_scene = said.get("by_scene") == "True"  # which older files do not have
@@ -71,10 +71,10 @@ def session(file: Path) -> Any:
     Raises:
         NirganError: ONNX Runtime is not installed, or it cannot read the file.
     """
-    with needs_extra("onnx", printable_path(file)):
+    with needs_extra("onnx", file):
         import onnxruntime  # noqa: PLC0415
     if not file.is_file():
-        raise NirganError(f"{printable_path(file)}: no such file")
+        raise NirganError(f"{file}: no such file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
@@ -82,9 +82,7 @@ def session(file: Path) -> Any:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own exceptions have no common base
         line = _one_line(error)
-        raise NirganError(
-            f"{printable_path(file)}: ONNX Runtime cannot read it ({line})"
-        ) from error
+        raise NirganError(f"{file}: ONNX Runtime cannot read it ({line})") from error
 
 
 def run(session: Any, nir: Tensor) -> Tensor:

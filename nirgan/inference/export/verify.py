@@ -13,7 +13,7 @@ from nirgan import __version__
 from nirgan.data.images import read_nir
 from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
-from nirgan.errors import NirganError, needs_extra, printable_path
+from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.export.program import Program, to_onnx, to_torch
 from nirgan.networks.global_layers import GlobalLayer
@@ -60,9 +60,8 @@ def export_verified(
                 off = float((run(nir) - program(nir)).abs().max())
             if not off <= TOLERANCE:
                 raise NirganError(
-                    f"{printable_path(out)}: not kept: its colors of a picture of "
-                    f"{nir.shape[-1]}x{nir.shape[-2]} are off torch's by {off:.1e}, and "
-                    f"{TOLERANCE:.0e} is the most that is kept"
+                    f"{out}: not kept: its colors of a picture of {nir.shape[-1]}x{nir.shape[-2]} "
+                    f"are off torch's by {off:.1e}, and {TOLERANCE:.0e} is the most that is kept"
                 )
             worst, count = max(worst, off), count + len(nir)
     return worst, count

@@ -18,7 +18,7 @@ from nirgan.data.decoding.decode import decode
 from nirgan.data.decoding.metadata import ICC, XMP
 from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.holes import without_hidden
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
 from nirgan.utils.atomic_write import atomic_write
@@ -75,7 +75,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(
-            f"{printable_path(path)}: {finite.size - int(finite.sum())} of {finite.size} values "
+            f"{path}: {finite.size - int(finite.sum())} of {finite.size} values "
             "are not finite (nan or inf); replace them"
         )
     turned = decoded.metadata.orientation != 1
@@ -88,14 +88,12 @@ def check_target(target: Path, depth: int, with_alpha: bool) -> None:
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
-            f"{printable_path(target)}: cannot write {suffix or 'a file without a suffix'}, "
+            f"{target}: cannot write {suffix or 'a file without a suffix'}, "
             f"expected {', '.join(PNG + JPEG + TIFF)}"
         )
     if suffix in JPEG and (depth != 8 or with_alpha):
         what = "16 bits" if depth != 8 else "an alpha channel"
-        raise NirganError(
-            f"{printable_path(target)}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)"
-        )
+        raise NirganError(f"{target}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)")
 
 
 def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
@@ -138,7 +136,7 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
     else:
         if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
-                f"{printable_path(target)}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
+                f"{target}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
                 "pixels; write PNG or TIFF (--format png)"
             )
         packet = xmp(title, metadata.xmp)
@@ -189,7 +187,7 @@ def _write_tiff(
     """Uncompressed, in strips: pixels H x W x 1, 3 or 4, with a text that says what is seen."""
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
-        raise NirganError(f"{printable_path(target)}: a TIFF holds less than 4 GB; write PNG")
+        raise NirganError(f"{target}: a TIFF holds less than 4 GB; write PNG")
     row = pixels.nbytes // height
     rows = max(1, STRIP_BYTES // row)
     tops = range(0, height, rows)

@@ -6,7 +6,7 @@ from glob import escape
 from pathlib import Path
 
 from nirgan.data.decoding.tiff import tags_of
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
 GDAL_SUFFIX = ".aux.xml"
@@ -47,8 +47,7 @@ def copy_georeference(source: Path, target: Path) -> None:
                 part.write_bytes(BAND_ELEMENTS.sub(b"", content))  # statistics of other pixels
     except OSError as error:
         raise NirganError(
-            f"{printable_path(source)}: what says where it lies cannot be copied "
-            f"({error.strerror or error})"
+            f"{source}: what says where it lies cannot be copied ({error.strerror or error})"
         ) from error
 
 

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nirgan import __version__
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.models.instantiate import restore
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import Trust, load_checkpoint
@@ -68,24 +68,20 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{printable_path(where)}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
+            f"{where}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
             "file, or a .ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:
-        raise NirganError(
-            f"{printable_path(file)}: no model; expected .safetensors, .ckpt, or a folder"
-        )
+        raise NirganError(f"{file}: no model; expected .safetensors, .ckpt, or a folder")
     try:
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:8]
         config, weights = read(file)
     except OSError as error:
-        raise NirganError(
-            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
-        ) from error
+        raise NirganError(f"{file}: cannot be read ({error.strerror or error})") from error
     weights = _in_float32(weights, file)
-    generator = restore(config["generator"], weights, printable_path(file), trust)
+    generator = restore(config["generator"], weights, file, trust)
     generator.eval().requires_grad_(False)
     return PretrainedModel(generator, str(config["name"]), digest, config)
 
@@ -112,7 +108,7 @@ def write_model(
     folder = Path(folder)
     if "generator" not in config:
         raise NirganError(
-            f"{printable_path(folder)}: cannot be written: the network does not say what it was "
+            f"{folder}: cannot be written: the network does not say what it was "
             "built with; derive its class from nirgan.networks.Recorded"
         )
     state = generator.state_dict()
@@ -134,9 +130,7 @@ def write_model(
             save_file(kept, weights, {"format": "pt", HEADER_KEY: text})
             shutil.copymode(about, weights)  # safetensors makes it readable by its owner only
         except SafetensorError as error:
-            raise NirganError(
-                f"{printable_path(folder / WEIGHTS)}: cannot be written ({error})"
-            ) from error
+            raise NirganError(f"{folder / WEIGHTS}: cannot be written ({error})") from error
 
 
 def card_of(config: Config) -> str:
@@ -188,18 +182,14 @@ def _safetensors(file: Path) -> tuple[Config, dict[str, Any]]:
     except OSError:
         raise
     except Exception as error:  # unknown types raise anything
-        raise NirganError(
-            f"{printable_path(file)}: no safetensors file, or a damaged one ({error})"
-        ) from error
+        raise NirganError(f"{file}: no safetensors file, or a damaged one ({error})") from error
     beside = file.with_name(CONFIG)
     if carried is not None and not (file.name == WEIGHTS and beside.is_file()):
         config = _config(carried, file)
     elif beside.is_file():
         config = _config(beside.read_bytes(), beside)
     else:
-        raise NirganError(
-            f"{printable_path(file)}: does not say whose weights it holds, and has no {CONFIG}"
-        )
+        raise NirganError(f"{file}: does not say whose weights it holds, and has no {CONFIG}")
     state = config.get("state")
     return config, weights | (state if isinstance(state, dict) else {})
 
@@ -208,14 +198,12 @@ def _config(text: bytes | str, file: Path) -> Config:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NirganError(f"{printable_path(file)}: not JSON ({error})") from error
+        raise NirganError(f"{file}: not JSON ({error})") from error
     if not isinstance(config, dict) or not {"format", "name", "generator"} <= config.keys():
-        raise NirganError(
-            f"{printable_path(file)}: expected format, name and generator; no model of nirgan's?"
-        )
+        raise NirganError(f"{file}: expected format, name and generator; no model of nirgan's?")
     if config["format"] != FORMAT_VERSION:
         raise NirganError(
-            f"{printable_path(file)}: format {str(config['format'])[:20]!r}, expected "
+            f"{file}: format {str(config['format'])[:20]!r}, expected "
             f"{FORMAT_VERSION}; a newer nirgan may read it"
         )
     return config
@@ -231,14 +219,12 @@ def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
             if k.startswith(GENERATOR_PREFIX)
         }
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise NirganError(
-            f"{printable_path(file)}: no checkpoint of nirgan's `fit`: no generator in it"
-        ) from error
+        raise NirganError(f"{file}: no checkpoint of nirgan's `fit`: no generator in it") from error
     size = file.stat().st_size
     for key, value in weights.items():
         # A view of one number may claim to be a terabyte, which a copy would allocate.
         if isinstance(value, Tensor) and value.nelement() * value.element_size() > size:
-            raise NirganError(f"{printable_path(file)}: {key!r} claims to be larger than the file")
+            raise NirganError(f"{file}: {key!r} claims to be larger than the file")
     name = file.stem
     folders = file.absolute().parents
     if folders[0].name == "checkpoints" and len(folders) > 3:  # runs/NAME/version_0/checkpoints
@@ -257,12 +243,10 @@ def _in_float32(weights: dict[str, Any], file: Path) -> dict[str, Any]:
     for key, value in weights.items():
         if isinstance(value, Tensor):
             if value.layout != torch.strided or value.is_quantized:
-                raise NirganError(f"{printable_path(file)}: {key!r} is not a plain tensor")
+                raise NirganError(f"{file}: {key!r} is not a plain tensor")
             if value.is_floating_point() and value.dtype != torch.float64:
                 value = value.float()  # noqa: PLW2901
             if not value.isfinite().all():
-                raise NirganError(
-                    f"{printable_path(file)}: {key!r} has values that are not finite numbers"
-                )
+                raise NirganError(f"{file}: {key!r} has values that are not finite numbers")
         wide[key] = value
     return wide

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import needs_extra, printable_path
+from nirgan.errors import needs_extra
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.metadata import description
 from nirgan.inference.video.temporal_filter import TemporalSmoother
@@ -62,20 +62,20 @@ def colorize_video(
         NirganError: PyAV is not installed; the source is no video, damaged, cut off, in color, or
             its frames are too large or change size; the target cannot be written.
     """
-    with needs_extra("video", printable_path(source)):
+    with needs_extra("video", source):
         from nirgan.inference.video import reader as reading  # noqa: PLC0415
         from nirgan.inference.video import writer as writing  # noqa: PLC0415
     with reading.open_video(source, largest, band) as reader:
         frames = reader.frames()
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
-    limits = first.codes.limits(scale, every, printable_path(source))
+    limits = first.codes.limits(scale, every, source)
     whole = scale.kind == "dtype" and first.codes.bits == 8 * first.band.itemsize
     hint = hint_of_bits(first.band) if whole else ""
     with reading.open_video(source, largest, band) as reader, atomic_write(target) as part:
         text = description(colorizer.title)
         with (
-            writing.video_writer(part, printable_path(target), reader, first, text) as writer,
+            writing.video_writer(part, target, reader, first, text) as writer,
             ahead(reader.read(), 2 * batch) as items,
             behind(writer.write, batch) as put,
         ):

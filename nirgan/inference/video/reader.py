@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.video.frames import Matrix, PixelCodes, band_of, display_matrix, upright
 
 # FFmpeg detects formats by content. Some of them are playlists, which open further files and URLs.
@@ -65,11 +65,11 @@ def open_video(path: Path, largest: float, band: int | None = None) -> "Iterator
         container = av.open(f"file:{path}", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except FFmpegError as error:
         raise NirganError(
-            f"{printable_path(path)}: not a readable video ({error.strerror}); expected MP4, MOV, "
+            f"{path}: not a readable video ({error.strerror}); expected MP4, MOV, "
             "MKV, WebM or AVI, neither damaged nor cut off"
         ) from error
     except OSError as error:
-        raise NirganError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
+        raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
     with container:
         yield VideoReader(path, container, largest, band)
 
@@ -93,7 +93,7 @@ class VideoReader:
 
     def _video_stream(self, largest: float) -> VideoStream:
         """The video stream, ready to be decoded."""
-        path, streams = printable_path(self.path), self.container.streams
+        path, streams = self.path, self.container.streams
         videos = [s for s in streams.video if not s.disposition & Disposition.attached_pic]
         if not videos:
             kinds = {"a cover" if s.type == "video" else s.type for s in streams}
@@ -142,9 +142,7 @@ class VideoReader:
 
     def _refuse_short(self) -> None:
         if not self._frames:
-            raise NirganError(
-                f"{printable_path(self.path)}: no frame in it; it may be damaged or cut off"
-            )
+            raise NirganError(f"{self.path}: no frame in it; it may be damaged or cut off")
         missing = (self.container.duration or 0) / av.time_base - self._seconds
         if "avi" in self.container.format.name and self.stream.average_rate:  # counts frames
             missing = float((self.stream.frames - self._packets) / self.stream.average_rate)
@@ -152,7 +150,7 @@ class VideoReader:
             raise self._damaged(f"cut off, {missing:.1f} s are missing")
 
     def _damaged(self, what: str) -> NirganError:
-        where = f"{printable_path(self.path)}: frame {self._frames + 1}"
+        where = f"{self.path}: frame {self._frames + 1}"
         return NirganError(f"{where}: {what}; nothing was kept, repair the file first")
 
     def _frame(self, picture: VideoFrame) -> Frame:

@@ -68,7 +68,7 @@ class VideoWriter:
     """
 
     def __init__(
-        self, name: str, container: OutputContainer, source: VideoReader, first: Frame, text: str
+        self, name: Path, container: OutputContainer, source: VideoReader, first: Frame, text: str
     ) -> None:
         self.name, self.container = name, container
         self.container.metadata.update(source.container.metadata)
@@ -143,7 +143,7 @@ class VideoWriter:
 
 @contextmanager
 def video_writer(
-    path: Path, name: str, source: VideoReader, first: Frame, text: str
+    path: Path, name: Path, source: VideoReader, first: Frame, text: str
 ) -> Iterator[VideoWriter]:
     """A `VideoWriter` whose file is complete at the end of the block.
 
