@@ -33,22 +33,12 @@ from torch import nn
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.evaluation.provenance import provenance
-from nirgan.inference.batch.jobs import Job, plan_jobs
+from nirgan.inference.batch.jobs import plan_jobs
 from nirgan.inference.batch.pipeline import Options, run_jobs
 from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.images.files import read, write
 from nirgan.inference.load import load
 from nirgan.utils.atomic_write import write_json
-
-
-class Silent:
-    """No progress."""
-
-    def frames(self, job: Job, count: int) -> None:
-        """Nothing."""
-
-    def finished(self, job: Job) -> None:
-        """Nothing."""
 
 
 def make(folder: Path, pictures: int, suffix: str, size: list[int]) -> None:
@@ -83,7 +73,7 @@ def compare(colorizer: Colorizer, shots: Path, out: Path, turns: int) -> dict[st
             write(job.target, colorizer.colorize_picture(picture, limits, 8), colorizer.title)
 
     def verb(colorizer: Colorizer = colorizer) -> None:
-        outcome = run_jobs(colorizer, jobs, Options(), Silent())
+        outcome = run_jobs(colorizer, jobs, Options())
         assert len(outcome.done) == len(jobs), outcome.problems
 
     nothing = Colorizer(nn.Identity(), device="cpu")

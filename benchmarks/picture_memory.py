@@ -97,7 +97,7 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
     target = Path(folder) / "colors.png"
     if what == "all":
         job = Job(Path(folder) / "nir.png", target, "picture")
-        outcome = run_jobs(colorizer, [job], Options(largest=1000), _Silent())
+        outcome = run_jobs(colorizer, [job], Options(largest=1000))
         assert outcome.done, outcome.problems
     else:
         picture = NirPicture(band(int(width), int(height), int(depth)))
@@ -105,14 +105,6 @@ def colorize(model: str, width: str, height: str, depth: str, what: str, folder:
         rgb = colorizer.colorize_picture(picture, limits, int(depth))
         write(target, rgb, colorizer.title)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-
-
-class _Silent:
-    def frames(self, job: object, count: int) -> None:
-        """Nothing."""
-
-    def finished(self, job: object) -> None:
-        """Nothing."""
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """`python -m nirgan colorize`: near-infrared pictures, videos and rasters into color."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tqdm import tqdm
 
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
-        with closing(_Bars(len(made.jobs))) as bars:
-            outcome = run_jobs(colorizer, made.jobs, how, bars)
+        with tqdm(total=len(made.jobs), unit="file", disable=None, smoothing=0.1) as files:
+            outcome = run_jobs(colorizer, made.jobs, how, files.update, _bar)
         seconds = perf_counter() - started
         problems += outcome.problems
         done = outcome.done
@@ -139,41 +139,13 @@ def _parser() -> VerbParser:
     return parser
 
 
-class _Bars:
-    """Progress bars: of all files, and of the frames or pixels of the current one."""
-
-    def __init__(self, files: int) -> None:
-        self._files = tqdm(total=files, unit="file", disable=None, smoothing=0.1)
-        self._frames: Any = None
-
-    def close(self) -> None:
-        """Close both."""
-        self._end()
-        self._files.close()
-
-    def frames(self, job: "Job", count: int) -> None:
-        """Advance the bar of a video by frames, or of a raster by pixels."""
-        if self._frames is None:
-            unit = "frame" if job.kind == "video" else "pixel"
-            self._frames = tqdm(
-                desc=printable_path(job.source.name),
-                unit=unit,
-                unit_scale=True,
-                disable=None,
-                leave=False,
-            )
-        self._frames.update(count)
-
-    def finished(self, job: "Job") -> None:
-        """Advance the bar of files."""
-        if job.kind != "picture":
-            self._end()
-        self._files.update()
-
-    def _end(self) -> None:
-        if self._frames is not None:
-            self._frames.close()
-        self._frames = None
+@contextmanager
+def _bar(job: "Job") -> Iterator[Callable[[int], None]]:
+    """A progress bar of a video's frames, or of a raster's pixels."""
+    unit = "frame" if job.kind == "video" else "pixel"
+    name = printable_path(job.source.name)
+    with tqdm(desc=name, unit=unit, unit_scale=True, disable=None, leave=False) as bar:
+        yield bar.update
 
 
 def _tell(title: str, lines: Sequence[str]) -> None:

@@ -4,11 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import NirganError
@@ -24,15 +22,8 @@ PREFETCHED_PICTURES = 3
 LARGE_PIXELS_OR_BYTES = 16_000_000
 """Pixels of a picture, or bytes of a file, above which none is read ahead, to save memory."""
 
-
-class ProgressListener(Protocol):
-    """Receives the progress of jobs."""
-
-    def frames(self, job: Job, count: int) -> None:
-        """Called when `count` more frames of a video, or pixels of a raster, are done."""
-
-    def finished(self, job: Job) -> None:
-        """Called when a job has succeeded or failed."""
+ProgressBar = Callable[[Job], AbstractContextManager[Callable[[int], None]]]
+"""Opens a bar for a video or a raster; gives what is told of further frames, or pixels."""
 
 
 @dataclass(frozen=True)
@@ -60,50 +51,51 @@ class Outcome:
 
 
 def run_jobs(
-    colorizer: Colorizer, jobs: list[Job], options: Options, progress: ProgressListener
+    colorizer: Colorizer,
+    jobs: list[Job],
+    options: Options,
+    finished: Callable[[], object] = lambda: None,
+    bar: ProgressBar = lambda job: nullcontext(lambda count: None),
 ) -> Outcome:
-    """Run all jobs; one that fails does not stop the others."""
+    """Run all jobs; one that fails does not stop the others.
+
+    `finished` is called whenever a job has succeeded or failed.
+    """
     outcome = Outcome()
     threads = min(4, os.cpu_count() or 1)
     readers, writers = ThreadPoolExecutor(threads), ThreadPoolExecutor(threads)
     writing: deque[tuple[Job, Future[None]]] = deque()
 
-    @contextmanager
-    def noting(job: Job) -> Iterator[None]:
-        try:
-            yield
-        except NirganError as error:
-            outcome.problems.append(str(error))
-        except Exception as error:
-            why = " ".join(f"{type(error).__name__}: {error}".split())
-            outcome.problems.append(f"{job.source}: {why}")
-        else:
-            return
-        progress.finished(job)
-
     def settle(left: int) -> None:
         while len(writing) > left:
             job, written = writing.popleft()
-            with noting(job):
-                written.result()
+            error = written.exception()
+            if error is None:
                 outcome.done.append(job.target)
-                progress.finished(job)
+            elif isinstance(error, NirganError):
+                outcome.problems.append(str(error))
+            else:
+                why = " ".join(f"{type(error).__name__}: {error}".split())
+                outcome.problems.append(f"{job.source}: {why}")
+            finished()
 
     try:
         for job, reading in _read_ahead(readers, jobs, options):
-            with noting(job):
+            left, written = PREFETCHED_PICTURES, Future[None]()
+            try:
                 if reading is None:
-                    outcome.hints += _stream(colorizer, job, options, progress)
-                    outcome.done.append(job.target)
-                    progress.finished(job)
+                    left = 0
+                    outcome.hints += _stream(colorizer, job, options, bar)
+                    written.set_result(None)
                 else:
                     picture = reading.result()
-                    left = PREFETCHED_PICTURES if picture.band.size < LARGE_PIXELS_OR_BYTES else 0
+                    left = left if picture.band.size < LARGE_PIXELS_OR_BYTES else 0
                     # Nothing here holds what is written, so that two are never in memory.
-                    writing.append(
-                        (job, writers.submit(_colorized(colorizer, job, picture, options, outcome)))
-                    )
-                    settle(left)
+                    written = writers.submit(_colorized(colorizer, job, picture, options, outcome))
+            except Exception as error:
+                written.set_exception(error)
+            writing.append((job, written))
+            settle(left)
         settle(0)
     finally:
         readers.shutdown(cancel_futures=True)
@@ -151,17 +143,16 @@ def _colorized(
     return write
 
 
-def _stream(
-    colorizer: Colorizer, job: Job, options: Options, progress: ProgressListener
-) -> list[str]:
+def _stream(colorizer: Colorizer, job: Job, options: Options, bar: ProgressBar) -> list[str]:
     """Colorize what does not fit into memory; gives what its owner should know."""
     given = colorizer, job.source, job.target, options.scale
-    tick = partial(progress.frames, job)
-    if job.kind == "video":
+    with bar(job) as tick:
+        if job.kind == "geotiff":
+            degrees = job.uncertainty if options.uncertainty else None
+            return colorize_geotiff(
+                *given, band=options.band, depth=options.depth, uncertainty=degrees, tick=tick
+            )
         hint = colorize_video(*given, tick, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         hints = [hint, maps if options.uncertainty else ""]
         return [f"{job.source}: {hint}" for hint in hints if hint]
-    degrees = job.uncertainty if options.uncertainty else None
-    depth, band = options.depth, options.band
-    return colorize_geotiff(*given, band=band, depth=depth, uncertainty=degrees, tick=tick)

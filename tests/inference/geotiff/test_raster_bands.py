@@ -277,7 +277,7 @@ def test_a_place_beside_a_picture_is_kept(tmp_path, suffix, form, name, content)
     Image.fromarray(GREY).save(source)
     (tmp_path / name).write_text(content)
     job = Job(source, target, "picture")
-    outcome = run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
+    outcome = run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options())
     assert outcome.done == [target]
     with rasterio.open(source) as before, rasterio.open(target) as after:
         assert (before.crs, before.transform) == (after.crs, after.transform)
@@ -293,13 +293,5 @@ def test_a_place_of_a_picture_that_was_turned_is_not_copied(tmp_path):
     Image.fromarray(GREY).save(tmp_path / "a.jpg", exif=camera)
     (tmp_path / "a.jgw").write_text(WORLD)
     job = Job(tmp_path / "a.jpg", tmp_path / "out/a.jpg", "picture")
-    run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options(), Progress())
+    run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options())
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.jpg"]
-
-
-class Progress:
-    def frames(self, job, count):
-        pass
-
-    def finished(self, job):
-        pass
