@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         overwrite=options.overwrite,
         uncertainty=options.uncertainty,
     )
+    _refuse_unused(options.format, options.depth, made.jobs)
     problems, done, seconds = list(made.problems), [], 0.0
     if made.jobs:
         from nirgan.inference.batch.pipeline import Options, run_jobs  # noqa: PLC0415
@@ -106,7 +107,9 @@ def _parser() -> VerbParser:
         "--depth", type=Literal[8, 16] | None, help="bits a channel; 8 for 8-bit input, else 16"
     )
     parser.add_argument(
-        "--format", type=Literal["png", "jpg", "tif"] | None, help="of pictures; as the input"
+        "--format",
+        type=Literal["png", "jpg", "tif"] | None,
+        help="of pictures; as the input; videos and GeoTIFFs keep theirs",
     )
     parser.add_argument(
         "--uncertainty",
@@ -137,6 +140,22 @@ def _parser() -> VerbParser:
     )
     add_trust(parser, "the model")
     return parser
+
+
+def _refuse_unused(kind: str | None, depth: int | None, jobs: "Sequence[Job]") -> None:
+    """Refuse a --format or --depth that some file would not get."""
+    for job in jobs:
+        if kind and job.kind != "picture" and (job.kind, kind) != ("geotiff", "tif"):
+            what = "a video" if job.kind == "video" else "a GeoTIFF"
+            raise NirganError(
+                f"--format {kind} is for pictures, and {job.source} is {what}, which keeps its "
+                "format; colorize it without --format"
+            )
+        if depth == 16 and job.kind == "video":
+            raise NirganError(
+                f"--depth 16 is for pictures and GeoTIFFs, and {job.source} is a video, which gets "
+                "8 bits; colorize it without --depth"
+            )
 
 
 @contextmanager

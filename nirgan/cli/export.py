@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from jsonargparse import Namespace
+
 from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 
@@ -14,6 +16,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     options = parse(_parser(), arguments)
     out: Path = options.output
+    _refuse_unused(options)
     _look_at(out, options.format, options.overwrite)
     from nirgan.inference.load import load  # noqa: PLC0415 (help comes at once)
 
@@ -26,8 +29,6 @@ def main(arguments: Sequence[str]) -> int:
         write_model(out, colorizer.generator, colorizer.config, half=options.half)
         print(f"{printable_path(out)}: weights, their configuration and a card")
         return 0
-    if options.half:
-        raise NirganError("--half goes with --format safetensors; programs compute in float32")
     from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
     from nirgan.inference.export.verify import export_verified  # noqa: PLC0415
 
@@ -87,6 +88,20 @@ def _parser() -> VerbParser:
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     add_trust(parser, "the model")
     return parser
+
+
+def _refuse_unused(options: Namespace) -> None:
+    """Refuse options that the format does not have."""
+    if options.format != "safetensors":
+        if options.half:
+            raise NirganError("--half goes with --format safetensors; programs compute in float32")
+    elif options.scale is not None:
+        raise NirganError(
+            "--scale goes with --format onnx or torch; a model in safetensors keeps the scale that "
+            "it was trained with, and `colorize --scale` takes another"
+        )
+    elif options.check:
+        raise NirganError("--check goes with --format onnx or torch, which are compared with torch")
 
 
 def _look_at(out: Path, kind: str, overwrite: bool) -> None:

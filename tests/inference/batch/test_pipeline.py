@@ -216,6 +216,25 @@ def test_options_that_cannot_be(shots, model, option, capsys):
     assert option.partition("=")[0] in message
 
 
+@pytest.mark.parametrize("option", ["format=png", "depth=16"])
+def test_options_that_a_video_would_not_get(shots, model, option, capsys):
+    (shots / "clip.mp4").write_bytes(b"")
+    status, out = colorize(shots, model, f"--{option}")
+    assert (status, out.exists()) == (2, False)
+    (message,) = capsys.readouterr().err.splitlines()
+    assert "clip.mp4 is a video" in message
+    assert message.endswith(f"colorize it without --{option.partition('=')[0]}")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("tif", 0), ("png", 2)])
+def test_a_geotiff_stays_one(tmp_path, model, kind, status, capsys):
+    pytest.importorskip("rasterio", reason="rasters need rasterio: pip install 'nirgan[geo]'")
+    no_data = [(42113, "s", 0, "0", True)]  # by which it counts as a GeoTIFF
+    tifffile.imwrite(tmp_path / "scene.tif", RAMP, extratags=no_data)
+    assert colorize(tmp_path / "scene.tif", model, f"--format={kind}")[0] == status
+    assert ("scene.tif is a GeoTIFF, which keeps its" in capsys.readouterr().err) == bool(status)
+
+
 @pytest.mark.posix
 def test_a_folder_that_may_not_be_written(shots, model, capsys):
     unwritable(shots.parent / "out")

@@ -206,6 +206,8 @@ MISTAKES = {
     "--format=safetensors --output=nir.png": "a file; safetensors are kept in a folder",
     "--format=onnx --output=tiny.onnx": "is there already; --overwrite replaces it",
     "--format=onnx --output=new.onnx --half": "--half goes with --format safetensors",
+    "--format=safetensors --output=new --scale=0,9": "--scale goes with --format onnx or torch",
+    "--format=safetensors --output=new --check a.png": "--check goes with --format onnx or torch",
     "--format=onnx --output=new.onnx --scale=dtype": "say which are black and white: LOW,HIGH",
     "--format=onnx --output=new.onnx --scale=9,1": "LOW must be less than HIGH",
     "--format=onnx --output=new.onnx --check missing.png": "missing.png: ",
