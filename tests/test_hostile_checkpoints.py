@@ -193,14 +193,16 @@ def using(model):
     ]
 
 
-def test_the_demo_reads_models_by_the_same_rule(trap):
+def test_the_demo_reads_models_by_the_same_rule(trap, monkeypatch):
     pytest.importorskip("gradio")
-    from nirgan.inference.demo.server import _run_demo
+    from nirgan.inference.demo import server
+
+    monkeypatch.setattr(server, "set_gradio_environment", lambda folder: None)
 
     file = trap.parent / "evil.ckpt"
     torch.save(GOOD | {"hyper_parameters": {"generator": EVIL}}, file)
     with pytest.raises(NirganError, match=r"evil\.ckpt: its network is 'evil_module.Evil', none"):
-        _run_demo([str(file)], 7860, trap, trust=False)
+        server.run_demo([str(file)], 7860, trust=False)
     assert not Path(MARK).exists()
 
 

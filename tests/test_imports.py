@@ -64,7 +64,7 @@ LIBRARIES = {
     "cv2": "data inference",
     "filelock": "benchmark.runner",
     "gradio": "inference.demo",
-    "huggingface_hub": "inference.models",
+    "huggingface_hub": "inference.load",
     "imagecodecs": "data.decoding inference.images",
     "jsonargparse": "cli experiment utils.config_files benchmark.suite",
     "lightning": (
@@ -268,7 +268,7 @@ PLANTED = {
     "losses.ssim": "from nirgan.metrics.functional import angular_error",
     "data.images": "if TYPE_CHECKING:\n    from nirgan.callbacks.best_checkpoint import Best",
     "inference.tiling": "def late():\n    from nirgan.tasks import base",
-    "inference.models.hub": "from nirgan.inference.load import load",
+    "inference.models.instantiate": "from nirgan.inference.load import load",
     "inference.images.files": "import nirgan.inference.video.colorize",
     "callbacks.latest_checkpoint": "class Late:\n    def late(self):\n        import wandb",
     "sweeps.study": "try:\n    import pandas\nexcept ImportError:\n    pass",

@@ -1,4 +1,4 @@
-"""The layout of the page of `python -m nirgan demo`.
+"""The page of `python -m nirgan demo`: its layout, and the server that shows it.
 
 Gradio's picture inputs reduce 16 bits to 8, so the page takes files, and offers results of the same
 depth for download.
@@ -6,17 +6,25 @@ depth for download.
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import gradio as gr
 
 from nirgan.errors import NirganError
 from nirgan.inference.demo.service import TRAINED_SCALE, DemoService, legend
 from nirgan.inference.images.files import PICTURES
 
-if TYPE_CHECKING:
-    import gradio as gr
-
 UPLOAD_LIFETIME_S = 86400
 """Seconds until uploads and results are deleted, at the latest when the server stops."""
+MAX_UPLOAD = "200mb"
+"""The largest file that is accepted."""
+MAX_WAITING_PICTURES = 100
+"""Length of the queue of pictures; the page shows the position in it."""
+QUEUE_FULL_MESSAGE = (
+    f"{MAX_WAITING_PICTURES} pictures are waiting already: wait a minute, then try again"
+)
+MAX_SESSIONS = 256
+"""Number of visits whose state is kept."""
 SCALES = [
     ("as the model was trained", TRAINED_SCALE),
     ("range of the file's type", "dtype"),
@@ -32,10 +40,8 @@ INTRODUCTION = (
 )
 
 
-def build_page(service: DemoService) -> "gr.Blocks":
+def build_page(service: DemoService) -> gr.Blocks:
     """Build the page of a service."""
-    import gradio as gr  # noqa: PLC0415 (an extra, and seconds)
-
     names = list(service.colorizers)
     page = gr.Blocks(
         title="nirgan",
@@ -128,3 +134,36 @@ def build_page(service: DemoService) -> "gr.Blocks":
             api_visibility="private",
         )
     return page
+
+
+def serve(page: gr.Blocks, host: str, port: int) -> str:
+    """Start the server of a page; returns its address. A port that is taken is a `NirganError`."""
+    sans, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
+    page.queue(max_size=MAX_WAITING_PICTURES, api_open=False)
+    push = page._queue.push
+
+    async def told(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
+        taken, said, state = await push(*args, **options)
+        return taken, QUEUE_FULL_MESSAGE if state == "queue_full" else said, state
+
+    page._queue.push = told  # type: ignore[method-assign]  # Gradio's own words are of sizes
+    try:
+        _, address, _ = page.launch(
+            state_session_capacity=MAX_SESSIONS,
+            server_name=host,
+            server_port=port,
+            share=False,
+            quiet=True,
+            inline=False,
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            pwa=False,
+            max_file_size=MAX_UPLOAD,
+            footer_links=[],
+            theme=gr.themes.Default(primary_hue="slate", font=sans, font_mono=mono),
+        )
+    except OSError as error:
+        raise NirganError(f"--port {port}: taken already; choose another") from error
+    return str(address)

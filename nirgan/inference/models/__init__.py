@@ -1,1 +1,1 @@
-"""Trained methods on disk and on the hub."""
+"""Trained methods on disk."""

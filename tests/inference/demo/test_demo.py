@@ -21,7 +21,6 @@ from nirgan.cli.demo import main
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.demo import server as serving
-from nirgan.inference.demo.app import build_page
 from nirgan.inference.demo.service import DemoService, heat_map, legend
 from nirgan.inference.uncertainty import expected_error
 
@@ -164,10 +163,13 @@ def test_the_legend_has_degrees():
 def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, service):
     with pytest.raises(NirganError, match="--port: expected 1 to 65535, got 0"):
         main(["--port=0"])
+    from nirgan.inference.demo import app
+
     with socket.create_server((serving.HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(NirganError, match=f"--port {port}: taken already; choose another"):
-            serving.serve(build_page(service), port)
+            app.serve(app.build_page(service), serving.HOST, port)
+    monkeypatch.delitem(sys.modules, app.__name__)
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(NirganError, match=r"gradio is not installed.*pip install 'nirgan\[demo\]'"):
         main([])
@@ -215,12 +217,14 @@ def served(tmp_path_factory):
     service = desk_in(tmp_path_factory.mktemp("demo") / "kept")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", noted)
-        patch.setattr(serving, "MAX_UPLOAD", "50kb")
         os.environ |= {"GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
         os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
         serving.set_gradio_environment(service.folder)
-        page = build_page(service)
-        yield service, serving.serve(page, free_port()), page
+        from nirgan.inference.demo import app  # Gradio looks at the environment
+
+        patch.setattr(app, "MAX_UPLOAD", "50kb")
+        page = app.build_page(service)
+        yield service, app.serve(page, serving.HOST, free_port()), page
         page.close(verbose=False)
     os.environ.clear()
     os.environ.update(before)
@@ -314,6 +318,8 @@ def test_one_picture_at_a_time(served, context, tmp_path):
 def test_twenty_at_once_wait_and_where_too_many_do_they_are_told_to(served, monkeypatch):
     import httpx
 
+    from nirgan.inference.demo.app import MAX_SESSIONS
+
     _, address, page = served
     functions = httpx.get(f"{address}config").json()["dependencies"]
     number = next(f["id"] for f in functions if len(f["inputs"]) == 4)
@@ -336,7 +342,7 @@ def test_twenty_at_once_wait_and_where_too_many_do_they_are_told_to(served, monk
         )
     finally:
         go_on.set()
-    assert page.app.state_holder.capacity == serving.MAX_SESSIONS
+    assert page.app.state_holder.capacity == MAX_SESSIONS
 
 
 def test_no_other_file_is_served(served, tmp_path):

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from nirgan.errors import NirganError
-from nirgan.inference.load import load
-from nirgan.inference.models.hub import fetch
+from nirgan.inference.load import fetch, load
 from nirgan.inference.models.pretrained import card_of, read_model, write_model
 from nirgan.networks.generators.compact import Compact
 
