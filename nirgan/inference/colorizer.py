@@ -17,7 +17,7 @@ from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError
-from nirgan.inference.conversions import parse_input
+from nirgan.inference.conversions import convert
 from nirgan.inference.images.files import (
     NirPicture,
     check_target,
@@ -184,9 +184,12 @@ class Colorizer:
             raise NirganError(
                 f"output: {output} is for paths; a {type(image).__name__} comes back as one"
             )
-        handed = parse_input(image, band)
-        units = [how.limits(band, "the picture").to_unit(band) for band in handed.bands]
-        return handed.back(self.colorize_bands(torch.stack(units)))
+
+        def colors_of(bands: Pixels) -> Tensor:
+            units = [how.limits(one, "the picture").to_unit(one) for one in bands]
+            return self.colorize_bands(torch.stack(units))
+
+        return convert(image, band, colors_of)
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))

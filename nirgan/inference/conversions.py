@@ -19,8 +19,8 @@ torch.Size([2, 3, 64, 80])
 'RGBA'
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,26 +32,25 @@ from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
 from nirgan.inference.holes import without_hidden
 
-
-class NirInput(NamedTuple):
-    """Camera values, B x H x W, and what converts colors in [0, 1] to the kind of the input."""
-
-    bands: Pixels
-    back: Callable[[Tensor], Any]
+PIL_MODES = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
+Colorize = Callable[[Pixels], Tensor]
+"""Makes colors, B x 3 x H x W in [0, 1], of camera values, B x H x W."""
 
 
-def parse_input(image: Any, band: int | None = None) -> NirInput:
-    """The NIR bands of an input, see the table in this module: of a channel, or of all.
+def convert(image: Any, band: int | None, colorize: Colorize) -> Any:
+    """Colorize an input, see the table in this module; returns the kind of object that was given.
+
+    `band` is the channel that is near-infrared, from 1 on; None: all of them hold it.
 
     Raises:
         NirganError: It is not a picture, is in color, or has no such channel.
     """
     if isinstance(image, Image.Image):
-        return _pil(image, band)
+        return _pil(image, band, colorize)
     if isinstance(image, Tensor):
-        return _tensor(image, band)
+        return _tensor(image, band, colorize)
     if isinstance(image, np.ndarray):
-        return _array(image, band)
+        return _array(image, band, colorize)
     raise NirganError(
         f"a {type(image).__name__} is no picture; hand over a numpy array, a tensor, a PIL image, "
         "a path, or a list of those"
@@ -68,26 +67,13 @@ def from_unit(colors: Tensor, kind: np.dtype[Any]) -> Pixels:
     return scaled.numpy().astype(kind)
 
 
-def _array(image: Pixels, band: int | None) -> NirInput:
-    if image.ndim not in (2, 3, 4) or (image.ndim > 2 and image.shape[-1] not in (1, 3)):
-        raise NirganError(
-            f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
-            "or B x H x W x 1 or 3"
-        )
-    if np.ma.is_masked(image):
-        raise NirganError("a masked array: fill what is masked first, with array.filled(...)")
-    image = np.asarray(image, image.dtype.newbyteorder("="))
-    pictures = image if image.ndim > 2 else image[..., None]
-    single = pictures.ndim == 3
-
-    def back(colors: Tensor) -> Pixels:
-        made = np.moveaxis(from_unit(colors, image.dtype), 1, -1)
-        return np.ascontiguousarray(made[0] if single else made)
-
-    return NirInput(_one_band(pictures[None] if single else pictures, band), back)
+def _array(image: Pixels, band: int | None, colorize: Colorize) -> Pixels:
+    colors = from_unit(colorize(_bands(image, band)), image.dtype.newbyteorder("="))
+    made = np.ascontiguousarray(np.moveaxis(colors, 1, -1))
+    return made if image.ndim == 4 else made[0]
 
 
-def _tensor(image: Tensor, band: int | None) -> NirInput:
+def _tensor(image: Tensor, band: int | None, colorize: Colorize) -> Tensor:
     if image.dim() not in (2, 3, 4) or (image.dim() > 2 and image.shape[-3] not in (1, 3)):
         raise NirganError(
             f"a tensor of shape {tuple(image.shape)}: expected H x W, C x H x W or B x C x H x W "
@@ -96,21 +82,15 @@ def _tensor(image: Tensor, band: int | None) -> NirInput:
     pixels = image.detach().cpu()
     pixels = pixels.float() if pixels.dtype in (torch.bfloat16, torch.float16) else pixels
     values = pixels.numpy()
-    handed = _array(np.moveaxis(values, -3, -1) if values.ndim > 2 else values, band)
-
-    def back(colors: Tensor) -> Tensor:
-        made = torch.from_numpy(handed.back(colors)).movedim(-1, -3).contiguous()
-        return made.to(image.device, image.dtype)
-
-    return NirInput(handed.bands, back)
+    made = _array(np.moveaxis(values, -3, -1) if values.ndim > 2 else values, band, colorize)
+    return torch.from_numpy(made).movedim(-1, -3).contiguous().to(image.device, image.dtype)
 
 
-def _pil(image: Image.Image, band: int | None) -> NirInput:
+def _pil(image: Image.Image, band: int | None, colorize: Colorize) -> Image.Image:
     image = ImageOps.exif_transpose(image)  # upright, as files are
-    modes: Sequence[str] = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
-    if image.mode not in modes:
+    if image.mode not in PIL_MODES:
         raise NirganError(
-            f"a PIL image of mode {image.mode}: expected one of {', '.join(modes)}; convert it"
+            f"a PIL image of mode {image.mode}: expected one of {', '.join(PIL_MODES)}; convert it"
         )
     pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
     alpha = None
@@ -118,19 +98,25 @@ def _pil(image: Image.Image, band: int | None) -> NirInput:
         pixels, alpha = pixels[..., :-1], pixels[..., -1]
     if alpha is not None and band == len(image.getbands()):
         pixels, alpha, band = alpha, None, None
-    bands = without_hidden(_array(pixels, band).bands[0], alpha)[None]
-
-    def back(colors: Tensor) -> Image.Image:
-        made = np.moveaxis(from_unit(colors, np.dtype(np.uint8))[0], 0, -1)
-        if alpha is not None:
-            made = np.dstack([made, alpha])
-        return Image.fromarray(np.ascontiguousarray(made))
-
-    return NirInput(bands, back)
+    colors = colorize(without_hidden(_bands(pixels, band)[0], alpha)[None])
+    made = np.moveaxis(from_unit(colors, np.dtype(np.uint8))[0], 0, -1)
+    return Image.fromarray(
+        np.ascontiguousarray(made if alpha is None else np.dstack([made, alpha]))
+    )
 
 
-def _one_band(pictures: Pixels, band: int | None) -> Pixels:
-    """B x H x W x C to B x H x W: the chosen channel, or the one band that all of them hold."""
+def _bands(image: Pixels, band: int | None) -> Pixels:
+    """The chosen channel of an array, or the one band that all of its channels hold: B x H x W."""
+    if image.ndim not in (2, 3, 4) or (image.ndim > 2 and image.shape[-1] not in (1, 3)):
+        raise NirganError(
+            f"an array of shape {image.shape}: expected H x W, H x W x 1, H x W x 3 "
+            "or B x H x W x 1 or 3"
+        )
+    if np.ma.is_masked(image):
+        raise NirganError("a masked array: fill what is masked first, with array.filled(...)")
+    image = np.asarray(image, image.dtype.newbyteorder("="))
+    pictures = image[..., None] if image.ndim == 2 else image
+    pictures = pictures[None] if pictures.ndim == 3 else pictures
     if band is not None:
         bands = np.stack([choose_channel(one, band, "the picture") for one in pictures])
     elif pictures.shape[-1] == 1:

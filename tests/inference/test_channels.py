@@ -15,13 +15,20 @@ from nirgan.data.channels import distance_from_grey  # noqa: E402
 from nirgan.data.images import read_nir  # noqa: E402
 from nirgan.data.sources.synthetic import Synthetic  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
-from nirgan.inference.conversions import parse_input  # noqa: E402
+from nirgan.inference.conversions import convert  # noqa: E402
 from nirgan.inference.images.files import read  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:96, :128]
 BAND = np.round((np.sin(COLUMNS / 9) + np.cos(ROWS / 7)) * 45 + 120).astype(np.uint8)
 EQUAL = np.dstack([BAND] * 3)
 SLOW = np.round(40 * np.sin(COLUMNS / 30 + ROWS / 50)).astype(int)
+
+
+def band_of(image, band=None):
+    """The band that an array, a tensor or a PIL image is taken for."""
+    taken = []
+    convert(image, band, lambda bands: taken.extend(bands) or torch.zeros(1, 3, *bands.shape[1:]))
+    return taken[0]
 
 
 def stamped():
@@ -69,11 +76,9 @@ def entrances(folder, picture):
         "jpg": lambda band=None: read(folder / "a.jpg", band=band).band / 255,
         "tif": lambda band=None: read(folder / "a.tif", band=band).band / 4080,
         "pair": lambda: read_nir(folder / "a.png") / 255,
-        "array": lambda band=None: parse_input(picture, band).bands[0] / 255,
-        "tensor": lambda band=None: (
-            parse_input(torch.from_numpy(picture).permute(2, 0, 1), band).bands[0] / 255
-        ),
-        "pil": lambda band=None: parse_input(Image.fromarray(picture), band).bands[0] / 255,
+        "array": lambda band=None: band_of(picture, band) / 255,
+        "tensor": lambda band=None: band_of(torch.from_numpy(picture).permute(2, 0, 1), band) / 255,
+        "pil": lambda band=None: band_of(Image.fromarray(picture), band) / 255,
         "rgb video": lambda band=None: of_video("b.mkv", "bgr0", band)(),
         "yuv video": lambda band=None: of_video("c.mkv", "yuv420p", band)(),
         "deep video": lambda band=None: of_video("d.mkv", "yuv444p10le", band)(),
@@ -113,7 +118,7 @@ def test_grey_has_one_channel_and_alpha_can_be_the_band(tmp_path):
     assert read_as_band.alpha is None
     assert np.array_equal(masked.band, BAND // 3)
     assert np.array_equal(masked.alpha, water)
-    assert np.array_equal(parse_input(Image.open(tmp_path / "rgba.png"), 4).bands[0], water)
+    assert np.array_equal(band_of(Image.open(tmp_path / "rgba.png"), 4), water)
     Image.fromarray(BAND).save(tmp_path / "grey.png")
     assert np.array_equal(read(tmp_path / "grey.png", band=1).band, BAND)
     grey = clip(tmp_path / "grey.mkv", "ffv1", "gray", frames=1, pictures=lambda _: BAND, full=True)
