@@ -66,11 +66,10 @@ def plan_jobs(
         for source, within in _files(text, output, made.problems):
             found = True
             job = _job(source, output / within, suffix)
-            other = owners.get(job.target)
-            owners.setdefault(job.target, source)
-            if other is not None and (other == source or _same(other, source)):
+            other = owners.setdefault(job.target, source)
+            if other is not source and _same(other, source):
                 continue
-            if other is not None:
+            if other is not source:
                 made.problems.append(
                     f"{source}: would become {job.target}, as "
                     f"{other} does; give them outputs of their own"
@@ -142,6 +141,6 @@ def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[P
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        return one == other or one.samefile(other)
     except OSError:
         return False

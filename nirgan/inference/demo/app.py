@@ -93,33 +93,27 @@ def build_page(service: DemoService) -> gr.Blocks:
                     )
                     key = gr.HTML(elem_id="legend")
 
-        def nothing(line: str = "") -> dict[Any, Any]:
-            return {
-                slider: None,
-                note: line,
-                download: gr.DownloadButton(value=None, visible=False),
-                below: gr.Column(visible=False),
-            }
-
         def show(path: str | None, model: str, scale: str, uncertainty: bool) -> dict[Any, Any]:
-            if path is None:
-                return nothing()
-            file = Path(path)
-            try:
-                result = service.colorize(file, model, scale, uncertainty)
-            except NirganError as error:
-                # Without the former result, and without the path of the uploaded file.
-                line = str(error).replace(str(file), file.name).replace("--scale ", "")
-                return nothing(f"<b role='alert' style='color: #c22'>{escape(line)}</b>")
-            shown: dict[Any, Any] = {
-                slider: (str(result.nir), str(result.rgb)),
-                note: escape(result.note),
-                download: gr.DownloadButton(value=str(result.file), visible=True),
-                below: gr.Column(visible=result.heat is not None),
+            result, line = None, ""
+            if path is not None:
+                file = Path(path)
+                try:
+                    result = service.colorize(file, model, scale, uncertainty)
+                except NirganError as error:
+                    # Without the path of the uploaded file.
+                    why = str(error).replace(str(file), file.name).replace("--scale ", "")
+                    line = f"<b role='alert' style='color: #c22'>{escape(why)}</b>"
+            heat = result.heat if result else None
+            return {
+                slider: (str(result.nir), str(result.rgb)) if result else None,
+                note: escape(result.note) if result else line,
+                download: gr.DownloadButton(
+                    value=str(result.file) if result else None, visible=result is not None
+                ),
+                below: gr.Column(visible=heat is not None),
+                picture: str(heat) if heat else None,
+                key: legend(result.top) if result else "",
             }
-            if result.heat is not None:
-                shown |= {picture: str(result.heat), key: legend(result.top)}
-            return shown
 
         # The input is cleared at once, so that the next file can be dropped there.
         drop.upload(lambda path: (None, path), drop, [drop, given], api_visibility="private")
