@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{printable_path(out)}: weights, their configuration and a card")
         return 0
     from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
-    from nirgan.inference.export.verify import export_verified  # noqa: PLC0415
+    from nirgan.inference.export.program import export_verified  # noqa: PLC0415
 
     scale = Scale.parse("0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale))
     if options.scale is not None:

@@ -17,7 +17,7 @@ from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import fit
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.verify import metadata_of
+from nirgan.inference.export.program import metadata_of
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model
 

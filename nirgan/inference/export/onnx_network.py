@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError, needs_extra
-from nirgan.inference.export.program import INPUT, OUTPUT
 from nirgan.inference.models.pretrained import PretrainedModel
 from nirgan.inference.tiling import ReceptiveField
+
+INPUT, OUTPUT = "nir", "rgb"
+"""What a program takes and gives."""
 
 
 class OnnxNetwork(nn.Module):
@@ -29,7 +31,7 @@ class OnnxNetwork(nn.Module):
         self.session = session(file)
         said = self.session.get_modelmeta().custom_metadata_map
         try:
-            self.name, self.digest, halo = said["name"], said["digest"], said["halo"]
+            self.name, halo = said["name"], said["halo"]
             self.limits = Limits(float(said["low"]), float(said["high"]))
             self.receptive_field = ReceptiveField(  # measured before the export
                 int(said["period"]), None if halo == "all" else int(halo), float(said["floats"])

@@ -1,5 +1,6 @@
 import json
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from nirgan.cli.main import main
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export import onnx_network, verify
+from nirgan.inference.export import onnx_network, program
 from nirgan.inference.export.program import Program
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model, write_model
@@ -140,13 +141,18 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
     # Tile by tile only where no layer looks at the whole.
     assert colorizer.receptive_field.radius
     halo = "all" if isinstance(network, ResNet) else str(colorizer.receptive_field.radius)
-    assert verify.metadata_of(colorizer, Limits(0, 1))["halo"] == halo
+    assert program.metadata_of(colorizer, Limits(0, 1))["halo"] == halo
 
 
 def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monkeypatch, capsys):
     file = model.parent / "wrong.onnx"
     file.write_text("former")
-    monkeypatch.setattr(verify, "to_onnx", lambda _, part, metadata: shutil.copy(onnx_file, part))
+
+    def of_other_limits(_, part, metadata):
+        shutil.copy(onnx_file, part)
+        return partial(onnx_network.run, onnx_network.session(part))
+
+    monkeypatch.setattr(program, "to_onnx", of_other_limits)
     options = ["--format=onnx", f"--output={file}", "--overwrite", "--scale=0,4000"]
     assert main(["export", str(model), *options]) == 2
     (error,) = capsys.readouterr().err.splitlines()
@@ -159,9 +165,9 @@ def test_nan_is_a_difference(model, monkeypatch):
     def nothing(*_):
         return lambda nir: torch.full((len(nir), 3, *nir.shape[2:]), torch.nan)
 
-    monkeypatch.setattr(verify, "to_torch", nothing)
+    monkeypatch.setattr(program, "to_torch", nothing)
     with pytest.raises(NirganError, match="not kept"):
-        verify.export_verified(load(model), Limits(0, 1), "torch", model.parent / "nan.pt2", [])
+        program.export_verified(load(model), Limits(0, 1), "torch", model.parent / "nan.pt2", [])
 
 
 class Branching(torch.nn.Module):
@@ -240,7 +246,7 @@ def test_where_onnx_runtime_fails_is_one_line(onnx_file, tmp_path):
 
 
 def test_files_of_former_versions_have_no_scale_and_no_scenes(monkeypatch, model, tmp_path):
-    said = verify.metadata_of(load(model), Limits(0, 9))
+    said = program.metadata_of(load(model), Limits(0, 9))
     del said["scale"], said["by_scene"]
     opened = SimpleNamespace(get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=said))
     monkeypatch.setattr(onnx_network, "session", lambda file: opened)
