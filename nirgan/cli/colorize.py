@@ -34,16 +34,16 @@ def main(arguments: Sequence[str]) -> int:
             f"--output {folder}: expected a folder, in which files keep their "
             "names; --format says what pictures become"
         )
-    made = plan_jobs(
+    plan = plan_jobs(
         options.inputs,
         folder,
         suffix=FORMATS[options.format] if options.format else None,
         overwrite=options.overwrite,
         uncertainty=options.uncertainty,
     )
-    _refuse_unused(options.format, options.depth, made.jobs)
-    problems, done, seconds = list(made.problems), [], 0.0
-    if made.jobs:
+    _refuse_unused(options.format, options.depth, plan.jobs)
+    problems = list(plan.problems)
+    if plan.jobs:
         from nirgan.inference.batch.pipeline import Options, run_jobs  # noqa: PLC0415
         from nirgan.inference.load import load  # noqa: PLC0415
 
@@ -60,19 +60,18 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
-        with tqdm(total=len(made.jobs), unit="file", disable=None, smoothing=0.1) as files:
-            outcome = run_jobs(colorizer, made.jobs, how, files.update, _bar)
-        seconds = perf_counter() - started
+        with tqdm(total=len(plan.jobs), unit="file", disable=None, smoothing=0.1) as files:
+            outcome = run_jobs(colorizer, plan.jobs, how, files.update, _bar)
+        rate = len(outcome.done) / (perf_counter() - started)
         problems += outcome.problems
-        done = outcome.done
         if outcome.hints:
-            _tell(f"{len(outcome.hints)} to look at:", outcome.hints)
-    if done:
-        print(f"{len(done)} in color in {options.output} ({len(done) / seconds:.1f} a second)")
-    if made.there:
-        print(f"{len(made.there)} left as they are; --overwrite makes them anew")
+            _print_list(f"{len(outcome.hints)} to look at:", outcome.hints)
+        if outcome.done:
+            print(f"{len(outcome.done)} in color in {options.output} ({rate:.1f} a second)")
+    if plan.there:
+        print(f"{len(plan.there)} left as they are; --overwrite makes them anew")
     if problems:
-        _tell(f"{len(problems)} could not be used:", problems)
+        _print_list(f"{len(problems)} could not be used:", problems)
     return int(bool(problems))
 
 
@@ -167,5 +166,5 @@ def _bar(job: "Job") -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def _tell(title: str, lines: Sequence[str]) -> None:
+def _print_list(title: str, lines: Sequence[str]) -> None:
     print(title, *(f"  {printable_path(line)}" for line in lines), sep="\n", file=sys.stderr)

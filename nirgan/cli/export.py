@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(_parser(), arguments)
     out: Path = options.output
     _refuse_unused(options)
-    _look_at(out, options.format, options.overwrite)
+    _check_output(out, options.format, options.overwrite)
     from nirgan.inference.load import load  # noqa: PLC0415 (help comes at once)
 
     colorizer = load(options.model, device="cpu", trust=options.trust)
@@ -104,7 +104,7 @@ def _refuse_unused(options: Namespace) -> None:
         raise NirganError("--check goes with --format onnx or torch, which are compared with torch")
 
 
-def _look_at(out: Path, kind: str, overwrite: bool) -> None:
+def _check_output(out: Path, kind: str, overwrite: bool) -> None:
     """Check the output path before anything heavy is imported."""
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:

@@ -219,13 +219,13 @@ class Colorizer:
         limits = scale.limits(picture.band, source)
         degrees = np.empty(picture.band.shape, np.float32) if uncertainty else None
         levels = self.colorize_picture(picture, limits, depth, degrees)
-        turned, metadata = picture.turned, picture.metadata  # not the band, which is large
+        metadata = picture.metadata  # not the band, which is large
 
         def write_all() -> None:
             if uncertainty and degrees is not None:
                 write_degrees(uncertainty, degrees, self.title)
             write(target, levels, self.title, metadata)
-            if not turned:
+            if metadata.orientation == 1:  # else its rows are not those of the file
                 copy_georeference(source, target)
 
         return write_all

@@ -59,38 +59,38 @@ def plan_jobs(
     around them, nor are maps of uncertainty. `suffix` is that of the output pictures, with its dot;
     None: that of the input. With `uncertainty`, outputs that are there without a map are a problem.
     """
-    made = JobPlan()
+    plan = JobPlan()
     owners: dict[Path, Path] = {}
     for text in (str(expand_home(given)) for given in inputs):  # shells do not expand a quoted `~`
         found = False
-        for source, within in _files(text, output, made.problems):
+        for source, within in _files(text, output, plan.problems):
             found = True
             job = _job(source, output / within, suffix)
             other = owners.setdefault(job.target, source)
             if other is not source and _same(other, source):
                 continue
             if other is not source:
-                made.problems.append(
+                plan.problems.append(
                     f"{source}: would become {job.target}, as "
                     f"{other} does; give them outputs of their own"
                 )
             elif _same(source, job.target):
-                made.problems.append(
+                plan.problems.append(
                     f"{source}: would be written over itself; choose another --output"
                 )
             elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
-                made.there.append(job.target)
+                plan.there.append(job.target)
                 if uncertainty and job.kind != "video" and not job.uncertainty.exists():
-                    made.problems.append(
+                    plan.problems.append(
                         f"{job.target}: is there without a map of uncertainty; "
                         "--overwrite makes both"
                     )
             else:
-                made.jobs.append(job)
-        if not found and not any(p.startswith(text) for p in made.problems):
+                plan.jobs.append(job)
+        if not found and not any(p.startswith(text) for p in plan.problems):
             suffixes = ", ".join([*PICTURES, *sorted(SUFFIXES)])
-            made.problems.append(f"{text}: no picture or video there ({suffixes})")
-    return made
+            plan.problems.append(f"{text}: no picture or video there ({suffixes})")
+    return plan
 
 
 def is_input(path: Path) -> bool:

@@ -121,7 +121,7 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[
         for library in ("onnx", "onnxscript", "onnxruntime"):
             import_module(library)
     with _quietly(program, "ONNX"):
-        made = torch.onnx.export(
+        exported = torch.onnx.export(
             program,
             EXAMPLE,
             dynamo=True,
@@ -130,11 +130,10 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[
             dynamic_shapes=DYNAMIC_SHAPES,
             verbose=False,
         )
-        if made is None:
-            raise NirganError("torch made nothing")
-        made.model.metadata_props.update(metadata)
-        made.model.doc_string = metadata["note"]
-        made.save(file)
+        assert exported is not None  # as it is with dynamo
+        exported.model.metadata_props.update(metadata)
+        exported.model.doc_string = metadata["note"]
+        exported.save(file)
     return partial(run, session(file))
 
 
@@ -145,8 +144,8 @@ def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Modul
         NirganError: The network cannot be exported.
     """
     with _quietly(program, "torch.export"):
-        made = torch.export.export(program, EXAMPLE, dynamic_shapes=DYNAMIC_SHAPES)
-        torch.export.save(made, file, extra_files={"nirgan.json": json.dumps(metadata)})
+        exported = torch.export.export(program, EXAMPLE, dynamic_shapes=DYNAMIC_SHAPES)
+        torch.export.save(exported, file, extra_files={"nirgan.json": json.dumps(metadata)})
         return torch.export.load(file).module()
 
 

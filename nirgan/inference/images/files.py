@@ -45,14 +45,12 @@ class NirPicture:
         band: H x W as the camera wrote it; integers of any type, or finite float32 of any range.
             Where the picture is wholly transparent, what lies around.
         alpha: H x W of the same type; None where the file has none.
-        turned: Whether the camera was not held upright, so that the file's rows are others.
         remark: What its owner should know of how the band was found, if anything.
         metadata: What else its file says.
     """
 
     band: Pixels
     alpha: Pixels | None = None
-    turned: bool = False
     remark: str = ""
     metadata: Metadata = NO_METADATA
 
@@ -78,9 +76,8 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
             f"{path}: {finite.size - int(finite.sum())} of {finite.size} values "
             "are not finite (nan or inf); replace them"
         )
-    turned = decoded.metadata.orientation != 1
     band_seen = without_hidden(pixels, decoded.alpha)
-    return NirPicture(band_seen, decoded.alpha, turned, cast_remark(levels), decoded.metadata)
+    return NirPicture(band_seen, decoded.alpha, cast_remark(levels), decoded.metadata)
 
 
 def check_target(target: Path, depth: int, with_alpha: bool) -> None:
@@ -140,10 +137,10 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
                 "pixels; write PNG or TIFF (--format png)"
             )
         packet = xmp(title, metadata.xmp)
-        file, said = BytesIO(), _said(pixels, title, metadata)
+        said = _said(pixels, title, metadata)
         said["exif"] = b"Exif\0\0" + said["exif"]
-        Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, xmp=packet, **said)
-        _write(target, (file.getbuffer(),))
+        with atomic_write(target) as part, part.open("wb") as file:
+            Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, xmp=packet, **said)
 
 
 def _said(pixels: Pixels, title: str, metadata: Metadata) -> dict[str, Any]:
