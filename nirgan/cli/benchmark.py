@@ -1,6 +1,7 @@
 """`python -m nirgan benchmark`: run a suite and write its tables and figures."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,8 @@ def main(arguments: Sequence[str]) -> int:
         write_text(out / "table.csv", as_csv(results))
         return results
 
-    progress = SuiteProgress(runs, lambda run: finished(suite, out, run))
-    try:
+    with closing(SuiteProgress(runs, lambda run: finished(suite, out, run))) as progress:
         failed = run_all(suite, runs, out, progress, put_down)
-    finally:
-        progress.close()
     if costs and failed:
         print("costs are not measured: some runs failed")
     elif costs:

@@ -27,6 +27,7 @@ TOOLS = {  # each a file beside this one
     "check": "look over a data set: unreadable, mismatched, misregistered",
     "download": "fetch the EPFL RGB-NIR scenes, or unpack a local copy",
 }
+VERBS = EXPERIMENTS | TOOLS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,12 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if verb in TOOLS:
             return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
-        raise NirganError(f"no verb {verb!r}{did_you_mean(verb, [*EXPERIMENTS, *TOOLS])}")
+        raise NirganError(f"no verb {verb!r}{did_you_mean(verb, VERBS)}")
     except NirganError as error:
-        print(
-            f"nirgan {verb}: {error}" if verb in {**EXPERIMENTS, **TOOLS} else f"nirgan: {error}",
-            file=sys.stderr,
-        )
+        print(f"nirgan {verb}: {error}" if verb in VERBS else f"nirgan: {error}", file=sys.stderr)
         return error.status
     except OSError as error:
         if error.errno is None:  # a library's, not the system's
@@ -85,9 +83,8 @@ def _versions() -> str:
 
 
 def _help() -> str:
-    verbs = EXPERIMENTS | TOOLS
-    width = max(map(len, verbs))
-    lines = "\n".join(f"  {verb:{width}}  {line}" for verb, line in verbs.items())
+    width = max(map(len, VERBS))
+    lines = "\n".join(f"  {verb:{width}}  {line}" for verb, line in VERBS.items())
     return (
         "Near-infrared pictures into color.\n\n"
         "usage: python -m nirgan VERB ...\n\n"
