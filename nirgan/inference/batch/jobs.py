@@ -13,11 +13,6 @@ from nirgan.inference.video.colorize import SUFFIXES, is_video
 from nirgan.utils.paths import expand_home
 
 MAP_SUFFIX = ".uncertainty.tif"
-OTHER_SUFFIXES = {
-    ".m4v": "a video of Apple's kind of MP4; rename it to .mp4",
-    ".pt2": "a program of torch.export, no picture; a trained model is given by --model",
-}
-"""What is said of files that may be taken for pictures, videos or models."""
 Kind = Literal["picture", "video", "geotiff"]
 
 
@@ -78,7 +73,7 @@ def plan_jobs(
                 plan.problems.append(
                     f"{source}: would be written over itself; choose another --output"
                 )
-            elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (as above)
+            elif not overwrite and os.path.exists(job.target):  # noqa: PTH110 (never raises)
                 plan.there.append(job.target)
                 if uncertainty and job.kind != "video" and not job.uncertainty.exists():
                     plan.problems.append(
@@ -113,8 +108,6 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
     path = Path(text)
     if os.path.isdir(path):  # noqa: PTH112 (pathlib's raises for names that are too long)
         yield from _inside(path, output, problems)
-    elif (other := OTHER_SUFFIXES.get(path.suffix.lower())) and os.path.lexists(path):
-        problems.append(f"{text}: {other}")
     elif os.path.lexists(path):
         yield path, Path(path.name)
     elif has_magic(text):

@@ -25,6 +25,11 @@ from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
 PICTURES = (*PNG, *JPEG, *TIFF)
+OTHER_FILES = {
+    ".m4v": "a video, no picture; renamed to .mp4 it is one that `python -m nirgan colorize` takes",
+    ".pt2": "a program of torch.export, no picture; --model takes the model that it was made of",
+}
+"""What is said of files that cannot be read, by suffix."""
 NO_METADATA = Metadata()
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -69,7 +74,12 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
     size_limit = SizeLimit(
         largest, "--largest allows more", "--band N chooses the near-infrared one"
     )
-    decoded = decode(path, size_limit, band)
+    try:
+        decoded = decode(path, size_limit, band)
+    except NirganError as error:
+        if (what := OTHER_FILES.get(path.suffix.lower())) and path.is_file():
+            raise NirganError(f"{path}: {what}") from error
+        raise
     pixels, levels = one_band(decoded.pixels, path)
     if pixels.dtype == np.float32 and not (finite := np.isfinite(pixels)).all():
         raise NirganError(

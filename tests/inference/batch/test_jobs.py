@@ -47,16 +47,6 @@ def test_a_file_with_magic_in_its_name_is_that_file(shots, tmp_path):
     assert [job.source.name for job in made.jobs] == ["[x].png"]
 
 
-@pytest.mark.parametrize(("name", "words"), [("a.m4v", "rename it to .mp4"), ("a.PT2", "--model")])
-def test_files_that_may_be_taken_for_others(shots, tmp_path, name, words):
-    (shots / name).write_bytes(b"PK\x03\x04")
-    made = plan_jobs([str(shots / name)], tmp_path / "out")
-    (problem,) = made.problems
-    assert problem.startswith(f"{shots / name}: ")
-    assert words in problem
-    assert made.jobs == []
-
-
 def test_another_format(shots, tmp_path):
     out = tmp_path / "out"
     made = plan_jobs([str(shots)], out, suffix=".png")

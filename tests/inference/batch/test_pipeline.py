@@ -216,6 +216,17 @@ def test_options_that_cannot_be(shots, model, option, capsys):
     assert option.partition("=")[0] in message
 
 
+@pytest.mark.parametrize(("name", "words"), [("a.m4v", "renamed to .mp4"), ("a.PT2", "--model")])
+def test_a_video_of_another_name_or_a_program_is_no_picture(shots, model, name, words, capsys):
+    (shots / name).write_bytes(b"PK\x03\x04")
+    assert colorize(shots / name, model)[0] == 1
+    _, line = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"  {shots / name}: ")
+    assert words in line
+    (shots / "a.png").replace(shots / name)  # what is in a file counts more than its name
+    assert colorize(shots / name, model, "--format=png")[0] == 0
+
+
 @pytest.mark.parametrize("option", ["format=png", "depth=16"])
 def test_options_that_a_video_would_not_get(shots, model, option, capsys):
     (shots / "clip.mp4").write_bytes(b"")
