@@ -17,18 +17,33 @@ INPUT, OUTPUT = "nir", "rgb"
 
 
 class OnnxNetwork(nn.Module):
-    """A network that ONNX Runtime runs, on the CPU.
+    """A network that ONNX Runtime runs, on the CPU, with as many threads as torch has.
 
     Args:
         file: As `export` writes it.
 
     Raises:
-        NirganError: It cannot be read, or was not exported by nirgan.
+        NirganError: It cannot be read, or was not exported by nirgan; or ONNX Runtime is not
+            installed.
     """
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        self.session = session(file)
+        with needs_extra("onnx", file):
+            import onnxruntime  # noqa: PLC0415
+        if not file.is_file():
+            raise NirganError(f"{file}: no such file")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4
+        try:
+            self.session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its own exceptions have no common base
+            raise NirganError(
+                f"{file}: ONNX Runtime cannot read it ({_one_line(error)})"
+            ) from error
         said = self.session.get_modelmeta().custom_metadata_map
         try:
             self.name, halo = said["name"], said["halo"]
@@ -52,7 +67,22 @@ class OnnxNetwork(nn.Module):
         """Colorize: B x 3 x H x W in [-1, 1] to the same."""
         low, high = self.limits.low, self.limits.high
         nir = (triplet.mean(1, keepdim=True).float() + 1) * ((high - low) / 2) + low
-        return run(self.session, nir.cpu()).to(triplet) * 2 - 1
+        return self.run(nir.cpu()).to(triplet) * 2 - 1
+
+    def run(self, nir: Tensor) -> Tensor:
+        """Run an exported program: camera values, B x 1 x H x W, to B x 3 x H x W in [0, 1].
+
+        Raises:
+            NirganError: It fails.
+        """
+        try:
+            return torch.from_numpy(self.session.run([OUTPUT], {INPUT: nir.numpy()})[0])
+        except Exception as error:  # of any kind
+            size = f"{nir.shape[-1]}x{nir.shape[-2]}"
+            raise NirganError(
+                f"a picture of {size}: ONNX Runtime cannot colorize it ({_one_line(error)}); use "
+                "the model that was exported"
+            ) from error
 
 
 def read_onnx(file: Path) -> PretrainedModel:
@@ -65,42 +95,6 @@ def read_onnx(file: Path) -> PretrainedModel:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     config = {"name": network.name, "scale": network.scale}
     return PretrainedModel(network.eval(), network.name, digest, config)
-
-
-def session(file: Path) -> Any:
-    """Create a session of ONNX Runtime, with as many threads as torch has.
-
-    Raises:
-        NirganError: ONNX Runtime is not installed, or it cannot read the file.
-    """
-    with needs_extra("onnx", file):
-        import onnxruntime  # noqa: PLC0415
-    if not file.is_file():
-        raise NirganError(f"{file}: no such file")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own exceptions have no common base
-        line = _one_line(error)
-        raise NirganError(f"{file}: ONNX Runtime cannot read it ({line})") from error
-
-
-def run(session: Any, nir: Tensor) -> Tensor:
-    """Run an exported program: camera values, B x 1 x H x W, to B x 3 x H x W in [0, 1].
-
-    Raises:
-        NirganError: It fails.
-    """
-    try:
-        return torch.from_numpy(session.run([OUTPUT], {INPUT: nir.numpy()})[0])
-    except Exception as error:  # likewise
-        size = f"{nir.shape[-1]}x{nir.shape[-2]}"
-        raise NirganError(
-            f"a picture of {size}: ONNX Runtime cannot colorize it ({_one_line(error)}); use the "
-            "model that was exported"
-        ) from error
 
 
 def _one_line(error: Exception) -> str:

@@ -12,7 +12,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from nirgan.data.scaling import Limits
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export.onnx_network import INPUT, OUTPUT, run, session
+from nirgan.inference.export.onnx_network import INPUT, OUTPUT, OnnxNetwork
 from nirgan.inference.tiling import MIN_SIDE_PX
 from nirgan.networks.global_layers import GlobalLayer
 from nirgan.networks.layers import cropped, edge_padded
@@ -134,7 +133,7 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[
         exported.model.metadata_props.update(metadata)
         exported.model.doc_string = metadata["note"]
         exported.save(file)
-    return partial(run, session(file))
+    return OnnxNetwork(file).run
 
 
 def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Module:

@@ -1,6 +1,5 @@
 import json
 import shutil
-from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +13,8 @@ from nirgan.cli.main import main
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export import onnx_network, program
+from nirgan.inference.export import program
+from nirgan.inference.export.onnx_network import OnnxNetwork
 from nirgan.inference.export.program import Program
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model, write_model
@@ -109,7 +109,7 @@ def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
 
 
 def test_onnx_keeps_to_torchs_threads(onnx_file):
-    options = onnx_network.session(onnx_file).get_session_options()
+    options = OnnxNetwork(onnx_file).session.get_session_options()
     assert options.intra_op_num_threads == torch.get_num_threads()
 
 
@@ -150,7 +150,7 @@ def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monke
 
     def of_other_limits(_, part, metadata):
         shutil.copy(onnx_file, part)
-        return partial(onnx_network.run, onnx_network.session(part))
+        return OnnxNetwork(part).run
 
     monkeypatch.setattr(program, "to_onnx", of_other_limits)
     options = ["--format=onnx", f"--output={file}", "--overwrite", "--scale=0,4000"]
@@ -245,12 +245,12 @@ def test_where_onnx_runtime_fails_is_one_line(onnx_file, tmp_path):
         colorizer.colorize_bands(torch.rand(1, 30, 40))
 
 
-def test_files_of_former_versions_have_no_scale_and_no_scenes(monkeypatch, model, tmp_path):
+def test_files_of_former_versions_have_no_scale_and_no_scenes(monkeypatch, model, onnx_file):
     said = program.metadata_of(load(model), Limits(0, 9))
     del said["scale"], said["by_scene"]
     opened = SimpleNamespace(get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=said))
-    monkeypatch.setattr(onnx_network, "session", lambda file: opened)
-    network = onnx_network.OnnxNetwork(tmp_path)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: opened)
+    network = OnnxNetwork(onnx_file)
     assert (network.scale, network.by_scene) == ("dtype", False)
 
 
