@@ -7,11 +7,11 @@ from contextlib import contextmanager
 class NirganError(Exception):
     """Invalid input, described in one line: what, where, what was expected, what to do.
 
-    The command line prints only the message and exits with `status`, 2. What cannot be printed, in
-    odd file names say, is escaped in it.
+    The command line prints only the message and exits with `status`, 2. Characters that cannot be
+    printed, in file names for instance, are escaped.
 
     Args:
-        lines: The message; further lines are a list that it introduces.
+        lines: The message; further lines hold a list that it introduces.
     """
 
     status = 2
@@ -54,7 +54,7 @@ def needs_extra(extra: str, what: object) -> Iterator[None]:
 
 
 def printable_path(path: object) -> str:
-    r"""A path, or a whole message, on one line: what cannot be printed is escaped.
+    r"""Format a path or a message for one line: characters that cannot be printed are escaped.
 
     >>> printable_path("two\nlines.png")
     'two\\nlines.png'

@@ -213,7 +213,11 @@ class Colorizer:
         depth: int | None = None,
         uncertainty: Path | None = None,
     ) -> Callable[[], None]:
-        """Colorize what was read from a file; gives what writes it, and a map if one is named."""
+        """Colorize a picture that was read from a file.
+
+        Returns:
+            A function that writes the colors, and the expected error to `uncertainty`, if given.
+        """
         depth = depth or (8 if picture.band.itemsize == 1 else 16)
         check_target(target, depth, picture.alpha is not None)
         limits = scale.limits(picture.band, source)

@@ -80,10 +80,10 @@ def load(
 
 
 def fetch(where: str | Path, revision: str | None = None) -> Path:
-    """Where a model lies on this machine: `owner/name` is downloaded from the hub if need be.
+    """The local path of a model: `owner/name` is downloaded from the hub if it is not there yet.
 
-    Whatever else is given back as it is, and so is a path that is there, without asking the
-    network. A revision is a branch, a tag or a commit.
+    Anything else, and a path that exists, is returned as it is, without network access. A revision
+    is a branch, a tag or a commit.
 
     Raises:
         NirganError: It cannot be downloaded, or huggingface_hub is not installed.

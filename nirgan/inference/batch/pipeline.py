@@ -23,7 +23,7 @@ LARGE_PIXELS_OR_BYTES = 16_000_000
 """Pixels of a picture, or bytes of a file, above which none is read ahead, to save memory."""
 
 ProgressBar = Callable[[Job], AbstractContextManager[Callable[[int], None]]]
-"""Opens a bar for a video or a raster; gives what is told of further frames, or pixels."""
+"""Opens a progress bar for a video or a raster, and gives the function that advances it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,12 @@ def run_jobs(
 ) -> Outcome:
     """Run all jobs; one that fails does not stop the others.
 
-    `finished` is called whenever a job has succeeded or failed.
+    Args:
+        colorizer: The method.
+        jobs: The files, of any kind.
+        options: How they are read and written.
+        finished: Called whenever a job has succeeded or failed.
+        bar: Shows the progress of a video in frames, or of a raster in pixels.
     """
     outcome = Outcome()
     threads = min(4, os.cpu_count() or 1)
@@ -85,13 +90,15 @@ def run_jobs(
             try:
                 if reading is None:
                     left = 0
-                    outcome.hints += _stream(colorizer, job, options, bar)
+                    outcome.hints += _colorize_in_parts(colorizer, job, options, bar)
                     written.set_result(None)
                 else:
                     picture = reading.result()
                     left = left if picture.band.size < LARGE_PIXELS_OR_BYTES else 0
                     # Nothing here holds what is written, so that two are never in memory.
-                    written = writers.submit(_colorized(colorizer, job, picture, options, outcome))
+                    written = writers.submit(
+                        _colorize_picture(colorizer, job, picture, options, outcome)
+                    )
             except Exception as error:
                 written.set_exception(error)
             writing.append((job, written))
@@ -106,7 +113,10 @@ def run_jobs(
 def _read_ahead(
     readers: ThreadPoolExecutor, jobs: list[Job], options: Options
 ) -> Iterator[tuple[Job, "Future[NirPicture] | None"]]:
-    """Every job, and the picture that it begins with; of large files only the next one."""
+    """Every job in order, with its picture, which is read in the background; None: no picture.
+
+    Of large files, only the next one is read.
+    """
     ahead: deque[tuple[Job, Future[NirPicture] | None]] = deque()
     for job in jobs:
         reading = None
@@ -125,10 +135,10 @@ def _large(path: Path) -> bool:
         return False
 
 
-def _colorized(
+def _colorize_picture(
     colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
 ) -> Callable[[], None]:
-    """Colorize a picture; gives what writes it."""
+    """Colorize a picture; returns the function that writes it."""
     depth = 8 if job.target.suffix.lower() in JPEG else None
     write = colorizer.colorize_file(
         picture,
@@ -143,8 +153,10 @@ def _colorized(
     return write
 
 
-def _stream(colorizer: Colorizer, job: Job, options: Options, bar: ProgressBar) -> list[str]:
-    """Colorize what does not fit into memory; gives what its owner should know."""
+def _colorize_in_parts(
+    colorizer: Colorizer, job: Job, options: Options, bar: ProgressBar
+) -> list[str]:
+    """Colorize a video or a raster, frame by frame or window by window; returns hints."""
     given = colorizer, job.source, job.target, options.scale
     with bar(job) as tick:
         if job.kind == "geotiff":

@@ -109,9 +109,10 @@ def export_verified(
 
 
 def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[[Tensor], Tensor]:
-    """Write ONNX of a program in eval mode; gives what runs the file.
+    """Write a program in eval mode as ONNX, with metadata about the model.
 
-    Metadata about the model are kept in it.
+    Returns:
+        A function that runs the file.
 
     Raises:
         NirganError: The network cannot be expressed in ONNX, or a library is not installed.
