@@ -67,7 +67,7 @@ class DemoService:
         colorizer = self.colorizers[model]
         how = colorizer.scale if scale == TRAINED_SCALE else Scale.parse(scale)
         given = read(file)
-        limits = how.limits(given.band, printable_path(file.name))
+        limits = how.limits(given.band, file.name)
         depth = 8 if given.band.itemsize == 1 else 16
         degrees = np.empty(given.band.shape, np.float32) if uncertainty else None
         colors = colorizer.colorize_picture(given, limits, depth, degrees)
@@ -87,10 +87,8 @@ class DemoService:
             note += given.remark.partition(",")[0].capitalize() + ". "
         note += f"Colors by {colorizer.title}."
         band = to_levels(limits.to_unit(given.band)[None], 8)
-        eight = (
-            colors[..., :3] if depth == 8 else cv2.convertScaleAbs(colors[..., :3], None, 1 / 257)
-        )
-        shown = _preview(folder / "nir.png", band), _preview(folder / "rgb.png", eight)
+        rgb = _preview(folder / "rgb.png", colors[..., :3])
+        shown = _preview(folder / "nir.png", band), rgb
         if degrees is None:
             return Result(*shown, out, note)
         picture, top = heat_map(degrees)
