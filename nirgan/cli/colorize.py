@@ -142,19 +142,16 @@ def _parser() -> VerbParser:
 
 
 def _refuse_unused(kind: str | None, depth: int | None, jobs: "Sequence[Job]") -> None:
-    """Refuse a --format or --depth that some file would not get."""
-    for job in jobs:
-        if kind and job.kind != "picture" and (job.kind, kind) != ("geotiff", "tif"):
-            what = "a video" if job.kind == "video" else "a GeoTIFF"
-            raise NirganError(
-                f"--format {kind} is for pictures, and {job.source} is {what}, which keeps its "
-                "format; colorize it without --format"
-            )
-        if depth == 16 and job.kind == "video":
-            raise NirganError(
-                f"--depth 16 is for pictures and GeoTIFFs, and {job.source} is a video, which gets "
-                "8 bits; colorize it without --depth"
-            )
+    """Refuse a --format or --depth that none of the files would get."""
+    kinds = {job.kind for job in jobs}
+    if kind and kinds and "picture" not in kinds and not (kind == "tif" and "geotiff" in kinds):
+        raise NirganError(
+            f"--format {kind} is for pictures; videos and GeoTIFFs keep theirs: leave it out"
+        )
+    if depth == 16 and kinds == {"video"}:
+        raise NirganError(
+            "--depth 16 is for pictures and GeoTIFFs; videos get 8 bits: leave it out"
+        )
 
 
 @contextmanager

@@ -166,8 +166,8 @@ def run(
     except NirganError as error:
         if "Original Traceback" not in str(error):
             raise
-        said = str(error).strip().splitlines()[-1]  # of an error in a loader process
-        raise NirganError(said.partition("NirganError: ")[2] or said) from error
+        # What an error in a loader process says comes last.
+        raise NirganError(str(error).rpartition("NirganError: ")[2]) from error
     except MisconfiguredError as error:
         raise NirganError(explain(error, error.parser)) from error
     except MisconfigurationException as error:

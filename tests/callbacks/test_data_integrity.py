@@ -87,6 +87,7 @@ def test_a_store_that_is_cut_short_under_a_run_is_named_and_the_run_goes_on_late
     assert f"nirgan fit: {tmp_path}/store/" in line
     assert "the stored pair" in line
     assert "cut short since the run began; start again" in line
+    assert line.endswith("(fit goes on with --ckpt_path last)")
     if epoch is not None:
         last = tmp_path / f"runs/{NAME}/version_0/checkpoints/last.ckpt"
         assert torch.load(last, weights_only=True)["epoch"] == epoch

@@ -228,13 +228,15 @@ def test_a_video_of_another_name_or_a_program_is_no_picture(shots, model, name, 
 
 
 @pytest.mark.parametrize("option", ["format=png", "depth=16"])
-def test_options_that_a_video_would_not_get(shots, model, option, capsys):
+def test_options_that_no_file_would_get(shots, model, option, capsys):
     (shots / "clip.mp4").write_bytes(b"")
-    status, out = colorize(shots, model, f"--{option}")
+    status, out = colorize(shots / "clip.mp4", model, f"--{option}")
     assert (status, out.exists()) == (2, False)
     (message,) = capsys.readouterr().err.splitlines()
-    assert "clip.mp4 is a video" in message
-    assert message.endswith(f"colorize it without --{option.partition('=')[0]}")
+    assert "is for pictures" in message
+    status, out = colorize(shots, model, f"--{option}")
+    assert status == 1  # pictures get it, and the clip is none
+    assert len(list(out.iterdir())) == len(list(shots.iterdir())) - 1
 
 
 @pytest.mark.parametrize(("kind", "status"), [("tif", 0), ("png", 2)])
@@ -243,7 +245,7 @@ def test_a_geotiff_stays_one(tmp_path, model, kind, status, capsys):
     no_data = [(42113, "s", 0, "0", True)]  # by which it counts as a GeoTIFF
     tifffile.imwrite(tmp_path / "scene.tif", RAMP, extratags=no_data)
     assert colorize(tmp_path / "scene.tif", model, f"--format={kind}")[0] == status
-    assert ("scene.tif is a GeoTIFF, which keeps its" in capsys.readouterr().err) == bool(status)
+    assert ("videos and GeoTIFFs keep theirs" in capsys.readouterr().err) == bool(status)
 
 
 @pytest.mark.posix
