@@ -7,7 +7,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff.colorize import colorize_geotiff
-from nirgan.networks.global_layers import Rect
+from nirgan.utils.rect import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.transform import Affine  # noqa: E402

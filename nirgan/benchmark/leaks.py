@@ -20,7 +20,7 @@ def refuse_leaks(data: PatchDataModule) -> None:
     for region in data.training:
         training.setdefault(region.pair, []).append(region)
     for region in data.validation:
-        if any(_overlap(region, other) for other in training.get(region.pair, [])):
+        if any(min((region & other).shape) > 0 for other in training.get(region.pair, [])):
             pair = data.pairs[region.pair]
             raise NirganError(
                 f"scene {pair.scene}: {pair.name} is trained on in the pixels that it is judged "
@@ -60,9 +60,3 @@ def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair]) -> No
                 f"scene {pair.scene}: {pair.name} is judged, and {others[0].name}, which is "
                 "trained on, shows some of the same ground; give them one scene"
             )
-
-
-def _overlap(a: Region, b: Region) -> bool:
-    rows = a.top < b.top + b.height and b.top < a.top + a.height
-    columns = a.left < b.left + b.width and b.left < a.left + a.width
-    return rows and columns

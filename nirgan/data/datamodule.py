@@ -288,7 +288,7 @@ class PatchDataModule(lightning.LightningDataModule):
         """The whole pictures that contain the validation regions, one per batch."""
         numbers = sorted({region.pair for region in self.validation})
         sizes = self.images.sizes
-        whole = [Region(n, 0, 0, *sizes[n]) for n in numbers]
+        whole = [Region(0, 0, *sizes[n], pair=n) for n in numbers]
         return self._regions(whole, *self._rank())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:

@@ -63,7 +63,7 @@ class PatchDataset(Dataset[StoredBatch]):
         drawn = (part.tolist() for part in (draw.region, draw.top, draw.left, draw.word))
         for out, number, top, left, word in zip(batch, *drawn, strict=True):
             region = self.table.regions[number]
-            cut = region if self.whole else Region(region.pair, top, left, size, size)
+            cut = region if self.whole else Region(top, left, top + size, left + size, region.pair)
             patch = cut.of(self.images)
             if self.augmentation:
                 patch = self.augmentation(np.asarray(patch), word, size)

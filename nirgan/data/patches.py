@@ -14,6 +14,7 @@ import numpy.typing as npt
 from torch.utils.data import DistributedSampler, Sampler
 
 from nirgan.data.sources.base import PixelsInPlace
+from nirgan.utils.rect import Rect
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -43,20 +44,15 @@ def _mix(state: Hashes) -> Hashes:
     return state ^ (state >> np.uint64(31))
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+@dataclass(frozen=True)
+class Region(Rect):
     """A rectangle of a pair, in pixels, that patches may be drawn from."""
 
     pair: int
-    top: int
-    left: int
-    height: int
-    width: int
 
     def of(self, images: Sequence[npt.NDArray[Any] | PixelsInPlace]) -> npt.NDArray[Any]:
         """The pixels of the region, given the images of all pairs, each H x W x C."""
-        rows = slice(self.top, self.top + self.height)
-        return images[self.pair][rows, self.left : self.left + self.width]
+        return images[self.pair][self.inner]
 
 
 @dataclass(frozen=True)
@@ -83,9 +79,11 @@ class PatchTable:
 
     def __init__(self, regions: Sequence[Region], categories: Sequence[str], patch: int) -> None:
         self.regions = ordered = sorted(regions, key=lambda region: region.pair)
-        self._rows = np.array([r.width - patch + 1 for r in ordered], np.int64)
-        places = self._rows * np.array([r.height - patch + 1 for r in ordered], np.int64)
-        self._end = np.cumsum(places)  # of every region, in positions
+        down, self._across = (
+            np.array([r.shape for r in ordered], np.int64).reshape(-1, 2).T - patch + 1
+        )
+        places = down * self._across  # of every region
+        self._end = np.cumsum(places)
         self._start = self._end - places
         self._corner = np.array([(r.top, r.left) for r in ordered], np.int64).reshape(-1, 2)
         pairs = np.array([r.pair for r in ordered], np.int64)
@@ -107,7 +105,7 @@ class PatchTable:
         offset = hash_counter(seed, 2, number) % self._places[row].astype(np.uint64)
         place = self._first[row] + offset.astype(np.int64)
         region = np.searchsorted(self._end, place, side="right")
-        down, right = np.divmod(place - self._start[region], self._rows[region])
+        down, right = np.divmod(place - self._start[region], self._across[region])
         top, left = self._corner[region, 0] + down, self._corner[region, 1] + right
         return PatchDraw(self._pair[row], region, top, left, hash_counter(seed, 3, number))
 

@@ -60,10 +60,10 @@ def within_images(
         # The band is moved to the edge if less than a patch would remain beside it.
         left = 0 if left < patch else left
         left = width - band if width - band - left < patch and left > 0 else left
-        validation.append(Region(number, 0, left, height, band))
+        validation.append(Region(0, left, height, left + band, number))
         for start, stop in ((0, left), (left + band, width)):
             if stop - start >= patch:
-                training.append(Region(number, 0, start, height, stop - start))
+                training.append(Region(0, start, height, stop, number))
     return training, validation
 
 
@@ -98,7 +98,7 @@ def across_scenes(
             continue
         kept = int(folds[number] == fold)
         seen[pair.scene].add(kept)
-        sets[kept].append(Region(number, 0, 0, height, width))
+        sets[kept].append(Region(0, 0, height, width, number))
     leaks = sorted(scene for scene, kept in seen.items() if len(kept) == 2)
     if leaks:
         raise NirganError(

@@ -78,7 +78,7 @@ def draw_samples(
         _bytes(output),
         _bytes(signed_to_unit(small["rgb"])),
         data.pairs[region.pair].name,
-        (region.left, region.left + region.width),
+        (region.left, region.right),
         _bytes(signed_to_unit(large["nir"]))[0],
         _bytes(picture)[0],
         _bytes(signed_to_unit(large["rgb"]))[0],

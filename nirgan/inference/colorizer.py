@@ -37,8 +37,9 @@ from nirgan.inference.tiling import (
     tile_grid,
 )
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import GlobalLayer, Rect, Tile, global_statistics, set_tile
+from nirgan.networks.global_layers import GlobalLayer, Tile, global_statistics, set_tile
 from nirgan.utils.recording import UnknownArgumentsError, describe
+from nirgan.utils.rect import Rect
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Read = Callable[[Rect], Tensor]

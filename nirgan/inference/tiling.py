@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nirgan.networks.global_layers import Rect, Tile, global_statistics
+from nirgan.networks.global_layers import Tile, global_statistics
+from nirgan.utils.rect import Rect
 
 MIN_SIDE_PX = 64
 """Least height and width in pixels of a network's input; some networks fail on less."""

@@ -85,7 +85,7 @@ def test_the_benchmark_stops_with_the_name_of_a_planted_scene(plant, said, epfl,
 def test_a_scene_in_both_sets_is_found_whoever_made_the_split(epfl):
     module = data(epfl, "across-scenes")
     pairs = {pair.id: number for number, pair in enumerate(module.pairs)}
-    module.training.append(Region(pairs["0005"], 0, 0, 96, 128))  # of fold 0, which is judged
+    module.training.append(Region(0, 0, 96, 128, pairs["0005"]))  # of fold 0, which is judged
     with pytest.raises(NirganError, match="scene 5: urban/0005 is trained on in the pixels"):
         refuse_leaks(module)
 
@@ -114,6 +114,6 @@ def test_the_same_picture_under_two_names_is_found(epfl, protocol):
 def test_a_band_that_a_training_region_touches_is_found(epfl):
     module = data(epfl, "within-images")
     band = module.validation[3]
-    module.training.append(Region(band.pair, 0, band.left + band.width - 1, 96, 40))
+    module.training.append(Region(0, band.right - 1, 96, band.right + 39, band.pair))
     with pytest.raises(NirganError, match="scene 3: urban/0003 is trained on in the pixels"):
         refuse_leaks(module)

@@ -4,10 +4,10 @@ import pytest
 from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
 
 REGIONS = [
-    Region(0, 0, 0, 80, 100),
-    Region(0, 0, 200, 80, 64),
-    Region(1, 10, 20, 64, 64),
-    Region(2, 0, 0, 90, 90),
+    Region(0, 0, 80, 100, pair=0),
+    Region(0, 200, 80, 264, pair=0),
+    Region(10, 20, 74, 84, pair=1),
+    Region(0, 0, 90, 90, pair=2),
 ]
 CATEGORIES = ["urban", "water", "urban"]
 
@@ -48,9 +48,9 @@ def test_every_patch_lies_inside_a_region_of_its_pair_and_reaches_its_ends():
         inside += (
             (draw.pair == r.pair)
             & (draw.top >= r.top)
-            & (draw.top + 64 <= r.top + r.height)
+            & (draw.top + 64 <= r.bottom)
             & (draw.left >= r.left)
-            & (draw.left + 64 <= r.left + r.width)
+            & (draw.left + 64 <= r.right)
         )
     assert (inside == 1).all()
     first = draw.pair == 0

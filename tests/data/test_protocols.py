@@ -44,7 +44,7 @@ def test_the_band_lies_elsewhere_in_each_image_and_the_same_for_a_seed():
     some = pairs(range(50))
     _, bands = within_images(some, sizes, 64, seed=0)
     assert len({band.left for band in bands}) > 30
-    assert {band.width for band in bands} == {205}
+    assert {band.shape[1] for band in bands} == {205}
     assert within_images(some, sizes, 64, seed=0)[1] == bands
     assert within_images(some, sizes, 64, seed=1)[1] != bands
 

@@ -17,8 +17,8 @@ from nirgan.networks.generators.baselines import NirTable
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.resnet import ResNet
-from nirgan.networks.global_layers import Rect
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
+from nirgan.utils.rect import Rect
 
 
 def random_batch_norm(network):

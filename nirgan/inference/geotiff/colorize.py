@@ -21,8 +21,8 @@ from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import from_unit
 from nirgan.inference.images.world_files import GEO_TAGS, world_file
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import Rect
 from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.rect import Rect
 
 GDAL_CACHE_BYTES = 128 * 2**20
 """Size of GDAL's cache of blocks in bytes."""

@@ -22,7 +22,7 @@ from nirgan.data.images import Pixels
 from nirgan.data.rasters.raster import SAYS_NIR, as_type, gdal_errors, own_mask
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference import holes
-from nirgan.networks.global_layers import Rect
+from nirgan.utils.rect import Rect
 
 LOSSY_NOISE_LEVELS = 2
 """Levels by which equal bands differ where they are compressed with loss."""

@@ -14,7 +14,7 @@ from nirgan.data.rasters.raster import gdal_errors
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference.geotiff.reader import RasterSource, as_window
 from nirgan.inference.images.metadata import description, xmp
-from nirgan.networks.global_layers import Rect
+from nirgan.utils.rect import Rect
 
 LOSSLESS_COMPRESSIONS = {"DEFLATE", "LZW", "ZSTD"}
 """Compressions, as GDAL calls them, that keep every value of any type."""

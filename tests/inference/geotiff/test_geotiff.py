@@ -9,7 +9,7 @@ import torch
 from nirgan.data.scaling import Scale
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import Rect
+from nirgan.utils.rect import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.control import GroundControlPoint  # noqa: E402

@@ -14,7 +14,7 @@ from nirgan.inference.batch.pipeline import Options, run_jobs
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
 from nirgan.inference.images.files import read
-from nirgan.networks.global_layers import Rect
+from nirgan.utils.rect import Rect
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp  # noqa: E402
