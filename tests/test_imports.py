@@ -79,7 +79,7 @@ LIBRARIES = {
     "psutil": "inference.colorizer",
     "rasterio": "data.rasters inference.geotiff",
     "safetensors": "inference.models",
-    "scipy": "networks",
+    "scipy": "networks data.sources.rgbn",
     "sqlalchemy": "sweeps.study",
     "tifffile": "benchmark.runner data.decoding",
     "torch": (

@@ -179,7 +179,7 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.trainer is not None:
             _check_trainer(self.trainer)
-        self._built = self.store.build(pairs_of(self.source))
+        self._built = self.store.build(self._pairs())
 
     @without_collection()
     def setup(self, stage: str = "") -> None:
@@ -191,7 +191,7 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.pairs:
             return
-        self.images = self._usable(self._built or self.store.open(pairs_of(self.source)))
+        self.images = self._usable(self._built or self.store.open(self._pairs()))
         self.snapshot = DataSnapshot(self.images)
         self.nir_scale = self._seen_as(tell=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
@@ -315,6 +315,9 @@ class PatchDataModule(lightning.LightningDataModule):
         if "category" in batch:
             ready["category"] = batch["category"]
         return ready
+
+    def _pairs(self) -> list[Pair]:
+        return pairs_of(self.source, self.store.folder)
 
     def _usable(self, found: StoredPairs) -> StoredPairs:
         # within-images needs a training and a validation patch side by side

@@ -60,11 +60,10 @@ def test_tiles_hold_the_pixels_of_their_place_and_no_other_copy(tmp_path):
     assert len(pairs) == 6  # 300 x 400 in tiles of 150 x 133
     seen = np.zeros(bands.shape[1:], int)
     for pair in pairs:
-        top, left, height, width = pair.window
-        seen[top : top + height, left : left + width] += 1
-        part = bands[:, top : top + height, left : left + width]
+        seen[pair.window.inner] += 1
+        part = bands[:, *pair.window.inner]
         assert np.array_equal(pixels_of(pair), np.moveaxis(part, 0, 2))
-        assert pair.in_place().shape == (height, width, 4)
+        assert pair.in_place().shape == (*pair.window.shape, 4)
         assert np.array_equal(pair.in_place()[3:20:2, 5:60], np.moveaxis(part, 0, 2)[3:20:2, 5:60])
     assert (seen == 1).all()
     store = tmp_path / "store"
@@ -147,26 +146,38 @@ def test_no_data_are_in_no_tile(tmp_path, how, monkeypatch):
     pairs = Rgbn(str(path), tile=300).pairs()
     windows = [pair.window for pair in pairs]
     assert len(windows) == 1
-    top, left, height, width = windows[0]
-    assert not hole[top : top + height, left : left + width].any()
-    assert (height, width) == (296, 288)  # 300 x 290 in cells of 8, left of the hole
+    assert not hole[windows[0].inner].any()
+    assert windows[0].shape == (296, 288)  # 300 x 290 in cells of 8, left of the hole
     monkeypatch.setattr(rasters.Raster, "data", lambda *_: pytest.fail("looked at again"))
     assert [pair.window for pair in Rgbn(str(path), tile=300).pairs()] == windows
+
+
+def test_where_holes_are_is_kept_in_the_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("NIRGAN_CACHE", str(tmp_path / "cache"))
+    bands = ground(0, 0)
+    bands[:, 100:140, 290:] = 0
+    path = save(tmp_path / "a.tif", bands, nodata=0)
+    for _ in range(2):
+        module = PatchDataModule(Rgbn(str(path), tile=300), store=tmp_path / "store")
+        module.prepare_data()
+        monkeypatch.setattr(rasters.Raster, "data", lambda *_: pytest.fail("looked at again"))
+    assert not (tmp_path / "cache").exists()
+    assert len(list((tmp_path / "store").glob("*.tiles.json"))) == 1
 
 
 def test_the_largest_rectangle():
     rng = np.random.default_rng(0)
     for _ in range(30):
         cells = rng.random((7, 9)) < 0.8
-        top, left, height, width = tiles.largest_rectangle(cells)
-        assert cells[top : top + height, left : left + width].all()
+        found = tiles.largest_rectangle(cells)
+        assert cells[found.inner].all()
         best = max(
             (b - t) * (r - s)
             for t, b in combinations(range(8), 2)
             for s, r in combinations(range(10), 2)
             if cells[t:b, s:r].all()
         )
-        assert height * width == best
+        assert np.prod(found.shape) == best
 
 
 @pytest.mark.parametrize(
@@ -230,9 +241,8 @@ def test_blocks_are_places_with_a_gap_between(tmp_path):
         for axis, cell in zip((x, y), cells, strict=True):
             assert np.all((axis - cell * 400 >= 20) & (axis - cell * 400 <= 380))
         blocks.setdefault(pair.scene, set()).add(cells)
-        _, _, height, width = pair.window
         assert np.array_equal(
-            pixels_of(pair), np.moveaxis(ground(x[0], y[1], (height, width)), 0, 2)
+            pixels_of(pair), np.moveaxis(ground(x[0], y[1], pair.window.shape), 0, 2)
         )
     assert all(len(cells) == 1 for cells in blocks.values())
     assert {p.scene for p in pairs if p.id[0] == "a"} & {p.scene for p in pairs if p.id[0] == "b"}

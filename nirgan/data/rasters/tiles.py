@@ -7,16 +7,18 @@ when it is drawn. GDAL keeps the blocks of a file that were read last.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters.raster import Mask, PixelWindow, Raster, footprint
+from nirgan.data.rasters.bands import Mask
+from nirgan.data.rasters.raster import Raster
 from nirgan.data.sources.base import Footprint, Pair
 from nirgan.utils.atomic_write import make_folder, write_json
+from nirgan.utils.rect import Rect
 
 CELL_PX = 8
 """Data are looked for in cells of this height and width; a cell with a hole is in no tile."""
@@ -32,7 +34,7 @@ class Tile(Pair):
     """
 
     raster: Raster
-    window: PixelWindow
+    window: Rect
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`."""
@@ -41,7 +43,10 @@ class Tile(Pair):
 
     def content(self) -> str:
         """See `Pair.content`."""
-        return hashlib.sha256(f"{self.raster.content} {self.window}".encode()).hexdigest()
+        (height, width), at = self.window.shape, self.window
+        # As windows were written before they were `Rect`s: the hashes are in checkpoints.
+        window = f"PixelWindow(top={at.top}, left={at.left}, height={height}, width={width})"
+        return hashlib.sha256(f"{self.raster.content} {window}".encode()).hexdigest()
 
     def in_place(self) -> "TilePixels":
         """See `Pair.in_place`."""
@@ -49,64 +54,64 @@ class Tile(Pair):
 
     def footprint(self) -> Footprint | None:
         """See `Pair.footprint`."""
-        return footprint(self.raster, self.window)
+        return self.raster.footprint(self.window)
 
 
 class TilePixels:
     """The pixels of a tile, H x W x 4, read from its file by slices of rows and of columns."""
 
-    def __init__(self, raster: Raster, window: PixelWindow) -> None:
+    def __init__(self, raster: Raster, window: Rect) -> None:
         self.raster, self.window, self.file = raster, window, raster.path
-        self.shape, self.dtype = (window.height, window.width, 4), raster.stored_dtype
+        self.shape, self.dtype = (*window.shape, 4), raster.dtype
 
     def __getitem__(self, part: tuple[slice, slice]) -> Pixels:
         """Rows and columns, h x w x 4."""
         rows, columns = (p.indices(side) for p, side in zip(part, self.shape[:2], strict=True))
-        top, left = self.window.top + rows[0], self.window.left + columns[0]
-        window = PixelWindow(top, left, rows[1] - rows[0], columns[1] - columns[0])
+        top, left = self.window.top, self.window.left
+        window = Rect(top + rows[0], left + columns[0], top + rows[1], left + columns[1])
         return self.raster.read(window)[:: rows[2], :: columns[2]]
 
 
 def without_holes(
-    raster: Raster, windows: Sequence[PixelWindow], least: int, cache: Path
-) -> list[PixelWindow | None]:
+    raster: Raster, windows: Sequence[Rect], least: int, cache: Path
+) -> list[Rect | None]:
     """The largest rectangle of data in each window of a raster; None if less than `least` pixels.
 
     If a raster may have holes, all of it is read once; what was found is kept in a folder.
     """
-    if not raster.holes():
+    if not raster.bands.holes:
         return list(windows)
     what = f"{raster.content} {windows} {CELL_PX} {least}"
     file = cache / f"{hashlib.sha256(what.encode()).hexdigest()}.tiles.json"
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        kept = [window and Rect(*window) for window in found]
     except (OSError, ValueError):
         told = tqdm(windows, desc=f"looking for holes in {raster.path.name}", unit="tile")
         kept = [_largest_inside(raster, window, least) for window in told]
-        make_folder(cache, "set NIRGAN_CACHE")
-        write_json(file, kept)
-    return [window and PixelWindow(*window) for window in kept]
+        make_folder(cache, "set data.store or NIRGAN_CACHE")
+        write_json(file, [window and astuple(window) for window in kept])
+    return kept
 
 
-def _largest_inside(raster: Raster, window: PixelWindow, least: int) -> PixelWindow | None:
-    top, left, height, width = window
+def _largest_inside(raster: Raster, window: Rect, least: int) -> Rect | None:
     valid = raster.data(window)
     if valid.all():
         return window
-    high, wide = height // CELL_PX, width // CELL_PX
+    high, wide = (side // CELL_PX for side in window.shape)
     cells = valid[: high * CELL_PX, : wide * CELL_PX]
     cells = np.asarray(cells.reshape(high, CELL_PX, wide, CELL_PX).all((1, 3)))
-    row, column, rows, columns = largest_rectangle(cells)
-    if min(rows, columns) * CELL_PX < least:
+    found = largest_rectangle(cells)
+    if min(found.shape) * CELL_PX < least:
         return None
-    inside = (row, column, rows, columns)
-    down, right, high, wide = (side * CELL_PX for side in inside)
-    return PixelWindow(top + down, left + right, high, wide)
+    down, right, end, last = (side * CELL_PX for side in astuple(found))
+    top, left = window.top, window.left
+    return Rect(top + down, left + right, top + end, left + last)
 
 
-def largest_rectangle(cells: Mask) -> tuple[int, int, int, int]:
-    """First row and column, height and width of the largest rectangle of true cells, H x W."""
-    best, above = (0, 0, 0, 0), np.zeros(cells.shape[1], np.int64)
+def largest_rectangle(cells: Mask) -> Rect:
+    """The largest rectangle of true cells, H x W."""
+    best, area, above = Rect(0, 0, 0, 0), 0, np.zeros(cells.shape[1], np.int64)
     for row, line in enumerate(cells):
         above = np.where(line, above + 1, 0)
         rising: list[tuple[int, int]] = []  # where rectangles begin, and how high they are
@@ -114,7 +119,8 @@ def largest_rectangle(cells: Mask) -> tuple[int, int, int, int]:
             begin = column
             while rising and rising[-1][1] >= height:
                 begin, tall = rising.pop()
-                if tall * (column - begin) > best[2] * best[3]:
-                    best = (row - tall + 1, begin, tall, column - begin)
+                if tall * (column - begin) > area:
+                    best = Rect(row - tall + 1, begin, row + 1, column)
+                    area = tall * (column - begin)
             rising.append((begin, height))
     return best

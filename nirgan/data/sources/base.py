@@ -197,6 +197,10 @@ class PairSource(ABC):
             NirganError: The data set is not where it should be, or incomplete.
         """
 
+    def pairs_with(self, cache: Path | None) -> list[Pair]:
+        """The same, of a source that keeps what it finds out in a folder; None: the usual store."""
+        return self.pairs()
+
 
 @contextmanager
 def without_collection() -> Iterator[None]:
@@ -211,13 +215,13 @@ def without_collection() -> Iterator[None]:
 
 
 @without_collection()
-def pairs_of(source: PairSource) -> list[Pair]:
-    """All pairs of a source.
+def pairs_of(source: PairSource, cache: Path | None = None) -> list[Pair]:
+    """All pairs of a source, see `PairSource.pairs_with`.
 
     Raises:
         NirganError: There are none, or two of one name.
     """
-    pairs = source.pairs()
+    pairs = source.pairs_with(cache)
     if not pairs:
         raise NirganError("source: it has no pairs; check its folder and categories")
     for name, count in Counter(pair.name for pair in pairs).items():

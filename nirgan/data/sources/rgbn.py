@@ -7,13 +7,14 @@ are needed (GeoTIFF, or VRT for bands in several files).
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse.csgraph import connected_components
 
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import Pair, PairSource
@@ -21,13 +22,13 @@ from nirgan.data.sources.folder import matches
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError, needs_extra
 from nirgan.utils.paths import expand_home
+from nirgan.utils.rect import Rect
 
 EXTENSIONS = {".tif", ".tiff", ".vrt"}
 LEAST_SIDE_PX = 128
 """Height and width of the smallest tile: two patches of 64."""
 ROUNDING_PX = 1e-6
 """Part of a pixel by which places may be off."""
-Window = tuple[int, int, int, int]
 
 
 class Rgbn(PairSource):
@@ -90,34 +91,35 @@ class Rgbn(PairSource):
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
+        return self.pairs_with(None)
+
+    def pairs_with(self, cache: Path | None) -> list[Pair]:
+        """See `PairSource.pairs_with`."""
         with needs_extra("geo", "source.Rgbn"):
-            from nirgan.data.rasters import raster as rasters  # noqa: PLC0415
-            from nirgan.data.rasters import tiles  # noqa: PLC0415 (an extra)
+            from nirgan.data.rasters.raster import Raster, overlaps  # noqa: PLC0415
+            from nirgan.data.rasters.tiles import Tile, without_holes  # noqa: PLC0415 (an extra)
 
         paths = self._paths()
-        found = [rasters.Raster.of(path, self.bands, *self._scales) for path in paths]
+        rasters = [Raster(path, self.bands, *self._scales) for path in paths]
         names, pairs = _names(paths), list[Pair]()
-        places = [rasters.footprint(r, rasters.PixelWindow(0, 0, *r.shape)) for r in found]
-        groups = _groups(list(rasters.overlaps(places, places)))
-        folder = PairStore().folder
+        places = [raster.footprint(Rect(0, 0, *raster.shape)) for raster in rasters]
+        groups = _groups(list(overlaps(places, places)))
+        folder = PairStore(cache).folder
         pixels: dict[str, Sequence[float]] = {}  # of the first raster of each reference system
-        for raster, name, group in zip(found, names, groups, strict=True):
+        for raster, name, group in zip(rasters, names, groups, strict=True):
             system, *grid = raster.grid
             pixel = pixels.setdefault(system, [abs(side) for side in grid[2:]])
             cuts = list(self._cuts(raster.shape, grid, pixel))
-            windows = [rasters.PixelWindow(*cut) for cut, _ in cuts]
-            whole = tiles.without_holes(raster, windows, LEAST_SIDE_PX, folder)
+            whole = without_holes(raster, [window for window, _ in cuts], LEAST_SIDE_PX, folder)
             for window, (_, block) in zip(whole, cuts, strict=True):
                 if window is None:
                     continue
                 scene = names[group] if self.scenes == "rasters" else f"{system} block {block}"
                 key = f"{name}/{window.top}-{window.left}"
-                tile = tiles.Tile(self.category, key, scene, raster=raster, window=window)
-                pairs.append(tile)
+                pairs.append(Tile(self.category, key, scene, raster=raster, window=window))
         if self.scenes == "blocks" and len(pixels) > 1:
-            _refuse_shared_ground(
-                pairs, list(rasters.overlaps(*[[p.footprint() for p in pairs]] * 2))
-            )
+            places = [pair.footprint() for pair in pairs]
+            _refuse_shared_ground(pairs, overlaps(places, places))
         return pairs
 
     def _paths(self) -> list[Path]:
@@ -137,7 +139,7 @@ class Rgbn(PairSource):
 
     def _cuts(
         self, shape: Sequence[int], grid: Sequence[float], pixel: Sequence[float]
-    ) -> Iterator[tuple[Window, str]]:
+    ) -> Iterator[tuple[Rect, str]]:
         """Tiles of a raster, and the block that each is in.
 
         The grid is the place of the first pixel and the size of a pixel on the ground, x and y.
@@ -151,10 +153,10 @@ class Rgbn(PairSource):
         for (row, *rows), (column, *columns) in product(*spans):
             edges = [_edges(first, last, self.tile) for first, last in (rows, columns)]
             for (top, bottom), (left, right) in product(*map(pairwise, edges)):
-                yield (top, left, bottom - top, right - left), f"{column} {row}"
+                yield Rect(top, left, bottom, right), f"{column} {row}"
 
 
-def _refuse_shared_ground(tiles: Sequence[Pair], shared: Sequence[npt.NDArray[np.bool_]]) -> None:
+def _refuse_shared_ground(tiles: Sequence[Pair], shared: Iterable[npt.NDArray[np.bool_]]) -> None:
     """Blocks of rasters in several reference systems may overlap."""
     for tile, row in zip(tiles, shared, strict=True):
         others = (tiles[n] for n in row.nonzero()[0].tolist())
@@ -195,9 +197,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _groups(shared: Sequence[npt.NDArray[np.bool_]]) -> list[int]:
     """The number of the first raster that each overlaps with, over any chain of others."""
-    group = list(range(len(shared)))
-    for number, row in enumerate(shared):
-        for other in row.nonzero()[0].tolist():
-            old, new = sorted((group[number], group[other]), reverse=True)
-            group = [new if g == old else g for g in group]
-    return group
+    _, group = connected_components(np.array(shared))
+    first = np.unique(group, return_index=True)[1]
+    return list(first[group].tolist())

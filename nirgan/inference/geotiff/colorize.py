@@ -81,7 +81,7 @@ def colorize_geotiff(
         import rasterio  # noqa: PLC0415
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
-        from nirgan.data.rasters.raster import as_type  # noqa: PLC0415
+        from nirgan.data.rasters.bands import as_type  # noqa: PLC0415
         from nirgan.inference.geotiff.reader import RasterSource  # noqa: PLC0415
         from nirgan.inference.geotiff.writer import RasterTarget  # noqa: PLC0415
     with ExitStack() as stack:
@@ -95,7 +95,7 @@ def colorize_geotiff(
             )
         )
         raster = stack.enter_context(RasterSource(source, band))
-        limits = scale.limits(raster.sample, source)
+        limits = scale.limits(raster.levels, source)
         deep = (depth or 8 * raster.dtype.itemsize) != 8
         dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
         nodata = as_type(raster.nodata, dtype)
@@ -119,7 +119,7 @@ def colorize_geotiff(
             return limits.to_unit(raster.filled(window)).unsqueeze(0)
 
         def write(window: Rect, rgb: Tensor) -> None:
-            valid = raster.valid(window)
+            valid = raster.data(window)
             levels = from_unit(rgb.float().reshape(3, *valid.shape), dtype)
             if nodata is not None:  # which is said by no color
                 other = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
@@ -135,7 +135,7 @@ def colorize_geotiff(
     hints = [
         raster.remark,
         colors.remark,
-        hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
+        hint_of_bits(raster.levels) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
         "a TIFF has a transform or control points: one of its two places is lost"
         if raster.located.gcps[0] and not raster.located.transform.is_identity

@@ -1,10 +1,9 @@
 """One band of a GeoTIFF, by windows, without the holes.
 
-Some pixels of rasters are no data: a value says so, not-a-number, a mask, an alpha band. The
-network is shown the nearest pixel that is data instead, see `nirgan.inference.holes`.
+Where pixels are no data, the network is shown the nearest pixel that is data instead, see
+`nirgan.inference.holes`.
 """
 
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -12,32 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.windows import Window as Part
+from rasterio.errors import RasterioError
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters.raster import SAYS_NIR, as_type, gdal_errors, own_mask
+from nirgan.data.rasters.bands import (
+    CHANNELS,
+    Bands,
+    Mask,
+    gdal_errors,
+    has_mask,
+    list_bands,
+    open_raster,
+)
 from nirgan.errors import NirganError, printable_path
 from nirgan.inference import holes
 from nirgan.utils.rect import Rect
 
 LOSSY_NOISE_LEVELS = 2
 """Levels by which equal bands differ where they are compressed with loss."""
-SAMPLE_SIDE_PX = 1024
-"""Height and width of the sample that stands for the whole raster, at most."""
 
 
 def is_georeferenced(path: Path) -> bool:
     """Whether a sound TIFF, or files beside it, say where on Earth it lies or what is no data."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path.absolute(), driver="GTiff") as dataset:
-                holes = [own_mask(flags) for flags in dataset.mask_flag_enums]
-                return _has_georeference(dataset) or any(holes) or set(dataset.nodatavals) != {None}
+        with open_raster(path) as dataset:
+            masked = any(has_mask(dataset, band) for band in dataset.indexes)
+            return _has_georeference(dataset) or masked or set(dataset.nodatavals) != {None}
     except (RasterioError, UnicodeError):
         return False
 
@@ -46,7 +46,7 @@ def _has_georeference(dataset: Any) -> bool:
     return bool(dataset.crs or not dataset.transform.is_identity or dataset.gcps[0] or dataset.rpcs)
 
 
-class RasterSource:
+class RasterSource(Bands):
     """A band of a TIFF, open for reading. Use it in a `with` statement.
 
     Args:
@@ -57,9 +57,9 @@ class RasterSource:
 
     Attributes:
         dataset, band: What rasterio makes of the page that the band is in; its number there.
+        height, width: Of the page in pixels.
         located: The page that says where it lies.
         nodata: The value that says that a pixel is no data, if there is one.
-        masked: Whether pixels may be no data without a value that says so.
         remark: Why it is the one, if somebody may want to know.
 
     Raises:
@@ -71,30 +71,19 @@ class RasterSource:
         self.path, self.remark = path, ""
         with ExitStack() as stack:
             with gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF"):
-                # No other of GDAL's formats, and no name that could be an address: some fetch
-                # things.
-                first = stack.enter_context(rasterio.open(path.absolute(), driver="GTiff"))
-                pages = [
-                    stack.enter_context(rasterio.open(page, driver="GTiff"))
-                    for page in first.subdatasets
-                ]
+                first = stack.enter_context(open_raster(path))
+                pages = [stack.enter_context(open_raster(page)) for page in first.subdatasets]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
-            self.dataset, self.band = bands[self._choice(bands, band)]
-            self.height, self.width = self.dataset.shape
-            self.dtype: np.dtype[Any] = np.dtype(self.dataset.dtypes[self.band - 1])
-            self.nodata: float | None = self.dataset.nodatavals[self.band - 1]
-            same = self.dataset.shape == first.shape
-            self.located = first if same and not _has_georeference(self.dataset) else self.dataset
-            interpretations = self.dataset.colorinterp
+            dataset, self.band = bands[self._choice(bands, band)]
+            super().__init__(path, dataset, [self.band])
+            self.height, self.width = dataset.shape
+            self.nodata: float | None = dataset.nodatavals[self.band - 1]
+            same = dataset.shape == first.shape
+            self.located = first if same and not _has_georeference(dataset) else dataset
             self._meaning = self._greys(
-                interpretations[self.band - 1], band is not None or self.remark != ""
+                dataset.colorinterp[self.band - 1], band is not None or self.remark != ""
             )
             self._open = stack.pop_all()
-        alphas = [n for n, kind in enumerate(interpretations, 1) if kind == ColorInterp.alpha]
-        self._alpha = alphas[0] if alphas and alphas[0] != self.band else None
-        self._mask = own_mask(self.dataset.mask_flag_enums[self.band - 1])
-        self._nodata = as_type(self.nodata, self.dtype)
-        self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
 
     def __enter__(self) -> "RasterSource":
         return self
@@ -103,77 +92,58 @@ class RasterSource:
         self._open.close()
 
     @cached_property
-    def sample(self) -> Pixels:
+    def levels(self) -> Pixels:
         """Camera values from everywhere, one dimension, without those that are no data."""
-        step = -(-max(self.height, self.width) // SAMPLE_SIDE_PX)
-        shape = -(-self.height // step), -(-self.width // step)
-        pixels, valid = self._read(Rect(0, 0, self.height, self.width), shape)
-        return pixels[valid]
+        return self._camera_values(self.sample()[0])
 
     def filled(self, window: Rect) -> Pixels:
         """Camera values, h x w; where there is no data, those of the nearest pixel that is."""
-        pixels, valid = self._read(window)
+        values = self.read(window)
+        valid = self.valid(window, values)
         if valid.all():
-            return pixels
+            return self._camera_values(values[0])
         around = window.grown(holes.FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
-        return holes.fill(*self._read(around), self._typical)[window.within(around)]
+        values = self.read(around)
+        pixels = self._camera_values(values[0])
+        return holes.fill(pixels, self.valid(around, values), self._typical)[window.within(around)]
 
-    def valid(self, window: Rect) -> npt.NDArray[np.bool_]:
+    def data(self, window: Rect) -> Mask:
         """Which pixels are data, h x w."""
-        if not self.masked and self._nodata is None:
+        if not self.holes:
             return np.ones(window.shape, np.bool_)
-        return self._read(window)[1]
+        return self.valid(window, self.read(window))
 
-    def _read(
-        self, window: Rect, shape: tuple[int, int] | None = None
-    ) -> tuple[Pixels, npt.NDArray[np.bool_]]:
-        """Camera values, and which of them are data, both h x w or `shape`."""
-        part = as_window(window)
-        rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
-        with gdal_errors(
-            f"{printable_path(self.path)}: damaged within rows {rows}, columns {columns}"
-        ):
-            pixels = self.dataset.read(self.band, window=part, out_shape=shape)
-            valid = np.isfinite(pixels)
-            if self._nodata is not None:
-                valid &= pixels != self._nodata
-            if self._mask:
-                valid &= self.dataset.read_masks(self.band, window=part, out_shape=shape) > 0
-            if self._alpha is not None:
-                valid &= self.dataset.read(self._alpha, window=part, out_shape=shape) > 0
-        return pixels if self._meaning is None else self._meaning[pixels], valid
+    def _camera_values(self, stored: Pixels) -> Pixels:
+        return stored if self._meaning is None else self._meaning[stored]
 
     @cached_property
     def _typical(self) -> Any:
         """The camera value that stands where no data is near."""
-        return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
+        return np.median(self.levels).astype(self.dtype) if self.levels.size else self.dtype.type(0)
 
     def _choice(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
         """Which of all bands it is, from 0 on."""
-        kinds = [page.colorinterp[n - 1] for page, n in bands]
-        texts = [page.descriptions[n - 1] or "" for page, n in bands]
-        said = [text or kind.name for text, kind in zip(texts, kinds, strict=True)]
-        listed = " ".join(", ".join(f"{n} ({name})" for n, name in enumerate(said, 1)).split())
+        said = [(page.descriptions[n - 1] or "", page.colorinterp[n - 1]) for page, n in bands]
         if chosen is not None:
             if 1 <= chosen <= len(bands):
                 return chosen - 1
             raise NirganError(
                 f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with "
-                f"--band, of the {len(bands)} that there are: {listed}"
+                f"--band, of the {len(bands)} that there are: {list_bands(said)}"
             )
-        nir = [
-            kind == ColorInterp.nir or _says_nir(t) for kind, t in zip(kinds, texts, strict=True)
-        ]
-        says = [n for n, of_nir in enumerate(nir) if of_nir]
-        seen = [n for n, kind in enumerate(kinds) if kind != ColorInterp.alpha or n in says] or [0]
+        nir, word = CHANNELS["nir"]
+        says = [n for n, (name, kind) in enumerate(said) if kind == nir or word.search(name)]
+        seen = [n for n, (_, kind) in enumerate(said) if kind != ColorInterp.alpha or n in says]
+        seen = seen or [0]
         if len(seen) > 1 and len(says) == 1:
-            name = " ".join(said[says[0]].split())
+            name, kind = said[says[0]]
+            name = " ".join((name or kind.name).split())
             self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
             return says[0]
         if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
             raise NirganError(
                 f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one "
-                f"near-infrared band; choose it with --band: {listed}"
+                f"near-infrared band; choose it with --band: {list_bands(said)}"
             )
         return seen[0]
 
@@ -225,12 +195,3 @@ class RasterSource:
                 "transparency, expected a near-infrared measurement; choose it with --band"
             )
         return None
-
-
-def _says_nir(text: str) -> bool:
-    return bool(SAYS_NIR.search(text)) and "mask" not in text.lower()
-
-
-def as_window(part: Rect) -> Part:
-    """A part as rasterio calls it."""
-    return Part.from_slices((part.top, part.bottom), (part.left, part.right))

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import rasterio
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters.raster import gdal_errors
+from nirgan.data.rasters.bands import as_window, gdal_errors
 from nirgan.errors import NirganError, printable_path
-from nirgan.inference.geotiff.reader import RasterSource, as_window
+from nirgan.inference.geotiff.reader import RasterSource
 from nirgan.inference.images.metadata import description, xmp
 from nirgan.utils.rect import Rect
 
