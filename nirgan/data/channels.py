@@ -78,7 +78,7 @@ def choose_channel(pixels: Pixels, band: int, name: Any) -> Pixels:
         NirganError: There is no such channel.
     """
     try:
-        return DecodedImage(pixels).channel(band).pixels
+        return DecodedImage(pixels).channels([band]).pixels
     except DecodeError as error:
         raise NirganError(f"{printable_path(name)}: {error}") from error
 

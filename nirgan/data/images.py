@@ -70,9 +70,9 @@ def read_rgbn(path: Path, nir_scale: Scale, rgb_scale: Scale) -> tuple[Pixels, P
     Raises:
         NirganError: The file is missing, damaged, or has fewer channels.
     """
-    channels = [decode(path, PAIR_SIZE_LIMIT, band).pixels for band in (1, 2, 3, 4)]
-    parts = ((channels[3], nir_scale), (np.dstack(channels[:3]), rgb_scale))
-    nir, rgb = (_scaled(_usable(pixels, scale, path), scale, path) for pixels, scale in parts)
+    pixels = decode(path, PAIR_SIZE_LIMIT, (1, 2, 3, 4)).pixels
+    parts = ((pixels[..., 3], nir_scale), (pixels[..., :3], rgb_scale))
+    nir, rgb = (_scaled(_usable(part, scale, path), scale, path) for part, scale in parts)
     return nir, rgb
 
 

@@ -5,14 +5,14 @@ look at is looked at first: how large a picture is, and whether all of it is the
 """
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, SizeLimit
 from nirgan.errors import NirganError, printable_path
 
-DECODERS: dict[bytes, Callable[[bytes, SizeLimit, int | None], DecodedImage]] = {
+DECODERS: dict[bytes, Callable[[bytes, SizeLimit, Sequence[int]], DecodedImage]] = {
     png.SIGNATURE: png.decode,
     b"\xff\xd8\xff": jpeg.decode,
     b"II\x2a\x00": tiff.decode,
@@ -37,13 +37,13 @@ OTHER_FORMATS = {
 }
 
 
-def decode(path: Path, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
+def decode(path: Path, size_limit: SizeLimit, bands: Sequence[int] = ()) -> DecodedImage:
     """Decode a picture, upright.
 
     Args:
         path: A PNG, JPEG or TIFF file.
         size_limit: How large it may be.
-        band: The channel that is wanted, from 1 on; None: all.
+        bands: The channels that are wanted, from 1 on; none: all, which are a picture.
 
     Raises:
         NirganError: It is missing, damaged, too large, or of a kind that is not read.
@@ -53,7 +53,7 @@ def decode(path: Path, size_limit: SizeLimit, band: int | None = None) -> Decode
         decoder = next((d for start, d in DECODERS.items() if data.startswith(start)), None)
         if decoder is None:
             raise DecodeError(f"{_guess(data)}, expected PNG, JPEG or TIFF")
-        return decoder(data, size_limit, band).upright()
+        return decoder(data, size_limit, bands).upright()
     except DecodeError as error:
         raise NirganError(f"{printable_path(path)}: {error}") from error
     except MemoryError as error:

@@ -6,7 +6,7 @@ none of the segments that cameras add: those that are there to harm keep Pillow 
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -28,7 +28,7 @@ MAX_SCANS = 200
 """A progressive picture has about ten; a file of thousands keeps a decoder busy for hours."""
 
 
-def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
+def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> DecodedImage:
     """Decode a JPEG, see `decode.decode`.
 
     Raises:
@@ -50,7 +50,7 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise DecodeError(f"not a readable JPEG ({error})") from error
-    return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channel(band)
+    return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channels(bands)
 
 
 def _refuse_many_scans(data: bytes) -> None:

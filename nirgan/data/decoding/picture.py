@@ -1,6 +1,6 @@
 """What all decoders share: what they give, what they refuse, and how large it may be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -62,7 +62,8 @@ class DecodedImage:
     """A picture as its camera wrote it.
 
     Attributes:
-        pixels: H x W, or H x W x 3 in the order red, green, blue; integers of any type, or float32.
+        pixels: H x W, or H x W x 3 in the order red, green, blue, or H x W x C of chosen channels;
+            integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
         lossy: Whether values may be off by the compression.
         metadata: What else its file says.
@@ -73,21 +74,22 @@ class DecodedImage:
     lossy: bool = False
     metadata: Metadata = field(default_factory=Metadata)
 
-    def channel(self, band: int | None) -> "DecodedImage":
-        """One channel alone, by its number from 1 on; transparency is the last; None: all.
+    def channels(self, bands: Sequence[int]) -> "DecodedImage":
+        """Some channels alone, by their numbers from 1 on; transparency is the last; none: all.
 
         Raises:
-            DecodeError: There is none of that number.
+            DecodeError: There is none of such a number.
         """
-        if band is None:
+        if not bands:
             return self
-        colors = [self.pixels] if self.pixels.ndim == 2 else list(np.moveaxis(self.pixels, 2, 0))
-        if self.alpha is not None and band == len(colors) + 1:
-            return replace(self, pixels=self.alpha, alpha=None)
-        if not 1 <= band <= len(colors):
-            count = len(colors) + (self.alpha is not None)
-            raise DecodeError(f"no band {band}, of the {count} that there are")
-        return replace(self, pixels=np.ascontiguousarray(colors[band - 1]))
+        planes = [self.pixels] if self.pixels.ndim == 2 else [*np.moveaxis(self.pixels, 2, 0)]
+        alpha = None if self.alpha is None or len(planes) + 1 in bands else self.alpha
+        planes += [] if self.alpha is None else [self.alpha]
+        if missing := [band for band in bands if not 1 <= band <= len(planes)]:
+            raise DecodeError(f"no band {missing[0]}, of the {len(planes)} that there are")
+        chosen = [planes[band - 1] for band in bands]
+        pixels = chosen[0] if len(chosen) == 1 else np.stack(chosen, -1)
+        return replace(self, pixels=np.ascontiguousarray(pixels), alpha=alpha)
 
     def upright(self) -> "DecodedImage":
         """The same picture as its camera was held."""

@@ -7,7 +7,7 @@ no end of the file, so chunks are walked here, for what stands beside the pixels
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import imagecodecs
@@ -22,7 +22,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp"
 
 
-def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
+def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> DecodedImage:
     """Decode a PNG, see `decode.decode`.
 
     Raises:
@@ -47,7 +47,7 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
         alpha = np.ascontiguousarray(pixels[..., -1])
         pixels = np.ascontiguousarray(pixels[..., 0 if pixels.shape[2] == 2 else slice(3)])
-    return DecodedImage(pixels, alpha, metadata=_metadata(beside)).channel(band)
+    return DecodedImage(pixels, alpha, metadata=_metadata(beside)).channels(bands)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

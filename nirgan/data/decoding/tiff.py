@@ -42,7 +42,7 @@ COMPRESSIONS = {
 MAX_PAGES = 1000
 
 
-def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> DecodedImage:
+def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> DecodedImage:
     """Decode a TIFF, see `decode.decode`; channels are counted through all pages.
 
     Raises:
@@ -53,14 +53,17 @@ def decode(data: bytes, size_limit: SizeLimit, band: int | None = None) -> Decod
         # Without what it does about formats that are no more than TIFFs here.
         with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
             pages = _pages(file, data)
-            if band is None and len(pages) > 1:
+            if not bands and len(pages) > 1:
                 raise DecodeError(
                     f"a TIFF of several pages, expected one picture; {size_limit.band_advice}"
                 )
-            page, channel = _chosen(pages, band)
-            decoded = _decoded(data, page, channel, size_limit)
-            turn = page.tags.valueof(ORIENTATION)
+            chosen = _chosen(pages, bands)
+            parts = [_decoded(data, page, wanted, size_limit) for page, wanted in chosen]
+            turn = chosen[0][0].tags.valueof(ORIENTATION)
         turn = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+        decoded = parts[0]
+        if len(parts) > 1:
+            decoded = replace(decoded, pixels=np.dstack([part.pixels for part in parts]))
         return replace(decoded, metadata=replace(metadata(data), orientation=int(turn)))
     except (DecodeError, MemoryError):
         raise
@@ -97,26 +100,31 @@ def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
     return [first, *(page for page in others if not (page.is_reduced or page.is_mask))]
 
 
-def _chosen(pages: Sequence[TiffPage], band: int | None) -> tuple[TiffPage, int | None]:
-    """The page of a band, and which of its channels that is, from 0 on."""
-    if band is None:
-        return pages[0], None
+def _chosen(
+    pages: Sequence[TiffPage], bands: Sequence[int]
+) -> list[tuple[TiffPage, Sequence[int]]]:
+    """The pages of the bands, and which of their channels those are, from 0 on; none: all."""
+    if not bands:
+        return [(pages[0], ())]
+    chosen: list[tuple[TiffPage, Sequence[int]]] = []
     before = 0
     for page in pages:
-        if band <= before + page.samplesperpixel:
-            return page, band - before - 1
+        if here := [n - before - 1 for n in bands if 0 < n - before <= page.samplesperpixel]:
+            chosen.append((page, here))
         before += page.samplesperpixel
-    raise DecodeError(f"no band {band}, of the {before} that there are")
+    if missing := [n for n in bands if not 1 <= n <= before]:
+        raise DecodeError(f"no band {missing[0]}, of the {before} that there are")
+    return chosen
 
 
 def _decoded(
-    data: bytes, page: TiffPage, wanted: int | None, size_limit: SizeLimit
+    data: bytes, page: TiffPage, wanted: Sequence[int], size_limit: SizeLimit
 ) -> DecodedImage:
     samples = page.samplesperpixel
     meaning = page.tags.valueof(PHOTOMETRIC, RGB if samples > 2 else BLACK_IS_ZERO)
     if meaning == YCBCR and page.compression == JPEG:
         meaning = RGB  # as it is expanded
-    if wanted is None and (meaning in REFUSED_PHOTOMETRICS or meaning > PALETTE):
+    if not wanted and (meaning in REFUSED_PHOTOMETRICS or meaning > PALETTE):
         raise DecodeError(
             f"pixels that are {REFUSED_PHOTOMETRICS.get(meaning, f'of kind {meaning}')}, expected "
             "grey or red, green, blue"
@@ -125,9 +133,9 @@ def _decoded(
     extra = page.extrasamples
     # Transparency is the last channel, as every program writes it.
     alpha = samples - 1 if extra and extra[-1] in (1, 2) and samples > 1 else None
-    if wanted is not None:
-        alpha = None if wanted == alpha else alpha
-        first = [wanted]
+    if wanted:
+        alpha = None if alpha in wanted else alpha
+        first = list(wanted)
     else:
         first = [n for n in range(samples) if n != alpha]
         if len(first) not in (1, 3):
@@ -136,12 +144,12 @@ def _decoded(
             )
     pixels = _read(data, page, first if alpha is None else [*first, alpha])
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
-    colors = np.ascontiguousarray(pixels[..., 0 if len(first) == 1 else slice(3)])
+    colors = np.ascontiguousarray(pixels[..., 0 if len(first) == 1 else slice(len(first))])
     if meaning != PALETTE:
         colors = _black_as_zero(colors, page.bitspersample, meaning == WHITE_IS_ZERO)
     else:
         looked_up = _of_palette(colors, page)
-        if wanted is None:
+        if not wanted:
             colors = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
             colors = np.ascontiguousarray(looked_up[..., 0])

@@ -75,7 +75,7 @@ def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPict
         largest, "--largest allows more", "--band N chooses the near-infrared one"
     )
     try:
-        decoded = decode(path, size_limit, band)
+        decoded = decode(path, size_limit, () if band is None else [band])
     except NirganError as error:
         if (what := OTHER_FILES.get(path.suffix.lower())) and path.is_file():
             raise NirganError(f"{path}: {what}") from error
