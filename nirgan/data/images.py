@@ -45,10 +45,10 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or does not have three channels.
     """
-    pixels = _for_training(path, scale)
+    pixels = _opaque(path)
     if pixels.ndim != 3:
         raise NirganError(f"{printable_path(path)}: 1 channel(s), expected 3 (red, green, blue)")
-    return _scaled(pixels, scale, path)
+    return _as_stored(pixels, scale, path)
 
 
 def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
@@ -57,8 +57,7 @@ def read_nir(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     Raises:
         NirganError: The file is missing, damaged, or a picture in color.
     """
-    band, _ = one_band(_for_training(path, scale), path)
-    return _scaled(band, scale, path)
+    return _as_stored(one_band(_opaque(path), path)[0], scale, path)
 
 
 def read_rgbn(path: Path, nir_scale: Scale, rgb_scale: Scale) -> tuple[Pixels, Pixels]:
@@ -71,13 +70,8 @@ def read_rgbn(path: Path, nir_scale: Scale, rgb_scale: Scale) -> tuple[Pixels, P
         NirganError: The file is missing, damaged, or has fewer channels.
     """
     pixels = decode(path, PAIR_SIZE_LIMIT, (1, 2, 3, 4)).pixels
-    parts = ((pixels[..., 3], nir_scale), (pixels[..., :3], rgb_scale))
-    nir, rgb = (_scaled(_usable(part, scale, path), scale, path) for part, scale in parts)
-    return nir, rgb
-
-
-def _scaled(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
-    return pixels if scale.kind == "dtype" else scale.limits(pixels, path).to_stored(pixels)
+    nir, rgb = pixels[..., 3], pixels[..., :3]
+    return _as_stored(nir, nir_scale, path), _as_stored(rgb, rgb_scale, path)
 
 
 def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
@@ -95,31 +89,31 @@ def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
     return np.ascontiguousarray(pixels[..., 1]), levels
 
 
-def _for_training(path: Path, scale: Scale) -> Pixels:
+def _opaque(path: Path) -> Pixels:
     decoded = decode(path, PAIR_SIZE_LIMIT)
     if decoded.alpha is not None:
         raise NirganError(
             f"{printable_path(path)}: an alpha channel; nothing is learned from transparent "
             "pixels, save it without"
         )
-    return _usable(decoded.pixels, scale, path)
+    return decoded.pixels
 
 
-def _usable(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
-    if scale.kind == "dtype" and pixels.dtype not in STORED_DTYPES:
+def _as_stored(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
+    plain = scale.kind == "dtype"
+    if plain and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
             f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or "
             f"floats in [0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
-        np.isfinite(pixels).all()
-        and (scale.kind != "dtype" or (pixels.min() >= 0 and pixels.max() <= 1))
+        np.isfinite(pixels).all() and (not plain or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
             f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} "
             "LOW,HIGH scales those that are finite"
         )
-    return pixels
+    return pixels if plain else scale.limits(pixels, path).to_stored(pixels)
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:

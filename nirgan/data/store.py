@@ -89,7 +89,7 @@ class StoredPairs(Sequence[Any]):
     ) -> None:
         self.store, self.pairs = store, pairs
         self.rows = np.empty(0, ROW) if rows is None else rows
-        self._opened: dict[int, tuple[Pixels | PixelsInPlace, mmap | None]] = {}
+        self._opened: dict[int, tuple[Pixels, mmap]] = {}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -101,15 +101,16 @@ class StoredPairs(Sequence[Any]):
             NirganError: Its file has gone or was cut short: to read a mapping of it would end
                 Python with SIGBUS.
         """
-        pixels, mapping = self._opened.get(number) or self._open(number)
-        # By its handle, which takes a microsecond.
-        if mapping is not None and mapping.size() < len(mapping):
+        if number not in self._opened:
+            if in_place := self.pairs[number].in_place():
+                return in_place
+            self._open(number)
+        pixels, mapping = self._opened[number]
+        if mapping.size() < len(mapping):  # by its handle, which takes a microsecond
             raise NirganError(self.lost(number, "was cut short"))
         return pixels
 
-    def _open(self, number: int) -> tuple[Pixels | PixelsInPlace, mmap | None]:
-        if in_place := self.pairs[number].in_place():
-            return in_place, None
+    def _open(self, number: int) -> None:
         row = self.rows[number]
         shape, dtype = (row["height"], row["width"], 4), STORED_DTYPES[row["depth"]]
         try:
@@ -124,7 +125,6 @@ class StoredPairs(Sequence[Any]):
         while len(self._opened) >= _allowed():
             self._opened.pop(next(iter(self._opened)))
         self._opened[number] = pixels, mapping
-        return self._opened[number]
 
     def lost(self, number: int, what: str) -> str:
         """A line on a stored file that cannot be read any more."""
@@ -240,7 +240,7 @@ class PairStore:
     @without_collection()
     def open(self, pairs: Sequence[Pair]) -> StoredPairs:
         """All pairs, also those that are not whole in the store."""
-        known = {row[0]: row for row in self._index().tolist()}
+        known = self._index()
         return StoredPairs(self, pairs, np.array([self._row(p, known) for p in pairs], ROW))
 
     def _row(self, pair: Pair, known: dict[bytes, Row]) -> Row:
@@ -276,23 +276,22 @@ class PairStore:
                 f"{error}; make room, or set data.store or NIRGAN_CACHE to another disk"
             ) from error
 
-    def _index(self) -> npt.NDArray[Any]:
+    def _index(self) -> dict[bytes, Row]:
+        """The rows of the index by their stamps."""
         try:
             rows = np.load(self.folder / "index")
         except READ_ERRORS:
-            return np.empty(0, ROW)
-        return rows if rows.dtype == ROW else np.empty(0, ROW)
+            return {}
+        return {row[0]: row for row in rows.tolist()} if rows.dtype == ROW else {}
 
     def _remember(self, rows: npt.NDArray[Any]) -> None:
         """Add rows to the index, in place of those with the same stamps."""
-        index = _by_stamp(self._index())
-        new = _by_stamp(rows[rows["depth"] >= 0])
-        new.pop(NO_STAMP, None)
-        if any(index.get(stamp) != row for stamp, row in new.items()):
-            kept = [row for stamp, row in index.items() if stamp not in new]
-            whole = np.frombuffer(b"".join([*kept, *new.values()][-INDEX_ROWS:]), ROW)
+        known = self._index()
+        new = {row[0]: row for row in rows[rows["depth"] >= 0].tolist() if row[0] != NO_STAMP}
+        if not new.items() <= known.items():
+            kept = [row for stamp, row in known.items() if stamp not in new]
             with atomic_write(self.folder / "index") as part, part.open("wb") as stream:
-                np.save(stream, whole)
+                np.save(stream, np.array([*kept, *new.values()][-INDEX_ROWS:], ROW))
 
     def _sweep(self) -> None:
         with os.scandir(self.folder) as entries:
@@ -325,12 +324,6 @@ def _content(pair: Pair) -> bytes:
     except ValueError:
         digest = b""
     return digest if len(digest) == len(NO_CONTENT) else sha256(content.encode()).digest()
-
-
-def _by_stamp(rows: npt.NDArray[Any]) -> dict[bytes, bytes]:
-    whole, size = rows.tobytes(), ROW.itemsize
-    every = [whole[n : n + size] for n in range(0, len(whole), size)]
-    return {row[: len(NO_STAMP)]: row for row in every}
 
 
 def _filled(
