@@ -55,14 +55,20 @@ def gdal_errors(what: str) -> Iterator[None]:
         raise NirganError(f"{what} ({reason})") from error
 
 
-def open_raster(path: Path | str) -> Any:
-    """Open a GeoTIFF, a page of one, or a VRT, which its ending says that it is."""
-    if isinstance(path, Path):
-        path = path.absolute()  # a name could be an address, from which GDAL would fetch things
-    driver = "VRT" if Path(path).suffix.lower() == ".vrt" else "GTiff"  # others fetch things too
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, driver=driver)
+def open_raster(path: Path | str, expected: str = "GeoTIFF") -> Any:
+    """Open a GeoTIFF, a page of one by GDAL's name for it, or a VRT, which its ending tells.
+
+    Raises:
+        NirganError: It is none; the message says what was expected.
+    """
+    # No other of GDAL's formats, and no name that could be an address: some fetch things.
+    name = path.absolute() if isinstance(path, Path) else path
+    driver = "VRT" if Path(path).suffix.lower() == ".vrt" else "GTiff"
+    with (
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+        gdal_errors(f"{printable_path(path)}: not a readable {expected}"),
+    ):
+        return rasterio.open(name, driver=driver)
 
 
 def list_bands(bands: Sequence[tuple[str, ColorInterp]]) -> str:

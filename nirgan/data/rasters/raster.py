@@ -18,7 +18,6 @@ from nirgan.data.rasters.bands import (
     Bands,
     Mask,
     as_window,
-    gdal_errors,
     list_bands,
     open_raster,
 )
@@ -27,6 +26,7 @@ from nirgan.data.sources.base import Footprint
 from nirgan.errors import NirganError, printable_path
 from nirgan.utils.rect import Rect
 
+KINDS = "GeoTIFF or VRT"
 OPEN_FILES = 64
 """How many files a thread keeps open."""
 HASHED_BYTES = 2**20
@@ -38,8 +38,7 @@ MIN_OVERLAP = 1e-3
 @lru_cache(maxsize=OPEN_FILES)
 def _opened(path: Path, numbers: tuple[int, ...], process: int, thread: int) -> Bands:
     """Open for a process and a thread, which GDAL's handles are not shared between."""
-    with gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF or VRT"):
-        return Bands(path, open_raster(path), numbers)
+    return Bands(path, open_raster(path, KINDS), numbers)
 
 
 class Raster:
@@ -182,10 +181,7 @@ def choose_bands(path: Path, bands: Sequence[int | str] | None) -> tuple[int, ..
     Raises:
         NirganError: It cannot be read, or has no such bands; those that it has are listed.
     """
-    with (
-        gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF or VRT"),
-        open_raster(path) as dataset,
-    ):
+    with open_raster(path, KINDS) as dataset:
         names = [text or "" for text in dataset.descriptions]
         kinds = list(dataset.colorinterp)
     chosen: list[int] = []

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioError
 
 from nirgan.data.images import Pixels
 from nirgan.data.rasters.bands import (
@@ -38,7 +37,7 @@ def is_georeferenced(path: Path) -> bool:
         with open_raster(path) as dataset:
             masked = any(has_mask(dataset, band) for band in dataset.indexes)
             return _has_georeference(dataset) or masked or set(dataset.nodatavals) != {None}
-    except (RasterioError, UnicodeError):
+    except NirganError:
         return False
 
 
@@ -70,9 +69,8 @@ class RasterSource(Bands):
     def __init__(self, path: Path, band: int | None = None) -> None:
         self.path, self.remark = path, ""
         with ExitStack() as stack:
-            with gdal_errors(f"{printable_path(path)}: not a readable GeoTIFF"):
-                first = stack.enter_context(open_raster(path))
-                pages = [stack.enter_context(open_raster(page)) for page in first.subdatasets]
+            first = stack.enter_context(open_raster(path))
+            pages = [stack.enter_context(open_raster(page)) for page in first.subdatasets]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
             dataset, self.band = bands[self._choice(bands, band)]
             super().__init__(path, dataset, [self.band])
