@@ -154,7 +154,7 @@ class StoredPairs(Sequence[Any]):
     def file(self, number: int) -> Path:
         """The file that a pair is read from, whether it exists or not."""
         in_place = self.pairs[number].in_place()
-        return in_place.file if in_place else Path(self.store.path(self.content(number)))
+        return in_place.file if in_place else self.store.path(self.content(number))
 
     def some(self, numbers: Sequence[int]) -> "StoredPairs":
         """Some of the pairs."""
@@ -210,11 +210,10 @@ class PairStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = expand_home(folder or os.environ.get("NIRGAN_CACHE") or "~/.cache/nirgan")
-        self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (a path takes microseconds)
 
-    def path(self, content: str) -> str:
+    def path(self, content: str) -> Path:
         """The file of a decoded pair, by the hash of its content."""
-        return f"{self._prefix}{content}.v{FORMAT_VERSION}.npy"
+        return self.folder / f"{content}.v{FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> StoredPairs:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
@@ -264,7 +263,7 @@ class PairStore:
                 pixels = stack(*pair.loaded())
             except NirganError:
                 return row  # `problem` names it, on every rank alike
-            self._write(Path(file), pixels)
+            self._write(file, pixels)
         return _filled(*row[:2], file, pixels)
 
     def _write(self, file: Path, pixels: Pixels) -> None:
@@ -326,28 +325,26 @@ def _content(pair: Pair) -> bytes:
     return digest if len(digest) == len(NO_CONTENT) else sha256(content.encode()).digest()
 
 
-def _filled(
-    stamp: bytes, content: bytes, file: str | Path, pixels: Pixels | PixelsInPlace | None
-) -> Row:
+def _filled(stamp: bytes, content: bytes, file: Path, pixels: Pixels | PixelsInPlace | None) -> Row:
     if pixels is None:
         return stamp, content, 0, 0, -1, *NO_STATE
     height, width = pixels.shape[:2]
     return stamp, content, height, width, STORED_DTYPES.index(pixels.dtype), *_state(file)
 
 
-def _state(file: str | Path) -> State:
+def _state(file: Path) -> State:
     try:
-        state = os.stat(file)  # noqa: PTH116 (a path takes microseconds)
+        state = file.stat()
     except OSError:
         return NO_STATE
     return state.st_ino % 2**63, state.st_mtime_ns, state.st_size  # Windows' have 128 bits
 
 
-def _mapped(file: str | Path) -> Pixels | None:
+def _mapped(file: Path) -> Pixels | None:
     """The pixels of a stored file, or None if it is missing or incomplete."""
     try:
         pixels = np.load(file, mmap_mode="r")
-        whole = Path(file).stat().st_size == pixels.offset + pixels.nbytes
+        whole = file.stat().st_size == pixels.offset + pixels.nbytes
     except READ_ERRORS:
         return None
     return pixels if whole else None

@@ -5,6 +5,7 @@ blocks are expanded one by one.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -178,28 +179,21 @@ def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
     block = (page.tilewidth, page.tilelength) if page.is_tiled else (width, page.rowsperstrip)
     size_limit.check(*block, "a strip or tile")
     # Tiles reach beyond the picture, but a few pixels in many huge ones are there to fill a memory.
-    down, across = _blocks(page)
+    apart = page.planarconfig == 2 and page.samplesperpixel > 1
+    down, across = page.chunked[apart : apart + 2]
     SizeLimit(2 * size_limit.megapixels, size_limit.advice).check(
         across * block[0], down * block[1], "tiles"
     )
-    planes = page.samplesperpixel if page.planarconfig == 2 else 1
-    places, sizes = page.dataoffsets, page.databytecounts
-    if min(len(places), len(sizes)) < planes * down * across or page.imagedepth != 1:
+    places, sizes, expected = page.dataoffsets, page.databytecounts, math.prod(page.chunked)
+    if min(len(places), len(sizes)) < expected or page.imagedepth != 1:
         raise DecodeError(
-            f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, "
-            f"expected {planes * down * across}"
+            f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, expected {expected}"
         )
-    for place, size in islice(zip(places, sizes, strict=False), planes * down * across):
+    for place, size in islice(zip(places, sizes, strict=False), expected):
         if not size:
             raise DecodeError("a damaged TIFF: a strip or tile of 0 bytes")
         if place + size > len(data):
             raise DecodeError(f"a TIFF that is cut off after {len(data)} bytes")
-
-
-def _blocks(page: TiffPage) -> tuple[int, int]:
-    """Rows and columns of strips or tiles."""
-    high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, 0)
-    return -(-page.imagelength // high), -(-page.imagewidth // (wide or page.imagewidth))
 
 
 def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
@@ -208,10 +202,10 @@ def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
     final = np.float32 if dtype.kind == "f" else np.uint8 if dtype.kind == "b" else dtype
     pixels = np.empty((page.imagelength, page.imagewidth, len(channels)), final)
     apart = page.planarconfig == 2 and page.samplesperpixel > 1
-    down, across = _blocks(page)
+    count = math.prod(page.chunked)
     options = {"jpegtables": page.jpegtables} if page.compression == JPEG else {}
-    for index in range(down * across * (page.samplesperpixel if apart else 1)):
-        plane = index // (down * across)
+    for index in range(count):
+        plane = index * page.samplesperpixel // count
         if apart and plane not in channels:
             continue
         place = page.dataoffsets[index]
