@@ -20,6 +20,7 @@ from nirgan.cli.main import main  # noqa: E402
 from nirgan.data.datamodule import PatchDataModule  # noqa: E402
 from nirgan.data.rasters import raster as rasters  # noqa: E402
 from nirgan.data.rasters import tiles  # noqa: E402
+from nirgan.data.rasters.bands import Bands  # noqa: E402
 from nirgan.data.scaling import Limits  # noqa: E402
 from nirgan.data.sources.folder import Folder  # noqa: E402
 from nirgan.data.sources.rgbn import Rgbn  # noqa: E402
@@ -148,7 +149,7 @@ def test_no_data_are_in_no_tile(tmp_path, how, monkeypatch):
     assert len(windows) == 1
     assert not hole[windows[0].inner].any()
     assert windows[0].shape == (296, 288)  # 300 x 290 in cells of 8, left of the hole
-    monkeypatch.setattr(rasters.Raster, "data", lambda *_: pytest.fail("looked at again"))
+    monkeypatch.setattr(Bands, "data", lambda *_: pytest.fail("looked at again"))
     assert [pair.window for pair in Rgbn(str(path), tile=300).pairs()] == windows
 
 
@@ -160,7 +161,7 @@ def test_where_holes_are_is_kept_in_the_store(tmp_path, monkeypatch):
     for _ in range(2):
         module = PatchDataModule(Rgbn(str(path), tile=300), store=tmp_path / "store")
         module.prepare_data()
-        monkeypatch.setattr(rasters.Raster, "data", lambda *_: pytest.fail("looked at again"))
+        monkeypatch.setattr(Bands, "data", lambda *_: pytest.fail("looked at again"))
     assert not (tmp_path / "cache").exists()
     assert len(list((tmp_path / "store").glob("*.tiles.json"))) == 1
 

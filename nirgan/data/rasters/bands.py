@@ -55,20 +55,19 @@ def gdal_errors(what: str) -> Iterator[None]:
         raise NirganError(f"{what} ({reason})") from error
 
 
-def open_raster(path: Path | str, expected: str = "GeoTIFF") -> Any:
+def open_raster(path: Path, expected: str = "GeoTIFF", page: str | None = None) -> Any:
     """Open a GeoTIFF, a page of one by GDAL's name for it, or a VRT, which its ending tells.
 
     Raises:
         NirganError: It is none; the message says what was expected.
     """
     # No other of GDAL's formats, and no name that could be an address: some fetch things.
-    name = path.absolute() if isinstance(path, Path) else path
-    driver = "VRT" if Path(path).suffix.lower() == ".vrt" else "GTiff"
+    driver = "VRT" if path.suffix.lower() == ".vrt" else "GTiff"
     with (
         warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
         gdal_errors(f"{printable_path(path)}: not a readable {expected}"),
     ):
-        return rasterio.open(name, driver=driver)
+        return rasterio.open(page or path.absolute(), driver=driver)
 
 
 def list_bands(bands: Sequence[tuple[str, ColorInterp]]) -> str:
@@ -166,7 +165,13 @@ class Bands:
                 data &= self.dataset.read(self._alpha, **part) > 0
         return data
 
-    def sample(self) -> Pixels:
+    def data(self, window: Rect) -> Mask:
+        """Which pixels of a window are data in all bands, h x w."""
+        if not self.holes:
+            return np.ones(window.shape, np.bool_)
+        return self.valid(window, self.read(window))
+
+    def read_sample(self) -> Pixels:
         """Values from everywhere, bands x N, without pixels that are no data."""
         height, width = self.dataset.shape
         step = -(-max(height, width) // SAMPLE_SIDE_PX)

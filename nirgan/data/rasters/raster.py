@@ -95,7 +95,7 @@ class Raster:
             return None
         some = np.zeros((4, 0), kind)  # enough where a scale names values
         if kind.kind == "f" or any(scale.kind == "percentile" for scale in scales):
-            some = self.bands.sample()
+            some = self.bands.read_sample()
         rgb, nir = scales
         return rgb.limits(some[:3], self.path), nir.limits(some[3], self.path)
 
@@ -126,10 +126,6 @@ class Raster:
             rgb, nir = self.limits
             values = np.concatenate([rgb.to_stored(values[:3]), nir.to_stored(values[3:])])
         return np.ascontiguousarray(np.moveaxis(values, 0, 2))
-
-    def data(self, window: Rect) -> Mask:
-        """Which pixels of a window are data in all four bands, h x w."""
-        return self.bands.valid(window, self.bands.read(window))
 
     def footprint(self, window: Rect) -> Footprint | None:
         """Where a window lies on the ground; None where the file does not say."""

@@ -95,7 +95,7 @@ def without_holes(
 
 
 def _largest_inside(raster: Raster, window: Rect, least: int) -> Rect | None:
-    valid = raster.data(window)
+    valid = raster.bands.data(window)
     if valid.all():
         return window
     high, wide = (side // CELL_PX for side in window.shape)

@@ -95,7 +95,7 @@ def colorize_geotiff(
             )
         )
         raster = stack.enter_context(RasterSource(source, band))
-        limits = scale.limits(raster.levels, source)
+        limits = scale.limits(raster.sample, source)
         deep = (depth or 8 * raster.dtype.itemsize) != 8
         dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
         nodata = as_type(raster.nodata, dtype)
@@ -135,7 +135,7 @@ def colorize_geotiff(
     hints = [
         raster.remark,
         colors.remark,
-        hint_of_bits(raster.levels) if scale.kind == "dtype" else "",
+        hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
         "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
         "a TIFF has a transform or control points: one of its two places is lost"
         if raster.located.gcps[0] and not raster.located.transform.is_identity

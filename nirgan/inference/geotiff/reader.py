@@ -17,7 +17,6 @@ from nirgan.data.images import Pixels
 from nirgan.data.rasters.bands import (
     CHANNELS,
     Bands,
-    Mask,
     gdal_errors,
     has_mask,
     list_bands,
@@ -34,7 +33,7 @@ LOSSY_NOISE_LEVELS = 2
 def is_georeferenced(path: Path) -> bool:
     """Whether a sound TIFF, or files beside it, say where on Earth it lies or what is no data."""
     try:
-        with open_raster(path) as dataset:
+        with gdal_errors(str(path)), open_raster(path) as dataset:
             masked = any(has_mask(dataset, band) for band in dataset.indexes)
             return _has_georeference(dataset) or masked or set(dataset.nodatavals) != {None}
     except NirganError:
@@ -70,7 +69,8 @@ class RasterSource(Bands):
         self.path, self.remark = path, ""
         with ExitStack() as stack:
             first = stack.enter_context(open_raster(path))
-            pages = [stack.enter_context(open_raster(page)) for page in first.subdatasets]
+            names = first.subdatasets
+            pages = [stack.enter_context(open_raster(path, page=page)) for page in names]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
             dataset, self.band = bands[self._choice(bands, band)]
             super().__init__(path, dataset, [self.band])
@@ -90,9 +90,9 @@ class RasterSource(Bands):
         self._open.close()
 
     @cached_property
-    def levels(self) -> Pixels:
+    def sample(self) -> Pixels:
         """Camera values from everywhere, one dimension, without those that are no data."""
-        return self._camera_values(self.sample()[0])
+        return self._camera_values(self.read_sample()[0])
 
     def filled(self, window: Rect) -> Pixels:
         """Camera values, h x w; where there is no data, those of the nearest pixel that is."""
@@ -105,19 +105,13 @@ class RasterSource(Bands):
         pixels = self._camera_values(values[0])
         return holes.fill(pixels, self.valid(around, values), self._typical)[window.within(around)]
 
-    def data(self, window: Rect) -> Mask:
-        """Which pixels are data, h x w."""
-        if not self.holes:
-            return np.ones(window.shape, np.bool_)
-        return self.valid(window, self.read(window))
-
     def _camera_values(self, stored: Pixels) -> Pixels:
         return stored if self._meaning is None else self._meaning[stored]
 
     @cached_property
     def _typical(self) -> Any:
         """The camera value that stands where no data is near."""
-        return np.median(self.levels).astype(self.dtype) if self.levels.size else self.dtype.type(0)
+        return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
 
     def _choice(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
         """Which of all bands it is, from 0 on."""
