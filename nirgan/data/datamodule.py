@@ -193,7 +193,7 @@ class PatchDataModule(lightning.LightningDataModule):
             return
         self.images = self._usable(self._built or self.store.open(self._pairs()))
         self.snapshot = DataSnapshot(self.images)
-        self.nir_scale = self._seen_as(tell=stage == "fit")
+        self.nir_scale = self._recorded_scale(tell=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
         if self.protocol == "within-images":
             regions = within_images(pairs, sizes, self.patch, seed)
@@ -213,11 +213,11 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         former, now = state_dict.get("split"), self._split()  # older checkpoints have none
         if former and former != now:
-            self._tell_other_split(former, now, {*state_dict["contents"].values()})
+            self._warn_of_other_split(former, now, {*state_dict["contents"].values()})
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
             self.snapshot.tell_differences(state_dict["contents"])
 
-    def _tell_other_split(self, former: Any, now: Any, trained: set[str]) -> None:
+    def _warn_of_other_split(self, former: Any, now: Any, trained: set[str]) -> None:
         names = {self.pairs[region.pair].name for region in self.validation}
         if trained.isdisjoint(self.snapshot.contents[name] for name in names):
             return  # other pictures
@@ -339,7 +339,7 @@ class PatchDataModule(lightning.LightningDataModule):
         rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
         return found.some(usable)
 
-    def _seen_as(self, tell: bool) -> str:
+    def _recorded_scale(self, tell: bool) -> str:
         """The scale of the band; the range of its type if the values suggest that one is missing.
 
         So a trained model is used with the scale of its training, unless the user gives another.

@@ -122,7 +122,7 @@ class StoredPairs(Sequence[Any]):
             (self.store.folder / "index").unlink(missing_ok=True)  # the next start trusts no file
             raise NirganError(self.lost(number, "was changed or cut short"))
         pixels = np.frombuffer(mapping, dtype, offset=HEADER_BYTES).reshape(shape)
-        while len(self._opened) >= _allowed():
+        while len(self._opened) >= _max_open_files():
             self._opened.pop(next(iter(self._opened)))
         self._opened[number] = pixels, mapping
 
@@ -218,22 +218,22 @@ class PairStore:
     def build(self, pairs: Sequence[Pair]) -> StoredPairs:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
         make_folder(self.folder, "set data.store or NIRGAN_CACHE")
-        self._sweep()
+        self._remove_abandoned()
         stored = self.open(pairs)
         missing = np.flatnonzero(stored.rows["depth"] < 0)
         count, starts = missing.size, list(range(0, missing.size, BUILT_AT_ONCE))
         # Builds that run at once seldom meet, and leave out what another has stored.
         random.Random().shuffle(starts)  # the global one's numbers are the run's
-        told = tqdm(total=count, desc="decoding pairs", unit="pair", disable=not count)
-        with told, ThreadPoolExecutor(THREADS) as threads:
+        progress = tqdm(total=count, desc="decoding pairs", unit="pair", disable=not count)
+        with progress, ThreadPoolExecutor(THREADS) as threads:
             for start in starts:
                 some = missing[start : start + BUILT_AT_ONCE].tolist()
                 former = stored.rows[some].tolist()
                 rows = threads.map(self._store, [pairs[n] for n in some], former)
                 for number, row in zip(some, rows, strict=True):
                     stored.rows[number] = row
-                    told.update()
-        self._remember(stored.rows)
+                    progress.update()
+        self._update_index(stored.rows)
         return stored
 
     @without_collection()
@@ -251,7 +251,7 @@ class PairStore:
         except NirganError:
             return NO_STAMP, NO_CONTENT, 0, 0, -1, *NO_STATE
         file = in_place.file if in_place else self.path(content.hex())
-        return _filled(stamp, content, file, in_place or _mapped(file))
+        return _row_of(stamp, content, file, in_place or _mapped(file))
 
     def _store(self, pair: Pair, row: Row) -> Row:
         if row[1] == NO_CONTENT:  # could not be read, and is not stored under nobody's name
@@ -264,7 +264,7 @@ class PairStore:
             except NirganError:
                 return row  # `problem` names it, on every rank alike
             self._write(file, pixels)
-        return _filled(*row[:2], file, pixels)
+        return _row_of(*row[:2], file, pixels)
 
     def _write(self, file: Path, pixels: Pixels) -> None:
         try:
@@ -283,7 +283,7 @@ class PairStore:
             return {}
         return {row[0]: row for row in rows.tolist()} if rows.dtype == ROW else {}
 
-    def _remember(self, rows: npt.NDArray[Any]) -> None:
+    def _update_index(self, rows: npt.NDArray[Any]) -> None:
         """Add rows to the index, in place of those with the same stamps."""
         known = self._index()
         new = {row[0]: row for row in rows[rows["depth"] >= 0].tolist() if row[0] != NO_STAMP}
@@ -292,7 +292,7 @@ class PairStore:
             with atomic_write(self.folder / "index") as part, part.open("wb") as stream:
                 np.save(stream, np.array([*kept, *new.values()][-INDEX_ROWS:], ROW))
 
-    def _sweep(self) -> None:
+    def _remove_abandoned(self) -> None:
         with os.scandir(self.folder) as entries:
             parts = [entry for entry in entries if ".part" in entry.name]
         for part in parts:
@@ -302,7 +302,7 @@ class PairStore:
 
 
 @cache
-def _allowed() -> int:
+def _max_open_files() -> int:
     try:
         from resource import RLIMIT_NOFILE, getrlimit  # noqa: PLC0415 (Windows lacks it)
     except ImportError:
@@ -325,7 +325,7 @@ def _content(pair: Pair) -> bytes:
     return digest if len(digest) == len(NO_CONTENT) else sha256(content.encode()).digest()
 
 
-def _filled(stamp: bytes, content: bytes, file: Path, pixels: Pixels | PixelsInPlace | None) -> Row:
+def _row_of(stamp: bytes, content: bytes, file: Path, pixels: Pixels | PixelsInPlace | None) -> Row:
     if pixels is None:
         return stamp, content, 0, 0, -1, *NO_STATE
     height, width = pixels.shape[:2]

@@ -226,7 +226,7 @@ def test_what_was_touched_lately_or_is_unknown_is_read(
 
 
 def test_few_files_are_open_and_none_are_sent_to_other_processes(pair_folder, store, monkeypatch):
-    monkeypatch.setattr("nirgan.data.store._allowed", lambda: 2)
+    monkeypatch.setattr("nirgan.data.store._max_open_files", lambda: 2)
     pairs = pairs_in(pair_folder)
     stored = store.build(pairs)
     for number in (0, 1, 2, 5, 0):

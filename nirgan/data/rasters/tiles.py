@@ -25,7 +25,7 @@ CELL_PX = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tile(Pair):
+class RasterTile(Pair):
     """A window of a raster as a pair.
 
     Attributes:
@@ -87,14 +87,14 @@ def without_holes(
         found = json.loads(file.read_text(encoding="utf-8"))
         kept = [window and Rect(*window) for window in found]
     except (OSError, ValueError):
-        told = tqdm(windows, desc=f"looking for holes in {raster.path.name}", unit="tile")
-        kept = [_largest_inside(raster, window, least) for window in told]
+        progress = tqdm(windows, desc=f"looking for holes in {raster.path.name}", unit="tile")
+        kept = [_largest_without_holes(raster, window, least) for window in progress]
         make_folder(cache, "set data.store or NIRGAN_CACHE")
         write_json(file, [window and astuple(window) for window in kept])
     return kept
 
 
-def _largest_inside(raster: Raster, window: Rect, least: int) -> Rect | None:
+def _largest_without_holes(raster: Raster, window: Rect, least: int) -> Rect | None:
     valid = raster.bands.data(window)
     if valid.all():
         return window
@@ -114,13 +114,13 @@ def largest_rectangle(cells: Mask) -> Rect:
     best, area, above = Rect(0, 0, 0, 0), 0, np.zeros(cells.shape[1], np.int64)
     for row, line in enumerate(cells):
         above = np.where(line, above + 1, 0)
-        rising: list[tuple[int, int]] = []  # where rectangles begin, and how high they are
+        stack: list[tuple[int, int]] = []  # where rectangles begin, and how high they are
         for column, height in enumerate([*above.tolist(), 0]):
             begin = column
-            while rising and rising[-1][1] >= height:
-                begin, tall = rising.pop()
+            while stack and stack[-1][1] >= height:
+                begin, tall = stack.pop()
                 if tall * (column - begin) > area:
                     best = Rect(row - tall + 1, begin, row + 1, column)
                     area = tall * (column - begin)
-            rising.append((begin, height))
+            stack.append((begin, height))
     return best

@@ -96,27 +96,27 @@ class Rgbn(PairSource):
     def pairs_with(self, cache: Path | None) -> list[Pair]:
         """See `PairSource.pairs_with`."""
         with needs_extra("geo", "source.Rgbn"):
-            from nirgan.data.rasters.raster import Raster, overlaps  # noqa: PLC0415
-            from nirgan.data.rasters.tiles import Tile, without_holes  # noqa: PLC0415 (an extra)
+            from nirgan.data.rasters.raster import Raster, overlaps  # noqa: PLC0415 (an extra)
+            from nirgan.data.rasters.tiles import RasterTile, without_holes  # noqa: PLC0415
 
         paths = self._paths()
         rasters = [Raster(path, self.bands, *self._scales) for path in paths]
         names, pairs = _names(paths), list[Pair]()
         places = [raster.footprint(Rect(0, 0, *raster.shape)) for raster in rasters]
-        groups = _groups(list(overlaps(places, places)))
+        groups = _connected(list(overlaps(places, places)))
         folder = PairStore(cache).folder
         pixels: dict[str, Sequence[float]] = {}  # of the first raster of each reference system
         for raster, name, group in zip(rasters, names, groups, strict=True):
             system, *grid = raster.grid
             pixel = pixels.setdefault(system, [abs(side) for side in grid[2:]])
-            cuts = list(self._cuts(raster.shape, grid, pixel))
+            cuts = list(self._split(raster.shape, grid, pixel))
             whole = without_holes(raster, [window for window, _ in cuts], LEAST_SIDE_PX, folder)
             for window, (_, block) in zip(whole, cuts, strict=True):
                 if window is None:
                     continue
                 scene = names[group] if self.scenes == "rasters" else f"{system} block {block}"
                 key = f"{name}/{window.top}-{window.left}"
-                pairs.append(Tile(self.category, key, scene, raster=raster, window=window))
+                pairs.append(RasterTile(self.category, key, scene, raster=raster, window=window))
         if self.scenes == "blocks" and len(pixels) > 1:
             places = [pair.footprint() for pair in pairs]
             _refuse_shared_ground(pairs, overlaps(places, places))
@@ -137,7 +137,7 @@ class Rgbn(PairSource):
             paths += some
         return list(dict.fromkeys(paths))
 
-    def _cuts(
+    def _split(
         self, shape: Sequence[int], grid: Sequence[float], pixel: Sequence[float]
     ) -> Iterator[tuple[Rect, str]]:
         """Tiles of a raster, and the block that each is in.
@@ -149,9 +149,11 @@ class Rgbn(PairSource):
             cell, gap = (number * pixel[axis] for number in (self.block, self.gap))
             size, origin, step = shape[1 - axis], grid[axis], grid[2 + axis]
             blocks = self.scenes == "blocks"
-            spans.append(list(_spans(size, origin, step, cell, gap)) if blocks else [(0, 0, size)])
+            spans.append(
+                list(_block_spans(size, origin, step, cell, gap)) if blocks else [(0, 0, size)]
+            )
         for (row, *rows), (column, *columns) in product(*spans):
-            edges = [_edges(first, last, self.tile) for first, last in (rows, columns)]
+            edges = [_tile_edges(first, last, self.tile) for first, last in (rows, columns)]
             for (top, bottom), (left, right) in product(*map(pairwise, edges)):
                 yield Rect(top, left, bottom, right), f"{column} {row}"
 
@@ -167,7 +169,7 @@ def _refuse_shared_ground(tiles: Sequence[Pair], shared: Iterable[npt.NDArray[np
             )
 
 
-def _spans(
+def _block_spans(
     size: int, origin: float, step: float, cell: float, gap: float
 ) -> Iterator[tuple[int, int, int]]:
     """Numbers of the cells of one axis of a raster, and their first and last pixel."""
@@ -183,7 +185,7 @@ def _spans(
             yield number, first, last
 
 
-def _edges(first: int, last: int, tile: int) -> list[int]:
+def _tile_edges(first: int, last: int, tile: int) -> list[int]:
     """Where pixels are divided into tiles of about equal size."""
     count = max(1, round((last - first) / tile))
     return [first + (last - first) * n // count for n in range(count + 1)]
@@ -195,7 +197,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [path.stem if count[path.stem] == 1 else path.as_posix() for path in paths]
 
 
-def _groups(shared: Sequence[npt.NDArray[np.bool_]]) -> list[int]:
+def _connected(shared: Sequence[npt.NDArray[np.bool_]]) -> list[int]:
     """The number of the first raster that each overlaps with, over any chain of others."""
     _, group = connected_components(np.array(shared))
     first = np.unique(group, return_index=True)[1]

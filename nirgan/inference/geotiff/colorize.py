@@ -136,7 +136,7 @@ def colorize_geotiff(
         raster.remark,
         colors.remark,
         hint_of_bits(raster.sample) if scale.kind == "dtype" else "",
-        "its coordinate system does not fit into a TIFF and is lost" if colors.placeless else "",
+        "its coordinate system does not fit into a TIFF and is lost" if colors.crs_is_lost else "",
         "a TIFF has a transform or control points: one of its two places is lost"
         if raster.located.gcps[0] and not raster.located.transform.is_identity
         else "",

@@ -72,13 +72,13 @@ class RasterSource(Bands):
             names = first.subdatasets
             pages = [stack.enter_context(open_raster(path, page=page)) for page in names]
             bands = [(page, n) for page in pages or [first] for n in page.indexes]
-            dataset, self.band = bands[self._choice(bands, band)]
+            dataset, self.band = bands[self._choose_band(bands, band)]
             super().__init__(path, dataset, [self.band])
             self.height, self.width = dataset.shape
             self.nodata: float | None = dataset.nodatavals[self.band - 1]
             same = dataset.shape == first.shape
             self.located = first if same and not _has_georeference(dataset) else dataset
-            self._meaning = self._greys(
+            self._table = self._lookup_table(
                 dataset.colorinterp[self.band - 1], band is not None or self.remark != ""
             )
             self._open = stack.pop_all()
@@ -103,17 +103,19 @@ class RasterSource(Bands):
         around = window.grown(holes.FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
         values = self.read(around)
         pixels = self._camera_values(values[0])
-        return holes.fill(pixels, self.valid(around, values), self._typical)[window.within(around)]
+        return holes.fill(pixels, self.valid(around, values), self._fill_value)[
+            window.within(around)
+        ]
 
     def _camera_values(self, stored: Pixels) -> Pixels:
-        return stored if self._meaning is None else self._meaning[stored]
+        return stored if self._table is None else self._table[stored]
 
     @cached_property
-    def _typical(self) -> Any:
+    def _fill_value(self) -> Any:
         """The camera value that stands where no data is near."""
         return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
 
-    def _choice(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
+    def _choose_band(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
         """Which of all bands it is, from 0 on."""
         said = [(page.descriptions[n - 1] or "", page.colorinterp[n - 1]) for page, n in bands]
         if chosen is not None:
@@ -132,14 +134,14 @@ class RasterSource(Bands):
             name = " ".join((name or kind.name).split())
             self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
             return says[0]
-        if len(seen) > 1 and not self._equal([bands[n] for n in seen]):
+        if len(seen) > 1 and not self._all_equal([bands[n] for n in seen]):
             raise NirganError(
                 f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one "
                 f"near-infrared band; choose it with --band: {list_bands(said)}"
             )
         return seen[0]
 
-    def _equal(self, bands: Sequence[tuple[Any, int]]) -> bool:
+    def _all_equal(self, bands: Sequence[tuple[Any, int]]) -> bool:
         """Whether all are one page's and hold the same, by blocks."""
         page, first = bands[0]
         if any(other is not page for other, _ in bands):
@@ -154,7 +156,7 @@ class RasterSource(Bands):
                     return False
         return True
 
-    def _greys(self, kind: ColorInterp, chosen: bool) -> Pixels | None:
+    def _lookup_table(self, kind: ColorInterp, chosen: bool) -> Pixels | None:
         """What stored numbers mean, where GDAL gives them as they are stored.
 
         Those of a palette of greys, of less than 8 bits, and those in which white is zero, which

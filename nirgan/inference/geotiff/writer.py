@@ -38,7 +38,7 @@ class RasterTarget:
 
     Attributes:
         remark: What is other than in the source, if anything is.
-        placeless: Whether the source's coordinate system does not fit into a TIFF; known at the
+        crs_is_lost: Whether the source's coordinate system does not fit into a TIFF; known at the
             end.
 
     Raises:
@@ -58,16 +58,16 @@ class RasterTarget:
     ) -> None:
         self._path, self._masked = path.absolute(), masked
         self._failure = f"{printable_path(name)}: cannot be written"
-        self._begun: dict[Rect, tuple[Pixels, int]] = {}
-        self._sums: dict[Rect, int] = {}
-        self.placeless = source.located.crs is not None
+        self._incomplete: dict[Rect, tuple[Pixels, int]] = {}
+        self._checksums: dict[Rect, int] = {}
+        self.crs_is_lost = source.located.crs is not None
         layout, self.remark = _layout(source, np.dtype(dtype))
         profile = {
             **{"driver": "GTiff", "height": source.height, "width": source.width},
             **{"count": len(bands), "dtype": dtype, "nodata": nodata, "BIGTIFF": "IF_SAFER"},
             **({"photometric": "RGB"} if len(bands) == 3 else {}),
             **layout,
-            **_place(source),
+            **_georeference(source),
         }
         # GDAL takes an XMP packet whole, rasterio hands it over as a name, "=" and a value.
         packet, _, value = xmp(title).decode().partition("=")
@@ -87,7 +87,7 @@ class RasterTarget:
     def __exit__(self, error: object, *_: object) -> None:
         self._dataset.close()
         if error is None:
-            self._compare()
+            self._verify()
 
     def add(self, window: Rect, pixels: Pixels, valid: npt.NDArray[np.bool_]) -> None:
         """Write a window: pixels, bands x h x w, and which of them are data, h x w.
@@ -99,25 +99,25 @@ class RasterTarget:
         if self._masked:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
         if (window.top, window.left) == (0, 0):
-            self._begun.clear()  # all over again, in smaller windows
+            self._incomplete.clear()  # all over again, in smaller windows
         high, wide = self._dataset.block_shapes[0]
         top, left = window.top // high * high, window.left // wide * wide
         bottom, right = -(-window.bottom // high) * high, -(-window.right // wide) * wide
         around = Rect(top, left, bottom, right) & Rect(0, 0, *self._dataset.shape)
         for block in around.parts(high, wide):
-            self._put(block, window, pixels)
+            self._copy_to_block(block, window, pixels)
 
-    def _put(self, block: Rect, window: Rect, pixels: Pixels) -> None:
+    def _copy_to_block(self, block: Rect, window: Rect, pixels: Pixels) -> None:
         """Copy what a window has of a block, and write the block if that completes it."""
         part = block & window
-        if block not in self._begun:
+        if block not in self._incomplete:
             empty = np.empty((len(pixels), *block.shape), pixels.dtype)
-            self._begun[block] = empty, empty[0].size
-        whole, missing = self._begun.pop(block)
+            self._incomplete[block] = empty, empty[0].size
+        whole, missing = self._incomplete.pop(block)
         whole[:, *part.within(block)] = pixels[:, *part.within(window)]
         missing -= part.shape[0] * part.shape[1]
         if missing:
-            self._begun[block] = whole, missing
+            self._incomplete[block] = whole, missing
         else:
             self._write(block, whole)
 
@@ -129,16 +129,16 @@ class RasterTarget:
             self._dataset.write(bands, window=part)
             if valid is not None:
                 self._dataset.write_mask(valid, window=part)
-        self._sums[block] = _sum(bands, valid)
+        self._checksums[block] = _checksum(bands, valid)
 
-    def _compare(self) -> None:
+    def _verify(self) -> None:
         """Read everything again: GDAL keeps silent where the disk fills up as a file is closed."""
         with gdal_errors(self._failure), rasterio.open(self._path) as dataset:
-            self.placeless &= dataset.crs is None
-            for block, before in self._sums.items():
+            self.crs_is_lost &= dataset.crs is None
+            for block, before in self._checksums.items():
                 part = as_window(block)
                 valid = dataset.read_masks(1, window=part) > 0 if self._masked else None
-                if _sum(dataset.read(window=part), valid) != before:
+                if _checksum(dataset.read(window=part), valid) != before:
                     raise NirganError(f"{self._failure}; is the disk full, or damaged?")
 
 
@@ -161,7 +161,7 @@ def _layout(source: RasterSource, dtype: np.dtype[Any]) -> tuple[dict[str, Any],
     return layout, "" if lossless else remark
 
 
-def _place(source: RasterSource) -> dict[str, Any]:
+def _georeference(source: RasterSource) -> dict[str, Any]:
     """Arguments of rasterio.open that say where on Earth a raster lies.
 
     A TIFF holds a transform or control points; a file beside it may have said both.
@@ -174,5 +174,5 @@ def _place(source: RasterSource) -> dict[str, Any]:
     return {"crs": dataset.crs, **place}
 
 
-def _sum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
+def _checksum(bands: Pixels, valid: npt.NDArray[np.bool_] | None) -> int:
     return zlib.crc32(b"" if valid is None else valid.tobytes(), zlib.crc32(bands.tobytes()))

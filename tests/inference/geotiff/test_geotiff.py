@@ -254,7 +254,7 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
     from nirgan.inference.geotiff import reader, writer
 
     asked, waiting = [], []
-    read, put = bands.Bands.read, writer.RasterTarget._put
+    read, put = bands.Bands.read, writer.RasterTarget._copy_to_block
 
     def counted(self, window, shape=None):
         values = read(self, window, shape)
@@ -263,12 +263,12 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
 
     def weighed(self, *arguments):
         put(self, *arguments)
-        waiting.append(sum(pixels.nbytes for pixels, _ in self._begun.values()))
+        waiting.append(sum(pixels.nbytes for pixels, _ in self._incomplete.values()))
 
     monkeypatch.setattr(bands, "SAMPLE_SIDE_PX", 64)
     monkeypatch.setattr(reader.holes, "FILL_RADIUS_PX", 8)
     monkeypatch.setattr(bands.Bands, "read", counted)
-    monkeypatch.setattr(writer.RasterTarget, "_put", weighed)
+    monkeypatch.setattr(writer.RasterTarget, "_copy_to_block", weighed)
     most = []
     for height in (200, 400):
         band = scene(height, 300, "uint8")
