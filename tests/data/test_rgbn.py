@@ -166,6 +166,22 @@ def test_where_holes_are_is_kept_in_the_store(tmp_path, monkeypatch):
     assert len(list((tmp_path / "store").glob("*.tiles.json"))) == 1
 
 
+def test_percentiles_leave_masked_pixels_out(tmp_path):
+    bands = ground(0, 0, (256, 256))
+    hidden = np.zeros(bands.shape[1:], bool)
+    hidden[:, 200:] = True
+    bands[:, hidden] = 60000
+    path = save(tmp_path / "a.tif", bands)
+    source = Rgbn(str(path), nir_scale="percentile:0,100", rgb_scale="percentile:0,100")
+    (before,) = source.pairs()
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+        file.write_mask(~hidden)
+    rasters._opened.cache_clear()
+    (after,) = source.pairs()
+    assert before.raster.limits[1].high == 60000
+    assert after.raster.limits[1].high == bands[3][~hidden].max()
+
+
 def test_the_largest_rectangle():
     rng = np.random.default_rng(0)
     for _ in range(30):

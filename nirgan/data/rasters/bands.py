@@ -88,7 +88,7 @@ def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
     return int(value) if fits else None
 
 
-def has_mask(dataset: Any, band: int) -> bool:
+def has_own_mask(dataset: Any, band: int) -> bool:
     """Whether a band has a mask of its own, which is no alpha band."""
     flags = dataset.mask_flag_enums[band - 1]
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
@@ -109,6 +109,7 @@ class Bands:
 
     Attributes:
         dtype: Of all values.
+        has_mask: Whether there is a mask or transparency.
         masked: Whether pixels may be no data without a value that says so.
         holes: Whether any pixel may be no data.
 
@@ -126,11 +127,12 @@ class Bands:
             )
         self.dtype: np.dtype[Any] = np.dtype(types[0])
         self._nodata = [as_type(dataset.nodatavals[band - 1], self.dtype) for band in numbers]
-        self._mask = has_mask(dataset, self.numbers[0])
+        self._mask = has_own_mask(dataset, self.numbers[0])
         kinds = enumerate(dataset.colorinterp, 1)
         alphas = (n for n, kind in kinds if kind == ColorInterp.alpha and n not in self.numbers)
         self._alpha = next(alphas, None)
-        self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
+        self.has_mask = self._mask or self._alpha is not None
+        self.masked = self.has_mask or self.dtype.kind == "f"
         self.holes = self.masked or set(self._nodata) != {None}
 
     def read(self, window: Rect, shape: tuple[int, int] | None = None) -> Pixels:

@@ -103,6 +103,8 @@ class Raster:
     def content(self) -> str:
         """A hash of what determines the pixels: of a large file, its size and its two ends."""
         what = f"{self.numbers} {self._scales['nir']} {self._scales['rgb']}"
+        if self.bands.has_mask and "percentile" in what:
+            what += " of what is not masked"  # as it was not in earlier versions
         digest = hashlib.sha256(what.encode())
         for name in sorted(self.bands.dataset.files):  # of a VRT, those that it is made of
             try:
