@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
 
@@ -56,7 +56,7 @@ class HistoryLogger(CSVLogger):
                 version += 1
         except OSError as error:
             raise NirganError(
-                f"{printable_path(runs)}: the folder of results cannot be made "
+                f"{runs}: the folder of results cannot be made "
                 f"({error.strerror or error}); set trainer.default_root_dir to another"
             ) from error
         return version

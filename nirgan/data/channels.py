@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, Pixels
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 
 MAX_CAST_LEVELS = 16.0
 """Mean distance from grey, in levels of 255, above which a picture counts as color."""
@@ -64,7 +64,7 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     varied = max(_varied(bright.ravel(), plane.ravel()) for plane in chroma)
     if cast > MAX_CAST_LEVELS or varied > MAX_COLOR_LEVELS:
         raise NirganError(
-            f"{printable_path(name)}: 3 channels that differ (in color, by {cast:.1f} of 255 "
+            f"{name}: 3 channels that differ (in color, by {cast:.1f} of 255 "
             "levels), expected one NIR band or equal channels; is this a color picture? --band N "
             "chooses the near-infrared one: --band 1 for red, 2 for green, 3 for blue"
         )
@@ -80,7 +80,7 @@ def choose_channel(pixels: Pixels, band: int, name: Any) -> Pixels:
     try:
         return DecodedImage(pixels).channels([band]).pixels
     except DecodeError as error:
-        raise NirganError(f"{printable_path(name)}: {error}") from error
+        raise NirganError(f"{name}: {error}") from error
 
 
 def cast_remark(levels: float) -> str:

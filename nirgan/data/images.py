@@ -17,7 +17,7 @@ from nirgan.data.decoding import picture
 from nirgan.data.decoding.decode import decode
 from nirgan.data.decoding.picture import SizeLimit
 from nirgan.data.scaling import Scale
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
 Pixels = picture.Pixels
@@ -47,7 +47,7 @@ def read_rgb(path: Path, scale: Scale = DTYPE_SCALE) -> Pixels:
     """
     pixels = _opaque(path)
     if pixels.ndim != 3:
-        raise NirganError(f"{printable_path(path)}: 1 channel(s), expected 3 (red, green, blue)")
+        raise NirganError(f"{path}: 1 channel(s), expected 3 (red, green, blue)")
     return _as_stored(pixels, scale, path)
 
 
@@ -93,8 +93,7 @@ def _opaque(path: Path) -> Pixels:
     decoded = decode(path, PAIR_SIZE_LIMIT)
     if decoded.alpha is not None:
         raise NirganError(
-            f"{printable_path(path)}: an alpha channel; nothing is learned from transparent "
-            "pixels, save it without"
+            f"{path}: an alpha channel; nothing is learned from transparent pixels, save it without"
         )
     return decoded.pixels
 
@@ -103,14 +102,14 @@ def _as_stored(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
     plain = scale.kind == "dtype"
     if plain and pixels.dtype not in STORED_DTYPES:
         raise NirganError(
-            f"{printable_path(path)}: values of type {pixels.dtype}, expected uint8, uint16, or "
+            f"{path}: values of type {pixels.dtype}, expected uint8, uint16, or "
             f"floats in [0, 1]; {scale.option} LOW,HIGH scales others"
         )
     if pixels.dtype == np.float32 and not (
         np.isfinite(pixels).all() and (not plain or (pixels.min() >= 0 and pixels.max() <= 1))
     ):
         raise NirganError(
-            f"{printable_path(path)}: float values outside [0, 1] or not finite; {scale.option} "
+            f"{path}: float values outside [0, 1] or not finite; {scale.option} "
             "LOW,HIGH scales those that are finite"
         )
     return pixels if plain else scale.limits(pixels, path).to_stored(pixels)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nirgan.data.decoding.picture import Pixels
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 
 SCALE_FORMS = (
     "dtype, LOW,HIGH (camera values of black and white), percentile, or percentile:LOW,HIGH"
@@ -122,7 +122,7 @@ class Scale:
         finite = pixels[np.isfinite(pixels)]
         if finite.size and (finite.min() < 0 or finite.max() > 1):
             raise NirganError(
-                f"{printable_path(name)}: float values from {finite.min():g} to {finite.max():g}, "
+                f"{name}: float values from {finite.min():g} to {finite.max():g}, "
                 f"expected [0, 1]; say what is black and what is white: {self.option} LOW,HIGH"
             )
         return Limits(0.0, 1.0)
@@ -135,7 +135,7 @@ class Scale:
         """
         if self.high > most:
             raise NirganError(
-                f"{printable_path(name)}: its values end at {most:g}, but {self.option} says that "
+                f"{name}: its values end at {most:g}, but {self.option} says that "
                 f"{self.high:g} is white; give it a scale of its own"
             )
         return Limits(self.low, self.high)
@@ -143,13 +143,13 @@ class Scale:
     def _percentiles(self, pixels: Pixels, name: Any) -> Limits:
         values = pixels[np.isfinite(pixels)]
         if not values.size:
-            raise NirganError(f"{printable_path(name)}: no finite value to take percentiles of")
+            raise NirganError(f"{name}: no finite value to take percentiles of")
         low, high = np.percentile(
             values[:: max(1, values.size // 1_000_000)], (self.low, self.high)
         )
         if not low < high:
             raise NirganError(
-                f"{printable_path(name)}: percentiles {self.low:g} and {self.high:g} are both "
+                f"{name}: percentiles {self.low:g} and {self.high:g} are both "
                 f"{low:g}; use {self.option} LOW,HIGH"
             )
         return Limits(float(low), float(high))

@@ -40,7 +40,7 @@ from nirgan.callbacks.preemption import Preemption
 from nirgan.callbacks.step_seeding import StepSeeding
 from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
 from nirgan.experiment.config_errors import (
@@ -137,7 +137,7 @@ def run(
     check_files(arguments, PART_OPTIONS)
     for word in arguments:
         if word.encode(errors="replace").decode() != word:
-            raise NirganError(f"{printable_path(word)}: not UTF-8; give another name, or rename it")
+            raise NirganError(f"{word}: not UTF-8; give another name, or rename it")
     arguments = [WANDB_NONE.sub("=null", word) for word in arguments]
     _silence_libraries()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def atomic_write(file: Path, *, sync: bool = False, size: int | None = None) -> 
             missing = max(0, size - shutil.disk_usage(file.parent).free) / 1e6
             why = f"no space left: it has {size / 1e6:.1f} MB, and {missing:.1f} MB more are needed"
         kept = "; the former one is whole" if os.path.isfile(file) else ""  # noqa: PTH113 (never raises)
-        raise NirganError(f"{printable_path(file)}: cannot be written ({why}){kept}") from error
+        raise NirganError(f"{file}: cannot be written ({why}){kept}") from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -67,8 +67,7 @@ def make_folder(folder: Path, remedy: str = "name another") -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NirganError(
-            f"{printable_path(folder)}: the folder cannot be made "
-            f"({error.strerror or error}); {remedy}"
+            f"{folder}: the folder cannot be made ({error.strerror or error}); {remedy}"
         ) from error
 
 

@@ -13,7 +13,7 @@ import jsonargparse
 import yaml
 from jsonargparse import Namespace
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.class_lookup import full_path
 from nirgan.utils.renamed import FORMER_NAMES, current_path
 
@@ -28,9 +28,7 @@ def read_utf8(file: str | Path) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise NirganError(
-            f"{printable_path(file)}: not UTF-8 ({error.reason}); save it as UTF-8"
-        ) from error
+        raise NirganError(f"{file}: not UTF-8 ({error.reason}); save it as UTF-8") from error
 
 
 def _open(file: str, mode: str = "r") -> IO[Any]:

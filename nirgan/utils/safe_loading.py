@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.renamed import current_path
 
 Trust = bool | Collection[str]
@@ -56,33 +56,29 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         size = file.stat().st_size
     except OSError as error:
-        raise NirganError(
-            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
-        ) from error
+        raise NirganError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise NirganError(
-            f"{printable_path(file)}: not a checkpoint of `fit`: cut short, or a bare pickle, "
+            f"{file}: not a checkpoint of `fit`: cut short, or a bare pickle, "
             "which could run any code when opened and so is not; give one that `fit` has written"
         ) from error
     if unpacked > size:  # torch does not compress; a compressed file may fill the memory
-        raise NirganError(f"{printable_path(file)}: compressed, which no checkpoint of `fit` is")
+        raise NirganError(f"{file}: compressed, which no checkpoint of `fit` is")
     try:
         checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except OSError as error:
-        raise NirganError(
-            f"{printable_path(file)}: cannot be read ({error.strerror or error})"
-        ) from error
+        raise NirganError(f"{file}: cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged file raises anything
         # Only a name is taken from torch's message, which recommends unsafe loading.
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"holds a pickled {wanted[1]}" if wanted else "damaged, or holds pickled objects"
         raise NirganError(
-            f"{printable_path(file)}: {what}; unpickling could run any code, so it is refused; "
+            f"{file}: {what}; unpickling could run any code, so it is refused; "
             "expected tensors and plain values, as in every checkpoint that `fit` writes: give one "
             "of those"
         ) from error
     if type(checkpoint) is not dict:
-        raise NirganError(f"{printable_path(file)}: not a checkpoint of `fit`: no generator in it")
+        raise NirganError(f"{file}: not a checkpoint of `fit`: no generator in it")
     return checkpoint
 
 
@@ -110,9 +106,9 @@ def check_hyperparameters(
                 values = {k: v for k, v in values.items() if k != "_instantiator"}
             _check(values, [], trust)
     except NirganError as error:
-        raise NirganError(f"{printable_path(file)}: {error}; {remedy}") from error
+        raise NirganError(f"{file}: {error}; {remedy}") from error
     except RecursionError as error:
-        raise NirganError(f"{printable_path(file)}: hyperparameters without an end") from error
+        raise NirganError(f"{file}: hyperparameters without an end") from error
 
 
 def find_class(path: object, prefixes: tuple[str, ...] = METHOD_PREFIXES) -> type | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nirgan.data.decoding import jpeg, png, tiff
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, SizeLimit
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 
 DECODERS: dict[bytes, Callable[[bytes, SizeLimit, Sequence[int]], DecodedImage]] = {
     png.SIGNATURE: png.decode,
@@ -55,11 +55,9 @@ def decode(path: Path, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Deco
             raise DecodeError(f"{_guess(data)}, expected PNG, JPEG or TIFF")
         return decoder(data, size_limit, bands).upright()
     except DecodeError as error:
-        raise NirganError(f"{printable_path(path)}: {error}") from error
+        raise NirganError(f"{path}: {error}") from error
     except MemoryError as error:
-        raise NirganError(
-            f"{printable_path(path)}: too large for the memory of this machine"
-        ) from error
+        raise NirganError(f"{path}: too large for the memory of this machine") from error
 
 
 def _read(path: Path, size_limit: SizeLimit) -> bytes:

@@ -18,7 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from nirgan.data.images import Pixels
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.rect import Rect
 
 SAMPLE_SIDE_PX = 1024
@@ -65,7 +65,7 @@ def open_raster(path: Path, expected: str = "GeoTIFF", page: str | None = None) 
     driver = "VRT" if path.suffix.lower() == ".vrt" else "GTiff"
     with (
         warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
-        gdal_errors(f"{printable_path(path)}: not a readable {expected}"),
+        gdal_errors(f"{path}: not a readable {expected}"),
     ):
         return rasterio.open(page or path.absolute(), driver=driver)
 
@@ -122,7 +122,7 @@ class Bands:
         types = sorted({dataset.dtypes[band - 1] for band in numbers})
         if len(types) > 1:
             raise NirganError(
-                f"{printable_path(path)}: bands of several types ({', '.join(types)}), "
+                f"{path}: bands of several types ({', '.join(types)}), "
                 "expected one; convert them first"
             )
         self.dtype: np.dtype[Any] = np.dtype(types[0])
@@ -183,6 +183,4 @@ class Bands:
 
     def _damage(self, window: Rect) -> Any:
         rows, columns = f"{window.top}-{window.bottom}", f"{window.left}-{window.right}"
-        return gdal_errors(
-            f"{printable_path(self.path)}: damaged within rows {rows}, columns {columns}"
-        )
+        return gdal_errors(f"{self.path}: damaged within rows {rows}, columns {columns}")

@@ -23,7 +23,7 @@ from nirgan.data.rasters.bands import (
 )
 from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.base import Footprint
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.utils.rect import Rect
 
 KINDS = "GeoTIFF or VRT"
@@ -88,7 +88,7 @@ class Raster:
         plain = [scale for scale in scales if scale.kind == "dtype"]
         if plain and kind not in STORED_DTYPES:
             raise NirganError(
-                f"{printable_path(self.path)}: values of type {kind}, expected uint8, uint16, or "
+                f"{self.path}: values of type {kind}, expected uint8, uint16, or "
                 f"floats in [0, 1]; {plain[0].option} LOW,HIGH scales others"
             )
         if len(plain) == 2 and kind.kind == "u":
@@ -194,7 +194,7 @@ def choose_bands(path: Path, bands: Sequence[int | str] | None) -> tuple[int, ..
         if len(found) != 1 or found[0] in chosen or not 1 <= found[0] <= len(kinds):
             listed = list_bands(list(zip(names, kinds, strict=True)))
             raise NirganError(
-                f"{printable_path(path)}: {'no' if not found else 'not one'} band {wanted}, of the "
+                f"{path}: {'no' if not found else 'not one'} band {wanted}, of the "
                 f"{len(kinds)} that there are: {listed}; say which are red, green, blue and "
                 "near-infrared with source.bands, for instance [1, 2, 3, 4]"
             )

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import needs_extra, printable_path
+from nirgan.errors import needs_extra
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import from_unit
 from nirgan.inference.images.world_files import GEO_TAGS, world_file
@@ -77,7 +77,7 @@ def colorize_geotiff(
         NirganError: See `RasterSource`; its values do not go with the scale, the target cannot be
             written, or rasterio is not installed.
     """
-    with needs_extra("geo", printable_path(source)):
+    with needs_extra("geo", source):
         import rasterio  # noqa: PLC0415
         from rasterio.errors import NotGeoreferencedWarning  # noqa: PLC0415
 
@@ -141,4 +141,4 @@ def colorize_geotiff(
         if raster.located.gcps[0] and not raster.located.transform.is_identity
         else "",
     ]
-    return [f"{printable_path(source)}: {hint}" for hint in hints if hint]
+    return [f"{source}: {hint}" for hint in hints if hint]

@@ -22,7 +22,7 @@ from nirgan.data.rasters.bands import (
     list_bands,
     open_raster,
 )
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference import holes
 from nirgan.utils.rect import Rect
 
@@ -122,7 +122,7 @@ class RasterSource(Bands):
             if 1 <= chosen <= len(bands):
                 return chosen - 1
             raise NirganError(
-                f"{printable_path(self.path)}: no band {chosen}; choose the near-infrared one with "
+                f"{self.path}: no band {chosen}; choose the near-infrared one with "
                 f"--band, of the {len(bands)} that there are: {list_bands(said)}"
             )
         nir, word = CHANNELS["nir"]
@@ -136,7 +136,7 @@ class RasterSource(Bands):
             return says[0]
         if len(seen) > 1 and not self._all_equal([bands[n] for n in seen]):
             raise NirganError(
-                f"{printable_path(self.path)}: {len(seen)} bands that differ, expected one "
+                f"{self.path}: {len(seen)} bands that differ, expected one "
                 f"near-infrared band; choose it with --band: {list_bands(said)}"
             )
         return seen[0]
@@ -147,7 +147,7 @@ class RasterSource(Bands):
         if any(other is not page for other, _ in bands):
             return False
         lossy = str(page.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")).endswith("JPEG")
-        with gdal_errors(f"{printable_path(self.path)}: damaged"):
+        with gdal_errors(f"{self.path}: damaged"):
             for _, part in page.block_windows(first):
                 values = page.read([n for _, n in bands], window=part)
                 if lossy and np.ptp(values, axis=0).max() <= LOSSY_NOISE_LEVELS:
@@ -164,7 +164,7 @@ class RasterSource(Bands):
         """
         if self.dtype.kind == "c":
             raise NirganError(
-                f"{printable_path(self.path)}: band {self.band} has complex values ({self.dtype}), "
+                f"{self.path}: band {self.band} has complex values ({self.dtype}), "
                 "expected integers or floats; write its magnitude into a file first"
             )
         structure = {
@@ -185,7 +185,7 @@ class RasterSource(Bands):
             return np.ascontiguousarray(levels, np.uint8)
         if kind in (ColorInterp.palette, ColorInterp.alpha) and not chosen:
             raise NirganError(
-                f"{printable_path(self.path)}: band {self.band} holds numbers of a palette or "
+                f"{self.path}: band {self.band} holds numbers of a palette or "
                 "transparency, expected a near-infrared measurement; choose it with --band"
             )
         return None

@@ -11,7 +11,7 @@ import rasterio
 
 from nirgan.data.images import Pixels
 from nirgan.data.rasters.bands import as_window, gdal_errors
-from nirgan.errors import NirganError, printable_path
+from nirgan.errors import NirganError
 from nirgan.inference.geotiff.reader import RasterSource
 from nirgan.inference.images.metadata import description, xmp
 from nirgan.utils.rect import Rect
@@ -57,7 +57,7 @@ class RasterTarget:
         title: str,
     ) -> None:
         self._path, self._masked = path.absolute(), masked
-        self._failure = f"{printable_path(name)}: cannot be written"
+        self._failure = f"{name}: cannot be written"
         self._incomplete: dict[Rect, tuple[Pixels, int]] = {}
         self._checksums: dict[Rect, int] = {}
         self.crs_is_lost = source.located.crs is not None
