@@ -88,9 +88,8 @@ def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
     return int(value) if fits else None
 
 
-def has_own_mask(dataset: Any, band: int) -> bool:
-    """Whether a band has a mask of its own, which is no alpha band."""
-    flags = dataset.mask_flag_enums[band - 1]
+def is_own_mask(flags: Sequence[MaskFlags]) -> bool:
+    """Whether a band's flags, of `mask_flag_enums`, are of a mask that is no alpha band."""
     return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
@@ -127,7 +126,7 @@ class Bands:
             )
         self.dtype: np.dtype[Any] = np.dtype(types[0])
         self._nodata = [as_type(dataset.nodatavals[band - 1], self.dtype) for band in numbers]
-        self._mask = has_own_mask(dataset, self.numbers[0])
+        self._mask = is_own_mask(dataset.mask_flag_enums[self.numbers[0] - 1])
         kinds = enumerate(dataset.colorinterp, 1)
         alphas = (n for n, kind in kinds if kind == ColorInterp.alpha and n not in self.numbers)
         self._alpha = next(alphas, None)

@@ -18,7 +18,7 @@ from nirgan.data.rasters.bands import (
     CHANNELS,
     Bands,
     gdal_errors,
-    has_own_mask,
+    is_own_mask,
     list_bands,
     open_raster,
 )
@@ -34,7 +34,7 @@ def is_georeferenced(path: Path) -> bool:
     """Whether a sound TIFF, or files beside it, say where on Earth it lies or what is no data."""
     try:
         with gdal_errors(str(path)), open_raster(path) as dataset:
-            masked = any(has_own_mask(dataset, band) for band in dataset.indexes)
+            masked = any(map(is_own_mask, dataset.mask_flag_enums))
             return _has_georeference(dataset) or masked or set(dataset.nodatavals) != {None}
     except NirganError:
         return False
