@@ -114,7 +114,9 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
 
 
 @pytest.mark.parametrize(
-    "folder", [TABLE1, *(TABLE1.parent / n for n in ("ablation", "folds"))], ids=lambda f: f.name
+    "folder",
+    [TABLE1, *(TABLE1.parent / n for n in ("table1_quarter", "ablation", "folds"))],
+    ids=lambda f: f.name,
 )
 def test_the_committed_tables_are_those_of_the_committed_results(folder):
     results = json.loads((folder / "results.json").read_text())
@@ -156,9 +158,10 @@ def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
         assert row.get("ssim", 0.5) == 0.5
 
 
-def test_a_text_quotes_no_figure_that_the_results_do_not_hold():
-    known = figures((TABLE1 / "table.md").read_text())
-    quoted = figures((TABLE1 / "README.md").read_text())
+@pytest.mark.parametrize("name", ["table1", "table1_quarter"])
+def test_a_text_quotes_no_figure_that_the_results_do_not_hold(name):
+    known = figures((TABLE1.parent / name / "table.md").read_text())
+    quoted = figures((TABLE1.parent / name / "README.md").read_text())
     assert len(quoted) > 20
     assert quoted <= known
 
