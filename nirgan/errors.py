@@ -17,7 +17,7 @@ class NirganError(Exception):
     status = 2
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(printable_path(line.strip()) for line in lines))
+        super().__init__("\n".join(printable_path(line.rstrip()) for line in lines))
 
 
 class StoppedError(NirganError):

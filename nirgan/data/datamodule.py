@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict, get_args
+from typing import Any, Literal, NotRequired, TypedDict, cast, get_args
 
 import albumentations as A
 import lightning
@@ -314,6 +314,8 @@ class PatchDataModule(lightning.LightningDataModule):
             ready["names"] = batch["names"]
         if "category" in batch:
             ready["category"] = batch["category"]
+        if self.trainer is not None and self.trainer.precision == "64-true":
+            return cast(Batch, self.trainer.precision_plugin.convert_input(ready))
         return ready
 
     def _pairs(self) -> list[Pair]:
@@ -415,10 +417,10 @@ def _leave_group(worker: int) -> None:
 
 def _check_trainer(trainer: lightning.Trainer) -> None:
     """Refuse what Lightning offers and patches cannot follow, before anything is decoded."""
-    if trainer.precision not in ("32-true", "16-mixed", "bf16-mixed"):
+    if trainer.precision not in (kinds := ("32-true", "16-mixed", "bf16-mixed", "64-true")):
         raise NirganError(
-            f"trainer.precision is {trainer.precision}, expected 32-true, 16-mixed or bf16-mixed: "
-            "noise and losses need 32 bits"
+            f"trainer.precision is {trainer.precision}, expected {', '.join(kinds)}: noise and "
+            "losses need 32 bits"
         )
     if trainer.overfit_batches:  # type: ignore[attr-defined]
         raise NirganError(

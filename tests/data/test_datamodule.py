@@ -5,6 +5,7 @@ import albumentations as A
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.plugins import DoublePrecision
 
 from nirgan.data import datamodule
 from nirgan.data.datamodule import Noise, PatchDataModule
@@ -125,12 +126,22 @@ def test_values_are_normalized_and_each_copy_has_noise_of_its_own():
 def test_noise_comes_from_seed_and_batch_number():
     data, reseeded = (module(noise=Noise(0.1, 0.1, 0.1), seed=seed) for seed in (0, 4))
     (first, second), again = batches(data)[:2], batches(data)[0]
-    data.trainer = reseeded.trainer = SimpleNamespace(training=True)
+    data.trainer = reseeded.trainer = SimpleNamespace(training=True, precision="32-true")
     again = data.on_after_batch_transfer(again, 0)["triplet"]
     assert torch.equal(data.on_after_batch_transfer(first, 0)["triplet"], again)
     other = data.on_after_batch_transfer(first | {"number": second["number"]}, 0)["triplet"]
     assert not torch.equal(again, other)
     assert not torch.equal(reseeded.on_after_batch_transfer(first, 0)["triplet"], again)
+
+
+def test_in_double_precision_batches_are_double():
+    data = module()
+    stored = batches(data)[0]
+    data.trainer = SimpleNamespace(
+        training=True, precision="64-true", precision_plugin=DoublePrecision()
+    )
+    batch = data.on_after_batch_transfer(stored, 0)
+    assert {batch[name].dtype for name in ("nir", "triplet", "rgb")} == {torch.float64}
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
