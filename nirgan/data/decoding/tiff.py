@@ -143,7 +143,7 @@ def _decoded(
             raise DecodeError(
                 f"{samples} channels, expected 1 or 3, and alpha at most; {size_limit.band_advice}"
             )
-    pixels = _read(page, first if alpha is None else [*first, alpha])
+    pixels = _read(data, page, first if alpha is None else [*first, alpha])
     opacity = None if alpha is None else np.ascontiguousarray(pixels[..., -1])
     colors = np.ascontiguousarray(pixels[..., 0 if len(first) == 1 else slice(len(first))])
     if meaning != PALETTE:
@@ -196,17 +196,23 @@ def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
             raise DecodeError(f"a TIFF that is cut off after {len(data)} bytes")
 
 
-def _read(page: TiffPage, channels: Sequence[int]) -> Pixels:
+def _read(data: bytes, page: TiffPage, channels: Sequence[int]) -> Pixels:
     """Some channels, H x W x C."""
     dtype = np.dtype(page.dtype)
     final = np.float32 if dtype.kind == "f" else np.uint8 if dtype.kind == "b" else dtype
     pixels = np.empty((page.imagelength, page.imagewidth, len(channels)), final)
     apart = page.planarconfig == 2 and page.samplesperpixel > 1
-    for segment, (plane, _, top, left, _), _ in page.segments(maxworkers=1):
+    count = math.prod(page.chunked)
+    options = {"jpegtables": page.jpegtables} if page.compression == JPEG else {}
+    for index in range(count):
+        plane = index * page.samplesperpixel // count
         if apart and plane not in channels:
             continue
-        assert segment is not None  # none is empty
-        block = segment[0, : page.imagelength - top, : page.imagewidth - left]
+        place = page.dataoffsets[index]
+        piece = data[place : place + page.databytecounts[index]]
+        block, (_, _, top, left, _), _ = page.decode(piece, index, **options)
+        assert block is not None  # of a piece that is not None
+        block = block[0, : page.imagelength - top, : page.imagewidth - left]
         rows, columns = block.shape[:2]
         least = page.tilelength if page.is_tiled else page.rowsperstrip
         if rows < min(least, page.imagelength - top):
