@@ -79,7 +79,7 @@ WATCHING: dict[str, tuple[Any, str]] = {
 """Callbacks that every run has unless a person sets their key to null, and what they are for."""
 
 LIGHTNING = str(Path(lightning.__file__).parent)
-"""Where an exception is about an option of the trainer, and says so."""
+"""Where a `ValueError` is about an option of the trainer, and says so."""
 
 WANDB_NONE = re.compile(r"(?<=\w)=None$")
 """W&B's agent writes a `null` of a sweep file as `--option=None`."""
@@ -176,7 +176,7 @@ def run(
     except OmegaConfBaseException as error:
         said = str(error).splitlines()[0].replace(f"{verb}.", "")
         raise NirganError(f"${{...}}: {said}") from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING):
             raise
         raise NirganError(" ".join(str(error).split())) from error

@@ -35,8 +35,10 @@ def is_geotiff(path: Path) -> bool:
     Damaged files have neither.
     """
     tags = tags_of(path)
-    if not tags or tags & GEO_TAGS:
-        return bool(tags)
+    if not tags:
+        return False
+    if tags & GEO_TAGS:
+        return True
     try:
         from nirgan.inference.geotiff.reader import is_georeferenced  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError:
