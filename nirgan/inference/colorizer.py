@@ -52,8 +52,8 @@ SCENE_PX = 1024
 BLOCK_PX = 256
 """If possible, the cores of tiles are multiples of this many pixels, like the blocks of rasters."""
 CPU_TILE_BYTES = 256 * 2**20
-"""Memory in bytes that a tile may take on the CPU, at most: larger tiles are slower, because glibc
-takes every tensor above 32 MiB from the system anew."""
+"""Memory in bytes that a tile may take on the CPU, at most. Larger tiles are slower, in part
+because glibc takes every tensor above 32 MiB from the system anew."""
 ACTIVATIONS_PER_LIVE_ONE = 3
 """Activations of a forward pass for each one that is in memory at the same time, at least."""
 

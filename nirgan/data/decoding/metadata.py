@@ -27,16 +27,16 @@ MAX_TAG_BYTES = 48 * 1024
 """Bytes of all tags; small ones are kept before large ones."""
 MAX_XMP_BYTES, MAX_ICC_BYTES = 2**16, 2**22
 """Bytes."""
-MOST_DPI = 65535.0
+MAX_DPI = 65535.0
 """As a JPEG holds it."""
-MOST_READ = 2**23
+MAX_READ_BYTES = 2**23
 """Bytes of a directory and of its values."""
 
 
 class _Short(BytesIO):
-    """Ends after `MOST_READ` bytes: Pillow reads the values of all tags, which may overlap."""
+    """Ends after `MAX_READ_BYTES` bytes: Pillow reads the values of all tags, which may overlap."""
 
-    left = MOST_READ
+    left = MAX_READ_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
@@ -79,7 +79,7 @@ def dpi(across: float, down: float, per_inch: float | None) -> tuple[float, floa
     """Pixels per inch, from pixels per unit and the unit's part of an inch, None if not known."""
     if per_inch is None or not min(across, down) * per_inch > 1:
         return None
-    return min(across * per_inch, MOST_DPI), min(down * per_inch, MOST_DPI)
+    return min(across * per_inch, MAX_DPI), min(down * per_inch, MAX_DPI)
 
 
 def _tags(data: bytes, place: Any = None, wanted: Collection[int] | None = None) -> dict[int, Tag]:

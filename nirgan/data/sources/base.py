@@ -198,7 +198,10 @@ class PairSource(ABC):
         """
 
     def pairs_with(self, cache: Path | None) -> list[Pair]:
-        """The same, of a source that keeps what it finds out in a folder; None: the usual store."""
+        """As `pairs`, for a source that keeps what it measures of its files in a folder.
+
+        None: the store's usual one. The data module calls it with its own.
+        """
         return self.pairs()
 
 
