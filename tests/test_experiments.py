@@ -67,7 +67,7 @@ def test_an_experiment_fits(name, pair_folder, tmp_path, capsys, monkeypatch):
     assert any((first / "pictures").glob("whole-*.png"))
     assert torch.load(best, weights_only=True)["epoch"] == 0
     rows = json.loads((first / "results.json").read_text())["rows"]
-    assert list(rows) == [name, "NIR copied to grey", "mean colour", "NIR to RGB table"]
+    assert list(rows) == [name, "NIR copied to grey", "mean color", "NIR to RGB table"]
     assert "NIR copied to grey" in capsys.readouterr().out
     if name != "triplet_urban_small":
         return

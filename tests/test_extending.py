@@ -214,7 +214,7 @@ def test_a_metric_is_in_the_log_and_the_table_and_a_method_has_lightnings_own_op
 
 def test_a_metric_is_in_the_benchmark_its_intervals_and_the_report(contrast, tmp_path):
     options = ["--protocols=[within-images]", "--methods={}"]
-    options += ["--compare=[[mean colour, NIR to RGB table]]"]
+    options += ["--compare=[[mean color, NIR to RGB table]]"]
     assert main(["benchmark", f"--config={SUITE}", "--out=benchmark", *options]) == 0
     assert main(["report", "benchmark", "--out=report"]) == 0
     (table,) = json.loads(Path("benchmark/results.json").read_text())["tables"]

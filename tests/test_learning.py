@@ -61,7 +61,7 @@ def test_a_system_learns(system, tmp_path):
     rows = fitted(system, tmp_path, *patches, *SYSTEMS[system])
     error = {name: row["angular_error"] for name, row in rows.items()}
     assert error[system] < error["NIR copied to grey"] - 0.6
-    assert error[system] < error["mean colour"] - 0.6
+    assert error[system] < error["mean color"] - 0.6
 
 
 @pytest.mark.parametrize("method", [Welsh, Irony])

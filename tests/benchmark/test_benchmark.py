@@ -23,7 +23,7 @@ from nirgan.metrics import METRICS
 
 pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`
 
-METHODS = ["NIR copied to grey", "mean colour", "NIR to RGB table", "flat", "triplet"]
+METHODS = ["NIR copied to grey", "mean color", "NIR to RGB table", "flat", "triplet"]
 RATIOS = [name for name in METRICS if name != "undefined_pixels"]
 RUNS = 3 * 3 + 2 * (2 + 2)
 """Three baselines on three splits; two methods with two seeds on one, and with one on two folds."""
@@ -67,7 +67,7 @@ def test_every_run_says_where_its_figures_come_from(finished, results):
 def test_the_tables_equal_what_a_few_lines_of_numpy_make_of_the_saved_pictures(finished, results):
     pairs = {pair.name: pair for pair in Synthetic(10, (96, 128), ["street"]).pairs()}
     rows = {row["method"]: row for row in table(results, "across-scenes")["rows"]}
-    for method, slug in (("triplet", "triplet"), ("mean colour", "mean-colour")):
+    for method, slug in (("triplet", "triplet"), ("mean color", "mean-color")):
         angles, left_out = [], 0
         files = sorted(finished.glob(f"runs/street/across-scenes-fold*/{slug}/*/outputs/**/*.tiff"))
         assert len(files) == 4

@@ -22,4 +22,4 @@ def test_baselines_see_regions_evenly_spread(most, seen, monkeypatch):
     )
     rows = summary._rows(ClosedFormTask(GreyCopy()), data.val_dataloader(), data, "mine")
     assert len(updates) == seen
-    assert set(rows) == {"mine", "NIR copied to grey", "mean colour", "NIR to RGB table"}
+    assert set(rows) == {"mine", "NIR copied to grey", "mean color", "NIR to RGB table"}

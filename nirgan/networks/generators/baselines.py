@@ -90,7 +90,7 @@ def _level(nir: Tensor) -> Tensor:
 
 BASELINES = {
     "NIR copied to grey": GreyCopy,
-    "mean colour": MeanColor,
+    "mean color": MeanColor,
     "NIR to RGB table": NirTable,
 }
 """The baselines of every table, by the name of their row. The names are kept in results."""
