@@ -305,6 +305,13 @@ def test_a_source_of_other_pictures_than_it_promises_is_told(said, monkeypatch, 
     assert said in capsys.readouterr().out
 
 
+def test_a_source_without_pairs_is_told_with_its_arguments(monkeypatch, capsys):
+    monkeypatch.setattr(Synthetic, "pairs", lambda source: [])
+    assert main(["check", "--source=Synthetic", "--source.count=2"]) == 2
+    assert "source: Synthetic has no pairs (" in (error := capsys.readouterr().err)
+    assert "count=2" in error
+
+
 def test_pairs_of_one_name_are_told(monkeypatch, capsys):
     pairs = Synthetic.pairs
     monkeypatch.setattr(Synthetic, "pairs", lambda source: pairs(source) * 2)

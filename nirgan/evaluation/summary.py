@@ -27,6 +27,7 @@ BASELINE_REGIONS = 2000
 
 NEXT_STEPS = """\
 What next:
+  a picture        python -m nirgan colorize SHOT --output color --model THE FOLDER ABOVE
   your own pairs   python -m nirgan fit --config conf/own.yaml \\
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
   EPFL's scenes    python -m nirgan download, then
@@ -58,7 +59,8 @@ def summarize(
     write_png(folder / "comparison.png", _comparison(task, data))
     print(f"\n{text}\nIn {folder}:")
     print("  comparison.png  NIR | output | truth on validation pictures")
-    print("  table.md, results.json, metrics.csv, pictures/, checkpoints/\n")
+    others = ("table.md", "results.json", "metrics.csv", "pictures/", "checkpoints/")
+    print(f"  {', '.join(name for name in others if (folder / name).exists())}\n")
 
 
 def _rows(

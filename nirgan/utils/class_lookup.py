@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from inspect import isclass
 from pkgutil import iter_modules
 from typing import Any
+
+from nirgan.errors import NirganError
 
 SHORT = (
     "nirgan.networks.generators",
@@ -28,16 +31,26 @@ def find(name: str, packages: tuple[str, ...] = SHORT) -> Any | None:
     return None
 
 
-def full_path(name: str) -> str:
+def full_path(name: str, kind: Any = object) -> str:
     """The import path of a class that is named without one; any other text stays as it is.
+
+    Of several classes of the name it is the one that is of the kind, a class that is derived from.
+
+    Raises:
+        NirganError: Several are.
 
     >>> full_path("Triplet")
     'nirgan.networks.generators.triplet.Triplet'
     >>> full_path("L1Loss")
     'L1Loss'
     """
-    found = find(name) if name.isidentifier() else None
-    return name if found is None else f"{found.__module__}.{found.__qualname__}"
+    found = [find(name, (package,)) for package in SHORT if name.isidentifier()]
+    classes = [one for one in found if isclass(one)]
+    fitting = [one for one in classes if not isclass(kind) or issubclass(one, kind)]
+    paths = sorted({f"{one.__module__}.{one.__qualname__}" for one in fitting or classes})
+    if len(paths) > 1:
+        raise NirganError(f"{name} may be {' or '.join(paths)}; name the one that is meant by path")
+    return paths[0] if paths else name
 
 
 def lazy_classes(package: str) -> Callable[[str], Any]:

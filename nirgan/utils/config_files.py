@@ -62,7 +62,7 @@ def use_other_names() -> None:
 
     def resolve_class_path_by_name(cls: Any, name: Any) -> Any:
         # jsonargparse itself finds classes that have been imported, and calls some by other paths.
-        found = resolve(cls, full_path(_current(name)) if isinstance(name, str) else name)
+        found = resolve(cls, full_path(_current(name), cls) if isinstance(name, str) else name)
         return FORMER_NAMES.get(found, found) if isinstance(found, str) else found
 
     typehints.import_object = import_object

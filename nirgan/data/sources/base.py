@@ -226,7 +226,11 @@ def pairs_of(source: PairSource, cache: Path | None = None) -> list[Pair]:
     """
     pairs = source.pairs_with(cache)
     if not pairs:
-        raise NirganError("source: it has no pairs; check its folder and categories")
+        given = ", ".join(f"{key}={value}" for key, value in vars(source).items())
+        raise NirganError(
+            f"source: {type(source).__name__} has no pairs ({given}); check its folder "
+            "and categories"
+        )
     for name, count in Counter(pair.name for pair in pairs).items():
         if count > 1:
             raise NirganError(

@@ -28,6 +28,7 @@ from nirgan.utils.safe_loading import Trust, load_checkpoint
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+OF_A_RUN = "checkpoints/best.ckpt"
 GENERATOR_PREFIX = "generator."
 """Prefix of the weights of the generator in the state of every task, in checkpoints of `fit`."""
 HEADER_KEY = "nirgan"
@@ -58,18 +59,21 @@ class PretrainedModel:
 def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     """Read a folder as `write_model` leaves it, a `.safetensors` file, or a `.ckpt` of `fit`.
 
+    Of a run's folder, `runs/NAME/version_N`, the best checkpoint is read.
+
     `trust` are class paths of other packages that may be imported, which runs their code; True: all
     that the file names.
 
     Raises:
         NirganError: It cannot be read or is damaged, or its network is not trusted.
     """
-    file = where / WEIGHTS if where.is_dir() else where
+    inside = where / WEIGHTS, where / OF_A_RUN
+    file = next((one for one in inside if one.is_file()), inside[0]) if where.is_dir() else where
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{where}: {what}; expected a folder with {WEIGHTS}, a .safetensors "
-            "file, or a .ckpt of `fit`"
+            f"{where}: {what}; expected a folder with {WEIGHTS} or {OF_A_RUN}, a "
+            ".safetensors file, or a .ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
     if read is None:

@@ -181,6 +181,15 @@ def test_a_checkpoint_goes_into_a_folder_and_back(tmp_path):
     assert again.config["training"] == {"epoch": 3, "global_step": 7}
 
 
+def test_of_a_runs_folder_the_best_checkpoint_is_read(tmp_path):
+    run = tmp_path / "mine/version_0"
+    (run / "checkpoints").mkdir(parents=True)
+    with pytest.raises(NirganError, match="no model.safetensors in this folder; expected"):
+        read_model(run)
+    checkpoint(run / "checkpoints/best.ckpt", trained(), COMPACT)
+    assert read_model(run).name == "mine"
+
+
 @pytest.mark.parametrize(
     ("place", "name"),
     [
