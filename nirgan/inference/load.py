@@ -35,9 +35,9 @@ def load(
 
     Args:
         model: The name of one that comes with the package (`default`), a checkpoint of `fit`, a
-            folder with `model.safetensors`, the folder of a run, an `.onnx` file, or `owner/name` of
-            a repository on the Hugging Face hub (`pip install 'nirgan[hub]'`), where there is no
-            such path.
+            folder with `model.safetensors`, the folder of a run, an `.onnx` file, or, where there
+            is no such path, `owner/name` of a repository on the Hugging Face hub
+            (`pip install 'nirgan[hub]'`).
         revision: On the hub: a branch, a tag or a commit.
         device: None: the GPU if there is one, else the CPU.
         precision: `fp32`; `bf16` and `fp16` are faster, and coarser than 16-bit files can show.
