@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         if outcome.hints:
             _print_list(f"{len(outcome.hints)} to look at:", outcome.hints)
         if outcome.done:
-            print(f"{len(outcome.done)} in color in {options.output} ({rate:.1f} a second)")
+            print(f"{len(outcome.done)} colorized, in {options.output} ({rate:.1f} a second)")
     if plan.there:
         print(f"{len(plan.there)} left as they are; --overwrite makes them anew")
     if problems:

@@ -27,7 +27,7 @@ BASELINE_REGIONS = 2000
 
 NEXT_STEPS = """\
 What next:
-  a picture        python -m nirgan colorize SHOT --output color --model THE FOLDER ABOVE
+  a picture        python -m nirgan colorize SHOT --output color --model {run}
   your own pairs   python -m nirgan fit --config conf/own.yaml \\
                      --data.source.nir 'shots/*_nir.png' --data.source.rgb 'shots/*_rgb.png'
   EPFL's scenes    python -m nirgan download, then

@@ -362,7 +362,7 @@ class ExperimentCLI(LightningCLI):
         if best := self._get(self.config_init, "checkpoint").best_model_path:
             self.model.load_state_dict(load_checkpoint(Path(best))["state_dict"])
         self._summarize(whole=False)
-        rank_zero_info(NEXT_STEPS)
+        rank_zero_info(NEXT_STEPS.format(run=self.trainer.log_dir))
 
     def after_validate(self) -> None:
         """Evaluate on validation patches."""

@@ -58,7 +58,7 @@ def test_a_folder(shots, model, capsys):
     assert status == 0
     files = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())
     assert files == ["a.png", "night/b.jpg", "night/c.tif"]
-    assert "3 in color" in capsys.readouterr().out
+    assert "3 colorized, in" in capsys.readouterr().out
     colorizer = load(model)
     assert np.array_equal(read(out / "a.png"), colorizer((RAMP % 256).astype(np.uint8)))
     assert np.array_equal(read(out / "night/c.tif"), colorizer(RAMP * 21))
