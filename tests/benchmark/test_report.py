@@ -115,7 +115,13 @@ def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tm
 
 @pytest.mark.parametrize(
     "folder",
-    [TABLE1, *(TABLE1.parent / n for n in ("table1_quarter", "ablation", "folds"))],
+    [
+        TABLE1,
+        *(
+            TABLE1.parent / n
+            for n in ("table1_quarter", "table1_quarter_oldbuilding", "ablation", "folds")
+        ),
+    ],
     ids=lambda f: f.name,
 )
 def test_the_committed_tables_are_those_of_the_committed_results(folder):
@@ -158,7 +164,7 @@ def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
         assert row.get("ssim", 0.5) == 0.5
 
 
-@pytest.mark.parametrize("name", ["table1", "table1_quarter"])
+@pytest.mark.parametrize("name", ["table1", "table1_quarter", "table1_quarter_oldbuilding"])
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold(name):
     known = figures((TABLE1.parent / name / "table.md").read_text())
     quoted = figures((TABLE1.parent / name / "README.md").read_text())
