@@ -34,10 +34,10 @@ def find(name: str, packages: tuple[str, ...] = SHORT) -> Any | None:
 def full_path(name: str, kind: Any = object) -> str:
     """The import path of a class that is named without one; any other text stays as it is.
 
-    Of several classes of the name it is the one that is of the kind, a class that is derived from.
+    Of several classes of the name, those count that are derived from `kind`.
 
     Raises:
-        NirganError: Several are.
+        NirganError: There are several of them.
 
     >>> full_path("Triplet")
     'nirgan.networks.generators.triplet.Triplet'
