@@ -220,6 +220,15 @@ def test_without_a_configuration_one_is_suggested(capsys):
     )
 
 
+@pytest.mark.parametrize("words", [["--ckpt_path={}"], ["--ckpt_path", "{}"]])
+def test_of_a_checkpoint_in_a_run_its_configuration_is_suggested(words, capsys, tmp_path):
+    (tmp_path / "config.yaml").touch()
+    (tmp_path / "checkpoints").mkdir()
+    given = [word.format(tmp_path / "checkpoints/best.ckpt") for word in words]
+    said = f"model missing; that of the checkpoint's run is --config {tmp_path}/config.yaml"
+    assert said in mistake(capsys, "test", *given)
+
+
 def test_a_wrong_verb_is_named(capsys):
     assert mistake(capsys, "fitt") == "nirgan: no verb 'fitt'; did you mean 'fit'?"
 

@@ -10,6 +10,7 @@ import signal
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Self
@@ -44,6 +45,7 @@ from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
 from nirgan.experiment.config_errors import (
+    EXAMPLE,
     MisconfiguredError,
     VerbParser,
     add_trust,
@@ -169,7 +171,8 @@ def run(
         # What an error in a loader process says comes last.
         raise NirganError(str(error).rpartition("NirganError: ")[2]) from error
     except MisconfiguredError as error:
-        raise NirganError(explain(error, error.parser)) from error
+        said = explain(error, error.parser)
+        raise NirganError(said.replace(EXAMPLE, _config_of_run(arguments) or EXAMPLE)) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
@@ -180,6 +183,16 @@ def run(
         if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING):
             raise
         raise NirganError(" ".join(str(error).split())) from error
+
+
+def _config_of_run(arguments: Sequence[str]) -> str:
+    """What to say of the configuration that lies in the run of the checkpoint that is given."""
+    for word, following in pairwise([*arguments, ""]):
+        option, _, value = word.partition("=")
+        file = Path(value or following).parent.parent / "config.yaml"
+        if option == "--ckpt_path" and file.is_file():
+            return f"; that of the checkpoint's run is --config {file}"
+    return ""
 
 
 def _silence_libraries() -> None:
