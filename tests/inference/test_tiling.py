@@ -231,7 +231,8 @@ def test_a_picture_is_colorized_by_tiles_into_what_is_written(
     levels = colorizer.colorize_picture(NirPicture(band, alpha), limits, depth, degrees)
     assert levels.dtype == f"uint{depth}"
     np.testing.assert_array_equal(levels[..., :3], to_levels(whole[0], depth))
-    np.testing.assert_array_equal(degrees, expected_error(whole)[0].numpy())
+    # Processors of longer vectors round the last bit by where in a row a number stands.
+    np.testing.assert_allclose(degrees, expected_error(whole)[0].numpy(), rtol=5e-7)
     if with_alpha:
         most = 1 if dtype == "float32" else np.iinfo(dtype).max
         opaque = alpha.astype(np.float64) / most * (2**depth - 1)
