@@ -172,7 +172,7 @@ def run(
         raise NirganError(str(error).rpartition("NirganError: ")[2]) from error
     except MisconfiguredError as error:
         said = explain(error, error.parser)
-        raise NirganError(said.replace(EXAMPLE, _config_of_run(arguments) or EXAMPLE)) from error
+        raise NirganError(said.replace(EXAMPLE, _config_to_give(arguments))) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
@@ -185,14 +185,14 @@ def run(
         raise NirganError(" ".join(str(error).split())) from error
 
 
-def _config_of_run(arguments: Sequence[str]) -> str:
-    """What to say of the configuration that lies in the run of the checkpoint that is given."""
+def _config_to_give(arguments: Sequence[str]) -> str:
+    """Where one is: in the run of the checkpoint that is given, or among the examples."""
     for word, following in pairwise([*arguments, ""]):
         option, _, value = word.partition("=")
         file = Path(value or following).parent.parent / "config.yaml"
         if option == "--ckpt_path" and file.is_file():
             return f"; that of the checkpoint's run is --config {file}"
-    return ""
+    return EXAMPLE
 
 
 def _silence_libraries() -> None:

@@ -67,8 +67,9 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     Raises:
         NirganError: It cannot be read or is damaged, or its network is not trusted.
     """
-    inside = where / WEIGHTS, where / OF_A_RUN
-    file = next((one for one in inside if one.is_file()), inside[0]) if where.is_dir() else where
+    file = where
+    if where.is_dir():
+        file = where / (OF_A_RUN if (where / OF_A_RUN).is_file() else WEIGHTS)
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
