@@ -129,9 +129,10 @@ def _curves(results: Results) -> Figure:
             _curve(axis, name, f"C{number}", [r for r in runs if r["method"] == name])
         axis.set(title=", ".join(what), xlabel="training patches seen", ylim=(0, None))
     figure.axes[0].set_ylabel("angular error (degrees)")
-    columns = min(4, 2 * len(tables))  # what fits below one panel, and below two
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
+    handles = [lines[name] for name in results["methods"] if name in lines]  # of any panel
+    columns = min(4, len(tables) + 1)  # what fits below one panel, below two, and below more
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
