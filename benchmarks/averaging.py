@@ -1,4 +1,4 @@
-"""What are averages worth: of mirrored views, sizes, networks, weights, and over steps?
+"""What are other views worth, and averages: of mirrored views, networks, weights, and over steps?
 
     python benchmarks/averaging.py --models '{one: runs/a/last.ckpt, other: runs/b/last.ckpt}' \
         --fold 4 --results results/regularization/averaging.json
@@ -90,6 +90,8 @@ def main(models: dict[str, Path], fold: int, results: Path) -> None:
     for (name, model), network in zip(models.items(), networks, strict=True):
         if last := of_last_step(model, network):
             kinds[f"{name}, weights of the last step"] = [last], [trained], False
+    for view in (256, 448):
+        kinds[f"{first}, view of {view}"] = networks[:1], [view], False
     kinds[f"{first}, mirrored"] = networks[:1], [trained], True
     kinds[f"{first}, views of 288, {trained} and 448"] = networks[:1], [288, trained, 448], False
     if count > 1:
