@@ -17,13 +17,12 @@ from nirgan import __version__
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError
-from nirgan.inference.conversions import convert
+from nirgan.inference.conversions import convert, to_levels
 from nirgan.inference.images.files import (
     NirPicture,
     check_target,
     empty_picture,
     read,
-    to_levels,
     write,
     write_degrees,
 )
@@ -37,7 +36,7 @@ from nirgan.inference.tiling import (
     tile_grid,
 )
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import GlobalLayer, Tile, global_statistics, set_tile
+from nirgan.networks.global_layers import Tile, global_statistics, set_tile
 from nirgan.utils.recording import UnknownArgumentsError, describe
 from nirgan.utils.rect import Rect
 
@@ -329,13 +328,9 @@ class Colorizer:
             down, across = (a - b for a, b in zip(tile.shown.shape, part.shape[-2:], strict=True))
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
-        parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
-        told = (
-            global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
-            if parts
-            else nullcontext()
-        )
-        with torch.inference_mode(), told:
+        parts = len(tiles) > 1
+        told = global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
+        with torch.inference_mode(), told if parts else nullcontext():
             for tile in tiles:
                 window = tile.core & picture
                 if min(window.shape) <= 0:

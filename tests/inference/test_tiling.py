@@ -10,7 +10,8 @@ import nirgan.networks.generators as package
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import NirPicture, to_levels
+from nirgan.inference.conversions import to_levels
+from nirgan.inference.images.files import NirPicture
 from nirgan.inference.tiling import ReceptiveField, blend, measure_receptive_field, tile_grid
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.generators.baselines import NirTable
