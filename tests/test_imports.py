@@ -87,7 +87,7 @@ LIBRARIES = {
         "metrics data tasks callbacks evaluation inference experiment benchmark"
     ),
     "torchmetrics": "losses metrics tasks",
-    "tqdm": "cli data benchmark.progress sweeps.run",
+    "tqdm": "cli data inference.batch benchmark.progress sweeps.run",
     "wandb": "experiment.wandb_logger",
     "yaml": "utils.config_files experiment sweeps",
 }

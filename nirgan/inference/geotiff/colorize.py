@@ -50,7 +50,6 @@ def colorize_geotiff(
     source: Path,
     target: Path,
     scale: Scale,
-    *,
     band: int | None = None,
     depth: int | None = None,
     uncertainty: Path | None = None,
