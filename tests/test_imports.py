@@ -53,7 +53,7 @@ INFERENCE = {
     "video": ARRAYS | {"images", "colorizer"},
     "geotiff": ARRAYS | {"images", "colorizer"},
     "batch": ARRAYS | {"images", "colorizer", "video", "geotiff"},
-    "demo": ARRAYS | {"images", "colorizer", "load"},
+    "demo": ARRAYS | {"images", "colorizer"},
 }
 """The same of the rooms and files within inference/."""
 
