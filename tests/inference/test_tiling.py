@@ -1,5 +1,7 @@
 """Pictures in tiles are pictures without seams, with every generator of the package."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,11 +63,7 @@ def test_tiles_give_the_whole_picture(make):
     assert whole.std() > 0.01
     assert (whole - tiled).abs().max() < 1e-5
     if receptive_field.radius > receptive_field.stride:  # nor is the halo wider than it has to be
-        narrow = ReceptiveField(
-            receptive_field.stride,
-            receptive_field.radius - receptive_field.stride,
-            receptive_field.activations_per_pixel,
-        )
+        narrow = replace(receptive_field, radius=receptive_field.radius - receptive_field.stride)
         assert (
             whole - Colorizer(generator, tile=tile, receptive_field=narrow).colorize_bands(nir)
         ).abs().max() > 0
