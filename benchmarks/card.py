@@ -28,7 +28,8 @@ from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import ImageScore, aggregate, cells, score_images
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import to_levels, write
+from nirgan.inference.conversions import to_levels
+from nirgan.inference.images.files import write
 from nirgan.inference.models.pretrained import CARD, read_model, write_model
 from nirgan.inference.uncertainty import expected_error
 from nirgan.metrics.functional import angular_error

@@ -48,22 +48,18 @@ def clip(
         for name, value in settings.items():
             setattr(stream.codec_context, name, value)
         audio = out.add_stream(sound, rate=48000, layout="mono") if sound else None
-        for number in range(frames):
-            frame = as_frame(pictures(number), pixels, full)
-            frame.pts = times[number] if times else round(Fraction(number, RATE) / time_base)
-            frame.time_base = time_base
+        for number in range(frames + 1):
+            frame = wave = None  # at the end, what the encoders still hold
+            if number < frames:
+                frame, wave = as_frame(pictures(number), pixels, full), tone(number)
+                frame.pts = times[number] if times else round(Fraction(number, RATE) / time_base)
+                frame.time_base = time_base
             for packet in stream.encode(frame):
                 if durations:
                     packet.duration = durations[packet.pts]
                 out.mux(packet)
             if audio:
-                out.mux(audio.encode(tone(number)))
-        for packet in stream.encode(None):
-            if durations:
-                packet.duration = durations[packet.pts]
-            out.mux(packet)
-        if audio:
-            out.mux(audio.encode(None))
+                out.mux(audio.encode(wave))
     return path
 
 

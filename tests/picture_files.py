@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from nirgan.inference.conversions import to_levels
 from nirgan.inference.images import files
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -36,7 +37,7 @@ TURNS = {
 def write(target, rgb, *, depth, title, alpha=None, **options):
     """Write 3 x H x W in [0, 1]."""
     pixels = files.empty_picture(*rgb.shape[1:], depth, alpha)
-    pixels[..., :3] = files.to_levels(rgb, depth)
+    pixels[..., :3] = to_levels(rgb, depth)
     files.write(target, pixels, title, **options)
 
 

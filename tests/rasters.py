@@ -20,27 +20,14 @@ class Smooth:
 
     title = "nirgan 9, model smooth"
 
-    def __init__(self, tile=32, halo=2):
-        self.tile, self.halo, self.reads = tile, halo, []
+    def __init__(self, tile=32):
+        self.tile = tile
 
     def colorize_windows(self, height, width, read, write):
-        for top in range(0, height, self.tile):
-            for left in range(0, width, self.tile):
-                core = Rect(top, left, min(top + self.tile, height), min(left + self.tile, width))
-                seen = Rect(
-                    max(core.top - self.halo, 0),
-                    max(core.left - self.halo, 0),
-                    min(core.bottom + self.halo, height),
-                    min(core.right + self.halo, width),
-                )
-                self.reads.append(seen)
-                rgb = self.colors(read(seen))
-                inner = (
-                    ...,
-                    slice(core.top - seen.top, core.bottom - seen.top),
-                    slice(core.left - seen.left, core.right - seen.left),
-                )
-                write(core, rgb[inner])
+        raster = Rect(0, 0, height, width)
+        for core in raster.parts(self.tile, self.tile):
+            seen = core.grown(2) & raster
+            write(core, self.colors(read(seen))[..., *core.within(seen)])
 
     @staticmethod
     def colors(nir):

@@ -43,6 +43,7 @@ from safetensors.torch import save_file
 
 import nirgan
 from nirgan.callbacks.best_checkpoint import BestCheckpoint
+from nirgan.cli import demo
 from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
@@ -195,14 +196,11 @@ def using(model):
 
 def test_the_demo_reads_models_by_the_same_rule(trap, monkeypatch):
     pytest.importorskip("gradio")
-    from nirgan.inference.demo import server
-
-    monkeypatch.setattr(server, "set_gradio_environment", lambda folder: None)
-
+    monkeypatch.setattr(demo, "set_gradio_environment", lambda folder: None)
     file = trap.parent / "evil.ckpt"
     torch.save(GOOD | {"hyper_parameters": {"generator": EVIL}}, file)
     with pytest.raises(NirganError, match=r"evil\.ckpt: its network is 'evil_module.Evil', none"):
-        server.run_demo([str(file)], 7860, trust=False)
+        demo.main([f"--model={file}"])
     assert not Path(MARK).exists()
 
 

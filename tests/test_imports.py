@@ -53,7 +53,7 @@ INFERENCE = {
     "video": ARRAYS | {"images", "colorizer"},
     "geotiff": ARRAYS | {"images", "colorizer"},
     "batch": ARRAYS | {"images", "colorizer", "video", "geotiff"},
-    "demo": ARRAYS | {"images", "colorizer", "load"},
+    "demo": ARRAYS | {"images", "colorizer"},
 }
 """The same of the rooms and files within inference/."""
 
@@ -87,7 +87,7 @@ LIBRARIES = {
         "metrics data tasks callbacks evaluation inference experiment benchmark"
     ),
     "torchmetrics": "losses metrics tasks",
-    "tqdm": "cli data benchmark.progress sweeps.run",
+    "tqdm": "cli data inference.batch benchmark.progress sweeps.run",
     "wandb": "experiment.wandb_logger",
     "yaml": "utils.config_files experiment sweeps",
 }

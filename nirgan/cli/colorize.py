@@ -1,20 +1,14 @@
 """`python -m nirgan colorize`: near-infrared pictures, videos and rasters into color."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
-
-from tqdm import tqdm
+from typing import Literal
 
 from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 from nirgan.utils.paths import expand_home
-
-if TYPE_CHECKING:
-    from nirgan.inference.batch.jobs import Job
 
 FORMATS = {"png": ".png", "jpg": ".jpg", "tif": ".tif"}
 
@@ -41,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         overwrite=options.overwrite,
         uncertainty=options.uncertainty,
     )
-    _refuse_unused(options.format, options.depth, plan.jobs)
+    _refuse_unused(options.format, options.depth, {job.kind for job in plan.jobs})
     problems = list(plan.problems)
     if plan.jobs:
         from nirgan.inference.batch.pipeline import Options, run_jobs  # noqa: PLC0415
@@ -60,8 +54,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"--scale {scale}, with which {colorizer.name} was trained")
         how = Options(scale, options.depth, options.uncertainty, options.band, options.largest)
         started = perf_counter()
-        with tqdm(total=len(plan.jobs), unit="file", disable=None, smoothing=0.1) as files:
-            outcome = run_jobs(colorizer, plan.jobs, how, files.update, _bar)
+        outcome = run_jobs(colorizer, plan.jobs, how)
         rate = len(outcome.done) / (perf_counter() - started)
         problems += outcome.problems
         if outcome.hints:
@@ -141,9 +134,8 @@ def _parser() -> VerbParser:
     return parser
 
 
-def _refuse_unused(kind: str | None, depth: int | None, jobs: "Sequence[Job]") -> None:
-    """Refuse a --format or --depth that none of the files would get."""
-    kinds = {job.kind for job in jobs}
+def _refuse_unused(kind: str | None, depth: int | None, kinds: Collection[str]) -> None:
+    """Refuse a --format or --depth that none of the files, of these kinds, would get."""
     if kind and kinds and "picture" not in kinds and not (kind == "tif" and "geotiff" in kinds):
         raise NirganError(
             f"--format {kind} is for pictures; videos and GeoTIFFs keep theirs: leave it out"
@@ -152,15 +144,6 @@ def _refuse_unused(kind: str | None, depth: int | None, jobs: "Sequence[Job]") -
         raise NirganError(
             "--depth 16 is for pictures and GeoTIFFs; videos get 8 bits: leave it out"
         )
-
-
-@contextmanager
-def _bar(job: "Job") -> Iterator[Callable[[int], None]]:
-    """A progress bar of a video's frames, or of a raster's pixels."""
-    unit = "frame" if job.kind == "video" else "pixel"
-    name = printable_path(job.source.name)
-    with tqdm(desc=name, unit=unit, unit_scale=True, disable=None, leave=False) as bar:
-        yield bar.update
 
 
 def _print_list(title: str, lines: Sequence[str]) -> None:

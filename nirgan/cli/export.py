@@ -32,9 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     from nirgan.data.scaling import Limits, Scale  # noqa: PLC0415
     from nirgan.inference.export.program import export_verified  # noqa: PLC0415
 
-    scale = Scale.parse("0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale))
-    if options.scale is not None:
-        scale = Scale.parse(options.scale)
+    trained = "0,1" if colorizer.scale.kind == "dtype" else str(colorizer.scale)
+    scale = Scale.parse(trained if options.scale is None else options.scale)
     if scale.kind != "range":
         raise NirganError(
             f"--scale {scale}: a program is given numbers alone, of no type and of one "
@@ -109,8 +108,6 @@ def _check_output(out: Path, kind: str, overwrite: bool) -> None:
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:
         raise NirganError(f"--output {out}: expected a name that ends in {suffix}")
-    if suffix and out.is_dir():
-        raise NirganError(f"--output {out}: a folder; give a file, NAME{suffix}")
     if not suffix and out.exists() and not out.is_dir():
         raise NirganError(f"--output {out}: a file; safetensors are kept in a folder")
     there = out if suffix else out / "model.safetensors"

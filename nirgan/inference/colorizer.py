@@ -14,20 +14,20 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from nirgan import __version__
+from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.images import Pixels, signed_to_unit
 from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError
-from nirgan.inference.conversions import convert
+from nirgan.inference.conversions import convert, to_levels
 from nirgan.inference.images.files import (
     NirPicture,
     check_target,
     empty_picture,
     read,
-    to_levels,
     write,
     write_degrees,
 )
-from nirgan.inference.images.world_files import copy_georeference, has_place
+from nirgan.inference.images.world_files import GEO_TAGS, copy_georeference
 from nirgan.inference.models.pretrained import write_model
 from nirgan.inference.tiling import (
     ReceptiveField,
@@ -37,7 +37,7 @@ from nirgan.inference.tiling import (
     tile_grid,
 )
 from nirgan.inference.uncertainty import expected_error
-from nirgan.networks.global_layers import GlobalLayer, Tile, global_statistics, set_tile
+from nirgan.networks.global_layers import Tile, global_statistics, set_tile
 from nirgan.utils.recording import UnknownArgumentsError, describe
 from nirgan.utils.rect import Rect
 
@@ -131,10 +131,8 @@ class Colorizer:
     @cached_property
     def receptive_field(self) -> ReceptiveField:
         """The receptive field of the generator."""
-        on_cpu = self.device.type == "cpu"
-        return measure_receptive_field(
-            self.generator if on_cpu else copy.deepcopy(self.generator).cpu()
-        )
+        generator = self.generator if self.device.type == "cpu" else copy.deepcopy(self.generator)
+        return measure_receptive_field(generator.cpu())
 
     @property
     def by_scene(self) -> bool:
@@ -197,7 +195,7 @@ class Colorizer:
         target = target / source.name if target.is_dir() else target
         if target.exists():
             raise NirganError(f"{target}: is there already; remove it or name an output")
-        if has_place(source):
+        if tags_of(source) & GEO_TAGS:
             raise NirganError(
                 f"{source}: a GeoTIFF, whose place and holes `python -m nirgan "
                 "colorize` keeps; use that, or give its band as an array"
@@ -307,7 +305,8 @@ class Colorizer:
             try:
                 return self._go(height, width, core, read, write)
             except (RuntimeError, MemoryError) as error:
-                if not _of_memory(error):
+                known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+                if not known and "allocate memory" not in str(error):  # torch's on the CPU
                     raise
                 half = min(core, *size) // 2
                 core = half - half % self.receptive_field.stride
@@ -329,13 +328,9 @@ class Colorizer:
             down, across = (a - b for a, b in zip(tile.shown.shape, part.shape[-2:], strict=True))
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
-        parts = len(tiles) > 1 and any(isinstance(m, GlobalLayer) for m in self.generator.modules())
-        told = (
-            global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
-            if parts
-            else nullcontext()
-        )
-        with torch.inference_mode(), told:
+        parts = len(tiles) > 1
+        told = global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
+        with torch.inference_mode(), told if parts else nullcontext():
             for tile in tiles:
                 window = tile.core & picture
                 if min(window.shape) <= 0:
@@ -395,9 +390,3 @@ def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
     if len({str(target) for target in output}) < len(output):
         raise NirganError("output: two pictures would be written to one file; name the files")
     return list(output)
-
-
-def _of_memory(error: Exception) -> bool:
-    """Whether an error is for lack of memory; on the CPU, torch has no class for it."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or "allocate memory" in str(error)

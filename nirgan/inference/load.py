@@ -1,8 +1,8 @@
 """`load`: makes a `Colorizer` from a name, a file or a repository of the Hugging Face hub.
 
-It is not in models/, since `Colorizer` imports models/ for writing. `ModelHubMixin` is not used: it
-has to be there when a class is made, and it takes what stands in `config.json` for arguments of
-that class, where here it names a network, which is looked at first.
+huggingface_hub's `ModelHubMixin` is not used: it has to be there when a class is made, and it takes
+what stands in `config.json` for arguments of that class, where here it names a network, which is
+looked at first.
 """
 
 import re

@@ -1,5 +1,7 @@
 """Pictures in tiles are pictures without seams, with every generator of the package."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ import nirgan.networks.generators as package
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import NirPicture, to_levels
+from nirgan.inference.conversions import to_levels
+from nirgan.inference.images.files import NirPicture
 from nirgan.inference.tiling import ReceptiveField, blend, measure_receptive_field, tile_grid
 from nirgan.inference.uncertainty import expected_error
 from nirgan.networks.generators.baselines import NirTable
@@ -60,11 +63,7 @@ def test_tiles_give_the_whole_picture(make):
     assert whole.std() > 0.01
     assert (whole - tiled).abs().max() < 1e-5
     if receptive_field.radius > receptive_field.stride:  # nor is the halo wider than it has to be
-        narrow = ReceptiveField(
-            receptive_field.stride,
-            receptive_field.radius - receptive_field.stride,
-            receptive_field.activations_per_pixel,
-        )
+        narrow = replace(receptive_field, radius=receptive_field.radius - receptive_field.stride)
         assert (
             whole - Colorizer(generator, tile=tile, receptive_field=narrow).colorize_bands(nir)
         ).abs().max() > 0
@@ -133,10 +132,8 @@ def test_no_network_is_shown_a_sliver_of_a_picture():
 
 
 def test_a_table_looks_at_a_pixel_alone():
-    assert (
-        measure_receptive_field(NirTable().eval()).radius,
-        measure_receptive_field(NirTable().eval()).stride,
-    ) == (0, 1)
+    measured = measure_receptive_field(NirTable().eval())
+    assert (measured.radius, measured.stride) == (0, 1)
 
 
 class SeesEverything(nn.Module):

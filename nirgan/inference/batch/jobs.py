@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from nirgan.inference.geotiff.colorize import is_geotiff
-from nirgan.inference.images.files import PICTURES
-from nirgan.inference.video.colorize import SUFFIXES, is_video
+from nirgan.inference.images.files import PICTURES, TIFF
+from nirgan.inference.video.colorize import VIDEOS
 from nirgan.utils.paths import expand_home
 
 MAP_SUFFIX = ".uncertainty.tif"
@@ -83,7 +83,7 @@ def plan_jobs(
             else:
                 plan.jobs.append(job)
         if not found and not any(p.startswith(text) for p in plan.problems):
-            suffixes = ", ".join([*PICTURES, *sorted(SUFFIXES)])
+            suffixes = ", ".join([*PICTURES, *sorted(VIDEOS)])
             plan.problems.append(f"{text}: no picture or video there ({suffixes})")
     return plan
 
@@ -92,13 +92,13 @@ def is_input(path: Path) -> bool:
     """Whether a file has the name of a picture or video, and not of what is made beside one."""
     if path.name.startswith(".") or path.name.endswith(MAP_SUFFIX):
         return False
-    return path.suffix.lower() in PICTURES or is_video(path)
+    return path.suffix.lower() in (*PICTURES, *VIDEOS)
 
 
 def _job(source: Path, target: Path, suffix: str | None) -> Job:
-    if is_video(source):
+    if source.suffix.lower() in VIDEOS:
         return Job(source, target, "video")
-    if source.suffix.lower() in (".tif", ".tiff") and is_geotiff(source):
+    if source.suffix.lower() in TIFF and is_geotiff(source):
         return Job(source, target, "geotiff")
     return Job(source, target.with_suffix(suffix) if suffix else target, "picture")
 

@@ -1,15 +1,16 @@
-"""Runs jobs: reads ahead, colorizes, and writes in the background."""
+"""Runs jobs: reads ahead, colorizes, writes in the background, and shows progress."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tqdm import tqdm
+
 from nirgan.data.scaling import Scale, hint_of_bits
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, printable_path
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
@@ -21,9 +22,6 @@ PREFETCHED_PICTURES = 3
 
 LARGE_PIXELS_OR_BYTES = 16_000_000
 """Pixels of a picture, or bytes of a file, above which none is read ahead, to save memory."""
-
-ProgressBar = Callable[[Job], AbstractContextManager[Callable[[int], None]]]
-"""Opens a progress bar for a video or a raster, and gives the function that advances it."""
 
 
 @dataclass(frozen=True)
@@ -50,26 +48,13 @@ class Outcome:
     hints: list[str] = field(default_factory=list)
 
 
-def run_jobs(
-    colorizer: Colorizer,
-    jobs: list[Job],
-    options: Options,
-    finished: Callable[[], object] = lambda: None,
-    bar: ProgressBar = lambda job: nullcontext(lambda count: None),
-) -> Outcome:
-    """Run all jobs; one that fails does not stop the others.
-
-    Args:
-        colorizer: The method.
-        jobs: The files, of any kind.
-        options: How they are read and written.
-        finished: Called whenever a job has succeeded or failed.
-        bar: Shows the progress of a video in frames, or of a raster in pixels.
-    """
+def run_jobs(colorizer: Colorizer, jobs: list[Job], options: Options) -> Outcome:
+    """Run all jobs; one that fails does not stop the others. A terminal shows the progress."""
     outcome = Outcome()
     threads = min(4, os.cpu_count() or 1)
     readers, writers = ThreadPoolExecutor(threads), ThreadPoolExecutor(threads)
     writing: deque[tuple[Job, Future[None]]] = deque()
+    files = tqdm(total=len(jobs), unit="file", disable=None, smoothing=0.1)
 
     def settle(left: int) -> None:
         while len(writing) > left:
@@ -82,7 +67,7 @@ def run_jobs(
             else:
                 why = " ".join(f"{type(error).__name__}: {error}".split())
                 outcome.problems.append(f"{job.source}: {why}")
-            finished()
+            files.update()
 
     try:
         for job, reading in _read_ahead(readers, jobs, options):
@@ -90,7 +75,7 @@ def run_jobs(
             try:
                 if reading is None:
                     left = 0
-                    outcome.hints += _colorize_in_parts(colorizer, job, options, bar)
+                    outcome.hints += _colorize_in_parts(colorizer, job, options)
                     written.set_result(None)
                 else:
                     picture = reading.result()
@@ -105,6 +90,7 @@ def run_jobs(
             settle(left)
         settle(0)
     finally:
+        files.close()
         readers.shutdown(cancel_futures=True)
         writers.shutdown(cancel_futures=True)
     return outcome
@@ -153,18 +139,16 @@ def _colorize_picture(
     return write
 
 
-def _colorize_in_parts(
-    colorizer: Colorizer, job: Job, options: Options, bar: ProgressBar
-) -> list[str]:
+def _colorize_in_parts(colorizer: Colorizer, job: Job, options: Options) -> list[str]:
     """Colorize a video or a raster, frame by frame or window by window; returns hints."""
     given = colorizer, job.source, job.target, options.scale
-    with bar(job) as tick:
+    unit = "frame" if job.kind == "video" else "pixel"
+    name = printable_path(job.source.name)
+    with tqdm(desc=name, unit=unit, unit_scale=True, disable=None, leave=False) as bar:
         if job.kind == "geotiff":
             degrees = job.uncertainty if options.uncertainty else None
-            return colorize_geotiff(
-                *given, band=options.band, depth=options.depth, uncertainty=degrees, tick=tick
-            )
-        hint = colorize_video(*given, tick, largest=options.largest, band=options.band)
+            return colorize_geotiff(*given, options.band, options.depth, degrees, bar.update)
+        hint = colorize_video(*given, bar.update, largest=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         hints = [hint, maps if options.uncertainty else ""]
         return [f"{job.source}: {hint}" for hint in hints if hint]

@@ -14,7 +14,8 @@ from nirgan.data.images import Pixels, write_png
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import printable_path
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.images.files import read, to_levels, write
+from nirgan.inference.conversions import to_levels
+from nirgan.inference.images.files import read, write
 from nirgan.utils.image_grid import shrunk
 
 TRAINED_SCALE = "as trained"

@@ -42,8 +42,6 @@ TOLERANCE = 1e-4
 """Largest accepted difference from torch, in a range of 1: a fortieth of a level of 8 bits."""
 RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
 """Batch, height and width of random pictures."""
-SCENE_SIZE_PX = (150, 203)
-"""Height and width of procedural pictures."""
 
 
 class Program(nn.Module):
@@ -204,7 +202,7 @@ def _pictures(limits: Limits) -> Iterator[Tensor]:
         nir = torch.rand(shape, generator=generator) * 1.2 - 0.1
         nir[0, 3, 5] = torch.nan
         yield nir[:, None] * span + limits.low
-    for pair in Synthetic(count=5, size=SCENE_SIZE_PX).pairs():
+    for pair in Synthetic(count=5, size=(150, 203)).pairs():
         band, _ = pair.load()
         unit = torch.from_numpy(band)[None, None] / 255
         yield unit * span + limits.low

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -18,7 +17,7 @@ from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import needs_extra
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.conversions import from_unit
+from nirgan.inference.conversions import to_levels
 from nirgan.inference.images.world_files import GEO_TAGS, world_file
 from nirgan.inference.uncertainty import expected_error
 from nirgan.utils.atomic_write import atomic_write
@@ -51,7 +50,6 @@ def colorize_geotiff(
     source: Path,
     target: Path,
     scale: Scale,
-    *,
     band: int | None = None,
     depth: int | None = None,
     uncertainty: Path | None = None,
@@ -98,8 +96,8 @@ def colorize_geotiff(
         )
         raster = stack.enter_context(RasterSource(source, band))
         limits = scale.limits(raster.sample, source)
-        deep = (depth or 8 * raster.dtype.itemsize) != 8
-        dtype: np.dtype[Any] = np.dtype(np.uint16 if deep else np.uint8)
+        depth = depth or (8 if raster.dtype.itemsize == 1 else 16)
+        dtype = np.dtype(f"uint{depth}")
         nodata = as_type(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
         # Do not write a file beside it for what a TIFF cannot contain.
@@ -122,14 +120,14 @@ def colorize_geotiff(
 
         def write(window: Rect, rgb: Tensor) -> None:
             valid = raster.data(window)
-            levels = from_unit(rgb.float().reshape(3, *valid.shape), dtype)
+            levels = np.moveaxis(to_levels(rgb[0], depth), 2, 0)
             if nodata is not None:  # which is said by no color
                 other = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
                 levels[levels == nodata] = other
             levels[:, ~valid] = nodata or 0
             colors.add(window, levels, valid)
             if degrees is not None:
-                expected = expected_error(rgb.reshape(1, 3, *valid.shape)).numpy()
+                expected = expected_error(rgb).numpy()
                 degrees.add(window, np.where(valid, expected, np.float32(np.nan)), valid)
             tick(valid.size)
 

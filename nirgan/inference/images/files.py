@@ -6,12 +6,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import imagecodecs
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from nirgan.data.channels import cast_remark
 from nirgan.data.decoding.decode import decode
@@ -19,6 +17,7 @@ from nirgan.data.decoding.metadata import ICC, XMP
 from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError
+from nirgan.inference.conversions import to_depth
 from nirgan.inference.holes import without_hidden
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
 from nirgan.utils.atomic_write import atomic_write
@@ -111,15 +110,10 @@ def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> 
     levels = np.empty((height, width, 3 if alpha is None else 4), f"uint{depth}")
     if alpha is not None and alpha.dtype != levels.dtype:
         most = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-        alpha = _to_depth(alpha.astype(np.float32) / np.float32(most), depth)
+        alpha = to_depth(alpha.astype(np.float32) / np.float32(most), depth)
     if alpha is not None:
         levels[..., 3] = alpha
     return levels
-
-
-def to_levels(rgb: Tensor, depth: int) -> Pixels:
-    """3 x H x W in [0, 1], clipped, to H x W x 3 of all that a type of 8 or 16 bits holds."""
-    return cv2.merge([_to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()])
 
 
 def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_METADATA) -> None:
@@ -179,13 +173,6 @@ def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
     """Write a map of uncertainty, H x W of float32, into a TIFF of one band, see `write`."""
     text = f"Expected angular error of the colors, in degrees. {description(title)}"
     _write_tiff(target, degrees[..., None], title, text)
-
-
-def _to_depth(plane: Pixels, depth: int) -> Pixels:
-    """[0, 1] to all that a type of 8 or 16 bits holds, rounded and clipped."""
-    kind = cv2.CV_8U if depth == 8 else cv2.CV_16U
-    # A third of the time that torch or numpy need.
-    return cv2.addWeighted(plane, 2**depth - 1, plane, 0, 0, dtype=kind)
 
 
 def _write_tiff(

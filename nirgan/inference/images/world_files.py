@@ -5,7 +5,6 @@ import re
 from glob import escape
 from pathlib import Path
 
-from nirgan.data.decoding.tiff import tags_of
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
@@ -23,11 +22,7 @@ GEO_TAGS = {
     42113,  # GDAL_NODATA
     50844,  # RPCCoefficient
 }
-
-
-def has_place(path: Path) -> bool:
-    """Whether a file is a TIFF that itself says where it lies, or what is no data."""
-    return bool(tags_of(path) & GEO_TAGS)
+"""Tags of a TIFF that itself says where it lies, or what is no data."""
 
 
 def copy_georeference(source: Path, target: Path) -> None:

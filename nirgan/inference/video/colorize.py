@@ -7,7 +7,6 @@ when a video is colorized.
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,15 +18,8 @@ from nirgan.inference.video.temporal_filter import TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.prefetch import ahead, behind
 
-if TYPE_CHECKING:
-    from nirgan.inference.video.reader import Frame
-
-SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file has the suffix of a video."""
-    return path.suffix.lower() in SUFFIXES
+VIDEOS = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
+"""Suffixes of files that are taken for videos."""
 
 
 def colorize_video(
@@ -50,7 +42,7 @@ def colorize_video(
     Args:
         colorizer: Makes the colors.
         source: A video of one band: grey, YUV without color, or equal channels.
-        target: The output; its suffix, one of `SUFFIXES`, determines the container.
+        target: The output; its suffix, one of `VIDEOS`, determines the container.
         scale: Percentiles are those of the whole video, which is read twice for them. Values of
             limited range are converted to full range first.
         tick: Called with the number of further frames that are done.
@@ -66,7 +58,7 @@ def colorize_video(
         from nirgan.inference.video import reader as reading  # noqa: PLC0415
         from nirgan.inference.video import writer as writing  # noqa: PLC0415
     with reading.open_video(source, largest, band) as reader:
-        frames = reader.frames()
+        frames = (item for item in reader.read() if isinstance(item, reading.Frame))
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
     limits = first.codes.limits(scale, every, source)
@@ -80,7 +72,7 @@ def colorize_video(
             behind(writer.write, batch) as put,
         ):
             steady = TemporalSmoother(colorizer)
-            waiting: list[Frame] = []
+            waiting: list[reading.Frame] = []
             for item in chain(items, [None]):  # None: the end
                 if isinstance(item, reading.Frame):
                     waiting.append(item)

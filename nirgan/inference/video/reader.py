@@ -110,10 +110,6 @@ class VideoReader:
         videos[0].thread_type = "AUTO"
         return videos[0]
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, see `read`."""
-        return (item for item in self.read() if isinstance(item, Frame))
-
     def read(self) -> "Generator[Frame | Packet[Any], None, None]":
         """All frames, and the packets of sound and subtitles, in the order of the file.
 

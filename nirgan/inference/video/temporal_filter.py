@@ -26,11 +26,7 @@ SCENE_CUT_DIFFERENCE = 0.1
 
 
 class TemporalSmoother:
-    """Colorizes consecutive frames of a video.
-
-    Args:
-        colorizer: Colorizes the smoothed frames.
-    """
+    """Colorizes consecutive frames of a video, which it smooths first."""
 
     def __init__(self, colorizer: Colorizer) -> None:
         self.colorizer = colorizer

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from torch import Tensor
 
 from nirgan.errors import NirganError
-from nirgan.inference.images.files import to_levels
+from nirgan.inference.conversions import to_levels
 from nirgan.inference.video.reader import Frame, VideoReader
 
 

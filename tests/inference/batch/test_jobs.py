@@ -7,7 +7,7 @@ from nirgan.inference.batch.jobs import plan_jobs
 
 @pytest.fixture
 def shots(tmp_path):
-    for name in ("a.png", "deep/b.JPG", "deep/er/c.tif", "deep/notes.txt", ".hidden.png", "d.mp4"):
+    for name in ("a.png", "deep/b.JPG", "deep/er/c.tif", "deep/notes.txt", ".hidden.png", "d.MP4"):
         file = tmp_path / "shots" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")
@@ -21,7 +21,7 @@ def targets(made, output):
 def test_a_folder_is_taken_with_all_within(shots, tmp_path):
     out = tmp_path / "out"
     made = plan_jobs([str(shots)], out)
-    assert targets(made, out) == ["a.png", "d.mp4", "deep/b.JPG", "deep/er/c.tif"]
+    assert targets(made, out) == ["a.png", "d.MP4", "deep/b.JPG", "deep/er/c.tif"]
     assert [job.kind for job in made.jobs] == ["picture", "video", "picture", "picture"]
     assert made.problems == []
 
@@ -50,7 +50,7 @@ def test_a_file_with_magic_in_its_name_is_that_file(shots, tmp_path):
 def test_another_format(shots, tmp_path):
     out = tmp_path / "out"
     made = plan_jobs([str(shots)], out, suffix=".png")
-    assert targets(made, out) == ["a.png", "d.mp4", "deep/b.png", "deep/er/c.png"]
+    assert targets(made, out) == ["a.png", "d.MP4", "deep/b.png", "deep/er/c.png"]
     assert made.jobs[2].uncertainty == out / "deep/b.png.uncertainty.tif"
 
 
@@ -78,7 +78,7 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
     assert made.jobs == []
     assert all("written over itself" in line for line in made.problems)
     assert len(made.problems) == 4
-    twice = plan_jobs([str(shots / "a.png"), str(shots / "d.mp4"), str(shots)], tmp_path / "out")
+    twice = plan_jobs([str(shots / "a.png"), str(shots / "d.MP4"), str(shots)], tmp_path / "out")
     assert len(twice.jobs) == 4  # the same file twice is one job
     (tmp_path / "a.png").write_bytes(b"")
     other = plan_jobs([str(shots / "a.png"), str(tmp_path / "a.png")], tmp_path / "out")
@@ -113,13 +113,13 @@ def test_one_file_in_two_spellings_is_one(shots, tmp_path, monkeypatch):
 def test_maps_of_uncertainty_are_no_inputs_and_missing_ones_are_told(shots, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("a.png", "a.png.uncertainty.tif", "d.mp4"):
+    for name in ("a.png", "a.png.uncertainty.tif", "d.MP4"):
         (out / name).touch()
     assert [job.source.name for job in plan_jobs([str(out)], tmp_path / "new").jobs] == [
         "a.png",
-        "d.mp4",
+        "d.MP4",
     ]
-    files = [str(shots / name) for name in ("a.png", "d.mp4")]
+    files = [str(shots / name) for name in ("a.png", "d.MP4")]
     assert plan_jobs(files, out, uncertainty=True).problems == []
     (out / "a.png.uncertainty.tif").unlink()
     (problem,) = plan_jobs(files, out, uncertainty=True).problems

@@ -17,10 +17,9 @@ import pytest
 import torch
 from torch import nn
 
-from nirgan.cli.demo import main
+from nirgan.cli import demo as verb
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.demo import server as serving
 from nirgan.inference.demo.service import DemoService, heat_map, legend
 from nirgan.inference.uncertainty import expected_error
 
@@ -162,17 +161,17 @@ def test_the_legend_has_degrees():
 
 def test_one_line_where_the_verb_cannot_begin(monkeypatch, environment, service):
     with pytest.raises(NirganError, match="--port: expected 1 to 65535, got 0"):
-        main(["--port=0"])
+        verb.main(["--port=0"])
     from nirgan.inference.demo import app
 
-    with socket.create_server((serving.HOST, 0)) as taken:
+    with socket.create_server((verb.HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(NirganError, match=f"--port {port}: taken already; choose another"):
-            app.serve(app.build_page(service), serving.HOST, port)
+            app.serve(app.build_page(service), verb.HOST, port)
     monkeypatch.delitem(sys.modules, app.__name__)
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(NirganError, match=r"gradio is not installed.*pip install 'nirgan\[demo\]'"):
-        main([])
+        verb.main([])
 
 
 def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
@@ -185,22 +184,22 @@ def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(serving, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr(verb, "time", SimpleNamespace(sleep=interrupt))
     monkeypatch.setattr("nirgan.inference.load.load", lambda name, trust: service.colorizers[name])
     handler, port = signal.getsignal(signal.SIGTERM), free_port()
     try:
-        assert main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
+        assert verb.main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert f"http://127.0.0.1:{port}/ is open" in capsys.readouterr().out
     assert len(kept) == 1
     assert not kept[0].exists()
-    with pytest.raises(ConnectionRefusedError), socket.create_connection((serving.HOST, port)):
+    with pytest.raises(ConnectionRefusedError), socket.create_connection((verb.HOST, port)):
         pass
 
 
 def free_port():
-    with socket.create_server((serving.HOST, 0)) as server:
+    with socket.create_server((verb.HOST, 0)) as server:
         return server.getsockname()[1]
 
 
@@ -219,16 +218,16 @@ def served(tmp_path_factory):
         patch.setattr(socket.socket, "connect", noted)
         os.environ |= {"GRADIO_SHARE": "True", "GRADIO_ALLOWED_PATHS": "/"}
         os.environ["HTTP_PROXY"] = "http://127.0.0.1:9"  # is no way to this machine
-        serving.set_gradio_environment(service.folder)
+        verb.set_gradio_environment(service.folder)
         from nirgan.inference.demo import app  # Gradio looks at the environment
 
         patch.setattr(app, "MAX_UPLOAD", "50kb")
         page = app.build_page(service)
-        yield service, app.serve(page, serving.HOST, free_port()), page
+        yield service, app.serve(page, verb.HOST, free_port()), page
         page.close(verbose=False)
     os.environ.clear()
     os.environ.update(before)
-    assert reached == {serving.HOST}
+    assert reached == {verb.HOST}
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +244,7 @@ def context(served):
         context.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
         yield context
         browser.close()
-    assert hosts == {serving.HOST}
+    assert hosts == {verb.HOST}
 
 
 def opened(context, served):

@@ -240,14 +240,6 @@ def test_percentiles_leave_out_no_data_and_are_the_same_for_all_windows(tmp_path
     assert np.abs(colors[0, 40:] - unit * 65535).max() <= 1
 
 
-def test_the_band_is_chosen_by_number(tmp_path):
-    bands = np.stack([scene(40, 50), scene(40, 50) // 2, scene(40, 50) // 4])
-    source = save(tmp_path / "a.tif", bands, photometric="minisblack")
-    for number in (1, 2, 3):
-        colors, _ = colorized(source, band=number)
-        assert np.abs(colors[0].astype(int) - bands[number - 1]).max() <= 1
-
-
 def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monkeypatch):
     """And what waits to be written is less than two rows of blocks."""
     from nirgan.data.rasters import bands

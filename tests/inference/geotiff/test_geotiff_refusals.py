@@ -1,6 +1,5 @@
 """Rasters that cannot be used, and places that cannot be written."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 from nirgan.data.scaling import Scale
 from nirgan.errors import NirganError
-from nirgan.inference.geotiff.colorize import colorize_geotiff, is_geotiff
+from nirgan.inference.geotiff.colorize import colorize_geotiff
 
 rasterio = pytest.importorskip("rasterio")
 from rasters import Smooth, save, scene  # noqa: E402
@@ -98,10 +97,3 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch, capfd):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, former)
-
-
-def test_rasterio_is_an_extra(tmp_path, monkeypatch):
-    source = save(tmp_path / "a.tif", scene(20, 30), crs="EPSG:4326")
-    monkeypatch.setitem(sys.modules, "rasterio", None)
-    assert is_geotiff(source)
-    refused(source, "pip install 'nirgan[geo]'")
