@@ -374,8 +374,7 @@ class PatchDataModule(lightning.LightningDataModule):
         return PatchDataset(self.images, table, self.patch, seed, augmentation, categories, whole)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[StoredBatch]:
-        dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
-        return self._loader(dataset, range(rank, len(regions), ranks))
+        return self._loader(RegionDataset(self.images, regions), range(rank, len(regions), ranks))
 
     def _resumed(self) -> tuple[int, int]:
         """The epoch in which a run goes on, and how many of its batches are done."""
