@@ -52,7 +52,8 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
     except (OSError, SyntaxError, ValueError) as error:
         raise DecodeError(f"not a readable JPEG ({error})") from error
     said = _metadata(segments)
-    said = replace(said, dpi=dpi(*picture.info.get("dpi", (0, 0)), 1.0) or said.dpi)  # JFIF's
+    across, down = picture.info.get("dpi", (0, 0))  # JFIF's
+    said = replace(said, dpi=dpi(across, down, 1.0) or said.dpi)
     return DecodedImage(pixels, metadata=said).channels(bands)
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -187,7 +186,7 @@ def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
         raise DecodeError(
             f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, expected {expected}"
         )
-    for place, size in islice(zip(places, sizes, strict=False), expected):
+    for place, size in zip(places[:expected], sizes[:expected], strict=True):
         if not size:
             raise DecodeError("a damaged TIFF: a strip or tile of 0 bytes")
         if place + size > len(data):
