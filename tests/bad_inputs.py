@@ -258,6 +258,8 @@ def _jpegs():
     yield "a video behind.jpg", video, NirPicture(opened(sound))
     scan = sound.index(b"\xff\xda")
     yield "segments that do not fit.jpg", changed(sound, 20, b"\0\0"), "damaged or cut off"
+    hidden = b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0\x08\0\0\0".ljust(0xFFE3, b"\0")
+    yield "a segment within one.jpg", sound[:2] + hidden + sound[2:], "damaged or cut off"
     yield "scans without end.jpg", sound[:-2] + sound[scan:-2] * 300, "more than 200 scans"
 
 

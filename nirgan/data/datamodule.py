@@ -179,7 +179,7 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.trainer is not None:
             _check_trainer(self.trainer)
-        self._built = self.store.build(self._pairs())
+        self._built = self.store.build(pairs_of(self.source, self.store.folder))
 
     @without_collection()
     def setup(self, stage: str = "") -> None:
@@ -191,7 +191,8 @@ class PatchDataModule(lightning.LightningDataModule):
         """
         if self.pairs:
             return
-        self.images = self._usable(self._built or self.store.open(self._pairs()))
+        found = self._built or self.store.open(pairs_of(self.source, self.store.folder))
+        self.images = self._usable(found)
         self.snapshot = DataSnapshot(self.images)
         self.nir_scale = self._recorded_scale(tell=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
@@ -318,9 +319,6 @@ class PatchDataModule(lightning.LightningDataModule):
             return cast(Batch, self.trainer.precision_plugin.convert_input(ready))
         return ready
 
-    def _pairs(self) -> list[Pair]:
-        return pairs_of(self.source, self.store.folder)
-
     def _usable(self, found: StoredPairs) -> StoredPairs:
         # within-images needs a training and a validation patch side by side
         width = self.patch * (2 if self.protocol == "within-images" else 1)
@@ -328,17 +326,16 @@ class PatchDataModule(lightning.LightningDataModule):
         if not problems:
             return found
         usable = sorted({*range(len(found))} - {*problems})
-        named = [found.problem(number, self.patch, width) for number in problems[:MAX_NAMED_PAIRS]]
-        report = "\n".join(f"  {problem}" for problem in named)
-        if more := len(problems) - len(named):
-            report += f"\n  and {more} more; `nirgan check` names them all"
+        report = [f"  {found.problem(n, self.patch, width)}" for n in problems[:MAX_NAMED_PAIRS]]
+        if more := len(problems) - len(report):
+            report.append(f"  and {more} more; `nirgan check` names them all")
         if self.on_bad_pair == "error" or not usable:
             raise NirganError(
                 f"{len(problems)} of {len(found)} pairs cannot be used "
                 "(mend them, or set data.on_bad_pair=skip):",
-                *report.splitlines(),
+                *report,
             )
-        rank_zero_warn(f"{len(problems)} of {len(found)} pairs are left out:\n{report}")
+        rank_zero_warn("\n".join([f"{len(problems)} of {len(found)} pairs are left out:", *report]))
         return found.some(usable)
 
     def _recorded_scale(self, tell: bool) -> str:
@@ -374,8 +371,7 @@ class PatchDataModule(lightning.LightningDataModule):
         return PatchDataset(self.images, table, self.patch, seed, augmentation, categories, whole)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[StoredBatch]:
-        dataset = RegionDataset(self.images, [pair.name for pair in self.pairs], regions)
-        return self._loader(dataset, range(rank, len(regions), ranks))
+        return self._loader(RegionDataset(self.images, regions), range(rank, len(regions), ranks))
 
     def _resumed(self) -> tuple[int, int]:
         """The epoch in which a run goes on, and how many of its batches are done."""

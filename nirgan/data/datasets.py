@@ -75,13 +75,8 @@ class PatchDataset(Dataset[StoredBatch]):
 class RegionDataset(Dataset[StoredBatch]):
     """Whole regions of stored pairs, each H x W x 4 and with a name, as batches of one."""
 
-    def __init__(
-        self,
-        images: StoredPairs,
-        names: Sequence[str],
-        regions: Sequence[Region],
-    ) -> None:
-        self.images, self.names, self.regions = images, names, regions
+    def __init__(self, images: StoredPairs, regions: Sequence[Region]) -> None:
+        self.images, self.regions = images, regions
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -89,5 +84,5 @@ class RegionDataset(Dataset[StoredBatch]):
     def __getitem__(self, number: int) -> StoredBatch:
         region = self.regions[number]
         pixels = np.array(region.of(self.images))[None]
-        name = self.names[region.pair]
+        name = self.images.pairs[region.pair].name
         return {"pixels": torch.from_numpy(pixels), "number": number, "names": [name]}

@@ -17,8 +17,6 @@ from nirgan.utils.atomic_write import make_folder
 
 ARCHIVE_URL = "https://ivrlwww.epfl.ch/supplementary_material/cvpr11/nirscene1.zip"
 ARCHIVE_BYTES = 952_431_486
-"""Bytes of the archive."""
-
 MAX_UNPACKED_BYTES = 8 * 1024**3
 """Bytes that an archive may unpack to; the original holds about 1.4 GB."""
 

@@ -99,20 +99,20 @@ def _opaque(path: Path) -> Pixels:
 
 
 def _as_stored(pixels: Pixels, scale: Scale, path: Path) -> Pixels:
-    plain = scale.kind == "dtype"
-    if plain and pixels.dtype not in STORED_DTYPES:
+    check_type(pixels.dtype, scale, path)
+    if pixels.dtype == np.float32 and not np.isfinite(pixels).all():
+        raise NirganError(f"{path}: float values that are not finite (nan or inf); replace them")
+    limits = scale.limits(pixels, path)
+    return pixels if scale.kind == "dtype" else limits.to_stored(pixels)
+
+
+def check_type(dtype: np.dtype[Any], scale: Scale, path: Path) -> None:
+    """Raise a `NirganError` for values that are neither stored as they are nor scaled."""
+    if scale.kind == "dtype" and dtype not in STORED_DTYPES:
         raise NirganError(
-            f"{path}: values of type {pixels.dtype}, expected uint8, uint16, or "
+            f"{path}: values of type {dtype}, expected uint8, uint16, or "
             f"floats in [0, 1]; {scale.option} LOW,HIGH scales others"
         )
-    if pixels.dtype == np.float32 and not (
-        np.isfinite(pixels).all() and (not plain or (pixels.min() >= 0 and pixels.max() <= 1))
-    ):
-        raise NirganError(
-            f"{path}: float values outside [0, 1] or not finite; {scale.option} "
-            "LOW,HIGH scales those that are finite"
-        )
-    return pixels if plain else scale.limits(pixels, path).to_stored(pixels)
 
 
 def as_depth(pixels: Pixels, depth: np.dtype[Any]) -> Pixels:

@@ -64,11 +64,11 @@ def report(findings: Sequence[Finding]) -> str:
             f"{len(off)} pairs are shifted by {MAX_REGISTERED_PX[0]} px or more, or vary by "
             f"{MAX_REGISTERED_PX[1]} px or more within; the worst:",
         ]
-    if unknown := sum(f.problem is None and f.registration is None for f in findings):
-        lines += ["", f"{unknown} pairs were not measured: they share too few edges for that"]
     off.sort(key=lambda item: -(item[1].shift + item[1].spread))
     for f, r in off[:MAX_NAMED_PAIRS]:
         lines.append(f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px")
+    if unknown := sum(f.problem is None and f.registration is None for f in findings):
+        lines += ["", f"{unknown} pairs were not measured: they share too few edges for that"]
     return "\n".join(lines)
 
 

@@ -37,24 +37,16 @@ def within_images(
 
     Args:
         pairs: The pairs of the images.
-        sizes: Height and width of every image in pixels.
+        sizes: Height and width of every image in pixels, at least two patches wide.
         patch: Height and width of a patch in pixels.
         seed: Seed of the positions of the bands.
 
     Returns:
         The training and the validation regions.
-
-    Raises:
-        NirganError: An image is too narrow for a patch of each.
     """
     training, validation = [], []
     places = hash_counter(seed, 11, _keys(pair.name for pair in pairs))
     for number, ((height, width), place) in enumerate(zip(sizes, places, strict=True)):
-        if width < 2 * patch:
-            raise NirganError(
-                f"{pairs[number].name}: {width} pixels wide, but protocol within-images needs "
-                f"{2 * patch} (a training and a validation patch); use across-scenes"
-            )
         band = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
         left = int(place % np.uint64(width - band + 1))
         # The band is moved to the edge if less than a patch would remain beside it.
@@ -107,9 +99,8 @@ def across_scenes(
         )
     for regions, what in zip(sets, ("training", "validation"), strict=True):
         if not regions:
-            scenes = len(seen)
             raise NirganError(
-                f"fold {fold} of {FOLDS} leaves no {what} pairs ({scenes} scenes in all); "
+                f"fold {fold} of {FOLDS} leaves no {what} pairs ({len(seen)} scenes in all); "
                 "set data.fold to another, or add scenes"
             )
     return sets

@@ -45,32 +45,26 @@ def test_three_equal_channels_are_one_band(tmp_path):
         read_nir(tmp_path / "color.png")
 
 
-def test_damaged_files_are_named(tmp_path):
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    for name in ("whole.jpg", "whole.png", "whole.tif"):
-        Image.fromarray(noise).save(tmp_path / name)
-        data = (tmp_path / name).read_bytes()
-        cut = tmp_path / f"cut-{name}"
-        cut.write_bytes(data[: len(data) // 2])
-        with pytest.raises(NirganError, match=f"cut-{name}"):
-            read_rgb(cut)
-    (tmp_path / "empty.png").touch()
-    (tmp_path / "text.png").write_text("not a picture")
-    for name in ("empty.png", "text.png", "missing.png"):
-        with pytest.raises(NirganError, match=name):
-            read_rgb(tmp_path / name)
+def test_a_grey_picture_has_no_colors(tmp_path):
     Image.new("L", (9, 9)).save(tmp_path / "grey.png")
     with pytest.raises(NirganError, match=r"grey.png: 1 channel\(s\), expected 3"):
         read_rgb(tmp_path / "grey.png")
 
 
-@pytest.mark.parametrize("value", [1.5, -0.1, np.nan, np.inf])
-def test_float_values_outside_0_to_1_are_refused(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (1.5, r"from 0.5 to 1.5, expected \[0, 1\]; .* --scale LOW,HIGH"),
+        (-0.1, r"from -0.1 to 0.5, expected \[0, 1\]"),
+        (np.nan, "that are not finite"),
+        (np.inf, "that are not finite"),
+    ],
+)
+def test_float_values_outside_0_to_1_are_refused(tmp_path, value, words):
     picture = np.full((4, 4), 0.5, np.float32)
     picture[1, 2] = value
     cv2.imwrite(str(tmp_path / "f.tiff"), picture)
-    with pytest.raises(NirganError, match=r"f.tiff: float values outside \[0, 1\]"):
+    with pytest.raises(NirganError, match=f"f.tiff: float values {words}"):
         read_nir(tmp_path / "f.tiff")
 
 
@@ -96,11 +90,3 @@ def test_a_written_picture_is_rounded_and_clipped(tmp_path):
     write_png(tmp_path / "new/p.png", picture)
     assert np.asarray(Image.open(tmp_path / "new/p.png")).tolist() == [[[0, 128, 255]]]
     assert [f.name for f in (tmp_path / "new").iterdir()] == ["p.png"]
-
-
-def test_a_jpeg_is_turned_as_its_camera_was(tmp_path):
-    picture = Image.new("RGB", (40, 20))
-    exif = picture.getexif()
-    exif[0x0112] = 6  # a quarter turn
-    picture.save(tmp_path / "a.jpg", exif=exif)
-    assert read_rgb(tmp_path / "a.jpg").shape == (40, 20, 3)

@@ -85,12 +85,6 @@ def test_what_is_no_scale_is_one_line(options, message):
         Folder("a", "b", **options)
 
 
-def test_a_scale_that_does_not_fit_names_file_and_key(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.full((4, 4), 7, np.uint8))
-    with pytest.raises(NirganError, match=r"a.tif: its values end at 255, but source.nir_scale"):
-        read_nir(tmp_path / "a.tif", Scale.parse("0,4095", "source.nir_scale"))
-
-
 def test_check_hints_at_twelve_bits(twelve, capsys):
     source = ["--source=Folder", f"--source.nir={twelve}/*_nir.tif"]
     source += [f"--source.rgb={twelve}/*_rgb.tif"]

@@ -62,11 +62,6 @@ def test_a_pair_is_split_alike_whatever_others_there_are():
     assert {r.pair - 30 for r in across_scenes([*others, *some], sizes * 2, 2, 0)[1]} >= kept
 
 
-def test_an_image_too_narrow_for_both_is_named():
-    with pytest.raises(NirganError, match="urban/0: 127 pixels wide.*needs 128.*across-scenes"):
-        within_images(pairs("a"), [(200, 127)], 64, 0)
-
-
 def test_published_folds_are_kept():
     some = pairs("abcdef", [0, 1, 2, 3, 4, 0])
     training, validation = across_scenes(some, [(64, 64)] * 6, 0, seed=0)

@@ -5,7 +5,6 @@ none of the segments that cameras add: those that are there to harm keep Pillow 
 """
 
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -17,10 +16,12 @@ from nirgan.data.decoding.metadata import dpi, metadata
 from nirgan.data.decoding.picture import DecodedImage, DecodeError, Metadata, SizeLimit
 
 SCAN_MARKER = 0xDA
-JFIF, ICC = (0xE0, b"JFIF\0"), (0xE2, b"ICC_PROFILE\0")
 EXIF, XMP = (0xE1, b"Exif\0\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0")
+ICC = (0xE2, b"ICC_PROFILE\0")
 CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
 """All that applications add but JFIF's and Adobe's, which say how colors are stored."""
+WITHOUT_LENGTH = {0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}
+"""To Pillow, which would look for segments in what follows these."""
 
 AFTER_CODES = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 """A marker within the codes of a scan, but those that belong to them."""
@@ -50,7 +51,10 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise DecodeError(f"not a readable JPEG ({error})") from error
-    return DecodedImage(pixels, lossy=True, metadata=_metadata(segments)).channels(bands)
+    said = _metadata(segments)
+    across, down = picture.info.get("dpi", (0, 0))  # JFIF's
+    said = replace(said, dpi=dpi(across, down, 1.0) or said.dpi)
+    return DecodedImage(pixels, metadata=said).channels(bands)
 
 
 def _refuse_many_scans(data: bytes) -> None:
@@ -77,7 +81,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         marker, place = data[place], place + 1
         length = int.from_bytes(data[place : place + 2], "big")
         end = len(data) if marker == SCAN_MARKER else place + length
-        if length < 2 or end > len(data):
+        if length < 2 or end > len(data) or marker in WITHOUT_LENGTH:
             raise DecodeError(f"a JPEG that is damaged or cut off at byte {start}")
         yield marker, data[place:end]
         if marker == SCAN_MARKER:
@@ -91,10 +95,6 @@ def _metadata(segments: list[tuple[int, bytes]]) -> Metadata:
         return [b[2 + len(name) :] for m, b in segments if m == marker and b[2:].startswith(name)]
 
     said = metadata(next(iter(of(EXIF)), b""))
-    for body in of(JFIF):
-        if len(body) >= 7:
-            unit, across, down = struct.unpack_from(">BHH", body, 2)
-            said = replace(said, dpi=dpi(across, down, {1: 1.0, 2: 2.54}.get(unit)) or said.dpi)
     profile = {body[0]: body[2:] for body in of(ICC) if body}
     icc = b"".join(profile[number] for number in sorted(profile))
     return replace(said, icc=icc, xmp=next(iter(of(XMP)), said.xmp))

@@ -65,13 +65,11 @@ class DecodedImage:
         pixels: H x W, or H x W x 3 in the order red, green, blue, or H x W x C of chosen channels;
             integers of any type, or float32.
         alpha: H x W of the same type; None where the file has none.
-        lossy: Whether values may be off by the compression.
         metadata: What else its file says.
     """
 
     pixels: Pixels
     alpha: Pixels | None = None
-    lossy: bool = False
     metadata: Metadata = field(default_factory=Metadata)
 
     def channels(self, bands: Sequence[int]) -> "DecodedImage":

@@ -6,11 +6,9 @@ blocks are expanded one by one.
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -32,12 +30,11 @@ REFUSED_PHOTOMETRICS = {
     32803: "the filters of a raw camera file",
     34892: "a raw camera file",
 }
-JPEG, LERC, WEBP = 7, 34887, 50001
-LOSSY = {JPEG, LERC, WEBP}
+JPEG = 7
 COMPRESSIONS = {
     **{1: "none", 2: "fax", 3: "fax", 4: "fax", 5: "LZW", JPEG: "JPEG"},
-    **{8: "deflate", 32946: "deflate", 32773: "PackBits", LERC: "LERC"},
-    **{34925: "LZMA", 50000: "Zstandard", WEBP: "WebP"},
+    **{8: "deflate", 32946: "deflate", 32773: "PackBits", 34887: "LERC"},
+    **{34925: "LZMA", 50000: "Zstandard", 50001: "WebP"},
 }
 """Those that GDAL writes into a TIFF. Others hold pictures whose size nothing has checked."""
 MAX_PAGES = 1000
@@ -87,7 +84,7 @@ def tags_of(path: Path) -> set[int]:
 def _pages(file: TiffFile, data: bytes) -> list[TiffPage]:
     """The pages that are pictures, and no smaller copy or mask of one."""
     pages: list[TiffPage] = []
-    for page in map(partial(cast, TiffPage), file.pages):
+    for page in cast(Iterable[TiffPage], file.pages):
         if len(pages) == MAX_PAGES or any(page.offset == other.offset for other in pages):
             raise DecodeError("a damaged TIFF: its directories form a loop, or are without end")
         pages.append(page)
@@ -154,7 +151,7 @@ def _decoded(
             colors = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
             colors = np.ascontiguousarray(looked_up[..., 0])
-    return DecodedImage(colors, opacity, lossy=page.compression in LOSSY)
+    return DecodedImage(colors, opacity)
 
 
 def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
@@ -189,7 +186,7 @@ def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
         raise DecodeError(
             f"a damaged TIFF: {min(len(places), len(sizes))} strips or tiles, expected {expected}"
         )
-    for place, size in islice(zip(places, sizes, strict=False), expected):
+    for place, size in zip(places[:expected], sizes[:expected], strict=True):
         if not size:
             raise DecodeError("a damaged TIFF: a strip or tile of 0 bytes")
         if place + size > len(data):

@@ -12,15 +12,8 @@ import numpy.typing as npt
 from rasterio.transform import array_bounds
 from rasterio.warp import transform_bounds
 
-from nirgan.data.images import STORED_DTYPES, Pixels
-from nirgan.data.rasters.bands import (
-    CHANNELS,
-    Bands,
-    Mask,
-    as_window,
-    list_bands,
-    open_raster,
-)
+from nirgan.data.images import Pixels, check_type
+from nirgan.data.rasters.bands import CHANNELS, Bands, Mask, as_window, list_bands, open_raster
 from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.base import Footprint
 from nirgan.errors import NirganError
@@ -84,17 +77,13 @@ class Raster:
         return _opened(self.path, self.numbers, os.getpid(), threading.get_ident())
 
     def _find_limits(self, *scales: Scale) -> tuple[Limits, Limits] | None:
-        kind = self.bands.dtype
-        plain = [scale for scale in scales if scale.kind == "dtype"]
-        if plain and kind not in STORED_DTYPES:
-            raise NirganError(
-                f"{self.path}: values of type {kind}, expected uint8, uint16, or "
-                f"floats in [0, 1]; {plain[0].option} LOW,HIGH scales others"
-            )
-        if len(plain) == 2 and kind.kind == "u":
+        kind, asked = self.bands.dtype, {scale.kind for scale in scales}
+        for scale in scales:
+            check_type(kind, scale, self.path)
+        if asked == {"dtype"} and kind.kind == "u":
             return None
         some = np.zeros((4, 0), kind)  # enough where a scale names values
-        if kind.kind == "f" or any(scale.kind == "percentile" for scale in scales):
+        if kind.kind == "f" or "percentile" in asked:
             some = self.bands.read_sample()
         rgb, nir = scales
         return rgb.limits(some[:3], self.path), nir.limits(some[3], self.path)

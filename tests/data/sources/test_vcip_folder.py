@@ -100,13 +100,6 @@ def test_two_pictures_of_one_name_are_named(tmp_path):
         Folder(str(tmp_path / "n"), str(tmp_path / "c")).pairs()
 
 
-def test_two_patterns(tmp_path):
-    for name in ("x 1", "y"):
-        pair(tmp_path / f"{name}_nir.png", tmp_path / f"{name}_rgb.png")
-    pairs = Folder(f"{tmp_path}/*_nir.png", f"{tmp_path}/*_rgb.png").pairs()
-    assert [p.id for p in pairs] == ["x 1", "y"]
-
-
 @pytest.mark.parametrize(
     ("nir", "rgb", "ids"),
     [
