@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -69,7 +70,9 @@ def opened(file, slots, out):
 def test_a_grid_by_two_workers_goes_from_a_file_to_a_page(
     sweep_file, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("nirgan.sweeps.worker.subprocess.Popen", ForkedWorker)
+    # Not of the module itself: libraries start programs by it, too.
+    forked = SimpleNamespace(Popen=ForkedWorker)
+    monkeypatch.setattr("nirgan.sweeps.worker.subprocess", forked)
     # The second layer is refused when the network is built: a trial that fails.
     layers = ["red.layers.0", "red.layers.9"]
     parameters = {"model.l1.layer": {"values": layers}, "data.noise.red": {"values": [0.0, 0.01]}}
