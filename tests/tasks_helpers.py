@@ -6,12 +6,20 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.sources.folder import Folder
+
 
 def batch(size=4, seed=0):
     random = torch.Generator().manual_seed(seed)
     draw = lambda c: torch.rand(size, c, 16, 16, generator=random) * 2 - 1  # noqa: E731
     nir = draw(1)
     return {"nir": nir, "triplet": nir.expand(-1, 3, -1, -1).contiguous(), "rgb": draw(3)}
+
+
+def data_of(pair_folder, **options):
+    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
+    return PatchDataModule(source, **{"patch": 32, "val_patches": 2, "batch_size": 4} | options)
 
 
 def train(module, data, **trainer):

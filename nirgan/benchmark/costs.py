@@ -33,14 +33,12 @@ def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any
         a method that is fitted in one pass; and `milliseconds` for a picture of 1024x680 pixels in
         float32, the median of five.
     """
-    first: dict[str, Run] = {}
-    for run in runs:
-        first.setdefault(run.method, run)
     methods: dict[str, dict[str, float | None]] = {}
     device = torch.device("cpu")
-    for name, run in first.items():
-        tell(f"timing {name}")
-        methods[name], device = _of(run)
+    for run in runs:
+        if run.method not in methods:
+            tell(f"timing {run.method}")
+            methods[run.method], device = _of(run)
     return {"methods": methods, **provenance(device)}
 
 

@@ -20,7 +20,7 @@ from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.figure_samples import FigureSamples
-from nirgan.utils.atomic_write import atomic_write, make_folder, write_text
+from nirgan.utils.atomic_write import atomic_write, write_text
 
 TITLE_CHARACTERS = 14
 """In a line of a column's title, which would reach into the next one."""
@@ -35,7 +35,6 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
     `shown.txt` there says what they show.
     """
     folder = out / "figures"
-    make_folder(folder)
     lines: list[str] = []
     drawn: list[str] = []
     with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 90}):

@@ -58,10 +58,7 @@ class SuiteProgress:
         return sum(_cost(run) for run in self.runs if self.done(run))
 
     def _say(self, line: str) -> None:
-        if self.terminal:
-            self.bar.write(line, file=sys.stderr)
-        else:
-            print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+        self.bar.write(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr)
 
 
 def _cost(run: Run) -> float:

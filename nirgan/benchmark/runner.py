@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -25,7 +25,7 @@ from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import SuiteProgress
 from nirgan.benchmark.suite import Run, Suite
 from nirgan.callbacks.checkpoint_io import newest_complete
-from nirgan.callbacks.throughput import Throughput
+from nirgan.callbacks.throughput import patches_seen
 from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.figure_samples import draw_samples
@@ -146,13 +146,12 @@ class RunRecorder(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Report progress."""
-        if isinstance(pl_module, ColorizationTask):
-            self.progress.advance(pl_module.run_fraction())
+        self.progress.advance(cast(ColorizationTask, pl_module).run_fraction())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add a point to the learning curve."""
         error = trainer.callback_metrics["val/angular_error"].item()
-        self.history.append((_patches(trainer), error))
+        self.history.append((patches_seen(trainer), error))
 
     def state_dict(self) -> dict[str, Any]:
         """The curve and the time spent, for checkpoints."""
@@ -194,7 +193,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
         "seed": run.seed,
         "command": shlex.join(["python", "-m", "nirgan", "fit", *run.arguments]),
         "configuration": run.configured(),
-        "patches_seen": _patches(cli.trainer),
+        "patches_seen": patches_seen(cli.trainer),
         "parameters": sum(p.numel() for p in task.generator.parameters()),
         "seconds": round(seconds, 3),
         "history": watch.history,
@@ -210,8 +209,3 @@ def write_tiff(file: Path, picture: Tensor) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     pixels = picture.permute(1, 2, 0).float().cpu().numpy()
     imwrite(file, pixels, photometric="rgb", compression="lzw")
-
-
-def _patches(trainer: Trainer) -> int:
-    counters = (c for c in trainer.callbacks if isinstance(c, Throughput))  # type: ignore[attr-defined]
-    return next(counters).patches

@@ -33,11 +33,8 @@ class NonFiniteGuard(Callback):
         names = [*losses, *(f"parameter {name}" for name in parameters)]
         first = names[int(finite.isfinite().logical_not().nonzero()[0])]
         step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        raise NirganError(f"step {step}: {first} is not finite; {_newest(trainer)}")
-
-
-def _newest(trainer: Trainer) -> str:
-    newest = next((c.newest for c in trainer.callbacks if isinstance(c, LatestCheckpoint)), "")  # type: ignore[attr-defined]
-    if not newest:
-        return "no checkpoint was saved yet; start anew with a lower learning rate"
-    return f"the newest checkpoint is {newest}; the learning rate may be too high"
+        newest = next((c.newest for c in trainer.callbacks if isinstance(c, LatestCheckpoint)), "")  # type: ignore[attr-defined]
+        remedy = "no checkpoint was saved yet; start anew with a lower learning rate"
+        if newest:
+            remedy = f"the newest checkpoint is {newest}; the learning rate may be too high"
+        raise NirganError(f"step {step}: {first} is not finite; {remedy}")

@@ -98,16 +98,17 @@ class Preemption(Callback):
             return
         if trainer.validating:
             _begin_validation_anew(trainer)
-        last = next(c for c in trainer.callbacks if isinstance(c, LatestCheckpoint))  # type: ignore[attr-defined]
-        last.save(trainer)
+        outcome = "no state is kept, as last is null"
+        for last in (c for c in trainer.callbacks if isinstance(c, LatestCheckpoint)):  # type: ignore[attr-defined]
+            last.save(trainer)
+            outcome = "nothing was learned yet, so start it again"
+            if last.newest:
+                outcome = f"state saved in {last.newest}; go on with --ckpt_path last"
         if not trainer.is_global_zero:
             raise SystemExit(0)
         step = trainer.fit_loop.epoch_loop.batch_progress.total.completed
-        saved = f"state saved in {last.newest}; go on with --ckpt_path last"
         raise StoppedError(
-            f"stopped by {signal.Signals(number).name} after step {step}; "
-            f"{saved if last.newest else 'nothing was learned yet, so start it again'}",
-            128 + number,
+            f"stopped by {signal.Signals(number).name} after step {step}; {outcome}", 128 + number
         )
 
     @staticmethod

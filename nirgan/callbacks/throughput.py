@@ -56,3 +56,8 @@ class Throughput(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the count."""
         self.pixels = state_dict["pixels"]
+
+
+def patches_seen(trainer: Trainer) -> int:
+    """The patches that a trainer's run has been trained on."""
+    return next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]

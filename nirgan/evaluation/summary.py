@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from nirgan.callbacks.throughput import Throughput
+from nirgan.callbacks.throughput import patches_seen
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit, write_png
@@ -95,14 +95,13 @@ def _heading(data: PatchDataModule, whole: bool) -> str:
 def _record(
     trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
 ) -> dict[str, Any]:
-    patches = next((c.patches for c in trainer.callbacks if isinstance(c, Throughput)), 0)  # type: ignore[attr-defined]
     return {
         "heading": heading,
         "protocol": data.protocol,
         "fold": data.fold,
         "categories": data.categories,
         "pairs": len(data.pairs),
-        "patches_seen": patches,
+        "patches_seen": patches_seen(trainer),
         "rows": rows,
         "seed": data.seed,
         **provenance(trainer.strategy.root_device),

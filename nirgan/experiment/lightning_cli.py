@@ -135,12 +135,11 @@ def run(
     Raises:
         NirganError: The configuration or the data cannot be used.
     """
-    arguments = [resolve_shipped(word) for word in arguments]
+    arguments = [WANDB_NONE.sub("=null", resolve_shipped(word)) for word in arguments]
     check_files(arguments, PART_OPTIONS)
     for word in arguments:
         if word.encode(errors="replace").decode() != word:
             raise NirganError(f"{word}: not UTF-8; give another name, or rename it")
-    arguments = [WANDB_NONE.sub("=null", word) for word in arguments]
     _silence_libraries()
     jsonargparse.set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     # omegaconf+ resolves ${...} after every file and override; the older mode leaves them stale.
@@ -302,15 +301,13 @@ class ExperimentCLI(LightningCLI):
             )
         if path == "last":
             path = config.ckpt_path = _last(config)
-        if path is not None and not Path(path).is_file():
-            raise NirganError(f"--ckpt_path {path}: no such file")
         if config.weights_only is False:
             raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
         if path is not None:
-            checkpoint = load_checkpoint(Path(path), mmap=True)
-            check_hyperparameters(
-                checkpoint, Path(path), trust or strings_of(self.given), TRUST_REMEDY
-            )
+            if not (file := Path(path)).is_file():
+                raise NirganError(f"--ckpt_path {path}: no such file")
+            known = trust or strings_of(self.given)
+            check_hyperparameters(load_checkpoint(file, mmap=True), file, known, TRUST_REMEDY)
 
     def before_instantiate_classes(self) -> None:
         """Check the checkpoint's model, and add the logger to `metrics.csv` to any others."""

@@ -44,7 +44,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
         if drawing is None:
             continue
         with mpl.rc_context({"figure.constrained_layout.use": True}):
-            axes = np.atleast_1d(drawing(by_slot, results["metric"]))
+            axes = np.atleast_1d(drawing(by_slot, target_name=results["metric"]))
             wide, high = SIZES.get(name, (0, 3.2))
             figure = axes[0].figure
             figure.set_size_inches(max(7.0, 1.5 + wide * len(results["parameters"])), high)
@@ -61,7 +61,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
     write_text(out / "sweep.html", page.page(f"nirgan: {results['sweep']}", blocks))
 
 
-def _drawings(results: Results) -> dict[str, Callable[[Study, str], Any] | None]:
+def _drawings(results: Results) -> dict[str, Callable[..., Any] | None]:
     """What draws each picture, or None where there are too few trials for it."""
     judged = any(trial["curve"] for trial in results["trials"])
     complete = results["best"] is not None
@@ -71,12 +71,12 @@ def _drawings(results: Results) -> dict[str, Callable[[Study, str], Any] | None]
         "curves": _curves if judged else None,
         "slices": _slices if complete else None,
         "parallel": _parallel if several else None,
-        "importance": _importance if results["importance"] else None,
+        "importance": plots.plot_param_importances if results["importance"] else None,
     }
 
 
-def _history(study: Study, metric: str) -> Axes:
-    axes = plots.plot_optimization_history(study, target_name=metric)
+def _history(study: Study, target_name: str) -> Axes:
+    axes = plots.plot_optimization_history(study, target_name=target_name)
     stopped = [t for t in study.trials if t.state is TrialState.PRUNED and t.intermediate_values]
     if stopped:
         last = [t.intermediate_values[max(t.intermediate_values)] for t in stopped]
@@ -86,28 +86,24 @@ def _history(study: Study, metric: str) -> Axes:
     return axes
 
 
-def _curves(study: Study, metric: str) -> Axes:
+def _curves(study: Study, target_name: str) -> Axes:
     axes = plots.plot_intermediate_values(study)
-    axes.set(title="Validations", xlabel="Validation", ylabel=metric)
+    axes.set(title="Validations", xlabel="Validation", ylabel=target_name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if legend := axes.get_legend():
         legend.remove()  # a line a trial: the table says which
     return axes
 
 
-def _slices(study: Study, metric: str) -> Any:
-    axes: Any = plots.plot_slice(study, target_name=metric)
+def _slices(study: Study, target_name: str) -> Any:
+    axes: Any = plots.plot_slice(study, target_name=target_name)
     for each in np.atleast_1d(axes):
         each.tick_params(axis="x", rotation=20)
     return axes
 
 
-def _parallel(study: Study, metric: str) -> Axes:
-    axes = plots.plot_parallel_coordinate(study, target_name=metric)
+def _parallel(study: Study, target_name: str) -> Axes:
+    axes = plots.plot_parallel_coordinate(study, target_name=target_name)
     maximize = study.direction is StudyDirection.MAXIMIZE
     axes.collections[0].set_cmap("viridis_r" if maximize else "viridis")  # no line is white
     return axes
-
-
-def _importance(study: Study, metric: str) -> Axes:
-    return plots.plot_param_importances(study, target_name=metric)

@@ -163,9 +163,9 @@ def _connect(url: str) -> RDBStorage:
     )
 
 
-def _wait_until_filled(study: Study, seconds: float = 60) -> None:
+def _wait_until_filled(study: Study) -> None:
     """Another process has just made it."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 60
     while FILLED not in study.user_attrs:
         if time.monotonic() > until:
             raise NirganError(

@@ -18,7 +18,7 @@ from nirgan.evaluation.provenance import provenance
 from nirgan.experiment.lightning_cli import fit
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.study import claim, suggest
-from nirgan.utils.atomic_write import make_folder, write_text
+from nirgan.utils.atomic_write import write_text
 from nirgan.utils.nearest_name import did_you_mean
 
 SINGLE_PROCESS_OPTIONS = (
@@ -98,12 +98,8 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
         raise TakenError
     values = suggest(sweep, trial, seed, slot)
     folder = out / "trials" / f"{slot:04d}"
-    make_folder(folder)
-    arguments = [
-        *sweep.arguments(values),
-        *SINGLE_PROCESS_OPTIONS,
-        f"--trainer.default_root_dir={folder}",
-    ]
+    place = f"--trainer.default_root_dir={folder}"
+    arguments = [*sweep.arguments(values), *SINGLE_PROCESS_OPTIONS, place]
     newest = newest_complete(folder.glob("*/version_*/checkpoints/last.ckpt"))
     if newest is not None:
         arguments.append(f"--ckpt_path={newest}")

@@ -1,5 +1,6 @@
 """Methods that transfer colors from reference pictures: the training pictures, or given ones."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -42,14 +43,12 @@ class ByExampleTask(ClosedFormTask):
         if stage == "fit" and self.references is not None:
             self.pictures = [read(path) for path in self.references]
 
-    def show(self, batch: Batch) -> None:
-        """Give the generator a training region, or all references."""
+    def examples(self, batch: Batch) -> Iterable[tuple[Tensor, Tensor]]:
+        """The training region, or all references, after which the run ends."""
         if self.references is None:
-            super().show(batch)
-            return
-        for rgb in self.pictures:
-            self.learn(luma(rgb).to(self.device), rgb.to(self.device))
+            return super().examples(batch)
         self.trainer.should_stop = True
+        return ((luma(rgb).to(self.device), rgb.to(self.device)) for rgb in self.pictures)
 
 
 def read(path: Path) -> Tensor:

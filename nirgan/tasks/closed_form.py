@@ -3,6 +3,7 @@
 They use the same verbs and checkpoints as trained methods.
 """
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -50,18 +51,15 @@ class ClosedFormTask(ColorizationTask):
             return super().forward(triplet.float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Fit to one training region."""
-        self.show(batch)
+        """Fit the generator, in full precision."""
+        with torch.autocast(batch["nir"].device.type, enabled=False):
+            for nir, rgb in self.examples(batch):
+                cast(Any, self.generator).update(nir, rgb)
         cast(LightningOptimizer, self.optimizers()).step()
 
-    def show(self, batch: Batch) -> None:
-        """Fit the generator to a training region."""
-        self.learn(batch["nir"], batch["rgb"])
-
-    def learn(self, nir: Tensor, rgb: Tensor) -> None:
-        """Fit the generator to B x 1 and B x 3 x H x W, both in [-1, 1], in full precision."""
-        with torch.autocast(nir.device.type, enabled=False):
-            cast(Any, self.generator).update(nir, rgb)
+    def examples(self, batch: Batch) -> Iterable[tuple[Tensor, Tensor]]:
+        """What is fitted to: the training region, B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        return [(batch["nir"], batch["rgb"])]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """An optimizer without effect: Lightning counts its steps, and saves nothing at step 0."""

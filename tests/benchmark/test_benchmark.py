@@ -284,6 +284,7 @@ def test_a_budget_of_minutes_ends_runs_by_the_clock_and_equal_methods_are_no_acc
         (["--folds=[7]"], "folds has 7, expected 0 to 4"),
         (["--protocols=[]"], "protocols is [], expected one or more"),
         (["--budget.patches=0"], "budget.patches is 0, expected more than 0"),
+        (["--budget.patches=2"], "budget.patches is 2, expected 3 or more, as many as validations"),
         (["--methods={Nir copied to GREY: {model: x}}", "--compare=[]"], "rename it"),
         (["--methods={a: {model: tripelt.yaml}}", "--compare=[]"], "tripelt.yaml: no such file"),
         (["--categories=[stret]"], "no category 'stret'; did you mean 'street'?"),
@@ -295,14 +296,6 @@ def test_a_mistake_is_one_line(options, said, tmp_path, capsys):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("nirgan benchmark: ")
     assert said in error
-
-
-def test_a_budget_of_too_few_patches_is_one_line(begun, capsys):
-    options = [f"--config={SUITE}", f"--out={begun()}", "--budget.patches=2"]
-    assert main(["benchmark", *options]) == 2
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("nirgan benchmark: ")
-    assert "budget.patches is 2, expected 3 or more, as many as validations" in error
 
 
 def test_costs_are_measured_when_asked_for_and_a_finished_benchmark_is_put_down_again(

@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,7 @@ from nirgan.utils.atomic_write import write_json
 
 pytestmark = pytest.mark.xdist_group("benchmark")
 
-TABLE1 = ROOT / "results/table1"
+RESULTS = ROOT / "results"
 TABLES1 = ["table1", "table1_short"]
 
 
@@ -107,16 +108,18 @@ def test_a_text_without_marks_says_what_to_put_there(finished, tmp_path, capsys)
     assert BEGIN in capsys.readouterr().err
 
 
-def test_the_readmes_table_is_what_the_command_makes_of_the_committed_results(tmp_path):
-    copy = tmp_path / "README.md"
-    shutil.copy(ROOT / "README.md", copy)
-    assert main(["report", str(TABLE1), f"--into={copy}"]) == 0
-    assert copy.read_text() == (ROOT / "README.md").read_text()
+@pytest.mark.parametrize(
+    ("name", "text"), [("table1", "README.md"), ("systems", "results/systems/README.md")]
+)
+def test_a_texts_table_is_what_the_command_makes_of_the_committed_results(name, text, tmp_path):
+    copy = Path(shutil.copy(ROOT / text, tmp_path))
+    assert main(["report", str(RESULTS / name), f"--into={copy}"]) == 0
+    assert copy.read_text() == (ROOT / text).read_text()
 
 
-@pytest.mark.parametrize("name", [*TABLES1, "ablation", "folds"])
+@pytest.mark.parametrize("name", [*TABLES1, "ablation", "folds", "systems"])
 def test_the_committed_tables_are_those_of_the_committed_results(name):
-    folder = TABLE1.parent / name
+    folder = RESULTS / name
     results = json.loads((folder / "results.json").read_text())
     assert (folder / "table.md").read_text() == markdown.page(tables.blocks({"": results}))
     assert (folder / "table.csv").read_text() == tables.as_csv(results)
@@ -125,7 +128,7 @@ def test_the_committed_tables_are_those_of_the_committed_results(name):
 @pytest.mark.parametrize("name", ["table1_short", "folds"])
 def test_a_benchmark_of_a_former_version_goes_on_with_the_same_figures(name, tmp_path):
     """Its pictures have no sums, and those of the first lack half of the metrics."""
-    results = json.loads((ROOT / f"results/{name}/results.json").read_text())
+    results = json.loads((RESULTS / name / "results.json").read_text())
     one = results["tables"][-1]
     found = {}
     for number, run in enumerate(results["runs"]):
@@ -159,8 +162,8 @@ def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
 @pytest.mark.parametrize("name", TABLES1)
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold(name):
     published = figures((ROOT / "conf/benchmark/table1_small.yaml").read_text())
-    known = published | figures((TABLE1.parent / name / "table.md").read_text())
-    quoted = figures((TABLE1.parent / name / "README.md").read_text())
+    known = published | figures((RESULTS / name / "table.md").read_text())
+    quoted = figures((RESULTS / name / "README.md").read_text())
     assert len(quoted) > 20
     assert quoted <= known
 

@@ -6,10 +6,6 @@ import pytest
 from conftest import ROOT
 from test_report import figures
 
-from nirgan.benchmark import tables
-from nirgan.cli.main import main
-from nirgan.evaluation import markdown
-
 SYSTEMS = ROOT / "results/systems"
 RESULTS = json.loads((SYSTEMS / "results.json").read_text())
 
@@ -46,15 +42,6 @@ def test_every_configuration_has_a_card():
     cards = (ROOT / "docs/methods.md").read_text()
     for file in (ROOT / "conf/model").glob("*.yaml"):
         assert f"`{file.stem}`" in cards
-
-
-def test_the_committed_tables_are_those_of_the_committed_results(tmp_path):
-    assert (SYSTEMS / "table.md").read_text() == markdown.page(tables.blocks({"": RESULTS}))
-    assert (SYSTEMS / "table.csv").read_text() == tables.as_csv(RESULTS)
-    copy = tmp_path / "README.md"
-    copy.write_text((SYSTEMS / "README.md").read_text())
-    assert main(["report", str(SYSTEMS), f"--into={copy}"]) == 0
-    assert copy.read_text() == (SYSTEMS / "README.md").read_text()
 
 
 def test_the_text_quotes_no_figure_that_the_results_do_not_hold():

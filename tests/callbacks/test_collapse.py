@@ -3,14 +3,12 @@ import warnings
 import pytest
 import torch
 from conftest import ROOT
-from tasks_helpers import batch, train
+from tasks_helpers import batch, data_of, train
 from test_experiments import tiny
 from torch import nn
 from torch.optim import SGD, Adam
 
 from nirgan.callbacks.collapse import Collapse
-from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.sources.folder import Folder
 from nirgan.data.store import StoredPairs
 from nirgan.experiment.lightning_cli import fit
 from nirgan.networks.generators.baselines import MeanColor
@@ -133,8 +131,7 @@ def test_what_recovered_in_between_is_told_again():
 
 @pytest.fixture
 def data(pair_folder):
-    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
-    return PatchDataModule(source, patch=16, train_patches=8, val_patches=12, batch_size=4)
+    return data_of(pair_folder, patch=16, train_patches=8, val_patches=12)
 
 
 CONSTANT = {

@@ -22,10 +22,6 @@ def arguments(folder, tmp_path):
     return [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(folder, tmp_path / "runs"), *own]
 
 
-def cut(file):
-    os.truncate(file, 5000)
-
-
 class Cutting(Callback):
     """Cuts stored files short.
 
@@ -42,7 +38,7 @@ class Cutting(Callback):
         files = sorted(self.store.glob("*.npy"))
         for file in files if self.when == "on_train_batch_start" else files[:1]:
             if not self.called:
-                cut(file)
+                os.truncate(file, 5000)
         self.called = True
 
 

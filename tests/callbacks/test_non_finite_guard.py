@@ -1,12 +1,10 @@
 import pytest
 import torch
-from tasks_helpers import batch, train
+from tasks_helpers import batch, data_of, train
 from torch import nn
 
 from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.callbacks.non_finite_guard import NonFiniteGuard
-from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.baselines import NirTable
 from nirgan.tasks.closed_form import ClosedFormTask
@@ -68,8 +66,6 @@ def test_a_healthy_run_goes_on():
 
 
 def test_a_method_without_parameters_goes_on(pair_folder):
-    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
-    data = PatchDataModule(source, patch=32, val_patches=2, batch_size=4)
-    assert (
-        train(ClosedFormTask(NirTable()), data, callbacks=[NonFiniteGuard()]).global_step == 7
-    )  # regions
+    guarded = {"callbacks": [NonFiniteGuard()]}
+    trainer = train(ClosedFormTask(NirTable()), data_of(pair_folder), **guarded)
+    assert trainer.global_step == 7  # regions

@@ -136,6 +136,13 @@ def test_a_signal_before_the_first_batch_leaves_nothing_to_go_on_from(run, tmp_p
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+def test_a_run_that_keeps_no_state_stops_too(run, tmp_path, capsys):
+    kill = kills(("on_train_batch_start", 2, signal.SIGTERM))
+    assert run("--last=null", kill) == 143
+    assert "stopped by SIGTERM after step 2; no state is kept" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("last.ckpt"))
+
+
 @ON_WHOLE
 def test_ctrl_c_outside_of_training_ends_with_its_own_status(run, whole, capsys):
     best = f"--ckpt_path={whole}/checkpoints/best.ckpt"

@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tasks_helpers import train
+from tasks_helpers import data_of, train
 
-from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.welsh import Welsh
@@ -14,8 +12,7 @@ from nirgan.tasks.by_example import ByExampleTask
 
 @pytest.fixture
 def data(pair_folder):
-    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
-    return PatchDataModule(source, patch=32, val_patches=2, batch_size=4)
+    return data_of(pair_folder)
 
 
 def test_every_training_region_is_an_example(data):

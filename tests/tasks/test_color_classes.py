@@ -1,9 +1,7 @@
 import pytest
 import torch
-from tasks_helpers import train
+from tasks_helpers import data_of, train
 
-from nirgan.data.datamodule import PatchDataModule
-from nirgan.data.sources.folder import Folder
 from nirgan.errors import NirganError
 from nirgan.networks.generators.zhang import Zhang, bins, soft_encoding
 from nirgan.tasks.color_classes import ColorClassesTask, rebalancing
@@ -95,13 +93,7 @@ def test_the_loss_by_hand():
 
 
 def test_the_weights_come_from_the_training_regions_and_stay(pair_folder):
-    data = PatchDataModule(
-        Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png"),
-        patch=32,
-        train_patches=8,
-        val_patches=2,
-        batch_size=4,
-    )
+    data = data_of(pair_folder, train_patches=8)
     module = task()
     assert not module.weights.any()
     train(module, data)

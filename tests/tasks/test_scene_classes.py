@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tasks_helpers import batch, train
+from tasks_helpers import batch, data_of, train
 from torch.nn.functional import cross_entropy
 
 from nirgan.data.datamodule import PatchDataModule
@@ -56,11 +56,8 @@ def test_the_category_of_the_scene_is_learned_beside():
 
 
 def test_data_of_one_category_teach_no_category(pair_folder):
-    from nirgan.data.sources.folder import Folder
-
-    source = Folder(f"{pair_folder}/*_nir.png", f"{pair_folder}/*_rgb.png")
     module = task()
-    train(module, PatchDataModule(source, patch=32, train_patches=8, val_patches=2, batch_size=4))
+    train(module, data_of(pair_folder, train_patches=8))
     assert "train/category" not in module.trainer.logged_metrics
     assert not any(p.requires_grad for p in module.category.parameters())  # DDP waits for those
 
