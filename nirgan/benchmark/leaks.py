@@ -11,11 +11,10 @@ from nirgan.errors import NirganError
 def refuse_leaks(data: PatchDataModule) -> None:
     """Look at the split of a data module that is set up, whoever made it.
 
-    `nirgan.data.protocols` itself refuses an `across-scenes` that divides a scene.
-
     Raises:
         NirganError: A validation pixel is also a training pixel, the same picture is in both sets
-            under two names, or two pairs show the same ground; the scene is named.
+            under two names, two pairs show the same ground, or, in `across-scenes`, a scene is in
+            both; the scene is named.
     """
     training: dict[int, list[Region]] = {}
     for region in data.training:
@@ -30,6 +29,7 @@ def refuse_leaks(data: PatchDataModule) -> None:
     judged = {region.pair for region in data.validation}
     contents = {n: data.snapshot.contents[data.pairs[n].name] for n in {*training, *judged}}
     trained = {contents[number]: number for number in training}
+    scenes = {data.pairs[number].scene: number for number in training}
     for number in judged:
         pair = data.pairs[number]
         twin = trained.get(contents[number], number)
@@ -37,6 +37,12 @@ def refuse_leaks(data: PatchDataModule) -> None:
             raise NirganError(
                 f"scene {pair.scene}: {pair.name} is judged, and {data.pairs[twin].name}, which is "
                 "trained on, holds the same pictures; remove one"
+            )
+        if data.protocol == "across-scenes" and pair.scene in scenes:
+            other = data.pairs[scenes[pair.scene]].name
+            raise NirganError(
+                f"scene {pair.scene}: {pair.name} is judged and {other} is trained on in fold "
+                f"{data.fold} of across-scenes; give all pairs of a scene one fold"
             )
     _refuse_shared_ground([data.pairs[n] for n in judged], [data.pairs[n] for n in training])
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -146,7 +146,8 @@ class RunRecorder(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Report progress."""
-        self.progress.advance(cast(ColorizationTask, pl_module).run_fraction())
+        if isinstance(pl_module, ColorizationTask):
+            self.progress.advance(pl_module.run_fraction())
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add a point to the learning curve."""

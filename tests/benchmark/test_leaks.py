@@ -82,6 +82,17 @@ def test_the_benchmark_stops_with_the_name_of_a_planted_scene(plant, said, epfl,
     assert not list((tmp_path / "out").glob("runs/**/result.json"))  # before any training
 
 
+def test_a_pair_of_a_judged_scene_is_found(epfl):
+    module = data(epfl, "across-scenes")
+    judged = module.pairs[module.validation[0].pair]
+    other = module.training[0].pair
+    module.pairs[other] = type(judged)(**{**vars(module.pairs[other]), "scene": judged.scene})
+    with pytest.raises(
+        NirganError, match=f"scene {judged.scene}: {judged.name} is judged and urban/"
+    ):
+        refuse_leaks(module)
+
+
 @pytest.mark.parametrize("protocol", ["within-images", "across-scenes"])
 def test_the_same_picture_under_two_names_is_found(epfl, protocol):
     for band in ("rgb", "nir"):
