@@ -139,6 +139,8 @@ def _sweep(file: Path, content: dict[str, Any]) -> Sweep:
     if not isinstance(metric, dict) or "name" not in metric:
         raise NirganError("metric: expected {name: val/angular_error, goal: minimize}")
     _check_keys("metric", metric, METRIC_KEYS)
+    if "target" in metric:
+        raise NirganError("metric.target goes only with W&B's server")
     goal = metric.get("goal", _goal(str(metric["name"])))
     if goal not in ("minimize", "maximize"):
         raise NirganError(f"metric.goal: expected minimize or maximize, got {goal}")
@@ -184,6 +186,8 @@ def _hyperband(given: Any) -> Hyperband | None:
     if not isinstance(given, dict) or given.get("type") != "hyperband":
         raise NirganError(f"{where}: expected {{type: hyperband, min_iter: 1}}")
     _check_keys(where, given, HYPERBAND_KEYS)
+    if given.get("strict"):
+        raise NirganError(f"{where}.strict goes only with W&B's server")
     eta, s = int(_number(where, given, "eta", 3)), int(_number(where, given, "s", 1))
     if eta < 2:
         raise NirganError(f"{where}.eta: expected 2 or more, got {eta}")

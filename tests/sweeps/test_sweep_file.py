@@ -155,6 +155,10 @@ MISTAKES = {
     "early_terminate.eta: expected 2 or more, got 1": {
         "early_terminate": {"type": "hyperband", "eta": 1, "min_iter": 1}
     },
+    "early_terminate.strict goes only with W&B's server": {
+        "early_terminate": {"type": "hyperband", "min_iter": 1, "strict": True}
+    },
+    "metric.target goes only with W&B's server": {"metric": {"name": "val/psnr", "target": 30}},
 }
 
 
