@@ -1,6 +1,6 @@
 """Do VCIP's crops of further scenes teach the default model more? Which, and a source of them.
 
-    python benchmarks/vcip_crops.py --results results/regularization/vcip_crops.json
+    python benchmarks/vcip_crops.py --results results/regularization/crops/found.json
     PYTHONPATH=benchmarks python -m nirgan benchmark --config conf/benchmark/vcip_crops.yaml
 
 A crop is found in a picture of EPFL by SIFT features of the near-infrared band (Lowe 2004) that a
