@@ -24,7 +24,7 @@ from nirgan.utils.atomic_write import write_json
 pytestmark = pytest.mark.xdist_group("benchmark")
 
 RESULTS = ROOT / "results"
-TABLES1 = ["table1", "table1_250k", "table1_short"]
+TABLES1 = ["table1", "table1_250k", "table1_limits", "table1_short"]
 
 
 class Page(HTMLParser):
