@@ -1,7 +1,7 @@
 """Do VCIP's crops of further scenes teach the default model more? Which, and a source of them.
 
     python benchmarks/vcip_crops.py --results results/regularization/crops/found.json
-    PYTHONPATH=benchmarks python -m nirgan benchmark --config conf/benchmark/vcip_crops.yaml
+    PYTHONPATH=benchmarks python -m nirgan benchmark --config benchmarks/vcip_crops.yaml
 
 A crop is found in a picture of EPFL by SIFT features of the near-infrared band (Lowe 2004) that a
 homography brings together (RANSAC). Crops that are found nowhere show other scenes.
@@ -69,8 +69,8 @@ def main(results: Path) -> None:
     """
     cv2.setNumThreads(1)
     crops = Vcip().pairs()
-    kinds = sorted({crop.category for crop in crops})
-    pictures = {pair.name: _features(pair) for pair in Epfl([*kinds, "water"]).pairs()}
+    kinds = sorted({crop.category for crop in crops} | {"water"})  # of lakes below mountains
+    pictures = {pair.name: _features(pair) for pair in Epfl(kinds).pairs()}
     rows: dict[str, dict[str, Any]] = {}
     for crop in crops:
         points, described = _features(crop)

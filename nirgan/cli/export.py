@@ -108,6 +108,8 @@ def _check_output(out: Path, kind: str, overwrite: bool) -> None:
     suffix = SUFFIX.get(kind)
     if suffix and out.suffix != suffix:
         raise NirganError(f"--output {out}: expected a name that ends in {suffix}")
+    if suffix and out.is_dir():
+        raise NirganError(f"--output {out}: a folder; give a file, NAME{suffix}")
     if not suffix and out.exists() and not out.is_dir():
         raise NirganError(f"--output {out}: a file; safetensors are kept in a folder")
     there = out if suffix else out / "model.safetensors"

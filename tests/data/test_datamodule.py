@@ -205,7 +205,7 @@ def test_an_epoch_smaller_than_a_batch_says_what_to_change():
         module(MadeSource(("uint8",)), train_patches=3).train_dataloader()
 
 
-def test_a_picture_too_narrow_for_the_protocol_is_named_and_may_be_skipped():
+def test_a_picture_too_narrow_for_one_protocol_is_named_and_serves_the_other():
     source = MadeSource(more=[(96, 100)])
     with pytest.raises(NirganError, match="urban/7: 100x96 pixels, but 128x64 are needed"):
         module(source)

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from nirgan.cli.main import main
-from nirgan.data.registration import measure
+from nirgan.data.inspection import Finding, report
+from nirgan.data.registration import Registration, measure
 from nirgan.data.sources.epfl import Epfl
 from nirgan.data.sources.synthetic import Synthetic
 
@@ -46,6 +47,17 @@ def test_a_turned_picture_has_a_spread(scene):
 
 def test_an_empty_picture_cannot_be_measured():
     assert measure(np.full((200, 200), 7, np.uint8), np.full((200, 200, 3), 9, np.uint8)) is None
+
+
+def test_the_worst_pairs_stand_below_their_heading_the_unmeasured_after_them():
+    pairs = Synthetic(count=3, size=(64, 64), categories=["oldbuilding"]).pairs()
+    shifts = Registration(2.0, 0.1), Registration(5.0, 0.1), None
+    findings = [Finding(p, registration=r) for p, r in zip(pairs, shifts, strict=True)]
+    *_, heading, first, second, empty, unmeasured = report(findings).splitlines()
+    assert heading.endswith("the worst:")
+    assert first.endswith(f"{pairs[1].name}: shift 5.00 px, spread 0.10 px")
+    assert pairs[0].name in second
+    assert (empty, unmeasured[:25]) == ("", "1 pairs were not measured")
 
 
 @pytest.mark.data

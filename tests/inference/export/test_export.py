@@ -210,6 +210,7 @@ MISTAKES = {
     "--format=torch --output=a.onnx": "expected a name that ends in .pt2",
     "--format=onnx --output=tiny": "expected a name that ends in .onnx",
     "--format=safetensors --output=nir.png": "a file; safetensors are kept in a folder",
+    "--format=onnx --output=folder.onnx --overwrite": "a folder; give a file, NAME.onnx",
     "--format=onnx --output=tiny.onnx": "is there already; --overwrite replaces it",
     "--format=onnx --output=new.onnx --half": "--half goes with --format safetensors",
     "--format=safetensors --output=new --scale=0,9": "--scale goes with --format onnx or torch",
@@ -225,6 +226,7 @@ MISTAKES = {
 @pytest.mark.parametrize("options", MISTAKES)
 def test_a_mistake_is_one_line(options, model, onnx_file, monkeypatch, capsys):
     monkeypatch.chdir(model.parent)
+    (model.parent / "folder.onnx").mkdir(exist_ok=True)
     before = sorted(model.parent.iterdir())
     assert main(["export", "tiny", *options.split()]) == 2
     (error,) = capsys.readouterr().err.splitlines()
