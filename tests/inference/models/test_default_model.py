@@ -76,6 +76,20 @@ def test_the_results_say_what_was_measured():
     assert f"{the_map['between pictures']:.2f} between them" in text
 
 
+def test_the_table_of_what_errors_are_made_of_is_the_one_that_was_measured():
+    measured = json.loads((RESULTS / "oracles.json").read_text())
+    names = ["angular_error_images", "angular_error_colored", "ciede2000", "psnr", "ssim"]
+    rows = list(table(RESULTS / "README.md", "set right"))
+    assert [part for part, *_ in rows] == [key for key in measured if type(measured[key]) is dict][
+        :-1
+    ]
+    for part, *figures in rows:
+        assert figures == [METRICS[name].text(measured[part][name]) for name in names]
+    assert measured["output"]["psnr"] == pytest.approx(
+        MEASURED["rows"]["all"]["model"]["psnr"], abs=0.01
+    )
+
+
 def test_the_table_of_speed_is_the_one_that_was_measured():
     measured = json.loads((RESULTS / "speed.json").read_text())["results"]
     rows = list(table(RESULTS / "README.md", "engine"))
