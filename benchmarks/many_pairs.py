@@ -96,7 +96,7 @@ def start(folder: Path, done: int = 0) -> dict[str, float]:
     figures["seconds"] = sum(figures.values())
     figures["ms a batch"] = 1000 * timed(lambda: [next(batch) for _ in range(BATCHES)]) / BATCHES
     figures["ms of looking for damage"] = 1000 * timed(
-        lambda: (data.snapshot.tell_changes(), data.snapshot.damage())
+        lambda: (data.snapshot.warn_changes(), data.snapshot.damage())
     )
     figures["state MB"] = len(json.dumps(data.state_dict())) / 1e6
     figures["memory MB"] = (memory() - before) / 1e6

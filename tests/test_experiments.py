@@ -72,7 +72,7 @@ def test_an_experiment_fits(name, pair_folder, tmp_path, capsys, monkeypatch):
     if name != "triplet_urban_small":
         return
     looks = []
-    monkeypatch.setattr(DataSnapshot, "tell_changes", lambda snapshot: looks.append(1))
+    monkeypatch.setattr(DataSnapshot, "warn_changes", lambda snapshot: looks.append(1))
     for number, verb in enumerate(("validate", "test", "predict"), 1):
         assert main([verb, *common, f"--ckpt_path={best}"]) == 0
         assert len(looks) == number, verb  # each has looked for changes of the data

@@ -39,12 +39,12 @@ RULE = {
 }
 """By room, from below: those that it may import, beside itself."""
 
-ARRAYS = {"tiling", "uncertainty", "conversions", "holes"}
+ARRAYS = {"tiling", "uncertainty", "conversions", "nodata_fill"}
 INFERENCE = {
     "tiling": set(),
     "uncertainty": set(),
-    "holes": set(),
-    "conversions": {"holes"},
+    "nodata_fill": set(),
+    "conversions": {"nodata_fill"},
     "images": ARRAYS,
     "models": set(),
     "colorizer": ARRAYS | {"images", "models"},

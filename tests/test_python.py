@@ -194,7 +194,7 @@ def test_packages_give_their_classes_when_asked_and_import_nothing_heavy_before(
 
 @pytest.mark.parametrize("left_out", [False, True])
 def test_what_watches_a_run_has_a_key_of_its_own(left_out, tmp_path):
-    keys = {key: kind for key, (kind, _) in lightning_cli.WATCHING.items()}
+    keys = {key: kind for key, (kind, _) in lightning_cli.DEFAULT_CALLBACKS.items()}
     options = [f"--{key}=null" for key in keys] if left_out else ["--collapse.sure=0.125"]
     run = lightning_cli.fit(
         [

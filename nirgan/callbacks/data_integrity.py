@@ -16,7 +16,7 @@ class DataIntegrity(Callback):
             NirganError: A process cannot read its stored files any more.
         """
         snapshot = trainer.datamodule.snapshot  # type: ignore[attr-defined]
-        snapshot.tell_changes()
+        snapshot.warn_changes()
         damage = snapshot.damage()
         # All ranks stop together; if only one did, the others would wait for it.
         if not trainer.strategy.reduce_boolean_decision(damage is None):

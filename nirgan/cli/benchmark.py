@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     silence_lightning()
     runs = suite.runs()
 
-    def put_down() -> dict[str, Any]:
+    def write_results() -> dict[str, Any]:
         results = collect(suite, runs, out)
         write_json(out / "results.json", results)
         write_text(out / "table.md", markdown.page(blocks({"": results})))
@@ -56,12 +56,12 @@ def main(arguments: Sequence[str]) -> int:
         return results
 
     with closing(SuiteProgress(runs, lambda run: finished(suite, out, run))) as progress:
-        failed = run_all(suite, runs, out, progress, put_down)
+        failed = run_all(suite, runs, out, progress, write_results)
     if costs and failed:
         print("costs are not measured: some runs failed")
     elif costs:
         write_json(out / COSTS_FILE, measure(runs, print))
-    results = put_down()
+    results = write_results()
     print(f"\n{summary({'': results})}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")
     print(f"One page of all: python -m nirgan report {out}")

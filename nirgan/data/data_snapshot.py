@@ -61,7 +61,7 @@ class DataSnapshot:
         if damage := self.damage():
             raise NirganError(damage)
 
-    def tell_changes(self) -> None:
+    def warn_changes(self) -> None:
         """Warn about pictures that have disappeared or changed, once for each pair."""
         new = []
         for number in self._numbers():
@@ -80,7 +80,7 @@ class DataSnapshot:
                 "with the pixels that it has decoded, but one that is resumed will not see the same"
             )
 
-    def tell_differences(self, contents: Mapping[str, str]) -> None:
+    def warn_differences(self, contents: Mapping[str, str]) -> None:
         """Warn about differences from the pairs of a checkpoint, of which it has `contents`."""
         different = []
         for name in sorted({*contents, *self.contents}):

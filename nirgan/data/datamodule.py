@@ -21,7 +21,7 @@ from nirgan.data.images import stored_to_signed
 from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
 from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
 from nirgan.data.scaling import hint_of_bits
-from nirgan.data.sources.base import Pair, PairSource, pairs_of, without_collection
+from nirgan.data.sources.base import Pair, PairSource, gc_paused, pairs_of
 from nirgan.data.store import PairStore, StoredPairs
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
@@ -181,7 +181,7 @@ class PatchDataModule(lightning.LightningDataModule):
             _check_trainer(self.trainer)
         self._built = self.store.build(pairs_of(self.source, self.store.folder))
 
-    @without_collection()
+    @gc_paused()
     def setup(self, stage: str = "") -> None:
         """Check every pair, open the store and split it.
 
@@ -216,7 +216,7 @@ class PatchDataModule(lightning.LightningDataModule):
         if former and former != now:
             self._warn_of_other_split(former, now, {*state_dict["contents"].values()})
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            self.snapshot.tell_differences(state_dict["contents"])
+            self.snapshot.warn_differences(state_dict["contents"])
 
     def _warn_of_other_split(self, former: Any, now: Any, trained: set[str]) -> None:
         names = {self.pairs[region.pair].name for region in self.validation}
@@ -306,8 +306,8 @@ class PatchDataModule(lightning.LightningDataModule):
             if training
             else (self.split_seed, VALIDATION_NOISE_STREAM)
         )
-        word = hash_counter(seed, stream, np.array(batch["number"])).item()
-        generator = torch.Generator(rgb.device).manual_seed(word >> 1)
+        batch_seed = hash_counter(seed, stream, np.array(batch["number"])).item()
+        generator = torch.Generator(rgb.device).manual_seed(batch_seed >> 1)
         noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
         sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])
         ready: Batch = {"nir": nir, "triplet": nir + noise * sigma.view(3, 1, 1), "rgb": rgb}

@@ -60,13 +60,13 @@ class PatchDataset(Dataset[StoredBatch]):
         draw = self.table.draw(self.seed, numbers)
         size = self.patch
         batch = np.empty((len(numbers), size, size, 4), self.depth)
-        drawn = (part.tolist() for part in (draw.region, draw.top, draw.left, draw.word))
-        for out, number, top, left, word in zip(batch, *drawn, strict=True):
+        drawn = (part.tolist() for part in (draw.region, draw.top, draw.left, draw.hash))
+        for out, number, top, left, seed in zip(batch, *drawn, strict=True):
             region = self.table.regions[number]
             cut = region if self.whole else Region(top, left, top + size, left + size, region.pair)
             patch = cut.of(self.images)
             if self.augmentation:
-                patch = self.augmentation(np.asarray(patch), word, size)
+                patch = self.augmentation(np.asarray(patch), seed, size)
             out[...] = as_depth(patch, self.depth)
         category = self.categories[torch.from_numpy(draw.pair)]
         return {"pixels": torch.from_numpy(batch), "number": numbers[0], "category": category}

@@ -63,7 +63,7 @@ class PatchDraw:
     region: Integers
     top: Integers
     left: Integers
-    word: Hashes
+    hash: Hashes
 
 
 class PatchTable:

@@ -27,7 +27,7 @@ from numpy.lib.format import MAGIC_PREFIX
 from tqdm import tqdm
 
 from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
-from nirgan.data.sources.base import Pair, PixelsInPlace, without_collection
+from nirgan.data.sources.base import Pair, PixelsInPlace, gc_paused
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expand_home
@@ -236,7 +236,7 @@ class PairStore:
         self._update_index(stored.rows)
         return stored
 
-    @without_collection()
+    @gc_paused()
     def open(self, pairs: Sequence[Pair]) -> StoredPairs:
         """All pairs, also those that are not whole in the store."""
         known = self._index()

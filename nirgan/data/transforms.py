@@ -39,7 +39,7 @@ class Augmentation:
     def __bool__(self) -> bool:
         return self._geometry is not None or self._photometry is not None
 
-    def __call__(self, patch: Pixels, word: int, size: int) -> Pixels:
+    def __call__(self, patch: Pixels, seed: int, size: int) -> Pixels:
         """Transform a patch, H x W x 4 as stored, to size x size x 4; a 64-bit hash is the seed.
 
         Transforms see 16 bits as floats in [0, 1], since many of them take uint16 for 8 bits.
@@ -49,10 +49,10 @@ class Augmentation:
         """
         if patch.dtype == np.uint16 and self:
             levels = np.float32(65535)
-            return np.round(self(patch / levels, word, size).clip(0, 1) * levels).astype(np.uint16)
+            return np.round(self(patch / levels, seed, size).clip(0, 1) * levels).astype(np.uint16)
         # Setting the state takes a fifth of the time of making a new generator.
-        self._python.seed(word)
-        self._state["state"]["state"] = word
+        self._python.seed(seed)
+        self._state["state"]["state"] = seed
         self._bits.state = self._state
         if self._geometry is not None:
             patch = _applied("geometry", self._geometry, patch)

@@ -73,7 +73,7 @@ def add(pictures: Iterable[Sums]) -> Sums:
 def aggregate(pictures: Iterable[Sums]) -> Row:
     """The figures of pictures, as the metrics themselves compute them; nan where nothing counts."""
     return {
-        name: METRICS[name].scorer.of_sums(*torch.tensor(sums, dtype=torch.float64)).item()
+        name: METRICS[name].scorer.value_from_sums(*torch.tensor(sums, dtype=torch.float64)).item()
         for name, sums in add(pictures).items()
     }
 

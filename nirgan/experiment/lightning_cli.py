@@ -72,7 +72,7 @@ ADVICE_INSTEAD = {
 }
 """Messages that replace advice of Lightning's that cannot be followed here."""
 
-WATCHING: dict[str, tuple[Any, str]] = {
+DEFAULT_CALLBACKS: dict[str, tuple[Any, str]] = {
     "data_integrity": (DataIntegrity, "stops a run whose data change under it"),
     "finite": (NonFiniteGuard, "stops a run whose losses or weights are no longer numbers"),
     "collapse": (Collapse, "tells of a discriminator or generator that has collapsed"),
@@ -267,7 +267,7 @@ class ExperimentCLI(LightningCLI):
         add_trust(parser, "--ckpt_path")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
-        for key, (kind, purpose) in WATCHING.items():
+        for key, (kind, purpose) in DEFAULT_CALLBACKS.items():
             default = jsonargparse.lazy_instance(kind)  # type: ignore[attr-defined]
             about = f"{purpose}; null leaves it out"
             parser.add_argument(f"--{key}", type=kind | None, default=default, help=about)
@@ -347,7 +347,7 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the callbacks that every run has."""
-        chosen = {key: self._get(self.config_init, key) for key in WATCHING}
+        chosen = {key: self._get(self.config_init, key) for key in DEFAULT_CALLBACKS}
         last = chosen.pop("last")
         own: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
         own += [Throughput(), PredictionWriter(), StepSeeding(), BroadcastBuffers(), History()]

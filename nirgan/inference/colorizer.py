@@ -321,24 +321,27 @@ class Colorizer:
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
         picture = Rect(0, 0, height, width)
 
-        def shown(tile: Tile) -> Tensor:
-            top, left = min(tile.shown.top, height - 1), min(tile.shown.left, width - 1)
-            window = Rect(top, left, tile.shown.bottom, tile.shown.right) & picture
+        def padded_input(tile: Tile) -> Tensor:
+            rect = tile.input_rect
+            top, left = min(rect.top, height - 1), min(rect.left, width - 1)
+            window = Rect(top, left, rect.bottom, rect.right) & picture
             part = read(window).unsqueeze(1).to(self.device)
-            down, across = (a - b for a, b in zip(tile.shown.shape, part.shape[-2:], strict=True))
+            down, across = (a - b for a, b in zip(rect.shape, part.shape[-2:], strict=True))
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1
-        told = global_statistics(self.generator, self._run, lambda: ((shown(p), p) for p in tiles))
-        with torch.inference_mode(), told if parts else nullcontext():
+        statistics = global_statistics(
+            self.generator, self._run, lambda: ((padded_input(t), t) for t in tiles)
+        )
+        with torch.inference_mode(), statistics if parts else nullcontext():
             for tile in tiles:
                 window = tile.core & picture
                 if min(window.shape) <= 0:
                     continue  # beyond the picture
                 if parts:
                     set_tile(self.generator, tile)
-                colors = self._run(shown(tile))
-                write(window, colors[..., *window.within(tile.shown)].cpu())
+                colors = self._run(padded_input(tile))
+                write(window, colors[..., *window.within(tile.input_rect)].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:
         """B x 1 x H x W to B x 3 x H x W, both in [0, 1], on the device."""

@@ -31,7 +31,7 @@ from torch import Tensor
 from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
-from nirgan.inference.holes import without_hidden
+from nirgan.inference.nodata_fill import without_hidden
 
 PIL_MODES = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
 Colorize = Callable[[Pixels], Tensor]

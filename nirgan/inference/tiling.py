@@ -146,13 +146,13 @@ def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     picture = Rect(0, 0, height, width)
     least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
     for part in picture.parts(core, core):
-        shown = Rect(
+        input_rect = Rect(
             max(min(part.top - halo, height - least[0]), 0),
             max(min(part.left - halo, width - least[1]), 0),
             min(max(part.bottom + halo, least[0]), height),
             min(max(part.right + halo, least[1]), width),
         )
-        yield Tile(shown, part, picture)
+        yield Tile(input_rect, part, picture)
 
 
 def blend(

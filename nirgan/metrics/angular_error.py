@@ -70,6 +70,6 @@ class UndefinedPixels(PerImageMetric):
         return left_out.double().sum((1, 2)), torch.zeros(len(left_out), device=left_out.device)
 
     @staticmethod
-    def of_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
+    def value_from_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
         """Their number in all pictures."""
         return numerator

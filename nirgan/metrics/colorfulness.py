@@ -17,8 +17,8 @@ def colorfulness(pictures: Tensor) -> Tensor:
     """
     red, green, blue = (pictures.double() * 255).unbind(1)
     opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
-    spread, centre = opponents.std(2, correction=0), opponents.mean(2)
-    return (torch.hypot(*spread) + 0.3 * torch.hypot(*centre)).float()
+    spread, center = opponents.std(2, correction=0), opponents.mean(2)
+    return (torch.hypot(*spread) + 0.3 * torch.hypot(*center)).float()
 
 
 class ColorfulnessRatio(PerImageMetric):
@@ -43,6 +43,6 @@ class ColorfulnessRatio(PerImageMetric):
         return colorfulness(prediction), colorfulness(target)
 
     @staticmethod
-    def of_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
+    def value_from_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
         """The ratio; nan where the true pictures are grey."""
         return torch.where(denominator > 0, numerator / denominator, torch.nan)

@@ -50,10 +50,10 @@ class PerImageMetric(Metric):
 
     def compute(self) -> Tensor:
         """The figure, float32; nan where nothing counts."""
-        return self.of_sums(self.numerator, self.denominator).float()
+        return self.value_from_sums(self.numerator, self.denominator).float()
 
     @staticmethod
-    def of_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
+    def value_from_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
         """The figure that two sums give."""
         return numerator / denominator
 

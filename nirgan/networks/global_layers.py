@@ -23,19 +23,19 @@ class Tile:
     """A part of a picture that a network is shown.
 
     Attributes:
-        shown: Where it lies.
+        input_rect: Where it lies.
         core: Its inner part; the cores of all tiles cover the picture once.
         picture: All of the picture.
     """
 
-    shown: Rect
+    input_rect: Rect
     core: Rect
     picture: Rect
 
     def core_of(self, hidden: Tensor) -> Tensor:
         """The part of a layer's values, B x C x h x w of any scale, that belongs to the core."""
-        scale = self.shown.shape[0] // hidden.shape[-2]
-        rows, columns = self.core.within(self.shown)
+        scale = self.input_rect.shape[0] // hidden.shape[-2]
+        rows, columns = self.core.within(self.input_rect)
         return hidden[
             ...,
             rows.start // scale : rows.stop // scale,
@@ -50,7 +50,7 @@ class GatheredError(Exception):
 class GlobalLayer(nn.Module):
     """A layer whose output at one place depends on all of its input.
 
-    A subclass implements `compute_statistics`, `part` and, where a sum is not enough, `finish`.
+    A subclass implements `compute_statistics`, `accumulate`, and `finalize` if a sum is not enough.
 
     Attributes:
         by_scene: Whether a raster, which shows more than a scene, has to be cut into windows, each
@@ -77,10 +77,10 @@ class GlobalLayer(nn.Module):
         """The statistics of an input that is a whole picture."""
 
     @abstractmethod
-    def part(self, x: Tensor, tile: Tile) -> Tensor:
-        """What a tile adds to the sum that `finish` is given."""
+    def accumulate(self, x: Tensor, tile: Tile) -> Tensor:
+        """What a tile adds to the sum that `finalize` is given."""
 
-    def finish(self, gathered: Tensor) -> Any:
+    def finalize(self, gathered: Tensor) -> Any:
         """The statistics of all tiles, as `compute_statistics` of the whole."""
         return gathered
 
@@ -89,7 +89,7 @@ class GlobalLayer(nn.Module):
         if self.whole_statistics is not None:
             return self.whole_statistics
         if self.tile is not None:
-            self.gathered = self.gathered + self.part(x, self.tile)
+            self.gathered = self.gathered + self.accumulate(x, self.tile)
             raise GatheredError(self)
         return self.smooth(self.compute_statistics(x))
 
@@ -101,13 +101,13 @@ class Moments(GlobalLayer):
         """Mean and mean square, both B x C x 1 x 1, of B x C x H x W."""
         return x.mean((2, 3), keepdim=True), x.square().mean((2, 3), keepdim=True)
 
-    def part(self, x: Tensor, tile: Tile) -> Tensor:
+    def accumulate(self, x: Tensor, tile: Tile) -> Tensor:
         """The sums of a tile's core."""
         core = tile.core_of(x).double()
         ones = torch.ones_like(core[:, :1])
         return torch.cat([part.sum((2, 3), keepdim=True) for part in (core, core**2, ones)], 1)
 
-    def finish(self, gathered: Tensor) -> tuple[Tensor, Tensor]:
+    def finalize(self, gathered: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and mean square, in double precision."""
         mean, square = (gathered[:, :-1] / gathered[:, -1:]).chunk(2, 1)
         return mean, square
@@ -144,14 +144,14 @@ class Thumbnail(GlobalLayer):
         """See `forward`."""
         return interpolate(x, (self.size, self.size), mode="bilinear", align_corners=False)
 
-    def part(self, x: Tensor, tile: Tile) -> Tensor:
+    def accumulate(self, x: Tensor, tile: Tile) -> Tensor:
         """The pixels whose upper left neighbour lies in the tile's core."""
         height, width = tile.picture.shape
         in_rows, in_columns = tile.core.inner
         rows, lower, down = _between(height, self.size, in_rows, x.device)
         columns, right_of, across = _between(width, self.size, in_columns, x.device)
-        y = torch.stack([lower, (lower + 1).clamp(max=height - 1)]) - tile.shown.top
-        z = torch.stack([right_of, (right_of + 1).clamp(max=width - 1)]) - tile.shown.left
+        y = torch.stack([lower, (lower + 1).clamp(max=height - 1)]) - tile.input_rect.top
+        z = torch.stack([right_of, (right_of + 1).clamp(max=width - 1)]) - tile.input_rect.left
         upper, under = (torch.lerp(x[:, :, v][..., z[0]], x[:, :, v][..., z[1]], across) for v in y)
         mixed = torch.lerp(upper, under, down[:, None])
         pixels = x.new_zeros(*x.shape[:2], self.size, self.size)
@@ -201,7 +201,7 @@ def global_statistics(
                     (stopped,) = gathered.args
             if stopped is None:
                 break
-            stopped.whole_statistics = stopped.smooth(stopped.finish(stopped.gathered))
+            stopped.whole_statistics = stopped.smooth(stopped.finalize(stopped.gathered))
         yield
     finally:
         for layer in layers:

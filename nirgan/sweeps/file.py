@@ -79,7 +79,7 @@ class Sweep:
 
     def arguments(self, values: Mapping[str, Value]) -> list[str]:
         """Of `fit`, as YAML writes the values: nothing is `null`, which W&B's agent calls None."""
-        given = [f"--{name}={written(value)}" for name, value in values.items()]
+        given = [f"--{name}={to_yaml(value)}" for name, value in values.items()]
         return [w for word in self.command for w in (given if word == "${args}" else [word])]
 
     def grid(self) -> list[dict[str, Value]]:
@@ -114,7 +114,7 @@ def read(file: Path) -> Sweep:
         raise NirganError(f"{file}: {error}") from error
 
 
-def written(value: Any) -> str:
+def to_yaml(value: Any) -> str:
     """A value as the parser of `fit` reads it: YAML in one line, or a text as it is."""
     if isinstance(value, str):
         return value
@@ -169,7 +169,7 @@ def _fit_arguments(command: Any) -> tuple[str, ...]:
     example = "[${interpreter}, -m, nirgan, fit, --config, FILE, ${args}]"
     if not isinstance(command, list) or "fit" not in command:
         raise NirganError(f"command: expected {example}")
-    words = [written(word) for word in command]
+    words = [to_yaml(word) for word in command]
     arguments = words[words.index("fit") + 1 :]
     if "${args}" not in arguments:
         raise NirganError(f"command: ${{args}} is missing after fit; expected {example}")

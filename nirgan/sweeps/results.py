@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nirgan.evaluation.markdown import table
 from nirgan.experiment.lightning_cli import configuration
-from nirgan.sweeps.file import Range, Sweep, written
+from nirgan.sweeps.file import Range, Sweep, to_yaml
 from nirgan.sweeps.study import numbered_by_slot, slots_of
 from nirgan.sweeps.trial import ERROR, PROVENANCE
 from nirgan.utils.atomic_write import write_text
@@ -122,7 +122,7 @@ def write_best(sweep: Sweep, results: Results, file: Path) -> None:
 
 def shown(value: Any) -> str:
     """A parameter's value, short."""
-    return f"{value:.3g}" if isinstance(value, float) else written(value)
+    return f"{value:.3g}" if isinstance(value, float) else to_yaml(value)
 
 
 def _row(slot: int, trial: FrozenTrial) -> dict[str, Any]:

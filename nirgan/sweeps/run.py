@@ -13,7 +13,7 @@ from nirgan.experiment.lightning_cli import configuration, silence_lightning
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
-from nirgan.sweeps.study import DONE, open_study, slots_of, try_again
+from nirgan.sweeps.study import DONE, open_study, requeue_failed, slots_of
 from nirgan.sweeps.worker import Workers
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
@@ -39,7 +39,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
     make_folder(out)
     url = storage or f"sqlite:///{out / 'study.db'}"
     study = open_study(sweep, url, slots)
-    try_again(study)
+    requeue_failed(study)
     plan = (str(sweep.file), url, slots, str(out), seed)
     ended = {slot for slot, trial in slots_of(study).items() if trial.state in DONE}
     total = len(slots_of(study))
@@ -54,7 +54,7 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
                     time.sleep(1)
                 _tell(study, ended, bar)
     finally:
-        complete = _put_down(sweep, study, out)
+        complete = _write_results(sweep, study, out)
     return complete
 
 
@@ -68,7 +68,7 @@ def _tell(study: Study, ended: set[int], bar: Any) -> None:
             bar.update()
 
 
-def _put_down(sweep: Sweep, study: Study, out: Path) -> bool:
+def _write_results(sweep: Sweep, study: Study, out: Path) -> bool:
     results = collect(sweep, study)
     write_json(out / "results.json", results)
     write_text(out / "table.md", markdown(results))

@@ -67,7 +67,7 @@ def open_study(sweep: Sweep, url: str, slots: int) -> Study:
     return study
 
 
-def try_again(study: Study) -> None:
+def requeue_failed(study: Study) -> None:
     """Queue every slot anew whose trials have failed."""
     for slot, trial in slots_of(study).items():
         if trial.state is TrialState.FAIL:

@@ -124,7 +124,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         """Colorize: B x 3 x H x W in [-1, 1] to B x 3 x H x W in [-1, 1]."""
         return cast(Tensor, self.generator(triplet))
 
-    def needs(self, *names: str) -> None:
+    def require_attributes(self, *names: str) -> None:
         """Check that the generator has the attributes that the task needs.
 
         Raises:

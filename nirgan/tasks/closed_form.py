@@ -27,7 +27,7 @@ class ClosedFormTask(ColorizationTask):
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__(generator)
-        self.needs("update")
+        self.require_attributes("update")
         self.automatic_optimization = False
 
     def setup(self, stage: str) -> None:

@@ -50,7 +50,7 @@ class ColorClassesTask(GradientTask):
         channels_last: bool = False,
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
-        self.needs("points", "classify")
+        self.require_attributes("points", "classify")
         if not 0 < uniform <= 1:
             raise NirganError(f"model.uniform is {uniform}, expected more than 0, at most 1")
         if sigma <= 0:

@@ -44,7 +44,7 @@ class SceneClassesTask(GradientTask):
         channels_last: bool = False,
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
-        self.needs("known", "features")
+        self.require_attributes("known", "features")
         self.category_weight, self.teaches = category_weight, True
         known = self.generator.known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))

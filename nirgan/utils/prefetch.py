@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def ahead(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
+def prefetch(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
     """Let a thread go through a generator, which is closed when the block ends.
 
     Yields:
@@ -29,12 +29,12 @@ def ahead(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
             waiting.append(thread.submit(next, items, end))
             yield item
 
-    with closing(items), _thread("nirgan-ahead") as thread:
+    with closing(items), _thread("nirgan-prefetch") as thread:
         yield taken()
 
 
 @contextmanager
-def behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None]]:
+def write_behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None]]:
     """Let a thread write one item after another, of which so many may wait.
 
     Yields:
@@ -51,7 +51,7 @@ def behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None
         settle(most)
         waiting.append(thread.submit(write, item))
 
-    with _thread("nirgan-behind") as thread:
+    with _thread("nirgan-write-behind") as thread:
         yield put
         settle(0)
 

@@ -124,7 +124,7 @@ def test_a_run_that_goes_on_with_other_data_says_so(pair_folder, tmp_path, recwa
 @pytest.mark.parametrize("own", [None, "a file has gone"])
 def test_all_processes_stop_where_one_cannot_go_on(own):
     asked = []
-    snapshot = SimpleNamespace(damage=lambda: own, tell_changes=lambda: None)
+    snapshot = SimpleNamespace(damage=lambda: own, warn_changes=lambda: None)
     strategy = SimpleNamespace(reduce_boolean_decision=asked.append)
     trainer = SimpleNamespace(datamodule=SimpleNamespace(snapshot=snapshot), strategy=strategy)
     with pytest.raises(NirganError, match=own or "another process cannot read its store"):

@@ -40,7 +40,7 @@ def said(what, *arguments):
 
 def test_what_nobody_touched_is_as_it_was_and_not_read_again(opened, loads):
     assert opened.damage() is None
-    assert said(opened.tell_changes) == []
+    assert said(opened.warn_changes) == []
     assert loads == []
 
 
@@ -97,16 +97,16 @@ def test_a_stored_file_that_was_written_anew_is_as_good_and_is_compared_once(ope
 def test_a_picture_that_changes_or_goes_is_told_once(opened, pair_folder):
     Image.new("L", (128, 96), 7).save(pair_folder / "1_nir.png")
     (pair_folder / "4_rgb.png").unlink()
-    (message,) = said(opened.tell_changes)
+    (message,) = said(opened.warn_changes)
     assert message == (
         "pictures are not what they were when the run began: own/1 (changed), own/4 "
         f"({pair_folder}/4_rgb.png: cannot be read (No such file or directory)); it goes on with "
         "the pixels that it has decoded, but one that is resumed will not see the same"
     )
     assert opened.damage() is None
-    assert said(opened.tell_changes) == []
+    assert said(opened.warn_changes) == []
     (pair_folder / "5_rgb.png").unlink()
-    (message,) = said(opened.tell_changes)
+    (message,) = said(opened.warn_changes)
     assert "began: own/5 (" in message
     assert "own/4" not in message
 
@@ -115,24 +115,24 @@ def test_of_many_pairs_some_are_looked_at_in_turn(opened, pair_folder, monkeypat
     monkeypatch.setattr("nirgan.data.data_snapshot.LOOKED_AT", 4)
     opened.stored.file(5).unlink()
     (pair_folder / "1_nir.png").unlink()
-    turns = [(len(said(opened.tell_changes)), bool(opened.damage())) for _ in range(3)]
+    turns = [(len(said(opened.warn_changes)), bool(opened.damage())) for _ in range(3)]
     assert turns == [(1, False), (0, True), (0, True)]  # 0 to 3, 4 to 1, 2 to 5
 
 
 def test_a_picture_that_was_only_touched_is_not_told(opened, pair_folder):
     os.utime(pair_folder / "1_nir.png", (1, 1))
-    assert said(opened.tell_changes) == []
+    assert said(opened.warn_changes) == []
 
 
 def test_differences_from_a_checkpoint_are_told_five_by_name(opened):
     then = dict(opened.contents)
-    assert said(opened.tell_differences, then) == []
+    assert said(opened.warn_differences, then) == []
     then["own/0"] = "another"
     then["own/7"] = then.pop("own/3")
-    (message,) = said(opened.tell_differences, then)
+    (message,) = said(opened.warn_differences, then)
     assert message.startswith(
         "not the same data as when the run began: own/0 has changed, own/3 is new, own/7 is "
         "missing; what is learned"
     )
-    (message,) = said(opened.tell_differences, {})
+    (message,) = said(opened.warn_differences, {})
     assert "own/3 is new, own/4 is new and 1 more; what" in message

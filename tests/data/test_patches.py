@@ -36,7 +36,7 @@ def test_a_patch_depends_on_seed_and_number_alone():
     whole = table().draw(3, np.arange(100))
     for part in ([7], [99, 7, 7], list(range(50, 100))):
         some = table().draw(3, part)
-        for name in ("pair", "top", "left", "word"):
+        for name in ("pair", "top", "left", "hash"):
             assert np.array_equal(getattr(some, name), getattr(whole, name)[part])
     assert not np.array_equal(table().draw(4, np.arange(100)).top, whole.top)
 

@@ -8,12 +8,12 @@ from nirgan.errors import NirganError
 PATCH = np.arange(8 * 8 * 4, dtype=np.uint8).reshape(8, 8, 4)
 
 
-def test_a_word_decides_every_draw_whatever_came_before():
+def test_a_seed_decides_every_draw_whatever_came_before():
     augment = Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])
-    forward = [augment(PATCH, word, 8) for word in range(40)]
+    forward = [augment(PATCH, seed, 8) for seed in range(40)]
     backward = [
-        Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])(PATCH, word, 8)
-        for word in reversed(range(40))
+        Augmentation([A.D4(p=1)], [A.RandomBrightnessContrast(p=1)])(PATCH, seed, 8)
+        for seed in reversed(range(40))
     ]
     assert all(np.array_equal(a, b) for a, b in zip(forward, reversed(backward), strict=True))
     assert len({patch.tobytes() for patch in forward}) > 30
@@ -23,8 +23,8 @@ def test_geometry_keeps_the_pair_together():
     augment = Augmentation([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)])
     patch = np.dstack([PATCH[..., 0]] * 4)
     seen = set()
-    for word in range(30):
-        out = augment(patch, word, 8)
+    for seed in range(30):
+        out = augment(patch, seed, 8)
         assert all(np.array_equal(out[..., 0], out[..., c]) for c in (1, 2, 3))
         seen.add(out.tobytes())
     assert len(seen) == 4

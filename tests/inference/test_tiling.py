@@ -119,16 +119,16 @@ def test_cores_cover_a_picture_once():
     covered = torch.zeros(96, 160)
     for tile in tile_grid(96, 160, core=64, halo=16):
         covered[tile.core.inner] += 1
-        assert tile.shown.top <= tile.core.top
-        assert tile.shown.right - tile.core.right <= 16
+        assert tile.input_rect.top <= tile.core.top
+        assert tile.input_rect.right - tile.core.right <= 16
     assert (covered == 1).all()
 
 
 def test_no_network_is_shown_a_sliver_of_a_picture():
     first, *_, last = tile_grid(144, 80, core=32, halo=8)
-    assert first.shown == Rect(0, 0, 64, 64)
+    assert first.input_rect == Rect(0, 0, 64, 64)
     assert last.core == Rect(128, 64, 144, 80)
-    assert last.shown == Rect(80, 16, 144, 80)
+    assert last.input_rect == Rect(80, 16, 144, 80)
 
 
 def test_a_table_looks_at_a_pixel_alone():

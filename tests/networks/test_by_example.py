@@ -169,7 +169,7 @@ def test_only_what_is_clear_is_a_scribble():
 def test_most_of_the_nearest_decide_and_the_nearest_of_those_is_the_match():
     known = torch.tensor([[0.0], [1.0], [1.2], [9.0]])
     segment = torch.tensor([0, 1, 1, 0])
-    distance, match = _nearest(torch.tensor([[0.3]]), known, segment, neighbours=3)
+    distance, match = _nearest(torch.tensor([[0.3]]), known, segment, neighbors=3)
     assert match.tolist() == [1]
     assert distance.item() == pytest.approx(0.7)
 

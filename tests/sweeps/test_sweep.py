@@ -27,7 +27,7 @@ from nirgan.sweeps import trial as trials
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import read
 from nirgan.sweeps.results import cells, collect
-from nirgan.sweeps.study import claim, open_study, slots_of, suggest, try_again
+from nirgan.sweeps.study import claim, open_study, requeue_failed, slots_of, suggest
 from nirgan.sweeps.worker import work
 
 NOISE = {"distribution": "log_uniform_values", "min": 0.00001, "max": 0.1}
@@ -164,7 +164,7 @@ def test_a_slot_is_filled_once(sweep_file, tmp_path):
     study.enqueue_trial({}, user_attrs={studies.SLOT: 1})  # while the other one is at it
     assert claim(study, study.ask()) is None
     study.tell(first, state=TrialState.FAIL)
-    try_again(study)
+    requeue_failed(study)
     again = study.ask()
     assert claim(study, again) == 0
     assert len(slots_of(study)) == 2
@@ -174,7 +174,7 @@ def test_a_point_that_failed_before_it_began_is_not_lost(sweep_file, tmp_path):
     file = sweep_file(method="grid", parameters={"data.noise.red": {"values": [0.25, 0.75]}})
     study = opened(file, 1, tmp_path / "out")
     study.tell(study.ask(), state=TrialState.FAIL)
-    try_again(study)
+    requeue_failed(study)
     assert suggest(read(file), study.ask(), 3, 0) == {"data.noise.red": 0.25}
 
 

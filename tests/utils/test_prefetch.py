@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from nirgan.utils.prefetch import ahead, behind
+from nirgan.utils.prefetch import prefetch, write_behind
 
 
 def alive():
@@ -31,7 +31,7 @@ def settled(values):
 
 def test_reads_ahead_in_order_and_not_without_bound():
     taken, closed = [], []
-    with ahead(counting(100, taken, closed), 3) as items:
+    with prefetch(counting(100, taken, closed), 3) as items:
         assert next(items) == 0
         assert settled(taken) == 4  # one taken, three waiting
         assert list(items) == list(range(1, 100))
@@ -44,7 +44,7 @@ def test_an_error_of_the_generator_is_raised_after_what_came_before_it():
         raise ValueError("three")
 
     got = []
-    with pytest.raises(ValueError, match="three"), ahead(broken(), 1) as items:
+    with pytest.raises(ValueError, match="three"), prefetch(broken(), 1) as items:
         got.extend(items)
     assert got == [1, 2]
     assert alive() == []
@@ -53,7 +53,7 @@ def test_an_error_of_the_generator_is_raised_after_what_came_before_it():
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
 def test_a_block_that_fails_leaves_no_thread(kind):
     closed, written = [], []
-    items, put = ahead(counting(100, [], closed), 1), behind(written.append, 1)
+    items, put = prefetch(counting(100, [], closed), 1), write_behind(written.append, 1)
     with pytest.raises(kind), items as items, put as put:  # noqa: PT012
         put(next(items))
         raise kind
@@ -68,7 +68,7 @@ def test_writes_all_in_order_before_the_block_ends():
         time.sleep(0.002)
         written.append(item)
 
-    with behind(slow, 2) as put:
+    with write_behind(slow, 2) as put:
         for number in range(20):
             put(number)
     assert written == list(range(20))
@@ -83,7 +83,7 @@ def test_what_waits_to_be_written_is_bounded():
             put(number)
             handed.append(number)
 
-    with behind(lambda _: gate.wait(5), 2) as put:
+    with write_behind(lambda _: gate.wait(5), 2) as put:
         thread = threading.Thread(target=hand_over, args=(put,))
         thread.start()
         assert settled(handed) == 3  # one being written, two waiting
@@ -98,7 +98,7 @@ def test_an_error_in_writing_ends_the_block(count):
     def broken(item):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"), behind(broken, 1) as put:  # noqa: PT012
+    with pytest.raises(OSError, match="No space"), write_behind(broken, 1) as put:  # noqa: PT012
         for number in range(count):
             put(number)
     assert alive() == []
@@ -112,7 +112,7 @@ def test_what_waits_is_dropped_where_the_block_fails():
         gate.wait(5)
         written.append(item)
 
-    with pytest.raises(ValueError, match="stop"), behind(slow, 10) as put:  # noqa: PT012
+    with pytest.raises(ValueError, match="stop"), write_behind(slow, 10) as put:  # noqa: PT012
         for number in range(10):
             put(number)
         assert begun.wait(30)

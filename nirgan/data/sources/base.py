@@ -206,7 +206,7 @@ class PairSource(ABC):
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """For what makes many small objects that stay: looking through them takes half of the time."""
     was = gc.isenabled()
     gc.disable()
@@ -217,7 +217,7 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-@without_collection()
+@gc_paused()
 def pairs_of(source: PairSource, cache: Path | None = None) -> list[Pair]:
     """All pairs of a source, see `PairSource.pairs_with`.
 

@@ -148,7 +148,7 @@ def _colorize_in_parts(colorizer: Colorizer, job: Job, options: Options) -> list
         if job.kind == "geotiff":
             degrees = job.uncertainty if options.uncertainty else None
             return colorize_geotiff(*given, options.band, options.depth, degrees, bar.update)
-        hint = colorize_video(*given, bar.update, largest=options.largest, band=options.band)
+        hint = colorize_video(*given, bar.update, max_megapixels=options.largest, band=options.band)
         maps = "--uncertainty makes maps of pictures and rasters, not of videos"
         hints = [hint, maps if options.uncertainty else ""]
         return [f"{job.source}: {hint}" for hint in hints if hint]

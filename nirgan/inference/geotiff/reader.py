@@ -1,7 +1,7 @@
 """One band of a GeoTIFF, by windows, without the holes.
 
 Where pixels are no data, the network is shown the nearest pixel that is data instead, see
-`nirgan.inference.holes`.
+`nirgan.inference.nodata_fill`.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from nirgan.data.rasters.bands import (
     open_raster,
 )
 from nirgan.errors import NirganError
-from nirgan.inference import holes
+from nirgan.inference import nodata_fill
 from nirgan.utils.rect import Rect
 
 LOSSY_NOISE_LEVELS = 2
@@ -100,10 +100,10 @@ class RasterSource(Bands):
         valid = self.valid(window, values)
         if valid.all():
             return self._camera_values(values[0])
-        around = window.grown(holes.FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
+        around = window.grown(nodata_fill.FILL_RADIUS_PX) & Rect(0, 0, self.height, self.width)
         values = self.read(around)
         pixels = self._camera_values(values[0])
-        return holes.fill(pixels, self.valid(around, values), self._fill_value)[
+        return nodata_fill.fill(pixels, self.valid(around, values), self._fill_value)[
             window.within(around)
         ]
 

@@ -1,4 +1,4 @@
-"""One picture from a file, and one into a file that says that its colors are synthetic."""
+"""Reads near-infrared picture files, and writes color ones labeled as synthetic."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from nirgan.data.decoding.picture import Metadata, SizeLimit
 from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError
 from nirgan.inference.conversions import to_depth
-from nirgan.inference.holes import without_hidden
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
+from nirgan.inference.nodata_fill import without_hidden
 from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
@@ -59,19 +59,18 @@ class NirPicture:
     metadata: Metadata = NO_METADATA
 
 
-def read(path: Path, largest: float = 100.0, band: int | None = None) -> NirPicture:
+def read(path: Path, max_megapixels: float = 100.0, band: int | None = None) -> NirPicture:
     """Read a PNG, JPEG or TIFF, upright as its camera was held.
 
-    Its name may end in anything. A picture of more than `largest` megapixels is refused before it
-    is decoded. `band` is the channel that is near-infrared, or the page of a TIFF, from 1 on,
-    whatever it is meant for; alpha is the last. None: there is one, or all hold it, see
-    `nirgan.data.channels`.
+    Its name may end in anything. A picture of more megapixels is refused before it is decoded.
+    `band` is the channel that is near-infrared, or the page of a TIFF, from 1 on, whatever it is
+    meant for; alpha is the last. None: there is one, or all hold it, see `nirgan.data.channels`.
 
     Raises:
         NirganError: It is missing, damaged, too large, or not a near-infrared picture.
     """
     size_limit = SizeLimit(
-        largest, "--largest allows more", "--band N chooses the near-infrared one"
+        max_megapixels, "--largest allows more", "--band N chooses the near-infrared one"
     )
     try:
         decoded = decode(path, size_limit, () if band is None else [band])

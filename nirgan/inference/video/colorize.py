@@ -16,7 +16,7 @@ from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.images.metadata import description
 from nirgan.inference.video.temporal_filter import TemporalSmoother
 from nirgan.utils.atomic_write import atomic_write
-from nirgan.utils.prefetch import ahead, behind
+from nirgan.utils.prefetch import prefetch, write_behind
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".avi", ".webm"}
 """Suffixes of files that are taken for videos."""
@@ -29,7 +29,7 @@ def colorize_video(
     scale: Scale,
     tick: Callable[[int], None],
     batch: int = 4,
-    largest: float = 100.0,
+    max_megapixels: float = 100.0,
     band: int | None = None,
 ) -> str:
     """Colorize a video; gives a hint, if its first frame hardly has a value that is not dark.
@@ -47,7 +47,7 @@ def colorize_video(
             limited range are converted to full range first.
         tick: Called with the number of further frames that are done.
         batch: Frames per batch.
-        largest: Megapixels; larger frames are refused.
+        max_megapixels: Megapixels; larger frames are refused.
         band: The channel that is near-infrared, from 1 on; None: all hold it.
 
     Raises:
@@ -57,19 +57,19 @@ def colorize_video(
     with needs_extra("video", source):
         from nirgan.inference.video import reader as reading  # noqa: PLC0415
         from nirgan.inference.video import writer as writing  # noqa: PLC0415
-    with reading.open_video(source, largest, band) as reader:
+    with reading.open_video(source, max_megapixels, band) as reader:
         frames = (item for item in reader.read() if isinstance(item, reading.Frame))
         first = next(frames)
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
     limits = first.codes.limits(scale, every, source)
     whole = scale.kind == "dtype" and first.codes.bits == 8 * first.band.itemsize
     hint = hint_of_bits(first.band) if whole else ""
-    with reading.open_video(source, largest, band) as reader, atomic_write(target) as part:
+    with reading.open_video(source, max_megapixels, band) as reader, atomic_write(target) as part:
         text = description(colorizer.title)
         with (
             writing.video_writer(part, target, reader, first, text) as writer,
-            ahead(reader.read(), 2 * batch) as items,
-            behind(writer.write, batch) as put,
+            prefetch(reader.read(), 2 * batch) as items,
+            write_behind(writer.write, batch) as put,
         ):
             steady = TemporalSmoother(colorizer)
             waiting: list[reading.Frame] = []

@@ -53,7 +53,7 @@ class Frame:
 
 
 @contextmanager
-def open_video(path: Path, largest: float, band: int | None = None) -> "Iterator[VideoReader]":
+def open_video(path: Path, max_megapixels: float, band: int | None) -> "Iterator[VideoReader]":
     """Open a video, whose frames have so many megapixels at the most, for one reading.
 
     Raises:
@@ -71,7 +71,7 @@ def open_video(path: Path, largest: float, band: int | None = None) -> "Iterator
     except OSError as error:
         raise NirganError(f"{path}: cannot be read ({error.strerror})") from error
     with container:
-        yield VideoReader(path, container, largest, band)
+        yield VideoReader(path, container, max_megapixels, band)
 
 
 class VideoReader:
@@ -81,17 +81,17 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path, container: InputContainer, largest: float, band: int | None
+        self, path: Path, container: InputContainer, max_megapixels: float, band: int | None
     ) -> None:
         self.path, self.container, self.band = path, container, band
-        self.stream = self._video_stream(largest)
+        self.stream = self._video_stream(max_megapixels)
         self.copied = [*container.streams.audio, *container.streams.subtitles]
         self._frames = self._packets = 0
         self._seconds = 0.0
         self._matrix: Matrix | None = None  # the same for all frames
         self._former: tuple[Frame, tuple[Any, ...]] | None = None
 
-    def _video_stream(self, largest: float) -> VideoStream:
+    def _video_stream(self, max_megapixels: float) -> VideoStream:
         """The video stream, ready to be decoded."""
         path, streams = self.path, self.container.streams
         videos = [s for s in streams.video if not s.disposition & Disposition.attached_pic]
@@ -102,9 +102,9 @@ class VideoReader:
         context = videos[0].codec_context
         if context is None:
             raise NirganError(f"{path}: its video is of a kind that PyAV cannot decode")
-        if context.width * context.height > largest * 1e6:
+        if context.width * context.height > max_megapixels * 1e6:
             raise NirganError(
-                f"{path}: frames of {context.width}x{context.height}, more than {largest:g} "
+                f"{path}: frames of {context.width}x{context.height}, more than {max_megapixels:g} "
                 "megapixels; --largest allows more"
             )
         videos[0].thread_type = "AUTO"

@@ -171,10 +171,10 @@ def separating_directions(texture: Tensor, segment: Tensor) -> Tensor:
 
 
 def _nearest(
-    given: Tensor, known: Tensor, segment: Tensor, neighbours: int
+    given: Tensor, known: Tensor, segment: Tensor, neighbors: int
 ) -> tuple[Tensor, Tensor]:
     """Distance and number of the nearest sample of the segment that most of the nearest are in."""
-    distance, number = torch.cdist(given, known).topk(neighbours, largest=False)
+    distance, number = torch.cdist(given, known).topk(neighbors, largest=False)
     labels = segment[number]
     majority = labels.mode(1, keepdim=True).values
     first = (labels == majority).long().argmax(1, keepdim=True)

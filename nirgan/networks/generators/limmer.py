@@ -117,6 +117,6 @@ def locally_normalized(band: Tensor, radius: int, floor: float = 0.05) -> Tensor
 
     The deviation has a floor, so that noise is not amplified in uniform areas.
     """
-    centred = band - local_mean(band, radius)
-    deviation = local_mean(centred.square(), radius).clamp(min=0).sqrt()
-    return centred / (deviation + floor)
+    centered = band - local_mean(band, radius)
+    deviation = local_mean(centered.square(), radius).clamp(min=0).sqrt()
+    return centered / (deviation + floor)

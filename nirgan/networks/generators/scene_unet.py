@@ -124,7 +124,7 @@ class SceneUNet(Recorded, GlobalLayer):
         view = _resampled(_axis(height, high, x), x[:, 0], _axis(width, wide, x))
         return self.field(view[:, None])
 
-    def part(self, x: Tensor, tile: Tile) -> Tensor:
+    def accumulate(self, x: Tensor, tile: Tile) -> Tensor:
         """What a tile's core adds to the view."""
         height, width = tile.picture.shape
         high, wide = self._size(height, width)
@@ -132,7 +132,7 @@ class SceneUNet(Recorded, GlobalLayer):
         down, across = _axis(height, high, x)[:, rows], _axis(width, wide, x)[:, columns]
         return _resampled(down, tile.core_of(x)[:, 0], across)[:, None]
 
-    def finish(self, gathered: Tensor) -> Tensor:
+    def finalize(self, gathered: Tensor) -> Tensor:
         """The field of the view."""
         return self.field(gathered)
 
@@ -151,7 +151,7 @@ class SceneUNet(Recorded, GlobalLayer):
         (high, wide), (height, width) = field.shape[-2:], band.shape[-2:]
         if self.tile is None:
             return _axis(high, height, band), _axis(wide, width, band)
-        whole, corner = self.tile.picture.shape, self.tile.shown
+        whole, corner = self.tile.picture.shape, self.tile.input_rect
         return (
             _axis(high, whole[0], band)[corner.top : corner.top + height],
             _axis(wide, whole[1], band)[corner.left : corner.left + width],
@@ -165,10 +165,10 @@ def _logit(band: Tensor) -> Tensor:
 def _guided(guide: Tensor, offsets: Tensor, radius: int, epsilon: float) -> tuple[Tensor, Tensor]:
     """Slope and intercept by which each offset, B x 3 x h x w, follows the guide, B x 1 x h x w."""
     mean = partial(local_mean, radius=radius)
-    centre, level = mean(guide), mean(offsets)
-    slope = mean(guide * offsets) - centre * level
-    slope = slope / (mean(guide * guide) - centre * centre + epsilon)
-    return mean(slope), mean(level - slope * centre)
+    center, level = mean(guide), mean(offsets)
+    slope = mean(guide * offsets) - center * level
+    slope = slope / (mean(guide * guide) - center * center + epsilon)
+    return mean(slope), mean(level - slope * center)
 
 
 def _axis(length: int, size: int, like: Tensor) -> Tensor:
@@ -177,8 +177,8 @@ def _axis(length: int, size: int, like: Tensor) -> Tensor:
     Linear interpolation, with antialiasing if the size is reduced.
     """
     scale = length / size
-    centres = (torch.arange(size, device=like.device) + 0.5) * scale
-    distance = torch.arange(length, device=like.device) + 0.5 - centres[:, None]
+    centers = (torch.arange(size, device=like.device) + 0.5) * scale
+    distance = torch.arange(length, device=like.device) + 0.5 - centers[:, None]
     reach = torch.sym_max(scale, 1.0)  # type: ignore[no-untyped-call]
     weights: Tensor = (1 - distance.abs() / reach).clamp(min=0)
     return weights / weights.sum(1, keepdim=True)

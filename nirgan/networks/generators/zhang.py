@@ -57,12 +57,12 @@ def bins() -> Tensor:
     return torch.tensor([(a, b) for a, row in rows.items() for b in row], dtype=torch.float32)
 
 
-def soft_encoding(ab: Tensor, points: Tensor, neighbours: int = 5, sigma: float = 5.0) -> Tensor:
+def soft_encoding(ab: Tensor, points: Tensor, neighbors: int = 5, sigma: float = 5.0) -> Tensor:
     """A distribution over the bins: Gaussian weights of the nearest ones (section 2.1).
 
     Of N x 2 numbers a and b, and Q x 2 points; N x Q, rows sum to 1. `sigma` is in their units.
     """
-    squares, nearest = torch.cdist(ab, points).square().topk(neighbours, largest=False)
+    squares, nearest = torch.cdist(ab, points).square().topk(neighbors, largest=False)
     weights = torch.softmax(-squares / (2 * sigma**2), 1)
     return ab.new_zeros(len(ab), len(points)).scatter_(1, nearest, weights)
 

@@ -192,7 +192,7 @@ def test_holes_are_filled_alike_in_every_window_and_from_nearby(tmp_path):
     from scipy.ndimage import distance_transform_edt
 
     from nirgan.inference.geotiff.reader import RasterSource
-    from nirgan.inference.holes import FILL_RADIUS_PX
+    from nirgan.inference.nodata_fill import FILL_RADIUS_PX
 
     band = np.arange(1, 300 * 260 + 1, dtype=np.uint32).reshape(300, 260)  # says where it is from
     valid = holes(band.shape)
@@ -258,7 +258,7 @@ def test_windows_that_are_read_are_no_larger_for_a_larger_raster(tmp_path, monke
         waiting.append(sum(pixels.nbytes for pixels, _ in self._incomplete.values()))
 
     monkeypatch.setattr(bands, "SAMPLE_SIDE_PX", 64)
-    monkeypatch.setattr(reader.holes, "FILL_RADIUS_PX", 8)
+    monkeypatch.setattr(reader.nodata_fill, "FILL_RADIUS_PX", 8)
     monkeypatch.setattr(bands.Bands, "read", counted)
     monkeypatch.setattr(writer.RasterTarget, "_copy_to_block", weighed)
     most = []

@@ -32,7 +32,7 @@ class Brightness(GlobalLayer):
     def compute_statistics(self, x):
         return x.mean((1, 2, 3))[:, None, None]
 
-    def part(self, x, tile):
+    def accumulate(self, x, tile):
         return self.compute_statistics(x)
 
     def forward(self, triplet):

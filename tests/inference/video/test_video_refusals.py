@@ -169,7 +169,7 @@ def test_tags_in_no_known_script_do_no_harm(tmp_path):
 def test_frames_that_are_too_large_are_refused(tmp_path):
     source = clip(tmp_path / "clip.mp4", frames=2)
     with pytest.raises(NirganError, match="frames of 48x32, more than 0.001 megapixels"):
-        colorized(source, largest=0.001)
+        colorized(source, max_megapixels=0.001)
 
 
 @pytest.mark.parametrize("error", [NirganError("no"), ValueError("no"), KeyboardInterrupt()])

@@ -38,8 +38,8 @@ class SyntheticPair(Pair):
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`; 8-bit."""
-        word = [self.seed, zlib.crc32(self.category.encode()), int(self.id)]
-        canvas = Canvas(self.size, np.random.default_rng(word))
+        seeds = [self.seed, zlib.crc32(self.category.encode()), int(self.id)]
+        canvas = Canvas(self.size, np.random.default_rng(seeds))
         SCENES[self.category](canvas)
         return canvas.photograph()
 
