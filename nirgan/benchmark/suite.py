@@ -55,14 +55,14 @@ class Budget:
 MAX_SEED = 2**32 - 1
 """As Lightning takes them."""
 CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
-BASELINES = {
+BASELINE_METHODS = {
     name: Method(
         CLOSED_FORM, [f"--model.generator={kind.__module__}.{kind.__name__}"], one_pass=True
     )
     for name, kind in baselines.BASELINES.items()
 }
 """Rows that every table carries."""
-GREY_ROW = next(iter(BASELINES))
+GREY_ROW = next(iter(BASELINE_METHODS))
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,16 @@ class Suite:
                 "budget: give one of budget.patches and budget.minutes, and set the other to null"
             )
         for name in (n for pair in compare for n in pair):
-            if name not in {**methods, **BASELINES}:
+            if name not in {**methods, **BASELINE_METHODS}:
                 raise NirganError(f"compare: no method {name!r}{did_you_mean(name, methods)}")
-        slugs = [slug(name) for name in (*BASELINES, *methods)]
+        slugs = [slug(name) for name in (*BASELINE_METHODS, *methods)]
         if taken := [name for name in methods if slugs.count(slug(name)) > 1]:
             raise NirganError(f"methods: another row is called {taken[0]!r} already; rename it")
         for name, value in vars(budget).items():
             if value is not None and value <= 0:
                 raise NirganError(f"budget.{name} is {value}, expected more than 0")
         self.trained = methods
-        self.methods = {**BASELINES, **methods}
+        self.methods = {**BASELINE_METHODS, **methods}
         self.data, self.trainer, self.budget = data, trainer, budget
         self.categories: list[str | None] = list(categories) if categories is not None else [None]
         self.protocols = list(protocols)

@@ -12,11 +12,11 @@ from lightning.pytorch.utilities import rank_zero_warn
 from nirgan.data.store import STATE, StoredPairs
 from nirgan.errors import NirganError
 
-MAX_NAMED_PAIRS = 5
+MAX_NAMED_CHANGES = 5
 """How many pairs a warning names."""
 
-LOOKED_AT = 10_000
-"""How many pairs are looked at in a turn, which takes some tenths of a second."""
+PAIRS_PER_CHECK = 10_000
+"""How many pairs one check looks at, in some tenths of a second."""
 
 
 class DataSnapshot:
@@ -54,7 +54,7 @@ class DataSnapshot:
 
     def _numbers(self) -> list[int]:
         count = len(self.stored)
-        return [n % count for n in range(self._next, self._next + min(count, LOOKED_AT))]
+        return [n % count for n in range(self._next, self._next + min(count, PAIRS_PER_CHECK))]
 
     def check(self) -> None:
         """Raise what `damage` says, as a `NirganError`."""
@@ -98,5 +98,5 @@ class DataSnapshot:
 
 
 def _some(what: Sequence[str]) -> str:
-    more = f" and {len(what) - MAX_NAMED_PAIRS} more" if len(what) > MAX_NAMED_PAIRS else ""
-    return ", ".join(what[:MAX_NAMED_PAIRS]) + more
+    more = f" and {len(what) - MAX_NAMED_CHANGES} more" if len(what) > MAX_NAMED_CHANGES else ""
+    return ", ".join(what[:MAX_NAMED_CHANGES]) + more

@@ -32,7 +32,7 @@ TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """How many pairs are checked for the range of their values, and rows and columns of each."""
 
-MAX_NAMED_PAIRS = 50
+MAX_NAMED_PROBLEMS = 50
 """How many pairs that cannot be used are named."""
 
 Crop = Literal["patch", "region"]
@@ -326,7 +326,7 @@ class PatchDataModule(lightning.LightningDataModule):
         if not problems:
             return found
         usable = sorted({*range(len(found))} - {*problems})
-        report = [f"  {found.problem(n, self.patch, width)}" for n in problems[:MAX_NAMED_PAIRS]]
+        report = [f"  {found.problem(n, self.patch, width)}" for n in problems[:MAX_NAMED_PROBLEMS]]
         if more := len(problems) - len(report):
             report.append(f"  and {more} more; `nirgan check` names them all")
         if self.on_bad_pair == "error" or not usable:

@@ -16,7 +16,7 @@ from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
 
-MAX_NAMED_PAIRS = 10
+MAX_NAMED_SHIFTS = 10
 """How many misregistered pairs are named."""
 
 
@@ -65,7 +65,7 @@ def report(findings: Sequence[Finding]) -> str:
             f"{MAX_REGISTERED_PX[1]} px or more within; the worst:",
         ]
     off.sort(key=lambda item: -(item[1].shift + item[1].spread))
-    for f, r in off[:MAX_NAMED_PAIRS]:
+    for f, r in off[:MAX_NAMED_SHIFTS]:
         lines.append(f"  {f.pair.name}: shift {r.shift:.2f} px, spread {r.spread:.2f} px")
     if unknown := sum(f.problem is None and f.registration is None for f in findings):
         lines += ["", f"{unknown} pairs were not measured: they share too few edges for that"]

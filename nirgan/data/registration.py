@@ -8,7 +8,7 @@ import numpy as np
 
 from nirgan.data.images import Pixels, as_depth
 
-BLOCK_PX, MIN_BLOCK_PX = 128, 32
+MIN_BLOCK_PX, MAX_BLOCK_PX = 32, 128
 """Height and width in pixels of the blocks that are compared: half of a small picture's side."""
 
 MAX_SHIFT_PX = 16.0
@@ -49,7 +49,7 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
         None if fewer than three blocks have usable structure.
     """
     edges_nir, edges_rgb = _edges(nir), _edges(rgb.mean(2, dtype=np.float32).astype(rgb.dtype))
-    size = min(max(MIN_BLOCK_PX, min(nir.shape) // 2), BLOCK_PX, *nir.shape)
+    size = min(max(MIN_BLOCK_PX, min(nir.shape) // 2), MAX_BLOCK_PX, *nir.shape)
     window = cv2.createHanningWindow((size, size), cv2.CV_32F)
     shifts = []
     for top in range(0, nir.shape[0] - size + 1, size // 2):

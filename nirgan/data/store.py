@@ -32,7 +32,7 @@ from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write, make_folder
 from nirgan.utils.paths import expand_home
 
-FORMAT_VERSION = 1
+STORE_FORMAT_VERSION = 1
 """To be increased when the format of stored files changes; older files are then not used."""
 
 HEADER_BYTES = 128
@@ -47,8 +47,8 @@ OPEN_FILES, OPEN_SHARE = 1000, 4
 THREADS = 4
 """How many pairs are decoded at once, in memory."""
 
-BUILT_AT_ONCE = 32
-"""How many pairs the threads of a build are given; nobody who interrupts it waits for more."""
+PAIRS_PER_STEP = 32
+"""How many pairs a build submits to its threads at a time; an interrupt waits for these."""
 
 INDEX_ROWS = 1_000_000
 """How many rows an index keeps, the newest; each takes 84 bytes."""
@@ -213,7 +213,7 @@ class PairStore:
 
     def path(self, content: str) -> Path:
         """The file of a decoded pair, by the hash of its content."""
-        return self.folder / f"{content}.v{FORMAT_VERSION}.npy"
+        return self.folder / f"{content}.v{STORE_FORMAT_VERSION}.npy"
 
     def build(self, pairs: Sequence[Pair]) -> StoredPairs:
         """Decode and store all pairs that are missing or incomplete, if they can be decoded."""
@@ -221,13 +221,13 @@ class PairStore:
         self._remove_abandoned()
         stored = self.open(pairs)
         missing = np.flatnonzero(stored.rows["depth"] < 0)
-        count, starts = missing.size, list(range(0, missing.size, BUILT_AT_ONCE))
+        count, starts = missing.size, list(range(0, missing.size, PAIRS_PER_STEP))
         # Builds that run at once seldom meet, and leave out what another has stored.
         random.Random().shuffle(starts)  # the global one's numbers are the run's
         progress = tqdm(total=count, desc="decoding pairs", unit="pair", disable=not count)
         with progress, ThreadPoolExecutor(THREADS) as threads:
             for start in starts:
-                some = missing[start : start + BUILT_AT_ONCE].tolist()
+                some = missing[start : start + PAIRS_PER_STEP].tolist()
                 former = stored.rows[some].tolist()
                 rows = threads.map(self._store, [pairs[n] for n in some], former)
                 for number, row in zip(some, rows, strict=True):

@@ -12,7 +12,7 @@ from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit
 from nirgan.metrics import METRICS
 
-Row = dict[str, float]
+MetricRow = dict[str, float]
 """A method's figures, by names of `METRICS`."""
 Sums = Mapping[str, tuple[float, float]]
 """By names of `METRICS`, numerator and denominator (see `PerImageMetric`) of pictures."""
@@ -70,7 +70,7 @@ def add(pictures: Iterable[Sums]) -> Sums:
     }
 
 
-def aggregate(pictures: Iterable[Sums]) -> Row:
+def aggregate(pictures: Iterable[Sums]) -> MetricRow:
     """The figures of pictures, as the metrics themselves compute them; nan where nothing counts."""
     return {
         name: METRICS[name].scorer.value_from_sums(*torch.tensor(sums, dtype=torch.float64)).item()

@@ -11,7 +11,7 @@ from nirgan.callbacks.throughput import patches_seen
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.datasets import StoredBatch
 from nirgan.data.images import signed_to_unit, write_png
-from nirgan.evaluation.evaluate import Row, aggregate, cells, judge
+from nirgan.evaluation.evaluate import MetricRow, aggregate, cells, judge
 from nirgan.evaluation.markdown import lines, table
 from nirgan.evaluation.provenance import provenance
 from nirgan.networks.generators.baselines import BASELINES
@@ -65,7 +65,7 @@ def summarize(
 
 def _rows(
     task: ColorizationTask, loader: DataLoader[StoredBatch], data: PatchDataModule, name: str
-) -> dict[str, Row]:
+) -> dict[str, MetricRow]:
     data.snapshot.check()
     baselines = {name: make().to(task.device) for name, make in BASELINES.items()}
     regions = data.training_regions().dataset
@@ -93,7 +93,7 @@ def _heading(data: PatchDataModule, whole: bool) -> str:
 
 
 def _record(
-    trainer: Trainer, data: PatchDataModule, rows: dict[str, Row], heading: str
+    trainer: Trainer, data: PatchDataModule, rows: dict[str, MetricRow], heading: str
 ) -> dict[str, Any]:
     return {
         "heading": heading,

@@ -26,7 +26,7 @@ from nirgan.utils.paths import SHIPPED, resolve_shipped
 use_utf8()
 use_other_names()
 
-EXAMPLE = (
+NO_CONFIG = (
     "; give a configuration with --config; conf/ holds some, conf/quickstart.yaml for instance"
 )
 NO_KEY = "{at}no key {wrong!r}{hint}"
@@ -117,7 +117,7 @@ def explain(error: Exception, parser: ArgumentParser) -> str:
                 else "",
                 "kinds": " or ".join(_kinds(message)) or "another type",
                 "got": got[1] if (got := re.search(GOT, message, re.MULTILINE)) else "another",
-                "remedy": "" if key else EXAMPLE if "config" in _keys(parser) else ", see --help",
+                "remedy": "" if key else NO_CONFIG if "config" in _keys(parser) else ", see --help",
             }
             return " ".join(reason.format(*words, **parts).split())
     lines = [line for text in message.splitlines() if (line := text.strip(" -"))]

@@ -45,7 +45,7 @@ from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
 from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
 from nirgan.experiment.config_errors import (
-    EXAMPLE,
+    NO_CONFIG,
     MisconfiguredError,
     VerbParser,
     add_trust,
@@ -171,7 +171,7 @@ def run(
         raise NirganError(str(error).rpartition("NirganError: ")[2]) from error
     except MisconfiguredError as error:
         said = explain(error, error.parser)
-        raise NirganError(said.replace(EXAMPLE, _config_to_give(arguments))) from error
+        raise NirganError(said.replace(NO_CONFIG, _config_to_give(arguments))) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
@@ -191,7 +191,7 @@ def _config_to_give(arguments: Sequence[str]) -> str:
         file = Path(value or following).parent.parent / "config.yaml"
         if option == "--ckpt_path" and file.is_file():
             return f"; that of the checkpoint's run is --config {file}"
-    return EXAMPLE
+    return NO_CONFIG
 
 
 def _silence_libraries() -> None:

@@ -49,8 +49,8 @@ Write = Callable[[Rect, Tensor], None]
 
 SCENE_PX = 1024
 """Height and width in pixels of the windows of a raster that a generator sees as scenes."""
-BLOCK_PX = 256
-"""If possible, the cores of tiles are multiples of this many pixels, like the blocks of rasters."""
+CORE_MULTIPLE_PX = 256
+"""Cores of tiles are multiples of this where possible, as the blocks of rasters are."""
 CPU_TILE_BYTES = 256 * 2**20
 """Memory in bytes that a tile may take on the CPU, at most. Larger tiles are slower, in part
 because glibc takes every tensor above 32 MiB from the system anew."""
@@ -360,7 +360,7 @@ class Colorizer:
         if high * wide <= self._pixels:
             return longest
         core = int(self._pixels**0.5) - 2 * self.receptive_field.radius
-        for step in (BLOCK_PX, self.receptive_field.stride):
+        for step in (CORE_MULTIPLE_PX, self.receptive_field.stride):
             if core >= step and step % self.receptive_field.stride == 0:
                 return core // step * step
         return self.receptive_field.stride

@@ -34,11 +34,11 @@ from nirgan.errors import NirganError
 from nirgan.inference.nodata_fill import without_hidden
 
 PIL_MODES = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
-Colorize = Callable[[Pixels], Tensor]
+ColorizeBands = Callable[[Pixels], Tensor]
 """Makes colors, B x 3 x H x W in [0, 1], of camera values, B x H x W."""
 
 
-def convert(image: Any, band: int | None, colorize: Colorize) -> Any:
+def convert(image: Any, band: int | None, colorize: ColorizeBands) -> Any:
     """Colorize an input, see the table in this module; returns the kind of object that was given.
 
     `band` is the channel that is near-infrared, from 1 on; None: all of them hold it.
@@ -70,7 +70,7 @@ def to_depth(plane: Pixels, depth: int) -> Pixels:
     return cv2.addWeighted(plane, 2**depth - 1, plane, 0, 0, dtype=kind)
 
 
-def _array(image: Pixels, band: int | None, colorize: Colorize) -> Pixels:
+def _array(image: Pixels, band: int | None, colorize: ColorizeBands) -> Pixels:
     colors = colorize(_bands(image, band))
     if image.dtype.kind == "f":
         made = colors.movedim(1, -1).numpy().astype(image.dtype.newbyteorder("="), order="C")
@@ -79,7 +79,7 @@ def _array(image: Pixels, band: int | None, colorize: Colorize) -> Pixels:
     return made if image.ndim == 4 else made[0]
 
 
-def _tensor(image: Tensor, band: int | None, colorize: Colorize) -> Tensor:
+def _tensor(image: Tensor, band: int | None, colorize: ColorizeBands) -> Tensor:
     if image.dim() not in (2, 3, 4) or (image.dim() > 2 and image.shape[-3] not in (1, 3)):
         raise NirganError(
             f"a tensor of shape {tuple(image.shape)}: expected H x W, C x H x W or B x C x H x W "
@@ -92,7 +92,7 @@ def _tensor(image: Tensor, band: int | None, colorize: Colorize) -> Tensor:
     return torch.from_numpy(made).movedim(-1, -3).contiguous().to(image.device, image.dtype)
 
 
-def _pil(image: Image.Image, band: int | None, colorize: Colorize) -> Image.Image:
+def _pil(image: Image.Image, band: int | None, colorize: ColorizeBands) -> Image.Image:
     image = ImageOps.exif_transpose(image)  # upright, as files are
     if image.mode not in PIL_MODES:
         raise NirganError(

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from nirgan.networks.global_layers import Tile, global_statistics
 from nirgan.utils.rect import Rect
 
-MIN_SIDE_PX = 64
+MIN_INPUT_PX = 64
 """Least height and width in pixels of a network's input; some networks fail on less."""
 
 MAX_RADIUS_PX = 2048
@@ -100,7 +100,7 @@ def _halo(network: nn.Module, stride: int, turned: bool) -> int | None:
     width = max(256, 4 * stride)
     while width <= 2 * MAX_RADIUS_PX:
         half = width // 2
-        strips = _noise(max(MIN_SIDE_PX, stride), width, 4)
+        strips = _noise(max(MIN_INPUT_PX, stride), width, 4)
         strips[2:] = strips[:2]
         strips[2, ..., :half] = strips[0, ..., :half].roll(7, -1) * 0.5
         strips[3, ..., half:] = strips[1, ..., half:].roll(7, -1) * 0.5
@@ -132,19 +132,19 @@ def _up(number: int, step: int) -> int:
 
 
 def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
-    """The size that a picture is padded to: at least `MIN_SIDE_PX`, a multiple of the stride."""
-    return _up(max(height, MIN_SIDE_PX), stride), _up(max(width, MIN_SIDE_PX), stride)
+    """The size that a picture is padded to: at least `MIN_INPUT_PX`, a multiple of the stride."""
+    return _up(max(height, MIN_INPUT_PX), stride), _up(max(width, MIN_INPUT_PX), stride)
 
 
 def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     """All tiles of a picture, row by row; those at its edges are not smaller than the others.
 
-    None is smaller than `MIN_SIDE_PX`: exported programs pad smaller ones, which shifts edges. The
+    None is smaller than `MIN_INPUT_PX`: exported programs pad smaller ones, which shifts edges. The
     height and width of the picture, those of cores, and the width of the margin around a core,
     which lies inside of the picture, are multiples of the stride.
     """
     picture = Rect(0, 0, height, width)
-    least = [min(max(core + halo, _up(MIN_SIDE_PX, core)), side) for side in (height, width)]
+    least = [min(max(core + halo, _up(MIN_INPUT_PX, core)), side) for side in (height, width)]
     for part in picture.parts(core, core):
         input_rect = Rect(
             max(min(part.top - halo, height - least[0]), 0),

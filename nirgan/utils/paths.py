@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent
-SHIPPED = (PACKAGE, PACKAGE.parent)
+PACKAGE_FOLDER = Path(__file__).parent.parent
+SHIPPED = (PACKAGE_FOLDER, PACKAGE_FOLDER.parent)
 """Parents of `conf/` and `sweeps/`: in a wheel, and in a clone."""
 
 FORMER_FILES = {"conf/model/mean_colour.yaml": "conf/model/mean_color.yaml"}

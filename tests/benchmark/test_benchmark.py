@@ -150,7 +150,7 @@ def times(out):
 def test_another_configuration_is_another_run_and_patches_know_no_clock(monkeypatch):
     from nirgan.benchmark.suite import Budget, Method, Suite
 
-    monkeypatch.setattr("nirgan.benchmark.suite.BASELINES", {})
+    monkeypatch.setattr("nirgan.benchmark.suite.BASELINE_METHODS", {})
     model, data = (str(ROOT / f"tests/conf/{name}.yaml") for name in ("triplet", "scenes"))
     trainer = Path_fr(str(ROOT / "conf/trainer/default.yaml"))  # which ends after an hour
 

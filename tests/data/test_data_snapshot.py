@@ -112,7 +112,7 @@ def test_a_picture_that_changes_or_goes_is_told_once(opened, pair_folder):
 
 
 def test_of_many_pairs_some_are_looked_at_in_turn(opened, pair_folder, monkeypatch):
-    monkeypatch.setattr("nirgan.data.data_snapshot.LOOKED_AT", 4)
+    monkeypatch.setattr("nirgan.data.data_snapshot.PAIRS_PER_CHECK", 4)
     opened.stored.file(5).unlink()
     (pair_folder / "1_nir.png").unlink()
     turns = [(len(said(opened.warn_changes)), bool(opened.damage())) for _ in range(3)]

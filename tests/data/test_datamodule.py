@@ -194,7 +194,7 @@ def test_bad_pairs_stop_or_are_skipped_by_name(recwarn):
 
 
 def test_of_many_bad_pairs_some_are_named(monkeypatch):
-    monkeypatch.setattr(datamodule, "MAX_NAMED_PAIRS", 2)
+    monkeypatch.setattr(datamodule, "MAX_NAMED_PROBLEMS", 2)
     said = r"3 of 9 .*\n.*urban/7: .*\n.*urban/8: .*\n  and 1 more; `nirgan check` names them all$"
     with pytest.raises(NirganError, match=said):
         module(MadeSource(more=[(32, 32)] * 3))

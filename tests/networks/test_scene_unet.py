@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d, interpolate, relu6
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError
 from nirgan.metrics.functional import angular_error
-from nirgan.networks.efficientnet_lite import CHANNELS, EfficientNetLite
+from nirgan.networks.efficientnet_lite import FEATURE_CHANNELS, EfficientNetLite
 from nirgan.networks.generators.scene_unet import SceneUNet, _axis, _guided, _resampled
 from nirgan.networks.initialization import skip_pretrained
 
@@ -36,7 +36,7 @@ def test_the_encoder_is_efficientnet_lite0_with_its_published_weights():
         features = mine(picture)
         head = relu6(other._bn1(other._conv_head(features[-1])))
         assert (head - other.extract_features(picture)).abs().max() < 1e-9
-    assert [f.shape[1] for f in features] == list(CHANNELS)
+    assert [f.shape[1] for f in features] == list(FEATURE_CHANNELS)
     assert [224 // f.shape[-1] for f in features] == [2, 4, 8, 16, 32]
 
 

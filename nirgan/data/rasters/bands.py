@@ -23,7 +23,7 @@ from nirgan.utils.rect import Rect
 
 SAMPLE_SIDE_PX = 1024
 """Height and width of the sample that stands for a whole raster, at most."""
-CHANNELS = {
+BAND_MARKS = {
     "red": (ColorInterp.red, re.compile(r"(?<![a-z-])red(?![\s_-]*edge|[a-z])", re.IGNORECASE)),
     "green": (ColorInterp.green, re.compile(r"(?<![a-z])green(?![a-z])", re.IGNORECASE)),
     "blue": (ColorInterp.blue, re.compile(r"(?<![a-z])blue(?![a-z])", re.IGNORECASE)),

@@ -13,7 +13,7 @@ from rasterio.transform import array_bounds
 from rasterio.warp import transform_bounds
 
 from nirgan.data.images import Pixels, check_type
-from nirgan.data.rasters.bands import CHANNELS, Bands, Mask, as_window, list_bands, open_raster
+from nirgan.data.rasters.bands import BAND_MARKS, Bands, Mask, as_window, list_bands, open_raster
 from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.base import Footprint
 from nirgan.errors import NirganError
@@ -172,7 +172,7 @@ def choose_bands(path: Path, bands: Sequence[int | str] | None) -> tuple[int, ..
         names = [text or "" for text in dataset.descriptions]
         kinds = list(dataset.colorinterp)
     chosen: list[int] = []
-    for wanted, (kind, word) in zip(bands or CHANNELS, CHANNELS.values(), strict=True):
+    for wanted, (kind, word) in zip(bands or BAND_MARKS, BAND_MARKS.values(), strict=True):
         if bands is None:
             found = [n for n, name in enumerate(names, 1) if word.search(name)]
             found = found or [n for n, k in enumerate(kinds, 1) if k == kind]

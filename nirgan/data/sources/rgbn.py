@@ -25,7 +25,7 @@ from nirgan.utils.paths import expand_home
 from nirgan.utils.rect import Rect
 
 EXTENSIONS = {".tif", ".tiff", ".vrt"}
-MIN_SIDE_PX = 128
+MIN_TILE_PX = 128
 """Height and width of the smallest tile: two patches of 64."""
 ROUNDING_PX = 1e-6
 """Part of a pixel by which places may be off."""
@@ -82,7 +82,7 @@ class Rgbn(PairSource):
                 "near-infrared"
             )
         for name, value, least in (
-            ("tile", tile, MIN_SIDE_PX),
+            ("tile", tile, MIN_TILE_PX),
             ("block", block, tile),
             ("gap", gap, 0),
         ):
@@ -110,7 +110,7 @@ class Rgbn(PairSource):
             system, *grid = raster.grid
             pixel = pixels.setdefault(system, [abs(side) for side in grid[2:]])
             cuts = list(self._split(raster.shape, grid, pixel))
-            whole = without_holes(raster, [window for window, _ in cuts], MIN_SIDE_PX, folder)
+            whole = without_holes(raster, [window for window, _ in cuts], MIN_TILE_PX, folder)
             for window, (_, block) in zip(whole, cuts, strict=True):
                 if window is None:
                     continue
@@ -181,7 +181,7 @@ def _block_spans(
             math.ceil(max(low, 0) - ROUNDING_PX),
             math.floor(min(high, size) + ROUNDING_PX),
         )
-        if last - first >= MIN_SIDE_PX:
+        if last - first >= MIN_TILE_PX:
             yield number, first, last
 
 

@@ -20,8 +20,8 @@ from nirgan.inference.video.colorize import colorize_video
 PREFETCHED_PICTURES = 3
 """Number of pictures that are read ahead, and that wait to be written."""
 
-LARGE_PIXELS_OR_BYTES = 16_000_000
-"""Pixels of a picture, or bytes of a file, above which none is read ahead, to save memory."""
+LARGE_FILE_BYTES = LARGE_PICTURE_PIXELS = 16_000_000
+"""Sizes of a file and of a picture above which none is read ahead, to save memory."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def run_jobs(colorizer: Colorizer, jobs: list[Job], options: Options) -> Outcome
                     written.set_result(None)
                 else:
                     picture = reading.result()
-                    left = left if picture.band.size < LARGE_PIXELS_OR_BYTES else 0
+                    left = left if picture.band.size < LARGE_PICTURE_PIXELS else 0
                     # Nothing here holds what is written, so that two are never in memory.
                     written = writers.submit(
                         _colorize_picture(colorizer, job, picture, options, outcome)
@@ -116,7 +116,7 @@ def _read_ahead(
 
 def _large(path: Path) -> bool:
     try:
-        return path.stat().st_size > LARGE_PIXELS_OR_BYTES
+        return path.stat().st_size > LARGE_FILE_BYTES
     except OSError:
         return False
 

@@ -16,8 +16,8 @@ from nirgan.inference.images.files import PICTURES
 
 UPLOAD_LIFETIME_S = 86400
 """Seconds until uploads and results are deleted, at the latest when the server stops."""
-MAX_UPLOAD = "200mb"
-"""The largest file that is accepted."""
+MAX_UPLOAD_SIZE = "200mb"
+"""Size of the largest file that is accepted, as Gradio writes it."""
 MAX_WAITING_PICTURES = 100
 """Length of the queue of pictures; the page shows the position in it."""
 QUEUE_FULL_MESSAGE = (
@@ -151,7 +151,7 @@ def serve(page: gr.Blocks, host: str, port: int) -> str:
             prevent_thread_lock=True,
             ssr_mode=False,
             enable_monitoring=False,
-            max_file_size=MAX_UPLOAD,
+            max_file_size=MAX_UPLOAD_SIZE,
             footer_links=[],
             theme=gr.themes.Default(primary_hue="slate", font=sans, font_mono=mono),
         )

@@ -27,12 +27,12 @@ from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.export.onnx_network import INPUT, OUTPUT, OnnxNetwork
-from nirgan.inference.tiling import MIN_SIDE_PX
+from nirgan.inference.tiling import MIN_INPUT_PX
 from nirgan.networks.global_layers import GlobalLayer
 from nirgan.networks.layers import cropped, edge_padded
 from nirgan.utils.atomic_write import atomic_write
 
-EXAMPLE = (torch.full((2, 1, 80, 96), 0.5),)
+EXAMPLE_INPUT = (torch.full((2, 1, 80, 96), 0.5),)
 DYNAMIC_SHAPES = ({0: Dim("batch"), 2: Dim("height"), 3: Dim("width")},)
 NOTE = (
     "Synthetic colors, made from near-infrared. Input nir, B x 1 x H x W, float32, camera values: "
@@ -64,7 +64,7 @@ class Program(nn.Module):
         """Colorize: B x 1 x H x W in camera values to B x 3 x H x W in [0, 1], of any size."""
         unit = (nir - self.limits.low) * (1 / (self.limits.high - self.limits.low))
         unit = torch.where(unit.isnan(), 0.0, unit).clamp(0, 1)
-        least = -(-MIN_SIDE_PX // self.stride) * self.stride
+        least = -(-MIN_INPUT_PX // self.stride) * self.stride
         unit = edge_padded(unit, self.stride, least)
         colors = self.generator((unit * 2 - 1).expand(-1, 3, -1, -1))
         return signed_to_unit(cropped(colors, *nir.shape[-2:])).clamp(0, 1)
@@ -121,7 +121,7 @@ def to_onnx(program: Program, file: Path, metadata: dict[str, str]) -> Callable[
     with _quietly(program, "ONNX"):
         exported = torch.onnx.export(
             program,
-            EXAMPLE,
+            EXAMPLE_INPUT,
             dynamo=True,
             input_names=[INPUT],
             output_names=[OUTPUT],
@@ -142,7 +142,7 @@ def to_torch(program: Program, file: Path, metadata: dict[str, str]) -> nn.Modul
         NirganError: The network cannot be exported.
     """
     with _quietly(program, "torch.export"):
-        exported = torch.export.export(program, EXAMPLE, dynamic_shapes=DYNAMIC_SHAPES)
+        exported = torch.export.export(program, EXAMPLE_INPUT, dynamic_shapes=DYNAMIC_SHAPES)
         torch.export.save(exported, file, extra_files={"nirgan.json": json.dumps(metadata)})
         return torch.export.load(file).module()
 

@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 
 from nirgan.data.images import Pixels
 from nirgan.data.rasters.bands import (
-    CHANNELS,
+    BAND_MARKS,
     Bands,
     gdal_errors,
     is_own_mask,
@@ -125,7 +125,7 @@ class RasterSource(Bands):
                 f"{self.path}: no band {chosen}; choose the near-infrared one with "
                 f"--band, of the {len(bands)} that there are: {list_bands(said)}"
             )
-        nir, word = CHANNELS["nir"]
+        nir, word = BAND_MARKS["nir"]
         says = [n for n, (name, kind) in enumerate(said) if kind == nir or word.search(name)]
         seen = [n for n, (_, kind) in enumerate(said) if kind != ColorInterp.alpha or n in says]
         seen = seen or [0]

@@ -34,8 +34,8 @@ JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
 """Pixels; the most that the encoder takes."""
 
-PNG_START = 33
-"""Bytes of a PNG's signature and header."""
+PNG_HEADER_BYTES = 33
+"""Length of a PNG's signature and header."""
 
 STRIP_BYTES = 2**20
 """Bytes of a strip of a TIFF, about."""
@@ -132,7 +132,8 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
     elif suffix in PNG:
         # As fast as OpenCV: differences to the pixel before, their runs.
         data = memoryview(imagecodecs.png_encode(pixels, level=1, strategy=3, filter=16))
-        _write(target, (data[:PNG_START], _png_chunks(pixels, title, metadata), data[PNG_START:]))
+        chunks = _png_chunks(pixels, title, metadata)
+        _write(target, (data[:PNG_HEADER_BYTES], chunks, data[PNG_HEADER_BYTES:]))
     else:
         if max(pixels.shape) > JPEG_MAX_SIDE_PX:
             raise NirganError(
@@ -165,7 +166,7 @@ def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
     file = BytesIO()
     said = _said(pixels, title, metadata)
     Image.new("RGB", (1, 1)).save(file, "PNG", pnginfo=texts, **said)
-    return file.getvalue()[PNG_START : file.getvalue().rindex(b"IDAT") - 4]
+    return file.getvalue()[PNG_HEADER_BYTES : file.getvalue().rindex(b"IDAT") - 4]
 
 
 def write_degrees(target: Path, degrees: Pixels, title: str) -> None:

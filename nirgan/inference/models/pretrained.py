@@ -26,9 +26,9 @@ from nirgan.inference.models.instantiate import restore
 from nirgan.utils.atomic_write import atomic_write
 from nirgan.utils.safe_loading import Trust, load_checkpoint
 
-FORMAT_VERSION = 1
+MODEL_FORMAT_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-OF_A_RUN = "checkpoints/best.ckpt"
+RUN_CHECKPOINT = "checkpoints/best.ckpt"
 GENERATOR_PREFIX = "generator."
 """Prefix of the weights of the generator in the state of every task, in checkpoints of `fit`."""
 HEADER_KEY = "nirgan"
@@ -69,11 +69,11 @@ def read_model(where: Path, trust: Trust = False) -> PretrainedModel:
     """
     file = where
     if where.is_dir():
-        file = where / (OF_A_RUN if (where / OF_A_RUN).is_file() else WEIGHTS)
+        file = where / (RUN_CHECKPOINT if (where / RUN_CHECKPOINT).is_file() else WEIGHTS)
     if not file.is_file():
         what = f"no {WEIGHTS} in this folder" if where.is_dir() else "no such model"
         raise NirganError(
-            f"{where}: {what}; expected a folder with {WEIGHTS} or {OF_A_RUN}, a "
+            f"{where}: {what}; expected a folder with {WEIGHTS} or {RUN_CHECKPOINT}, a "
             ".safetensors file, or a .ckpt of `fit`"
         )
     read = {".safetensors": _safetensors, ".ckpt": _checkpoint}.get(file.suffix)
@@ -120,7 +120,7 @@ def write_model(
     halved = {n for n, p in generator.named_parameters() if p.ndim > 1} if half else set()
     kept = {k: _kept(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
     plain = {key: value for key, value in state.items() if key not in kept}
-    config = {"format": FORMAT_VERSION, **config, "nirgan": __version__}
+    config = {"format": MODEL_FORMAT_VERSION, **config, "nirgan": __version__}
     if plain:
         config["state"] = plain
     text = json.dumps(config, indent=2, ensure_ascii=False)
@@ -206,10 +206,10 @@ def _config(text: bytes | str, file: Path) -> Config:
         raise NirganError(f"{file}: not JSON ({error})") from error
     if not isinstance(config, dict) or not {"format", "name", "generator"} <= config.keys():
         raise NirganError(f"{file}: expected format, name and generator; no model of nirgan's?")
-    if config["format"] != FORMAT_VERSION:
+    if config["format"] != MODEL_FORMAT_VERSION:
         raise NirganError(
             f"{file}: format {str(config['format'])[:20]!r}, expected "
-            f"{FORMAT_VERSION}; a newer nirgan may read it"
+            f"{MODEL_FORMAT_VERSION}; a newer nirgan may read it"
         )
     return config
 
@@ -234,7 +234,7 @@ def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
     folders = file.absolute().parents
     if folders[0].name == "checkpoints" and len(folders) > 3:  # runs/NAME/version_0/checkpoints
         name = folders[2].name
-    config: Config = {"format": FORMAT_VERSION, "name": name, "generator": described}
+    config: Config = {"format": MODEL_FORMAT_VERSION, "name": name, "generator": described}
     config["training"] = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
     data = (part for part in checkpoint.values() if isinstance(part, dict))
     if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from nirgan.networks.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
+from nirgan.networks.efficientnet_lite import FEATURE_CHANNELS, STRIDE, EfficientNetLite
 from nirgan.networks.global_layers import GlobalLayer, Tile
 from nirgan.networks.initialization import pretrained
 from nirgan.networks.layers import convolution, local_mean
 from nirgan.utils.recording import Recorded
 
-MIN_SIDE_PX = 2 * STRIDE
+MIN_VIEW_PX = 2 * STRIDE
 """Least height and width of a view in pixels: exports treat layers of one pixel differently."""
 
 LOGIT_MARGIN = 0.98
@@ -62,10 +62,11 @@ class SceneUNet(Recorded, GlobalLayer):
         epsilon: float = 0.05,
     ) -> None:
         super().__init__()
-        if not 1 <= len(widths) <= len(CHANNELS) - 1:
-            raise ValueError(f"widths has {len(widths)} levels, expected 1 to {len(CHANNELS) - 1}")
-        if view < MIN_SIDE_PX:
-            raise ValueError(f"view is {view} pixels, expected {MIN_SIDE_PX} or more")
+        most = len(FEATURE_CHANNELS) - 1
+        if not 1 <= len(widths) <= most:
+            raise ValueError(f"widths has {len(widths)} levels, expected 1 to {most}")
+        if view < MIN_VIEW_PX:
+            raise ValueError(f"view is {view} pixels, expected {MIN_VIEW_PX} or more")
         self.view, self.radius, self.epsilon = view, radius, epsilon
         self.step = STRIDE >> len(widths)
         self.encoder = EfficientNetLite(drop_path)
@@ -73,7 +74,7 @@ class SceneUNet(Recorded, GlobalLayer):
             self.encoder.load_imagenet()
         if frozen:
             self.encoder.freeze(frozen)
-        *skips, deepest = CHANNELS
+        *skips, deepest = FEATURE_CHANNELS
         self.dropout = nn.Dropout2d(dropout)
         self.bottom = convolution(deepest, widths[0], 1)
         self.context = nn.Linear(deepest, widths[0])
@@ -141,7 +142,7 @@ class SceneUNet(Recorded, GlobalLayer):
         longest = torch.sym_max(torch.sym_max(height, width), self.view)  # type: ignore[no-untyped-call]
         sides = (side * self.view // longest for side in (height, width))
         high, wide = (
-            STRIDE * torch.sym_max((side + STRIDE // 2) // STRIDE, MIN_SIDE_PX // STRIDE)  # type: ignore[no-untyped-call]
+            STRIDE * torch.sym_max((side + STRIDE // 2) // STRIDE, MIN_VIEW_PX // STRIDE)  # type: ignore[no-untyped-call]
             for side in sides
         )
         return high, wide

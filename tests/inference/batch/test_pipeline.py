@@ -191,7 +191,8 @@ def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large)
         cv2.imwrite(str(shots / f"z{n}.png"), (RAMP % 256).astype(np.uint8))
     asked, made, most = [], [], []
     submit, settled = pipeline.read, colorizer.write
-    monkeypatch.setattr(pipeline, "LARGE_PIXELS_OR_BYTES", large)
+    monkeypatch.setattr(pipeline, "LARGE_FILE_BYTES", large)
+    monkeypatch.setattr(pipeline, "LARGE_PICTURE_PIXELS", large)
     monkeypatch.setattr(pipeline, "read", lambda *a: asked.append(a) or submit(*a))
     monkeypatch.setattr(
         colorizer,

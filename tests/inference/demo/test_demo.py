@@ -221,7 +221,7 @@ def served(tmp_path_factory):
         verb.set_gradio_environment(service.folder)
         from nirgan.inference.demo import app  # Gradio looks at the environment
 
-        patch.setattr(app, "MAX_UPLOAD", "50kb")
+        patch.setattr(app, "MAX_UPLOAD_SIZE", "50kb")
         page = app.build_page(service)
         yield service, app.serve(page, verb.HOST, free_port()), page
         page.close(verbose=False)

@@ -21,7 +21,7 @@ from nirgan.data.sources.synthetic.scenes import SCENES
 from nirgan.errors import NirganError
 from nirgan.utils.nearest_name import did_you_mean
 
-MIN_SIDE_PX = 64
+MIN_SCENE_PX = 64
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Synthetic(PairSource):
                 raise NirganError(
                     f"source.categories: no category {category!r}{did_you_mean(category, SCENES)}"
                 )
-        if min(size) < MIN_SIDE_PX:
-            raise NirganError(f"source.size is {size}; scenes need {MIN_SIDE_PX} pixels each way")
+        if min(size) < MIN_SCENE_PX:
+            raise NirganError(f"source.size is {size}; scenes need {MIN_SCENE_PX} pixels each way")
         self.count, self.size, self.seed = count, size, seed
 
     def pairs(self) -> list[Pair]:
