@@ -1,4 +1,4 @@
-"""From finished runs to everything that tables, figures and texts may say."""
+"""Collects the results of finished runs, for tables, figures and reports."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         command, commit, versions, machine, learning curve and judged pictures of each; `costs`,
         see `nirgan.benchmark.costs`, or None.
     """
-    done = [_of(run, result) for run in runs if (result := load_result(out, run)) is not None]
+    done = [_record(run, result) for run in runs if (result := load_result(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
@@ -47,8 +47,8 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
     }
 
 
-def _of(run: Run, result: Results) -> Results:
-    """A result under the name that its row has now."""
+def _record(run: Run, result: Results) -> Results:
+    """A run's result, with the current name of its method."""
     own = {"method": run.method, "one_pass": run.one_pass, MAIN: _row([result])[MAIN]}
     return {k: v for k, v in (result | own).items() if k != "configuration"}
 

@@ -18,14 +18,14 @@ from nirgan.evaluation.provenance import provenance
 from nirgan.experiment.lightning_cli import fit
 
 TIMED_STEPS = 20
-"""Timed; the first ones, which allocate, are not."""
+"""Steps that are timed, after those that allocate."""
 WARMUP_STEPS = 3
 TIMED_PICTURES = 5
 PICTURE_SIZE_PX = (680, 1024)
 """Height and width of the picture, about those of EPFL's."""
 
 
-def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any]:
+def measure(runs: Sequence[Run], log: Callable[[str], object]) -> dict[str, Any]:
     """Time every method, by its first run; on a machine that does nothing else.
 
     Returns:
@@ -37,12 +37,12 @@ def measure(runs: Sequence[Run], tell: Callable[[str], object]) -> dict[str, Any
     device = torch.device("cpu")
     for run in runs:
         if run.method not in methods:
-            tell(f"timing {run.method}")
-            methods[run.method], device = _of(run)
+            log(f"timing {run.method}")
+            methods[run.method], device = _time_method(run)
     return {"methods": methods, **provenance(device)}
 
 
-def _of(run: Run) -> tuple[dict[str, float | None], torch.device]:
+def _time_method(run: Run) -> tuple[dict[str, float | None], torch.device]:
     clock, arguments = StepTimer(), [*run.arguments, "--data.val_patches=1"]
     if not run.one_pass:
         patches = (WARMUP_STEPS + TIMED_STEPS) * run.configuration["data"]["batch_size"]

@@ -1,4 +1,4 @@
-"""A benchmark judges nothing that was trained on."""
+"""Checks that a benchmark's training and validation data do not overlap."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from nirgan.errors import NirganError
 
 
 def refuse_leaks(data: PatchDataModule) -> None:
-    """Look at the split of a data module that is set up, whoever made it.
+    """Check the split of a data module that is set up.
 
     Raises:
         NirganError: A validation pixel is also a training pixel, the same picture is in both sets

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from nirgan.benchmark.suite import Run
 
 ONE_PASS_WEIGHT = 0.05
-"""What a method fitted in closed form costs, in trained runs; only the estimate depends on it."""
+"""Cost of a closed-form method relative to a trained run, for the estimate of time alone."""
 
 BAR = "{percentage:3.0f}%|{bar:20}| {elapsed} so far, {remaining} to go | {desc}"
 

@@ -91,7 +91,7 @@ def sentence(comparison: Results) -> str:
 
 
 def intervals(found: Results | None) -> dict[str, Interval]:
-    """Differences by metric; results of before have that of the angular error alone."""
+    """Differences keyed by metric; files of older versions hold the angular error's alone."""
     by_metric = {MAIN: found} if found and "value" in found else found or {}
     bounds = ("value", "low", "high", "scenes")
     known = [name for name in METRICS if name in by_metric]  # a file may hold one that is gone
@@ -99,7 +99,7 @@ def intervals(found: Results | None) -> dict[str, Interval]:
 
 
 def as_csv(results: Results) -> str:
-    """A line a row of every table."""
+    """All rows of all tables as CSV."""
     text = io.StringIO()
     rows = [_values(one, row) for one in results["tables"] for row in one["rows"]]
     head = dict.fromkeys(key for row in rows for key in row)
@@ -159,5 +159,5 @@ def _heading(one: Results) -> str:
 
 
 def _starts(named: Mapping[str, Results]) -> dict[str, Results]:
-    """Results by what is put before their headings: of a single one, nothing."""
+    """Results keyed by the prefix of their headings, which is empty if there is only one."""
     return {f"{name}: " if len(named) > 1 else "": results for name, results in named.items()}

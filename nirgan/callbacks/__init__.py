@@ -1,1 +1,1 @@
-"""What runs beside training."""
+"""Callbacks of the trainer."""

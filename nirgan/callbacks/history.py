@@ -1,4 +1,4 @@
-"""A run's `metrics.csv`, which a run that goes on from a checkpoint goes on with."""
+"""Writes `metrics.csv`, and continues it in resumed runs."""
 
 import csv
 from contextlib import suppress
@@ -97,10 +97,9 @@ class HistoryLogger(CSVLogger):
 
 
 class History(Callback):
-    """Notes in each checkpoint how many rows came before it; Lightning writes each at once.
+    """Saves in each checkpoint how many rows came before it; Lightning writes each at once.
 
-    A run that goes on takes over those, not the ones that the former run has logged since: they
-    will be logged again.
+    A resumed run copies those rows, not later ones of the former run, which it logs again.
     """
 
     _rows = 0

@@ -1,1 +1,1 @@
-"""Judging methods, and writing down what came out."""
+"""Evaluates methods, and writes tables and pages."""

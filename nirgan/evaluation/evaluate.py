@@ -1,4 +1,4 @@
-"""One loop that judges any method, and one way from pictures' scores to the figures of a row."""
+"""Evaluates methods on pictures, and aggregates the scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Colorize = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ImageScore:
-    """What a picture, by category and id where it is a whole region, adds to each metric."""
+    """What a picture adds to each metric; `name` is empty for patches, else category and id."""
 
     name: str
     sums: Sums
@@ -61,7 +61,7 @@ def score_images(names: Sequence[str], output: Tensor, truth: Tensor) -> list[Im
 
 
 def add(pictures: Iterable[Sums]) -> Sums:
-    """The sums of many pictures, of those metrics that all of them have."""
+    """Add up the sums of pictures, for those metrics that all of them have."""
     of_all = list(pictures)
     return {
         name: (sum(p[name][0] for p in of_all), sum(p[name][1] for p in of_all))
@@ -71,7 +71,7 @@ def add(pictures: Iterable[Sums]) -> Sums:
 
 
 def aggregate(pictures: Iterable[Sums]) -> MetricRow:
-    """The figures of pictures, as the metrics themselves compute them; nan where nothing counts."""
+    """Compute the metrics over pictures from their sums; nan where nothing counts."""
     return {
         name: METRICS[name].scorer.value_from_sums(*torch.tensor(sums, dtype=torch.float64)).item()
         for name, sums in add(pictures).items()
@@ -79,5 +79,5 @@ def aggregate(pictures: Iterable[Sums]) -> MetricRow:
 
 
 def cells(row: Mapping[str, float | None]) -> dict[str, str]:
-    """Those figures of a row that it has, as tables show them, by the headings of their columns."""
+    """Format a row's values, keyed by column heading."""
     return {m.heading: m.text(row[name]) for name, m in METRICS.items() if name in row}

@@ -1,4 +1,4 @@
-"""Where figures come from."""
+"""Records how results were made."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ CLONE = Path(__file__).parents[2]
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """Where figures come from: commit, versions, machine and day."""
+    """Commit, versions, machine and time, as `results.json` records them."""
     packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
     return {
         "commit": commit(),

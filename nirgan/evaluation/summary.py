@@ -1,4 +1,4 @@
-"""What a run ends with: a table, beside methods that know nothing, and a picture."""
+"""Evaluates a finished run: a table with baselines, and a comparison picture."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ COMPARISON_PICTURES = 5
 """Pictures in the comparison."""
 
 BASELINE_REGIONS = 2000
-"""Training regions, at most, that the methods that know nothing are fitted to, evenly spread."""
+"""Training regions, at most, that the baselines are fitted to, evenly spread."""
 
 NEXT_STEPS = """\
 What next:
@@ -39,7 +39,7 @@ What next:
 def summarize(
     trainer: Trainer, task: ColorizationTask, data: PatchDataModule, name: str, *, whole: bool
 ) -> None:
-    """Judge a method beside those that know nothing, print the table and keep it.
+    """Evaluate a method and the baselines, print the table and write it.
 
     `table.md`, `results.json` and `comparison.png` are written beside the logs of the trainer that
     has trained or tested it. It is judged with the weights that it has, in a row of the name, on

@@ -56,16 +56,16 @@ class ReportedMetric:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     def text(self, value: float | None) -> str:
-        """A figure as tables show it; of none, nothing."""
+        """Format a value for a table; empty for None."""
         return "" if value is None else f"{value:.{self.digits}f}"
 
     @cached_property
     def scorer(self) -> PerImageMetric:
-        """One that scores pictures, and keeps no sums."""
+        """A metric for `score` alone, whose own sums are not used."""
         return self.make()
 
     def make(self) -> PerImageMetric:
-        """A new metric, that has seen nothing."""
+        """A new metric with empty state."""
         new = self.metric.clone()
         return new if isinstance(new, PerImageMetric) else MeanOfImages(new)
 
@@ -86,14 +86,14 @@ METRICS = {
     "ssim": ReportedMetric(_SSIM, "SSIM", digits=3),
     "undefined_pixels": ReportedMetric(UndefinedPixels(), "pixels left out", digits=0),
 }
-"""What every method is judged by, in the order of a table's columns."""
+"""The metrics that are reported, in the order of a table's columns."""
 
 MAIN = "angular_error"
-"""What a benchmark's overview, learning curves and sentences are about."""
+"""The metric of a benchmark's overview, learning curves and sentences."""
 
 
 def larger_is_better(logged: str) -> bool:
-    """Of a logged metric, `val/psnr` say; losses, and what neither way is, are better smaller."""
+    """Whether larger values of a logged metric, `val/psnr` say, are better; False for losses."""
     reported = METRICS.get(logged.partition("/")[2])
     return bool(reported and reported.metric.higher_is_better)
 

@@ -31,7 +31,7 @@ SPACE_KEYS = {"value", "values", "probabilities", "distribution", "min", "max", 
 METRIC_KEYS = {"name", "goal", "target"}
 HYPERBAND_KEYS = {"type", "min_iter", "max_iter", "s", "eta", "strict"}
 MAX_LOGARITHM = 700
-"""Of the largest float."""
+"""A larger natural logarithm may be that of no float."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Sweep:
     command: tuple[str, ...]  # arguments of `fit`, `${args}` among them
 
     def arguments(self, values: Mapping[str, Value]) -> list[str]:
-        """Of `fit`, as YAML writes the values: nothing is `null`, which W&B's agent calls None."""
+        """The arguments of `fit`; values are YAML, so None is `null`."""
         given = [f"--{name}={to_yaml(value)}" for name, value in values.items()]
         return [w for word in self.command for w in (given if word == "${args}" else [word])]
 
@@ -115,7 +115,7 @@ def read(file: Path) -> Sweep:
 
 
 def to_yaml(value: Any) -> str:
-    """A value as the parser of `fit` reads it: YAML in one line, or a text as it is."""
+    """Format a value for the parser of `fit`: YAML in one line; a string stays as it is."""
     if isinstance(value, str):
         return value
     text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf)

@@ -25,15 +25,15 @@ from nirgan.errors import NirganError
 from nirgan.sweeps.file import Choice, Range, Sweep, Value
 
 SLOT, SWEEP, FILLED = "slot", "sweep", "slots"
-"""Attributes: of a trial, its slot; of a study, what it sweeps and how many slots it has."""
+"""Keys of user attributes: a trial's slot, a study's definition and its number of slots."""
 
 HEARTBEAT_S, GRACE_S = 10, 40
-"""Seconds between signs of life of a trial, and after which one without any counts as dead."""
+"""Seconds between heartbeats of a trial, and without one until it counts as dead."""
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 DONE = (*ENDED, TrialState.FAIL)
 ORDER = [TrialState[name] for name in ("FAIL", "WAITING", "RUNNING", "PRUNED", "COMPLETE")]
-"""From the least to what a slot is to come to."""
+"""States of trials; of a slot's several trials, the one of the last state counts."""
 
 
 def open_study(sweep: Sweep, url: str, slots: int) -> Study:
@@ -68,10 +68,10 @@ def open_study(sweep: Sweep, url: str, slots: int) -> Study:
 
 
 def requeue_failed(study: Study) -> None:
-    """Queue every slot anew whose trials have failed."""
+    """Queue a new trial for every slot whose trials have failed."""
     for slot, trial in slots_of(study).items():
         if trial.state is TrialState.FAIL:
-            # What it was given, should it have ended before it took that up.
+            # The values that it was queued with, in case it failed before it read them.
             given = trial.system_attrs.get("fixed_params", {})
             study.enqueue_trial(given | trial.params, user_attrs={SLOT: slot})
 
@@ -164,7 +164,7 @@ def _connect(url: str) -> RDBStorage:
 
 
 def _wait_until_filled(study: Study) -> None:
-    """Another process has just made it."""
+    """Wait for the process that has just created the study to queue its trials."""
     until = time.monotonic() + 60
     while FILLED not in study.user_attrs:
         if time.monotonic() > until:

@@ -1,1 +1,1 @@
-"""What any other part may use."""
+"""Helpers that every other part may use."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files atomically: whole or not at all."""
 
 import errno
 import json
@@ -16,12 +16,12 @@ from nirgan.errors import NirganError
 
 @contextmanager
 def atomic_write(file: Path, *, sync: bool = False, size: int | None = None) -> Iterator[Path]:
-    """A path to write to, of the same suffix, that takes the file's place when all went well.
+    """Yield a temporary path, which replaces the file if the block succeeds.
 
     Args:
         file: Where the file is to be; missing folders are made.
-        sync: Whether it is on the disk for good when the block ends, even through a power cut.
-        size: Bytes that are written, where they are known: a full disk is then told by how much.
+        sync: Whether to flush the file to the disk, so that it survives a power cut.
+        size: Bytes to write, if known; the error for a full disk then says how many are missing.
 
     Raises:
         NirganError: The disk is full, or the folder may not be written; a former file is as it was.
@@ -77,7 +77,7 @@ def write_json(file: Path, value: Any, indent: int | None = None) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file that is there whole or not at all: the same bytes on every system, UTF-8."""
+    """Write a text file atomically: UTF-8, and the same bytes on every system."""
     with atomic_write(file) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 

@@ -1,7 +1,6 @@
-"""A thread that reads ahead and one that writes behind, so that a network never waits for files.
+"""Reads and writes in background threads, so that a network does not wait for files.
 
-Both end with the block that they belong to, however it ends, and an exception in either is raised
-in the block. What waits between them is bounded.
+Each thread ends with its `with` block; its exceptions are raised in the block. Queues are bounded.
 """
 
 from collections import deque
@@ -14,32 +13,31 @@ T = TypeVar("T")
 
 
 @contextmanager
-def prefetch(items: Generator[T, None, None], most: int) -> Iterator[Iterator[T]]:
-    """Let a thread go through a generator, which is closed when the block ends.
+def prefetch(items: Generator[T, None, None], limit: int) -> Iterator[Iterator[T]]:
+    """Run a generator in a thread, at most `limit` items ahead; the end of the block closes it.
 
     Yields:
-        The same items, in their order, of which so many may wait; what the generator raises is
-        raised here.
+        The items, in order.
     """
     end: Any = object()
 
-    def taken() -> Iterator[T]:
-        waiting = deque(thread.submit(next, items, end) for _ in range(most))
+    def results() -> Iterator[T]:
+        waiting = deque(thread.submit(next, items, end) for _ in range(limit))
         while (item := waiting.popleft().result()) is not end:
             waiting.append(thread.submit(next, items, end))
             yield item
 
     with closing(items), _thread("nirgan-prefetch") as thread:
-        yield taken()
+        yield results()
 
 
 @contextmanager
-def write_behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T], None]]:
-    """Let a thread write one item after another, of which so many may wait.
+def write_behind(write: Callable[[T], None], limit: int) -> Iterator[Callable[[T], None]]:
+    """Write items in a thread, at most `limit` behind.
 
     Yields:
-        A function that hands over an item. The end of the block waits until all are written; where
-        the block ends with an exception, those that still wait are dropped.
+        A function that queues an item. The end of the block waits until all are written; if it ends
+        with an exception, queued items are dropped.
     """
     waiting: deque[Future[None]] = deque()
 
@@ -48,7 +46,7 @@ def write_behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T]
             waiting.popleft().result()
 
     def put(item: T) -> None:
-        settle(most)
+        settle(limit)
         waiting.append(thread.submit(write, item))
 
     with _thread("nirgan-write-behind") as thread:
@@ -58,7 +56,7 @@ def write_behind(write: Callable[[T], None], most: int) -> Iterator[Callable[[T]
 
 @contextmanager
 def _thread(name: str) -> Iterator[ThreadPoolExecutor]:
-    """One thread, which does no more than it is at when the block ends."""
+    """One thread; the end of the block cancels what it has not started."""
     thread = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:
         yield thread

@@ -1,1 +1,1 @@
-"""Files to pixels: one door for training and for those who only colorize."""
+"""Decodes picture files into arrays, for training and for inference."""

@@ -1,7 +1,7 @@
-"""One file into pixels, whatever somebody has put into it.
+"""Decodes untrusted picture files.
 
-A format is known by its first bytes, never by its name. Libraries make the pixels; what they do not
-look at is looked at first: how large a picture is, and whether all of it is there.
+A file's first bytes tell its format, not its name. Libraries decode the pixels, after checks that
+they do not make: how large a picture is, and whether the file is complete.
 """
 
 import stat

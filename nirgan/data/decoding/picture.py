@@ -1,4 +1,4 @@
-"""What all decoders share: what they give, what they refuse, and how large it may be."""
+"""What all decoders share: their result, their error and the size limit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +11,8 @@ Pixels = npt.NDArray[Any]
 """A picture as stored: H x W or H x W x C; integers of any type, or float32."""
 
 
-class DecodeError(Exception):  # never seen by users, whose error names the file
-    """Why a file cannot be used, in words that follow its name and a colon."""
+class DecodeError(Exception):
+    """The reason why a file cannot be used; `decode` puts the file's name before it."""
 
 
 class Tag(NamedTuple):

@@ -207,7 +207,7 @@ class PairSource(ABC):
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """For what makes many small objects that stay: looking through them takes half of the time."""
+    """Pause garbage collection while many long-lived objects are created."""
     was = gc.isenabled()
     gc.disable()
     try:

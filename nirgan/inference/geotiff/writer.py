@@ -1,4 +1,4 @@
-"""GeoTIFFs that are made of another: its georeference, blocks and compression, other bands."""
+"""Writes GeoTIFFs with the georeference, blocks and lossless compression of a source raster."""
 
 import zlib
 from collections.abc import Sequence
