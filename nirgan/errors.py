@@ -35,11 +35,11 @@ class StoppedError(NirganError):
 
 @contextmanager
 def needs_extra(extra: str, what: object) -> Iterator[None]:
-    """Around the imports of what an extra of this package brings.
+    """Turn the failed import of an optional dependency into a `NirganError`.
 
     Args:
-        extra: Its name.
-        what: That needs it; the message begins with it.
+        extra: The extra of this package that installs it.
+        what: What needs it; the message begins with it.
 
     Raises:
         NirganError: A module is not installed.

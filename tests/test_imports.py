@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 import pytest
 from conftest import ROOT
 
-from nirgan.utils.class_lookup import SHORT
+from nirgan.utils.class_lookup import SHORT_NAME_PACKAGES
 
 BASE = {"errors", "utils"}
 CORE = {"networks", "losses", "metrics", "data"} | BASE
@@ -252,7 +252,7 @@ EXTRAS = {"av", "gradio", "huggingface_hub", "matplotlib", "onnxruntime", "optun
 
 def test_looking_for_a_class_by_its_name_needs_no_extra():
     """A package whose classes are found by name imports all of its modules for that."""
-    looked_through = {"data"} | {package.removeprefix("nirgan.") for package in SHORT}
+    looked_through = {"data"} | {package.removeprefix("nirgan.") for package in SHORT_NAME_PACKAGES}
     packages = {module.rpartition(".")[0] for module in SOURCES}  # of those within, no module
     modules = {m for m in SOURCES if m.rpartition(".")[0] in looked_through} - packages
     assert {"data.datamodule", "data.sources.rgbn", "networks.generators.triplet"} <= modules

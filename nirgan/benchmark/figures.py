@@ -1,7 +1,7 @@
 """The paper's figures 3 and 4, whole pictures with their errors, and learning curves.
 
 Everything is drawn from what the runs have left; no network is needed. Each figure is written as
-PNG and as PDF. What is shown was chosen by the split's seed, the same for every method.
+PNG and as PDF. The samples are chosen by the split's seed, the same for every method.
 """
 
 from collections.abc import Sequence
@@ -32,19 +32,19 @@ MAX_ERROR_DEG = 20.0
 def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None:
     """Draw all figures of finished runs into `figures/`, and drop those of former suites.
 
-    `shown.txt` there says what they show.
+    `shown.txt` there lists what they show.
     """
     folder = out / "figures"
     lines: list[str] = []
     drawn: list[str] = []
     with mpl.rc_context({"font.size": 7, "axes.titlesize": 7, "savefig.dpi": 90}):
         for protocol in suite.protocols:
-            shown = _shown(suite, runs, protocol, out)
-            if not shown:
+            samples = _load_samples(suite, runs, protocol, out)
+            if not samples:
                 continue
-            drawn += _save(_patches(suite, shown), folder / f"patches-{protocol}")
-            drawn += _save(_pictures(suite, shown), folder / f"pictures-{protocol}")
-            for category, methods in shown.items():
+            drawn += _save(_patches(suite, samples), folder / f"patches-{protocol}")
+            drawn += _save(_pictures(suite, samples), folder / f"pictures-{protocol}")
+            for category, methods in samples.items():
                 splits = methods[GREY_ROW]
                 places = "; ".join(place for split in splits for place in split.places)
                 lines.append(f"patches-{protocol}: {category}, from above: {places}")
@@ -57,11 +57,11 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
             old.unlink(missing_ok=True)
 
 
-Of = dict[str, dict[str, list[FigureSamples]]]
-"""By category and method: what is shown of each split that all methods have, of the first seed."""
+Samples = dict[str, dict[str, list[FigureSamples]]]
+"""By category and method: the samples of each split that all methods have, of the first seed."""
 
 
-def _shown(suite: Suite, runs: Sequence[Run], protocol: SplitProtocol, out: Path) -> Of:
+def _load_samples(suite: Suite, runs: Sequence[Run], protocol: SplitProtocol, out: Path) -> Samples:
     found: dict[str, dict[str, dict[int, FigureSamples]]] = {}
     first = suite.seeds_of(protocol)[0]
     for run in runs:
@@ -69,19 +69,19 @@ def _shown(suite: Suite, runs: Sequence[Run], protocol: SplitProtocol, out: Path
         if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
             of_category = found.setdefault(run.category, {})
             of_category.setdefault(run.method, {})[run.fold] = FigureSamples.load(file)
-    shown: Of = {}
+    samples: Samples = {}
     for category, methods in found.items():
         names = [GREY_ROW, *suite.trained]
         folds = [f for f in suite.folds_of(protocol) if all(f in methods.get(n, {}) for n in names)]
         if folds:
-            shown[category] = {name: [methods[name][f] for f in folds] for name in names}
-    return shown
+            samples[category] = {name: [methods[name][f] for f in folds] for name in names}
+    return samples
 
 
-def _patches(suite: Suite, shown: Of) -> Figure:
+def _patches(suite: Suite, samples: Samples) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
     rows, labels = [], []
-    for category, methods in shown.items():
+    for category, methods in samples.items():
         for number, split in enumerate(methods[GREY_ROW]):
             for patch in range(len(split.places)):
                 outputs = [methods[name][number].output[patch] for name in suite.trained]
@@ -94,13 +94,13 @@ def _patches(suite: Suite, shown: Of) -> Figure:
     return figure
 
 
-def _pictures(suite: Suite, shown: Of) -> Figure:
+def _pictures(suite: Suite, samples: Samples) -> Figure:
     columns = ["NIR", *suite.trained, "truth"]
-    labels = [label for category in shown for label in (category, "error")]
-    shapes = [m[GREY_ROW][0].whole_nir.shape for m in shown.values() for _ in range(2)]
+    labels = [label for category in samples for label in (category, "error")]
+    shapes = [m[GREY_ROW][0].whole_nir.shape for m in samples.values() for _ in range(2)]
     figure, axes = _grid(columns, labels, shapes, width=1.5)
     maps = None
-    for row, methods in enumerate(shown.values()):
+    for row, methods in enumerate(samples.values()):
         grey = methods[GREY_ROW][0]
         first = [methods[name][0] for name in suite.trained]
         pictures = [grey.whole_nir, *(s.whole_output for s in first), grey.whole_truth]

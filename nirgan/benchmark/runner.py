@@ -36,7 +36,7 @@ from nirgan.utils.atomic_write import make_folder, write_json, write_text
 from nirgan.utils.paths import relative_path
 
 FIGURE_PATCHES = 4
-"""Shown of each category."""
+"""Patches of each category in figures."""
 
 POLL_S = 2.0
 """Seconds between looks at runs that another process is doing."""
@@ -107,13 +107,13 @@ def load_result(out: Path, run: Run) -> dict[str, Any] | None:
         return None
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for image in loaded["images"]:
-        sums = image["sums"] if "sums" in image else _former_sums(image)
+        sums = image["sums"] if "sums" in image else _sums_of_older_result(image)
         image["sums"] = {name: np.array(pair, float).tolist() for name, pair in sums.items()}
     return loaded
 
 
-def _former_sums(scored: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """The sums of a picture that was judged before there were any."""
+def _sums_of_older_result(scored: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """The sums of a picture from a `result.json` of an older version, which has none."""
     image = {key: math.nan if value is None else value for key, value in scored.items()}
     means = [name for name in ("psnr", "ssim", "ciede2000") if name in image]
     sums: dict[str, tuple[float, float]] = {name: (image[name], 1) for name in means}
@@ -171,8 +171,8 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     (folder / "result.json").unlink(missing_ok=True)
     place = f"--trainer.default_root_dir={relative_path(folder)}"
     newest = newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))
-    went_on = [] if newest is None else [f"--ckpt_path={newest}"]
-    cli = fit([*run.arguments, place, *went_on], [watch])
+    resume = [] if newest is None else [f"--ckpt_path={newest}"]
+    cli = fit([*run.arguments, place, *resume], [watch])
     device = cli.trainer.strategy.root_device  # which Lightning has taken the network away from
     task, data = cli.model.eval().to(device), cli.datamodule
     seconds = watch.state_dict()["seconds"]

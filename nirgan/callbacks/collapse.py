@@ -76,7 +76,7 @@ class Collapse(Callback):
         losses, self._losses = torch.stack(self._losses).double(), []
         mean, deviation = losses.mean().item(), losses.std(correction=0).item()
         over = f"over the last {self.batches} batches"
-        self._tell(
+        self._warn_if(
             trainer,
             "sure",
             mean < self.sure and _by_equation_4(pl_module),
@@ -84,7 +84,7 @@ class Collapse(Callback):
             f"{over} (1.39 is chance), and by eq. 4 hardly any gradient reaches the generator; "
             "lower its learning rate, or set model.saturating=false",
         )
-        self._tell(
+        self._warn_if(
             trainer,
             "steady",
             mean >= CHANCE_LOSS and deviation < self.steady * mean,
@@ -113,7 +113,7 @@ class Collapse(Callback):
         variance, ends, true_variance, true_ends = torch.stack(self._sums).mean(0).tolist()
         made, true = math.sqrt(variance), math.sqrt(true_variance)
         over = f"in {self.validations} validations in succession"
-        self._tell(
+        self._warn_if(
             trainer,
             "same",
             made < self.spread * true,  # true pictures may be alike too
@@ -123,7 +123,7 @@ class Collapse(Callback):
             "rate",
             self.validations,
         )
-        self._tell(
+        self._warn_if(
             trainer,
             "stuck",
             ends - true_ends > self.stuck,
@@ -133,8 +133,8 @@ class Collapse(Callback):
             self.validations,
         )
 
-    def _tell(self, trainer: Trainer, what: str, found: bool, why: str, times: int = 1) -> None:
-        """Report a problem that is found so many times in a row."""
+    def _warn_if(self, trainer: Trainer, what: str, found: bool, why: str, times: int = 1) -> None:
+        """Warn about a problem when it was found `times` times in a row."""
         self._in_a_row[what] = self._in_a_row.get(what, 0) + 1 if found else 0
         if self._in_a_row[what] == times:
             rank_zero_warn(f"step {_batches(trainer)}: {why}")

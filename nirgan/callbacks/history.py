@@ -84,7 +84,7 @@ class HistoryLogger(CSVLogger):
                 Path(self.log_dir).rmdir()
 
     @rank_zero_only
-    def begin_with(self, file: Path, rows: int) -> None:
+    def copy_rows(self, file: Path, rows: int) -> None:
         """Begin with the first rows of another `metrics.csv`, if it has them."""
         if not file.is_file():
             return
@@ -122,7 +122,7 @@ class History(Callback):
         if self._rows:
             former = Path(str(trainer.ckpt_path)).parent.parent / AtomicCSVWriter.NAME_METRICS_FILE
             for logger in _histories(trainer):
-                logger.begin_with(former, self._rows)
+                logger.copy_rows(former, self._rows)
 
 
 def _histories(trainer: Trainer) -> list[HistoryLogger]:

@@ -43,7 +43,7 @@ class Preemption(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Stop here if a signal has come."""
-        self._stop_if_told(trainer)
+        self._stop_if_signaled(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Agree on the number of batches that all ranks have; it may differ by one."""
@@ -55,11 +55,11 @@ class Preemption(Callback):
     ) -> None:
         """Stop here if a signal has come; a resumed run repeats the validation."""
         if not trainer.sanity_checking and batch_idx < self._common:
-            self._stop_if_told(trainer)
+            self._stop_if_signaled(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop before what comes after training, if a signal has come."""
-        self._stop_if_told(trainer)
+        self._stop_if_signaled(trainer)
         self._restore()
 
     on_fit_end = on_train_end  # of a run in which nothing was left to train
@@ -83,7 +83,7 @@ class Preemption(Callback):
             signal.signal(number, handler)
         self._former = {}
 
-    def _stop_if_told(self, trainer: Trainer) -> None:
+    def _stop_if_signaled(self, trainer: Trainer) -> None:
         """If any rank has received a signal, save and stop.
 
         Raises:

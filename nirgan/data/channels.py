@@ -33,7 +33,7 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
     """Measure how far a picture, H x W x 3, is from grey; white is its largest value.
 
     Returns:
-        The cast, see `cast_of`; 0 if all channels are equal.
+        The cast, see `measure_cast`; 0 if all channels are equal.
 
     Raises:
         NirganError: It is in color.
@@ -46,10 +46,10 @@ def distance_from_grey(rgb: Pixels, name: Any) -> float:
     some *= 255 / max(float(some.max()), darkest)  # the colors of dim pictures are dim
     red, green, blue = np.moveaxis(some, -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue  # JPEG's
-    return cast_of(luma, 0.564 * (blue - luma), 0.713 * (red - luma), name)
+    return measure_cast(luma, 0.564 * (blue - luma), 0.713 * (red - luma), name)
 
 
-def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
+def measure_cast(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     """The mean distance of blue from luma, or of red if that is larger, in levels of 255.
 
     Luma is H x W; blue and red are chroma as in JPEG and videos, of any size; all are levels.
@@ -61,7 +61,7 @@ def cast_of(luma: Pixels, blue: Pixels, red: Pixels, name: Any) -> float:
     size = [max(1, round(side * shrink)) for side in luma.shape[::-1]]
     bright, *chroma = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (luma, blue, red))
     cast = max(float(np.abs(plane).mean()) for plane in chroma)
-    varied = max(_varied(bright.ravel(), plane.ravel()) for plane in chroma)
+    varied = max(_distance_from_curve(bright.ravel(), plane.ravel()) for plane in chroma)
     if cast > MAX_CAST_LEVELS or varied > MAX_COLOR_LEVELS:
         raise NirganError(
             f"{name}: 3 channels that differ (in color, by {cast:.1f} of 255 "
@@ -93,7 +93,7 @@ def cast_remark(levels: float) -> str:
     )
 
 
-def _varied(luma: Pixels, chroma: Pixels) -> float:
+def _distance_from_curve(luma: Pixels, chroma: Pixels) -> float:
     """Mean distance of chroma from a curve over luma, without the `MAX_CAPTION_FRACTION`."""
     most = 1 + int(luma.size * (1 - MAX_CAPTION_FRACTION))
     # Piecewise linear with 17 knots, since saturated channels bend the curve.

@@ -25,7 +25,7 @@ class DataSnapshot:
     def __init__(self, stored: StoredPairs) -> None:
         self.stored = stored
         self._states = stored.rows[list(STATE)].copy()
-        self._told: set[int] = set()
+        self._warned: set[int] = set()
         self._next = 0
 
     @cached_property
@@ -36,7 +36,7 @@ class DataSnapshot:
     def damage(self) -> str | None:
         """Why the store can no longer be read, in one line that names the file; or None.
 
-        Of very many pairs some are looked at, the next time the next ones. A file that another run
+        A call checks `PAIRS_PER_CHECK` pairs, the next call the next ones. A file that another run
         has replaced by the same pixels is accepted.
         """
         numbers = self._numbers()
@@ -46,9 +46,9 @@ class DataSnapshot:
             if state == self._states[number].item():
                 continue
             if not any(state):
-                return self.stored.lost(number, "has gone")
-            if not self.stored.holds(number):
-                return self.stored.lost(number, "was changed or cut short")
+                return self.stored.describe_loss(number, "has gone")
+            if not self.stored.matches_decoded(number):
+                return self.stored.describe_loss(number, "was changed or cut short")
             self._states[number] = state
         return None
 
@@ -57,7 +57,7 @@ class DataSnapshot:
         return [n % count for n in range(self._next, self._next + min(count, PAIRS_PER_CHECK))]
 
     def check(self) -> None:
-        """Raise what `damage` says, as a `NirganError`."""
+        """Raise a `NirganError` if there is `damage`."""
         if damage := self.damage():
             raise NirganError(damage)
 
@@ -65,7 +65,7 @@ class DataSnapshot:
         """Warn about pictures that have disappeared or changed, once for each pair."""
         new = []
         for number in self._numbers():
-            if number in self._told:
+            if number in self._warned:
                 continue
             try:
                 change = "" if self.stored.unchanged(number) else "changed"
@@ -73,7 +73,7 @@ class DataSnapshot:
                 change = str(error)
             if change:
                 new.append(f"{self.stored.pairs[number].name} ({change})")
-                self._told.add(number)
+                self._warned.add(number)
         if new:
             rank_zero_warn(
                 f"pictures are not what they were when the run began: {_some(new)}; it goes on "

@@ -194,7 +194,7 @@ class PatchDataModule(lightning.LightningDataModule):
         found = self._built or self.store.open(pairs_of(self.source, self.store.folder))
         self.images = self._usable(found)
         self.snapshot = DataSnapshot(self.images)
-        self.nir_scale = self._recorded_scale(tell=stage == "fit")
+        self.nir_scale = self._recorded_scale(warn=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
         if self.protocol == "within-images":
             regions = within_images(pairs, sizes, self.patch, seed)
@@ -245,7 +245,7 @@ class PatchDataModule(lightning.LightningDataModule):
         method = self.trainer and self.trainer.lightning_module
         if getattr(method, "trains_on", "patches") == "regions":
             regions = self.training_regions()
-            return self._loader(regions.dataset, range(len(regions)), *self._resumed())
+            return self._loader(regions.dataset, range(len(regions)), *self._resume_position())
         table = self._table(self.training)
         patches = self._patches(table, self.seed, self.augmentation, self.crop == "region")
         batches = PatchBatchSampler(
@@ -256,7 +256,7 @@ class PatchDataModule(lightning.LightningDataModule):
                 f"data.train_patches={self.train_patches} is less than one batch of "
                 f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
             )
-        return self._loader(patches, batches, *self._resumed())
+        return self._loader(patches, batches, *self._resume_position())
 
     def val_dataloader(self) -> DataLoader[StoredBatch]:
         """This rank's share of the validation patches."""
@@ -336,9 +336,9 @@ class PatchDataModule(lightning.LightningDataModule):
                 *report,
             )
         rank_zero_warn("\n".join([f"{len(problems)} of {len(found)} pairs are left out:", *report]))
-        return found.some(usable)
+        return found.subset(usable)
 
-    def _recorded_scale(self, tell: bool) -> str:
+    def _recorded_scale(self, warn: bool) -> str:
         """The scale of the band; the range of its type if the values suggest that one is missing.
 
         So a trained model is used with the scale of its training, unless the user gives another.
@@ -354,7 +354,7 @@ class PatchDataModule(lightning.LightningDataModule):
             if getattr(self.source, f"{name}_scale") != "dtype":
                 continue
             hint = hint_of_bits(of, f"data.source.{name}_scale")
-            if hint and tell:
+            if hint and warn:
                 rank_zero_warn(f"{name.upper()} pictures: {hint}")
             if hint and name == "nir":
                 nir_scale = f"0,{np.iinfo(kind).max if np.issubdtype(kind, np.integer) else 1}"
@@ -373,7 +373,7 @@ class PatchDataModule(lightning.LightningDataModule):
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[StoredBatch]:
         return self._loader(RegionDataset(self.images, regions), range(rank, len(regions), ranks))
 
-    def _resumed(self) -> tuple[int, int]:
+    def _resume_position(self) -> tuple[int, int]:
         """The epoch in which a run goes on, and how many of its batches are done."""
         if self.trainer is None:
             return 0, 0

@@ -36,13 +36,13 @@ STORE_FORMAT_VERSION = 1
 """To be increased when the format of stored files changes; older files are then not used."""
 
 HEADER_BYTES = 128
-"""Of a stored file, as numpy pads it."""
+"""Length of the header of a stored file, as numpy pads it."""
 
 ABANDONED_AFTER_S = 3600
 """Age in seconds after which an unfinished file counts as left by a killed build."""
 
 OPEN_FILES, OPEN_SHARE = 1000, 4
-"""How many stored files a process keeps open, and how small a part of what the system allows."""
+"""At most so many stored files stay open in a process, or a quarter of the system's limit."""
 
 THREADS = 4
 """How many pairs are decoded at once, in memory."""
@@ -107,7 +107,7 @@ class StoredPairs(Sequence[Any]):
             self._open(number)
         pixels, mapping = self._opened[number]
         if mapping.size() < len(mapping):  # by its handle, which takes a microsecond
-            raise NirganError(self.lost(number, "was cut short"))
+            raise NirganError(self.describe_loss(number, "was cut short"))
         return pixels
 
     def _open(self, number: int) -> None:
@@ -117,17 +117,17 @@ class StoredPairs(Sequence[Any]):
             with self.file(number).open("rb") as stream:
                 mapping = mmap(stream.fileno(), 0, access=ACCESS_READ)
         except READ_ERRORS as error:
-            raise NirganError(self.lost(number, "has gone")) from error
+            raise NirganError(self.describe_loss(number, "has gone")) from error
         if len(mapping) != row["bytes"] or mapping[: len(MAGIC_PREFIX)] != MAGIC_PREFIX:
             (self.store.folder / "index").unlink(missing_ok=True)  # the next start trusts no file
-            raise NirganError(self.lost(number, "was changed or cut short"))
+            raise NirganError(self.describe_loss(number, "was changed or cut short"))
         pixels = np.frombuffer(mapping, dtype, offset=HEADER_BYTES).reshape(shape)
         while len(self._opened) >= _max_open_files():
             self._opened.pop(next(iter(self._opened)))
         self._opened[number] = pixels, mapping
 
-    def lost(self, number: int, what: str) -> str:
-        """A line on a stored file that cannot be read any more."""
+    def describe_loss(self, number: int, what: str) -> str:
+        """The error message for a stored file that cannot be read any more."""
         return (
             f"{self.file(number)}: the stored pair {self.pairs[number].name} {what} since the run "
             "began; start again, which decodes it anew (fit goes on with --ckpt_path last)"
@@ -156,7 +156,7 @@ class StoredPairs(Sequence[Any]):
         in_place = self.pairs[number].in_place()
         return in_place.file if in_place else self.store.path(self.content(number))
 
-    def some(self, numbers: Sequence[int]) -> "StoredPairs":
+    def subset(self, numbers: Sequence[int]) -> "StoredPairs":
         """Some of the pairs."""
         return StoredPairs(self.store, [self.pairs[n] for n in numbers], self.rows[list(numbers)])
 
@@ -182,8 +182,8 @@ class StoredPairs(Sequence[Any]):
         """The state of the file that a pair is read from; 0: it has gone."""
         return _state(self.file(number))
 
-    def holds(self, number: int) -> bool:
-        """Whether a stored file equals the decoded pair; reads all of it."""
+    def matches_decoded(self, number: int) -> bool:
+        """Whether the stored file equals the newly decoded pair."""
         try:
             return np.array_equal(np.load(self.file(number)), stack(*self.pairs[number].loaded()))
         except (*READ_ERRORS, NirganError):

@@ -20,7 +20,7 @@ def strings_of(value: Any) -> set[str]:
     return {value} if isinstance(value, str) else set()
 
 
-def name_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
+def log_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
     """Log which given options of the model are replaced by those of the checkpoint."""
     said, kept = _flat(given), _flat(used)
     other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]

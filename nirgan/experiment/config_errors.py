@@ -62,7 +62,7 @@ REASONS = (
 """What to look for in a message, most telling first, and what to say of it."""
 
 LIBRARIES = ("<frozen", sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
-"""Where files begin that a person has not written."""
+"""Beginnings of paths of files that are not the user's."""
 
 PARSING = ("config_errors.py", "config_files.py", "lightning_cli.py")
 """Modules that call the parser."""
@@ -71,7 +71,7 @@ VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
 """Before a key that is required, which a person writes without it."""
 
 GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
-"""What was given; the innermost comes first."""
+"""The given value; the innermost comes first."""
 
 
 class MisconfiguredError(Exception):
@@ -101,7 +101,7 @@ def explain(error: Exception, parser: ArgumentParser) -> str:
 
     Misspelt keys are compared with those of the parser within it that has raised the first error.
     """
-    if fault := _fault_of_code(error):
+    if fault := _error_in_code(error):
         return fault
     message = str(error)
     for pattern, reason in REASONS:
@@ -112,7 +112,7 @@ def explain(error: Exception, parser: ArgumentParser) -> str:
             parts = {
                 "at": f"{key}: " if key else "",
                 "wrong": wrong,
-                "hint": did_you_mean(wrong, _names(message, words, _first(error, parser)))
+                "hint": did_you_mean(wrong, _names(message, words, _first_parser(error, parser)))
                 if wrong
                 else "",
                 "kinds": " or ".join(_kinds(message)) or "another type",
@@ -197,7 +197,7 @@ def _kinds(message: str) -> Iterable[str]:
     return dict.fromkeys(k.replace("Sequence", "a list") for k in kinds if k != "NoneType")
 
 
-def _fault_of_code(error: BaseException) -> str:
+def _error_in_code(error: BaseException) -> str:
     """The line at which a class fails to be imported or built; empty if it refuses its values."""
     while not isinstance(error, NirganError) and (cause := error.__cause__ or error.__context__):
         error = cause
@@ -210,7 +210,7 @@ def _fault_of_code(error: BaseException) -> str:
     return f"{at.filename}, line {at.lineno}: {type(error).__name__}: {error}"
 
 
-def _first(error: BaseException | None, parser: ArgumentParser) -> ArgumentParser:
+def _first_parser(error: BaseException | None, parser: ArgumentParser) -> ArgumentParser:
     """The parser whose error caused all others."""
     while error is not None:
         parser = error.parser if isinstance(error, MisconfiguredError) else parser
@@ -219,7 +219,7 @@ def _first(error: BaseException | None, parser: ArgumentParser) -> ArgumentParse
 
 
 def _names(message: str, words: Sequence[str], parser: ArgumentParser) -> set[str]:
-    """What may have been meant."""
+    """Valid names, for suggestions."""
     if words[-1].endswith((".yaml", ".yml")):
         return _files(Path(words[0]))
     if "has no attribute" in message:

@@ -43,7 +43,7 @@ from nirgan.callbacks.throughput import Throughput
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.errors import NirganError
 from nirgan.evaluation.summary import NEXT_STEPS, summarize
-from nirgan.experiment.checkpoint_options import TRUST_REMEDY, name_overridden, strings_of
+from nirgan.experiment.checkpoint_options import TRUST_REMEDY, log_overridden, strings_of
 from nirgan.experiment.config_errors import (
     NO_CONFIG,
     MisconfiguredError,
@@ -80,8 +80,8 @@ DEFAULT_CALLBACKS: dict[str, tuple[Any, str]] = {
 }
 """Callbacks that every run has unless a person sets their key to null, and what they are for."""
 
-LIGHTNING = str(Path(lightning.__file__).parent)
-"""Where a `ValueError` is about an option of the trainer, and says so."""
+LIGHTNING_FOLDER = str(Path(lightning.__file__).parent)
+"""A `ValueError` raised in it names the option of the trainer that is wrong."""
 
 WANDB_NONE = re.compile(r"(?<=\w)=None$")
 """W&B's agent writes a `null` of a sweep file as `--option=None`."""
@@ -179,13 +179,13 @@ def run(
         said = str(error).splitlines()[0].replace(f"{verb}.", "")
         raise NirganError(f"${{...}}: {said}") from error
     except ValueError as error:
-        if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING):
+        if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING_FOLDER):
             raise
         raise NirganError(" ".join(str(error).split())) from error
 
 
 def _config_to_give(arguments: Sequence[str]) -> str:
-    """Where one is: in the run of the checkpoint that is given, or among the examples."""
+    """Advice which configuration to give: that of the checkpoint's run, or an example."""
     for word, following in pairwise([*arguments, ""]):
         option, _, value = word.partition("=")
         file = Path(value or following).parent.parent / "config.yaml"
@@ -291,7 +291,7 @@ class ExperimentCLI(LightningCLI):
         if isinstance(seed := config.seed_everything, int) and seed < 0:
             raise NirganError(f"seed_everything is {seed}, expected 0 or more")
         trust = config.pop("trust")  # not part of the stored configuration
-        self.method = _method(config.model)
+        self.method = _method_name(config.model)
         self.given = to_plain(config.model.as_dict()) if config.model else {}
         path = config.ckpt_path
         if path is None and verb != "fit":
@@ -300,7 +300,7 @@ class ExperimentCLI(LightningCLI):
                 f"{config.name}/version_N/checkpoints/best.ckpt"
             )
         if path == "last":
-            path = config.ckpt_path = _last(config)
+            path = config.ckpt_path = _newest_checkpoint(config)
         if config.weights_only is False:
             raise NirganError("--weights_only false: a checkpoint could run any code; leave it out")
         if path is not None:
@@ -312,24 +312,24 @@ class ExperimentCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check the checkpoint's model, and add the logger to `metrics.csv` to any others."""
         config = self.config[self.subcommand]
-        if (found := _method(config.model)) != self.method:  # replaced by the checkpoint's
+        if (found := _method_name(config.model)) != self.method:  # replaced by the checkpoint's
             raise NirganError(
                 f"--ckpt_path {config.ckpt_path}: holds {found}, but the configuration says "
                 f"{self.method}; give the one that it was trained with"
             )
         if path := config.ckpt_path:
-            name_overridden(path, self.given, to_plain(config.model.as_dict()))
+            log_overridden(path, self.given, to_plain(config.model.as_dict()))
         if larger_is_better(str(config.checkpoint.monitor)):
             config.checkpoint.mode = "max"
         given = config.trainer.logger
         if given is False:
             return
         run = Namespace(save_dir=config.trainer.default_root_dir, name=config.name)  # type: ignore[no-untyped-call]
-        history = Namespace(class_path=_path(HistoryLogger), init_args=run)  # type: ignore[no-untyped-call]
+        history = Namespace(class_path=_class_path(HistoryLogger), init_args=run)  # type: ignore[no-untyped-call]
         others = given if isinstance(given, list) else [] if given in (None, True) else [given]
         for logger in others:
             if logger.class_path.rpartition(".")[2] == "WandbLogger":
-                logger.class_path = _path(OfflineFallbackWandbLogger)
+                logger.class_path = _class_path(OfflineFallbackWandbLogger)
                 if logger.init_args.save_dir == ".":  # the default
                     logger.init_args.save_dir = config.trainer.default_root_dir
         config.trainer.logger = [history, *others]
@@ -406,7 +406,7 @@ class ParseOnly(ExperimentCLI):
         """Do not run the verb."""
 
 
-def _method(model: Namespace | None) -> str:
+def _method_name(model: Namespace | None) -> str:
     """The names of the task and generator of a configuration."""
     if model is None:
         return ""
@@ -414,7 +414,7 @@ def _method(model: Namespace | None) -> str:
     return " of ".join(p.class_path.rpartition(".")[2] for p in (model, generator) if p)
 
 
-def _last(config: Namespace) -> str:
+def _newest_checkpoint(config: Namespace) -> str:
     """The newest complete checkpoint of an experiment's runs."""
     runs = Path(config.trainer.default_root_dir) / config.name
     newest = newest_complete(runs.glob("version_*/checkpoints/[!.]*.ckpt"))
@@ -427,5 +427,5 @@ def _last(config: Namespace) -> str:
     return str(newest)
 
 
-def _path(class_: type) -> str:
+def _class_path(class_: type) -> str:
     return f"{class_.__module__}.{class_.__qualname__}"

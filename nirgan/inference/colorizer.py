@@ -184,11 +184,11 @@ class Colorizer:
                 f"output: {output} is for paths; a {type(image).__name__} comes back as one"
             )
 
-        def colors_of(bands: Pixels) -> Tensor:
+        def colorize_values(bands: Pixels) -> Tensor:
             units = [how.limits(one, "the picture").to_unit(one) for one in bands]
             return self.colorize_bands(torch.stack(units))
 
-        return convert(image, band, colors_of)
+        return convert(image, band, colorize_values)
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
         target = Path(output or source.with_stem(f"{source.stem}_colour"))
@@ -257,14 +257,14 @@ class Colorizer:
             if degrees is not None:
                 degrees[window.inner] = expected_error(colors)[0].numpy()
 
-        self._by_tiles(height, width, read, write)
+        self._colorize_region(height, width, read, write)
         return levels
 
     def colorize_bands(self, nir: Tensor) -> Tensor:
         """Colorize NIR bands: B x H x W to B x 3 x H x W on the CPU, both in [0, 1]."""
         count, height, width = nir.shape
         high, wide = padded_size(height, width, self.receptive_field.stride)
-        at_once = max(1, self._pixels // (high * wide))
+        at_once = max(1, self._max_tile_pixels // (high * wide))
         rgb = torch.empty(count, 3, height, width)
         for first in range(0, count, at_once):
             some = slice(first, first + at_once)
@@ -275,7 +275,7 @@ class Colorizer:
             def write(window: Rect, colors: Tensor, some: slice = some) -> None:
                 rgb[some, :, *window.inner] = colors
 
-            self._by_tiles(height, width, read, write)
+            self._colorize_region(height, width, read, write)
         return rgb
 
     def colorize_windows(self, height: int, width: int, read: Read, write: Write) -> None:
@@ -292,18 +292,18 @@ class Colorizer:
                 receptive field is unlimited.
         """
         if not self.by_scene:
-            self._by_tiles(height, width, read, write)
+            self._colorize_region(height, width, read, write)
             return
         blended = blend(height, width, SCENE_PX, lambda part: self.colorize_bands(read(part)))
         for window, colors in blended:
             write(window, colors)
 
-    def _by_tiles(self, height: int, width: int, read: Read, write: Write) -> None:
+    def _colorize_region(self, height: int, width: int, read: Read, write: Write) -> None:
         size = padded_size(height, width, self.receptive_field.stride)
-        core = self._core(*size)
+        core = self._core_side(*size)
         while True:
             try:
-                return self._go(height, width, core, read, write)
+                return self._colorize_tiles(height, width, core, read, write)
             except (RuntimeError, MemoryError) as error:
                 known = isinstance(error, MemoryError | torch.OutOfMemoryError)
                 if not known and "allocate memory" not in str(error):  # torch's on the CPU
@@ -316,7 +316,7 @@ class Colorizer:
                         f"of {self.device}, not even in tiles; scale it down"
                     ) from error
 
-    def _go(self, height: int, width: int, core: int, read: Read, write: Write) -> None:
+    def _colorize_tiles(self, height: int, width: int, core: int, read: Read, write: Write) -> None:
         high, wide = padded_size(height, width, self.receptive_field.stride)
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
         picture = Rect(0, 0, height, width)
@@ -350,23 +350,23 @@ class Colorizer:
         with torch.autocast(self.device.type, kind, enabled=self.precision != "fp32"):
             return signed_to_unit(self.generator(triplet)).clamp_(0, 1)
 
-    def _core(self, high: int, wide: int) -> int:
+    def _core_side(self, high: int, wide: int) -> int:
         """Height and width of the core of a tile, for the size of a picture."""
         longest = max(high, wide)
         if self.receptive_field.radius is None:
             return longest
         if self.tile is not None:
             return -(-self.tile // self.receptive_field.stride) * self.receptive_field.stride
-        if high * wide <= self._pixels:
+        if high * wide <= self._max_tile_pixels:
             return longest
-        core = int(self._pixels**0.5) - 2 * self.receptive_field.radius
+        core = int(self._max_tile_pixels**0.5) - 2 * self.receptive_field.radius
         for step in (CORE_MULTIPLE_PX, self.receptive_field.stride):
             if core >= step and step % self.receptive_field.stride == 0:
                 return core // step * step
         return self.receptive_field.stride
 
     @property
-    def _pixels(self) -> int:
+    def _max_tile_pixels(self) -> int:
         """How many pixels fit into the memory of a tile."""
         if self.device.type == "cuda":
             free = torch.cuda.mem_get_info(self.device)[0] // 2

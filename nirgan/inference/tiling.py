@@ -60,7 +60,7 @@ def measure_receptive_field(network: nn.Module) -> ReceptiveField:
     ):
         halos = [_halo(network, stride, turned) for turned in (False, True)]
     limited = [halo for halo in halos if halo is not None]
-    radius = _up(max(limited), stride) if limited == halos else None
+    radius = _round_up(max(limited), stride) if limited == halos else None
     return ReceptiveField(stride, radius, activations_per_pixel)
 
 
@@ -108,7 +108,7 @@ def _halo(network: nn.Module, stride: int, turned: bool) -> int | None:
         strips[0, ..., :half] = strips[1, ..., half:] = torch.nan
         touched = colors(strips[:2]).isnan().any(1).any(1)
         after, before = touched[0, half:], touched[1, :half].flip(0)
-        halo = max(_last(after), _last(before))
+        halo = max(_extent(after), _extent(before))
         if halo < half:
             other = (changed[:2] - changed[2:]).abs()
             apart = max(other[0, ..., half + halo :].max(), other[1, ..., : half - halo].max())
@@ -117,7 +117,7 @@ def _halo(network: nn.Module, stride: int, turned: bool) -> int | None:
     return None
 
 
-def _last(touched: Tensor) -> int:
+def _extent(touched: Tensor) -> int:
     places = touched.nonzero()
     return int(places.max()) + 1 if len(places) else 0
 
@@ -127,13 +127,13 @@ def _noise(height: int, width: int, pictures: int = 1) -> Tensor:
     return torch.rand(pictures, 3, height, width, generator=generator) * 2 - 1
 
 
-def _up(number: int, step: int) -> int:
+def _round_up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
 def padded_size(height: int, width: int, stride: int) -> tuple[int, int]:
     """The size that a picture is padded to: at least `MIN_INPUT_PX`, a multiple of the stride."""
-    return _up(max(height, MIN_INPUT_PX), stride), _up(max(width, MIN_INPUT_PX), stride)
+    return _round_up(max(height, MIN_INPUT_PX), stride), _round_up(max(width, MIN_INPUT_PX), stride)
 
 
 def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
@@ -144,7 +144,7 @@ def tile_grid(height: int, width: int, core: int, halo: int) -> Iterator[Tile]:
     which lies inside of the picture, are multiples of the stride.
     """
     picture = Rect(0, 0, height, width)
-    least = [min(max(core + halo, _up(MIN_INPUT_PX, core)), side) for side in (height, width)]
+    least = [min(max(core + halo, _round_up(MIN_INPUT_PX, core)), side) for side in (height, width)]
     for part in picture.parts(core, core):
         input_rect = Rect(
             max(min(part.top - halo, height - least[0]), 0),

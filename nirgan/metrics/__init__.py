@@ -18,7 +18,7 @@ from nirgan.utils.color_spaces import COLORED_MIN_CHROMA
 
 __all__ = [
     "CIEDE2000",
-    "MAIN",
+    "MAIN_METRIC",
     "METRICS",
     "AngularError",
     "ColorfulnessRatio",
@@ -88,7 +88,7 @@ METRICS = {
 }
 """The metrics that are reported, in the order of a table's columns."""
 
-MAIN = "angular_error"
+MAIN_METRIC = "angular_error"
 """The metric of a benchmark's overview, learning curves and sentences."""
 
 

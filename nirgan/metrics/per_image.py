@@ -1,4 +1,4 @@
-"""Metrics that score each picture, so that log, tables and intervals add up the same scores."""
+"""Metrics that score each picture, for log, tables and intervals alike."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -49,21 +49,21 @@ class PerImageMetric(Metric):
         self.denominator += denominator.double().sum()
 
     def compute(self) -> Tensor:
-        """The figure, float32; nan where nothing counts."""
+        """The value, float32; nan if nothing counts."""
         return self.value_from_sums(self.numerator, self.denominator).float()
 
     @staticmethod
     def value_from_sums(numerator: Tensor, denominator: Tensor) -> Tensor:
-        """The figure that two sums give."""
+        """The value of the metric, from the sums over pictures."""
         return numerator / denominator
 
 
 class MeanOfImages(PerImageMetric):
-    """Mean over pictures of what any other metric says of each.
+    """The mean of another metric's values over pictures.
 
     Args:
         metric: Takes prediction and target and gives a number for each picture, or one for all:
-            then it is asked about one at a time.
+            then it is called for each picture.
 
     Example:
         >>> import torch
@@ -79,15 +79,15 @@ class MeanOfImages(PerImageMetric):
         self.metric = metric
 
     def score(self, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """What the metric says, and ones."""
+        """The metric's values, and ones."""
         pair = prediction.contiguous(), target.contiguous()  # some look at no other layout
-        values = self._asked(*pair)
+        values = self._evaluate(*pair)
         if values.numel() != len(prediction):
             singles = zip(*(x[:, None] for x in pair), strict=True)
-            values = torch.stack([self._asked(*single) for single in singles])
+            values = torch.stack([self._evaluate(*single) for single in singles])
         return values.flatten(), torch.ones(len(prediction), device=prediction.device)
 
-    def _asked(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def _evaluate(self, prediction: Tensor, target: Tensor) -> Tensor:
         value = self.metric(prediction, target)
         if isinstance(self.metric, Metric):
             self.metric.reset()

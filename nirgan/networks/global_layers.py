@@ -20,11 +20,11 @@ from nirgan.utils.rect import Rect
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of a picture that a network is shown.
+    """A part of a picture that is the input of a network.
 
     Attributes:
-        input_rect: Where it lies.
-        core: Its inner part; the cores of all tiles cover the picture once.
+        input_rect: The pixels of the input.
+        core: The inner part whose output is kept; the cores of all tiles cover the picture once.
         picture: All of the picture.
     """
 
@@ -69,7 +69,7 @@ class GlobalLayer(nn.Module):
         self.gathered: Any = 0
 
     def smooth(self, known: Any) -> Any:
-        """What is used instead of a picture's statistics; videos replace this by a running mean."""
+        """Return the statistics to use for a picture; videos replace this by a running mean."""
         return known
 
     @abstractmethod
@@ -78,10 +78,10 @@ class GlobalLayer(nn.Module):
 
     @abstractmethod
     def accumulate(self, x: Tensor, tile: Tile) -> Tensor:
-        """What a tile adds to the sum that `finalize` is given."""
+        """What a tile adds to the sum that is passed to `finalize`."""
 
     def finalize(self, gathered: Tensor) -> Any:
-        """The statistics of all tiles, as `compute_statistics` of the whole."""
+        """The statistics of the picture, from the sum over its tiles."""
         return gathered
 
     def statistics(self, x: Tensor) -> Any:

@@ -68,7 +68,7 @@ class VirtualBatchNormalized(Recorded, nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Apply the network to its inputs, each B x C x H x W."""
         if self.training and not self.references:
-            self._keep([_of_first_rank(x) for x in inputs])
+            self._register_references([_from_first_rank(x) for x in inputs])
         for norm in self._norms:
             norm.reference = None
         if not self.references:
@@ -76,7 +76,7 @@ class VirtualBatchNormalized(Recorded, nn.Module):
         self.network(*(self.get_buffer(f"reference_{i}") for i in range(self.references)))
         return cast(Tensor, self.network(*inputs))
 
-    def _keep(self, batches: list[Tensor]) -> None:
+    def _register_references(self, batches: list[Tensor]) -> None:
         for number, batch in enumerate(batches):
             self.register_buffer(f"reference_{number}", batch)
         self.references = len(batches)
@@ -84,11 +84,11 @@ class VirtualBatchNormalized(Recorded, nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         start = f"{prefix}reference_"
         kept = {key: value for key, value in state_dict.items() if key.startswith(start)}
-        self._keep([torch.empty_like(kept[key]) for key in sorted(kept)])
+        self._register_references([torch.empty_like(kept[key]) for key in sorted(kept)])
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _of_first_rank(batch: Tensor) -> Tensor:
+def _from_first_rank(batch: Tensor) -> Tensor:
     batch = batch.detach().clone(memory_format=torch.contiguous_format)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.broadcast(batch, 0)

@@ -1,4 +1,4 @@
-"""What a sweep has found: figures, tables, and the best configuration."""
+"""Collects the results of a sweep: tables and the best configuration."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from nirgan.utils.atomic_write import write_text
 
 SweepResults = dict[str, Any]
 
-NAMES = {
+STATE_NAMES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped early",
     TrialState.FAIL: "failed",
@@ -62,7 +62,7 @@ def collect(sweep: Sweep, study: Study) -> SweepResults:
 def ranked(results: SweepResults) -> list[dict[str, Any]]:
     """The trials: complete ones, best first; those stopped early, the longest first; others."""
     sign = -1 if results["maximize"] else 1
-    order = list(NAMES.values())
+    order = list(STATE_NAMES.values())
 
     def key(trial: dict[str, Any]) -> tuple[int, int, float, int]:
         length = len(trial["curve"]) if trial["state"] == "stopped early" else 0
@@ -73,7 +73,7 @@ def ranked(results: SweepResults) -> list[dict[str, Any]]:
 
 
 def cells(results: SweepResults) -> list[list[str]]:
-    """A line a trial, under a head."""
+    """The table of trials: a head, then a row for each trial."""
     names = [parameter["name"] for parameter in results["parameters"]]
     lines = [["trial", *names, results["metric"], "validations", "minutes", "state"]]
     for trial in ranked(results):
@@ -81,7 +81,7 @@ def cells(results: SweepResults) -> list[list[str]]:
         lines.append(
             [
                 str(trial["number"]),
-                *(shown(values[name]) if name in values else "" for name in names),
+                *(format_value(values[name]) if name in values else "" for name in names),
                 "" if value is None else f"{value:.3f}",
                 str(len(trial["curve"])),
                 "" if seconds is None else f"{seconds / 60:.1f}",
@@ -92,19 +92,19 @@ def cells(results: SweepResults) -> list[list[str]]:
 
 
 def markdown(results: SweepResults) -> str:
-    """The table of trials, and what it comes to."""
+    """The summary sentence and the table of trials."""
     return f"{sentence(results)}\n\n{table(cells(results))}\n"
 
 
 def sentence(results: SweepResults) -> str:
     """How many trials ended how, and the best."""
     states = [trial["state"] for trial in results["trials"]]
-    counts = ", ".join(f"{states.count(n)} {n}" for n in NAMES.values() if n in states)
+    counts = ", ".join(f"{states.count(n)} {n}" for n in STATE_NAMES.values() if n in states)
     text = f"{len(states)} trials: {counts}."
     if results["best"] is None:
         return f"{text} None is complete, so there is no best one."
     best = ranked(results)[0]
-    values = ", ".join(f"{name} = {shown(value)}" for name, value in best["values"].items())
+    values = ", ".join(f"{name} = {format_value(value)}" for name, value in best["values"].items())
     return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
 
 
@@ -120,8 +120,8 @@ def write_best(sweep: Sweep, results: SweepResults, file: Path) -> None:
     write_text(file, head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def shown(value: Any) -> str:
-    """A parameter's value, short."""
+def format_value(value: Any) -> str:
+    """Format a parameter's value."""
     return f"{value:.3g}" if isinstance(value, float) else to_yaml(value)
 
 
@@ -130,7 +130,7 @@ def _row(slot: int, trial: FrozenTrial) -> dict[str, Any]:
     last = curve[-1][1] if curve else None
     return {
         "number": slot,
-        "state": NAMES[trial.state],
+        "state": STATE_NAMES[trial.state],
         "values": trial.params,
         "value": trial.value if trial.value is not None else last,
         "curve": [list(point) for point in curve],

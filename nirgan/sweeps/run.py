@@ -1,4 +1,4 @@
-"""A sweep from its beginning to its table."""
+"""Runs a sweep, and writes its results."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ from nirgan.utils.atomic_write import make_folder, write_json, write_text
 
 
 def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, seed: int) -> bool:
-    """Do all trials that are not done; write down what they say, also when interrupted.
+    """Run all trials that are not done, and write the results, also when interrupted.
 
     `results.json`, `table.md`, `best.yaml`, `figures/` and `sweep.html` are put into the folder,
     the runs into `trials/`; where no storage is given, the database is SQLite in the folder.
@@ -50,16 +50,16 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
                 Workers(plan, min(workers, left), out / "workers") as started,
             ):
                 while started.busy():
-                    _tell(study, ended, bar)
+                    _report_ended(study, ended, bar)
                     time.sleep(1)
-                _tell(study, ended, bar)
+                _report_ended(study, ended, bar)
     finally:
         complete = _write_results(sweep, study, out)
     return complete
 
 
-def _tell(study: Study, ended: set[int], bar: Any) -> None:
-    """A line for every trial that has ended since the last time."""
+def _report_ended(study: Study, ended: set[int], bar: Any) -> None:
+    """Print a line for every trial that has ended since the last call."""
     for slot, trial in slots_of(study).items():
         if trial.state in DONE and slot not in ended:
             ended.add(slot)

@@ -31,11 +31,11 @@ PARENT_PID = os.getppid()
 """Id of the process that started this one."""
 
 ERROR, PROVENANCE = "error", "made"
-"""Attributes of a trial: why it failed, in one line; commit, versions and machine."""
+"""Keys of user attributes of a trial: why it failed; commit, versions and machine."""
 
 
-class TakenError(Exception):
-    """Another worker has the slot."""
+class SlotTakenError(Exception):
+    """Another worker is filling the slot."""
 
 
 class TrialReporter(Callback):
@@ -90,12 +90,12 @@ def run_trial(sweep: Sweep, trial: Trial, out: Path, seed: int) -> float:
         The metric at the last validation, as W&B takes it.
 
     Raises:
-        TakenError: There is nothing to do in it.
+        SlotTakenError: There is nothing to do in it.
         optuna.TrialPruned: It was ended early.
     """
     slot = claim(trial.study, trial)
     if slot is None:
-        raise TakenError
+        raise SlotTakenError
     values = suggest(sweep, trial, seed, slot)
     folder = out / "trials" / f"{slot:04d}"
     place = f"--trainer.default_root_dir={folder}"

@@ -32,10 +32,10 @@ POLL_S = 2.0
 
 
 class Workers:
-    """Several of them; they end with the `with` block, and are started again where they died.
+    """Worker processes, which end with the `with` block and are restarted if they die.
 
-    The cores are shared out among them, and the folder of logs gets what each one prints. The plan
-    holds the arguments of `work`.
+    They share the cores; their output goes to the folder of logs. `plan` holds the arguments of
+    `work`.
     """
 
     def __init__(self, plan: Sequence[str | int], count: int, logs: Path) -> None:

@@ -105,7 +105,7 @@ class AdversarialTask(AlternatingTask):
             if weight < 0:
                 raise NirganError(f"model.{name} is {weight}, expected 0 or more")
         self.l1 = l1
-        self.regularized = _weights_of(generator, l1.layer) if l1 is not None else []
+        self.regularized = _regularized_weights(generator, l1.layer) if l1 is not None else []
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -154,7 +154,7 @@ def _papers_adam(beta1: float) -> MakeOptimizer:
     return partial(Adam, lr=2e-4, betas=(beta1, 0.999), eps=1e-8, weight_decay=1e-5)
 
 
-def _weights_of(network: nn.Module, layer: str | None) -> list[Parameter]:
+def _regularized_weights(network: nn.Module, layer: str | None) -> list[Parameter]:
     layers, kinds = dict(network.named_modules()), nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     if layer is None:
         layer = next((name for name, m in layers.items() if isinstance(m, kinds)), "")

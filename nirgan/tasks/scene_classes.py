@@ -45,7 +45,7 @@ class SceneClassesTask(GradientTask):
     ) -> None:
         super().__init__(generator, optimizer, scheduler, channels_last)
         self.require_attributes("known", "features")
-        self.category_weight, self.teaches = category_weight, True
+        self.category_weight, self.trains_classifier = category_weight, True
         known = self.generator.known
         hidden = nn.Sequential(nn.Linear(known, known // 2, bias=False), nn.BatchNorm1d(known // 2))
         self.category = nn.Sequential(*hidden, nn.ReLU(), nn.Linear(known // 2, classes))
@@ -66,8 +66,8 @@ class SceneClassesTask(GradientTask):
                 f"model.classes is {self.classes}, but the data have {len(there)} categories "
                 f"({', '.join(there)}); set it to {len(there)}"
             )
-        self.teaches = len(there) > 1 and self.category_weight > 0
-        self.category.requires_grad_(self.teaches)
+        self.trains_classifier = len(there) > 1 and self.category_weight > 0
+        self.category.requires_grad_(self.trains_classifier)
 
     def compute_losses(self, batch: Batch) -> dict[str, Tensor]:
         """See `losses`."""
@@ -82,7 +82,7 @@ class SceneClassesTask(GradientTask):
             truth = rgb_to_lab(rgb) - rgb.new_tensor([50.0, 0.0, 0.0]).view(3, 1, 1)
             span = rgb.new_tensor(LAB_SPAN).view(3, 1, 1)
             losses = {"color": mse_loss(lab.float(), truth / span)}
-            if self.teaches:
+            if self.trains_classifier:
                 wrong = cross_entropy(logits.float(), category)
                 losses["category"] = self.category_weight * wrong
         return losses

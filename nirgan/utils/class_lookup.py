@@ -1,4 +1,4 @@
-"""Classes by their names alone, found in the modules of a package."""
+"""Finds classes by their short names in the modules of a package."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Any
 
 from nirgan.errors import NirganError
 
-SHORT = (
+SHORT_NAME_PACKAGES = (
     "nirgan.networks.generators",
     "nirgan.networks.discriminators",
     "nirgan.networks",
@@ -21,7 +21,7 @@ SHORT = (
 
 
 @cache
-def find(name: str, packages: tuple[str, ...] = SHORT) -> Any | None:
+def find(name: str, packages: tuple[str, ...] = SHORT_NAME_PACKAGES) -> Any | None:
     """The class that a module of a package defines, or None; imports the modules."""
     for package in packages:
         for info in iter_modules(import_module(package).__path__, f"{package}."):
@@ -44,7 +44,7 @@ def full_path(name: str, kind: Any = object) -> str:
     >>> full_path("L1Loss")
     'L1Loss'
     """
-    found = [find(name, (package,)) for package in SHORT if name.isidentifier()]
+    found = [find(name, (package,)) for package in SHORT_NAME_PACKAGES if name.isidentifier()]
     classes = [one for one in found if isclass(one)]
     fitting = [one for one in classes if not isclass(kind) or issubclass(one, kind)]
     paths = sorted({f"{one.__module__}.{one.__qualname__}" for one in fitting or classes})

@@ -1,4 +1,4 @@
-"""Pictures side by side, for people."""
+"""Puts pictures side by side."""
 
 from collections.abc import Sequence
 

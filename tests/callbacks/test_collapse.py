@@ -46,9 +46,9 @@ class Looking(Collapse):
         super().__init__(**options)
         self.looks = []
 
-    def _tell(self, trainer, what, found, why, times=1):
+    def _warn_if(self, trainer, what, found, why, times=1):
         self.looks.append((what, why))
-        super()._tell(trainer, what, found, why, times)
+        super()._warn_if(trainer, what, found, why, times)
 
 
 def frozen(parameters):

@@ -33,7 +33,7 @@ def test_a_history_begins_with_rows_of_another_and_looks_as_if_it_were_one(tmp_p
     whole = logged(tmp_path, *rows)
     first = logged(tmp_path, *rows[:2], {"later": 1.0})
     second = HistoryLogger(tmp_path, name="x")
-    second.begin_with(tmp_path / "x" / f"version_{first.version}" / "metrics.csv", 2)
+    second.copy_rows(tmp_path / "x" / f"version_{first.version}" / "metrics.csv", 2)
     second.log_metrics(rows[2], 2)
     second.save()
     assert second.rows == 3
@@ -45,7 +45,7 @@ def test_a_history_that_lacks_the_rows_is_another_runs(rows, tmp_path):
     first = logged(tmp_path, {"b": 0.1}, {"b": 0.2})
     second = HistoryLogger(tmp_path, name="x")
     for file in ("metrics.csv", "missing.csv"):
-        second.begin_with(tmp_path / "x/version_0" / file, rows)
+        second.copy_rows(tmp_path / "x/version_0" / file, rows)
     assert second.rows == 0
     assert len(lines(first)) == 2
 

@@ -12,7 +12,7 @@ from nirgan.networks.discriminators.conditional import Conditional
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.triplet import Triplet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
-from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer, _weights_of
+from nirgan.tasks.adversarial import AdversarialTask, WeightRegularizer, _regularized_weights
 from nirgan.tasks.training import WeightedLoss
 
 
@@ -60,11 +60,11 @@ def test_the_layer_that_is_regularized_is_the_first_unless_one_is_named():
         "1": nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)),
     }
     for first, network in networks.items():
-        (weights,) = _weights_of(network, None)
+        (weights,) = _regularized_weights(network, None)
         inside = network.get_submodule(first).modules()
         assert weights is next(m.weight for m in inside if isinstance(m, nn.Conv2d))
     with pytest.raises(NirganError, match=r"model.l1.layer: '' has no weights"):
-        _weights_of(nn.Identity(), None)
+        _regularized_weights(nn.Identity(), None)
 
 
 def test_each_step_moves_its_own_network_alone():

@@ -18,7 +18,7 @@ def two_of_a_name(tmp_path, monkeypatch):
         (tmp_path / package / "__init__.py").touch()
         (tmp_path / package / "same.py").write_text(SAME.format(base))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(class_lookup, "SHORT", ("generators_here", "losses_here"))
+    monkeypatch.setattr(class_lookup, "SHORT_NAME_PACKAGES", ("generators_here", "losses_here"))
 
 
 def test_of_two_classes_of_a_name_the_one_of_the_kind_is_meant(two_of_a_name):

@@ -28,13 +28,13 @@ MAX_TAG_BYTES = 48 * 1024
 MAX_XMP_BYTES, MAX_ICC_BYTES = 2**16, 2**22
 """Bytes."""
 MAX_DPI = 65535.0
-"""As a JPEG holds it."""
+"""The largest that a JPEG holds."""
 MAX_READ_BYTES = 2**23
 """Bytes of a directory and of its values."""
 
 
-class _Short(BytesIO):
-    """Ends after `MAX_READ_BYTES` bytes: Pillow reads the values of all tags, which may overlap."""
+class _LimitedBytes(BytesIO):
+    """Raises after `MAX_READ_BYTES` bytes: Pillow reads all tags' values, which may overlap."""
 
     left = MAX_READ_BYTES
 
@@ -87,7 +87,7 @@ def _tags(data: bytes, place: Any = None, wanted: Collection[int] | None = None)
     tags: dict[int, Tag] = {}
     try:
         directory = ImageFileDirectory_v2(data[: 16 if data[2:3] == b"\x2b" else 8])  # BigTIFF
-        file = _Short(data)
+        file = _LimitedBytes(data)
         file.seek(directory.next if place is None else place)
         directory.load(file)
         for number in directory if wanted is None else directory.keys() & wanted:

@@ -29,7 +29,7 @@ MIN_OVERLAP = 1e-3
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _opened(path: Path, numbers: tuple[int, ...], process: int, thread: int) -> Bands:
+def _open_bands(path: Path, numbers: tuple[int, ...], process: int, thread: int) -> Bands:
     """Open for a process and a thread, which GDAL's handles are not shared between."""
     return Bands(path, open_raster(path, KINDS), numbers)
 
@@ -74,7 +74,7 @@ class Raster:
     @property
     def bands(self) -> Bands:
         """The bands, open."""
-        return _opened(self.path, self.numbers, os.getpid(), threading.get_ident())
+        return _open_bands(self.path, self.numbers, os.getpid(), threading.get_ident())
 
     def _find_limits(self, *scales: Scale) -> tuple[Limits, Limits] | None:
         kind, asked = self.bands.dtype, {scale.kind for scale in scales}

@@ -136,11 +136,11 @@ def serve(page: gr.Blocks, host: str, port: int) -> str:
     page.queue(max_size=MAX_WAITING_PICTURES, api_open=False)
     push = page._queue.push
 
-    async def told(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
+    async def push_or_explain(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
         taken, said, state = await push(*args, **options)
         return taken, QUEUE_FULL_MESSAGE if state == "queue_full" else said, state
 
-    page._queue.push = told  # type: ignore[method-assign]  # Gradio's own words are of sizes
+    page._queue.push = push_or_explain  # type: ignore[method-assign]  # Gradio's message does not help
     try:
         _, address, _ = page.launch(
             state_session_capacity=MAX_SESSIONS,

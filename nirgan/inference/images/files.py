@@ -28,7 +28,7 @@ OTHER_FILES = {
     ".m4v": "a video, no picture; renamed to .mp4 it is one that `python -m nirgan colorize` takes",
     ".pt2": "a program of torch.export, no picture; --model takes the model that it was made of",
 }
-"""What is said of files that cannot be read, by suffix."""
+"""Error messages for files that cannot be read, by suffix."""
 NO_METADATA = Metadata()
 JPEG_QUALITY = 95
 JPEG_MAX_SIDE_PX = 65_500
@@ -102,7 +102,7 @@ def check_target(target: Path, depth: int, with_alpha: bool) -> None:
 
 
 def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
-    """What a picture's colors are put into: H x W x 3 or 4, of unsigned integers of 8 or 16 bits.
+    """An array for a picture's colors, H x W x 3 or 4, of unsigned integers of 8 or 16 bits.
 
     Its alpha, H x W of integers of any type or float in [0, 1], is there already.
     """
@@ -141,21 +141,21 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
                 "pixels; write PNG or TIFF (--format png)"
             )
         packet = xmp(title, metadata.xmp)
-        said = _said(pixels, title, metadata)
-        said["exif"] = b"Exif\0\0" + said["exif"]
+        options = _pillow_options(pixels, title, metadata)
+        options["exif"] = b"Exif\0\0" + options["exif"]
         with atomic_write(target) as part, part.open("wb") as file:
-            Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, xmp=packet, **said)
+            Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY, xmp=packet, **options)
 
 
-def _said(pixels: Pixels, title: str, metadata: Metadata) -> dict[str, Any]:
-    """What Pillow takes for PNGs and JPEGs."""
+def _pillow_options(pixels: Pixels, title: str, metadata: Metadata) -> dict[str, Any]:
+    """Metadata as Pillow's arguments for saving PNGs and JPEGs."""
     size = pixels.shape[1], pixels.shape[0]
-    said = {"exif": exif(title, metadata, size), "icc_profile": profile_of(metadata)}
-    return {**said, "dpi": metadata.dpi} if metadata.dpi else said
+    options = {"exif": exif(title, metadata, size), "icc_profile": profile_of(metadata)}
+    return {**options, "dpi": metadata.dpi} if metadata.dpi else options
 
 
 def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
-    """Those between a PNG's header and its pixels, of a PNG of one pixel that Pillow makes.
+    """The metadata chunks of a PNG, taken from a PNG of one pixel that Pillow writes.
 
     Pillow writes all metadata, but no color of 16 bits.
     """
@@ -164,8 +164,8 @@ def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
     texts.add_itxt("Software", title)
     texts.add_itxt("XML:com.adobe.xmp", xmp(title, metadata.xmp).decode())
     file = BytesIO()
-    said = _said(pixels, title, metadata)
-    Image.new("RGB", (1, 1)).save(file, "PNG", pnginfo=texts, **said)
+    options = _pillow_options(pixels, title, metadata)
+    Image.new("RGB", (1, 1)).save(file, "PNG", pnginfo=texts, **options)
     return file.getvalue()[PNG_HEADER_BYTES : file.getvalue().rindex(b"IDAT") - 4]
 
 

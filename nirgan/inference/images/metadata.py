@@ -1,4 +1,4 @@
-"""What a file says about its colors: that no camera saw them, and which model made them.
+"""Metadata of written pictures: that the colors are synthetic, and which model made them.
 
 In words, and for programs in IPTC's vocabulary of digital sources
 (https://cv.iptc.org/newscodes/digitalsourcetype/). Its term for what a trained model made of a
@@ -34,18 +34,18 @@ REPLACED = (
     ("http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "DigitalSourceType"),
     ("http://ns.adobe.com/tiff/1.0/", "Orientation"),  # pictures are written upright
 )
-"""Of a camera's XMP."""
+"""Properties of a camera's XMP that are replaced: namespace and name."""
 
 
 def description(title: str) -> str:
-    """For people, with the title of a `Colorizer`."""
+    """The description for people; `title` is that of a `Colorizer`."""
     return f"Synthetic colors, made from near-infrared by {title}"
 
 
 def xmp(title: str, former: bytes = b"") -> bytes:
-    """For programs: an XMP packet with the digital source type.
+    """An XMP packet for programs, with the digital source type.
 
-    Of the camera's former packet, other properties are kept if it can be read.
+    Other properties of the camera's packet are kept if it can be read.
     """
     own = _own_xmp(title)
     if not former or b"<!DOCTYPE" in former:  # which could make a terabyte of a line

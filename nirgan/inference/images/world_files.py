@@ -1,4 +1,4 @@
-"""Places on Earth of PNGs and JPEGs, which stand in files beside them: world files, and GDAL's."""
+"""Georeferences of PNGs and JPEGs in files beside them: world files, and GDAL's."""
 
 import os
 import re
@@ -26,7 +26,7 @@ GEO_TAGS = {
 
 
 def copy_georeference(source: Path, target: Path) -> None:
-    """Put what lies beside a picture and says where it lies beside another of the same pixels.
+    """Copy the georeference files beside a picture to another picture of the same pixels.
 
     Raises:
         NirganError: It cannot be read or written.
@@ -54,7 +54,7 @@ def world_file(path: Path) -> Path | None:
 
 
 def _suffixes(path: Path) -> tuple[str, ...]:
-    """Of world files, the usual one first: .pgw, .pngw, .wld of a .png."""
+    """Suffixes of world files, the usual one first: .pgw, .pngw, .wld for a .png."""
     if not (suffix := path.suffix.lower()):
         return (".wld",)
     return (f"{suffix[:2]}{suffix[-1]}w", f"{suffix}w", ".wld")

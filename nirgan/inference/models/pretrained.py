@@ -118,7 +118,7 @@ def write_model(
         )
     state = generator.state_dict()
     halved = {n for n, p in generator.named_parameters() if p.ndim > 1} if half else set()
-    kept = {k: _kept(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
+    kept = {k: _to_store(v, k in halved) for k, v in state.items() if isinstance(v, Tensor)}
     plain = {key: value for key, value in state.items() if key not in kept}
     config = {"format": MODEL_FORMAT_VERSION, **config, "nirgan": __version__}
     if plain:
@@ -130,7 +130,7 @@ def write_model(
         atomic_write(folder / CARD) as readme,
     ):
         about.write_text(text + "\n", encoding="utf-8")
-        readme.write_text(card or card_of(config), encoding="utf-8")
+        readme.write_text(card or model_card(config), encoding="utf-8")
         try:
             save_file(kept, weights, {"format": "pt", HEADER_KEY: text})
             shutil.copymode(about, weights)  # safetensors makes it readable by its owner only
@@ -138,7 +138,7 @@ def write_model(
             raise NirganError(f"{folder / WEIGHTS}: cannot be written ({error})") from error
 
 
-def card_of(config: Config) -> str:
+def model_card(config: Config) -> str:
     """A card in Markdown, with the head that the hub reads; facts of `config` become tables."""
     tables = ""
     for key in ("measured", "training"):
@@ -171,7 +171,7 @@ colorizer("nir.png", output="color.png")
 {tables}"""
 
 
-def _kept(value: Tensor, half: bool) -> Tensor:
+def _to_store(value: Tensor, half: bool) -> Tensor:
     value = value.detach().cpu()
     if half and (short := value.half()).isfinite().all():
         value = short

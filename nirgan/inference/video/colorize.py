@@ -71,7 +71,7 @@ def colorize_video(
             prefetch(reader.read(), 2 * batch) as items,
             write_behind(writer.write, batch) as put,
         ):
-            steady = TemporalSmoother(colorizer)
+            smoother = TemporalSmoother(colorizer)
             waiting: list[reading.Frame] = []
             for item in chain(items, [None]):  # None: the end
                 if isinstance(item, reading.Frame):
@@ -80,7 +80,7 @@ def colorize_video(
                     put(item)
                 if len(waiting) == batch or (waiting and item is None):
                     nir = torch.stack([limits.to_unit(frame.band) for frame in waiting])
-                    for done in zip(waiting, steady(nir), strict=True):
+                    for done in zip(waiting, smoother(nir), strict=True):
                         put(done)
                     tick(len(waiting))
                     waiting = []

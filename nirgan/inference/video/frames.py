@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange
 
-from nirgan.data.channels import AVERAGED_SIDE_PX, cast_of, choose_channel
+from nirgan.data.channels import AVERAGED_SIDE_PX, choose_channel, measure_cast
 from nirgan.data.images import Pixels, one_band
 from nirgan.data.scaling import Limits, Scale
 
@@ -65,7 +65,7 @@ def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixe
     planar = PLANAR.fullmatch(frame.format.name)
     grey = planar is not None and planar[1] == "gray"
     if planar is None or frame.planes[0].line_size < 0 or (band is not None and not grey):
-        return _of_colors(frame, name, band)  # RGB, or stored from the bottom up
+        return _band_of_colors(frame, name, band)  # RGB, or stored from the bottom up
     bits = int(planar[2] or 8)
     order = ">" if planar[3] == "be" else "<"
     luma, *chroma = (_numbers(plane, bits, order) for plane in frame.planes[:3])
@@ -87,7 +87,7 @@ def _numbers(plane: VideoPlane, bits: int, order: str) -> Pixels:
     return rows[:, : plane.width]
 
 
-def _of_colors(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, PixelCodes]:
+def _band_of_colors(frame: VideoFrame, name: Any, band: int | None) -> tuple[Pixels, PixelCodes]:
     deep = any(component.bits > 8 for component in frame.format.components)
     bits = 16 if deep else 8
     colors = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
@@ -104,11 +104,11 @@ def _refuse_color(luma: Pixels, blue: Pixels, red: Pixels, codes: PixelCodes, na
     chroma = [
         (p[::step, ::step] / unit - 128) * np.float32(255 / chroma_range) for p in (blue, red)
     ]
-    cast_of(bright, chroma[0], chroma[1], name)
+    measure_cast(bright, chroma[0], chroma[1], name)
 
 
 def display_matrix(frame: VideoFrame) -> Matrix | None:
-    """How a player turns frames: a, b, c, d of FFmpeg's display matrix; None if it does not.
+    """The rotation of frames: a, b, c, d of FFmpeg's display matrix; None if there is none.
 
     PyAV leaks such a frame until Python collects cycles, so call it once for each video.
     """

@@ -118,7 +118,7 @@ class VideoReader:
         """
         try:
             for packet in self.container.demux(self.stream, *self.copied):
-                self._account(packet)
+                self._track_time(packet)
                 if packet.stream.index == self.stream.index:
                     yield from map(self._frame, self.stream.decode(packet))
                 elif packet.dts is not None:  # else it is the empty one at the end
@@ -127,7 +127,7 @@ class VideoReader:
             raise self._damaged(error.strerror or "damaged") from error
         self._refuse_short()
 
-    def _account(self, packet: "Packet[Any]") -> None:
+    def _track_time(self, packet: "Packet[Any]") -> None:
         if packet.is_corrupt:
             raise self._damaged("cut off")
         start = packet.dts if packet.pts is None else packet.pts

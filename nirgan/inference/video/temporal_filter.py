@@ -42,16 +42,16 @@ class TemporalSmoother:
         """Colorize further frames: T x H x W in [0, 1] to T x 3 x H x W in [0, 1]."""
         colorize = self.colorizer.colorize_bands
         if not self._fields:
-            return colorize(torch.stack([self._steadied(frame) for frame in frames]))
+            return colorize(torch.stack([self._smooth_frame(frame) for frame in frames]))
         try:
             for layer in self._fields:
-                layer.smooth = partial(self._field, layer)  # type: ignore[method-assign]
-            return torch.cat([colorize(self._steadied(frame)[None]) for frame in frames])
+                layer.smooth = partial(self._smooth_field, layer)  # type: ignore[method-assign]
+            return torch.cat([colorize(self._smooth_frame(frame)[None]) for frame in frames])
         finally:
             for layer in self._fields:
                 del layer.smooth
 
-    def _steadied(self, frame: Tensor) -> Tensor:
+    def _smooth_frame(self, frame: Tensor) -> Tensor:
         if self._former is not None:
             still = (frame - self._former).abs() <= MAX_NOISE_DIFFERENCE
             steadied = torch.where(still, torch.lerp(self._former, frame, NEW_FRAME_WEIGHT), frame)
@@ -62,7 +62,7 @@ class TemporalSmoother:
         self._former = frame
         return frame
 
-    def _field(self, layer: GlobalLayer, found: Tensor) -> Tensor:
+    def _smooth_field(self, layer: GlobalLayer, found: Tensor) -> Tensor:
         """The running mean of the statistics of a layer."""
         former = self._fields[layer]
         if former is not None:

@@ -5,7 +5,7 @@ import torch
 
 from nirgan.errors import NirganError
 from nirgan.inference.load import fetch, load
-from nirgan.inference.models.pretrained import card_of, read_model, write_model
+from nirgan.inference.models.pretrained import model_card, read_model, write_model
 from nirgan.networks.generators.compact import Compact
 
 CONFIG = {
@@ -90,14 +90,14 @@ def test_a_repository_out_of_reach_is_one_line(hub, monkeypatch):
 def test_the_card_is_what_the_hub_reads(model):
     huggingface_hub = pytest.importorskip("huggingface_hub")
     config = CONFIG | {"measured": {"angular error": "3.5 degrees"}, "training": {"epoch": 3}}
-    card = huggingface_hub.ModelCard(card_of(config))
+    card = huggingface_hub.ModelCard(model_card(config))
     assert (card.data.license, card.data.library_name) == ("apache-2.0", "nirgan")
     assert card.data.pipeline_tag == "image-to-image"
     assert {"near-infrared", "colorization"} <= set(card.data.tags)
     assert "| angular error | 3.5 degrees |" in card.text
     assert "| epoch | 3 |" in card.text
     assert "Compact" in card.text
-    assert card_of(CONFIG) == (model / "README.md").read_text()
+    assert model_card(CONFIG) == (model / "README.md").read_text()
 
 
 def test_a_network_without_a_description_is_not_written(tmp_path):
