@@ -25,7 +25,7 @@ LAZY = {
     "SupervisedTask": "nirgan.tasks.supervised",
     "load": "nirgan.inference.load",
 }
-"""What is imported when it is first asked for, which takes seconds."""
+"""Modules of names that are imported on first use, since that takes seconds."""
 
 
 def __getattr__(name: str) -> Any:

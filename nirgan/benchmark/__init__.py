@@ -1,1 +1,1 @@
-"""Methods x categories x protocols x seeds: trained, judged, compared, put on paper."""
+"""Trains, evaluates and compares methods, by category, protocol and seed."""

@@ -23,7 +23,7 @@ from nirgan.evaluation.figure_samples import FigureSamples
 from nirgan.utils.atomic_write import atomic_write, write_text
 
 TITLE_CHARACTERS = 14
-"""In a line of a column's title, which would reach into the next one."""
+"""Most characters in a line of a column's title, so that it does not reach the next one."""
 
 MAX_ERROR_DEG = 20.0
 """Degrees at the end of the error maps' colors; a larger error has the last color."""

@@ -1,4 +1,4 @@
-"""Does the runs of a suite, each once, in any number of processes, and resumes interrupted ones.
+"""Runs a suite, each run once, in any number of processes, and resumes interrupted runs.
 
 Every run has a folder. `result.json` appears there when the run is finished. While a process does
 the run it holds an advisory lock, which the system releases if the process dies.
@@ -39,7 +39,7 @@ FIGURE_PATCHES = 4
 """Patches of each category in figures."""
 
 POLL_S = 2.0
-"""Seconds between looks at runs that another process is doing."""
+"""Seconds between checks of runs that another process is doing."""
 
 
 def run_all(
@@ -131,7 +131,7 @@ class RunRecorder(Callback):
     """Refuses a split that leaks, records the learning curve and reports progress."""
 
     state_key = "Watch"
-    """In checkpoints, as the first version called this class."""
+    """Key in checkpoints: the first name of this class."""
 
     def __init__(self, progress: SuiteProgress) -> None:
         self.progress = progress
@@ -206,7 +206,7 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
 
 
 def write_tiff(file: Path, picture: Tensor) -> None:
-    """A picture as it was judged: float32, 3 x H x W in [0, 1]."""
+    """Write a picture, 3 x H x W in [0, 1], as float32."""
     file.parent.mkdir(parents=True, exist_ok=True)
     pixels = picture.permute(1, 2, 0).float().cpu().numpy()
     imwrite(file, pixels, photometric="rgb", compression="lzw")

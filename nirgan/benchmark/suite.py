@@ -1,4 +1,4 @@
-"""What a benchmark compares: a suite, and the runs that it consists of."""
+"""Defines what a benchmark compares: a suite, and its runs."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ class Budget:
 
 
 MAX_SEED = 2**32 - 1
-"""As Lightning takes them."""
+"""The largest seed that Lightning accepts."""
 CLOSED_FORM = "nirgan.tasks.closed_form.ClosedFormTask"
 BASELINE_METHODS = {
     name: Method(
@@ -61,7 +61,7 @@ BASELINE_METHODS = {
     )
     for name, kind in baselines.BASELINES.items()
 }
-"""Rows that every table carries."""
+"""Methods that have a row in every table."""
 GREY_ROW = next(iter(BASELINE_METHODS))
 
 
@@ -80,7 +80,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Names the run's folder. Another configuration is another run, a class moved is not."""
+        """Name of the run's folder; it changes with the configuration, not when a class moves."""
         fold = f"-fold{self.fold}" if self.protocol == "across-scenes" else ""
         what = json.dumps([self.configuration, self.protocol, self.fold, self.seed], sort_keys=True)
         digest = hashlib.sha256(with_oldest_paths(what).encode()).hexdigest()[:8]
@@ -185,11 +185,11 @@ class Suite:
         return sorted(self._runs(), key=lambda run: (not run.one_pass, seeds.index(run.seed)))
 
     def folds_of(self, protocol: SplitProtocol) -> list[int]:
-        """Those that a protocol judges."""
+        """The folds that a protocol judges."""
         return self.folds if protocol == "across-scenes" else [0]
 
     def seeds_of(self, protocol: SplitProtocol) -> list[int]:
-        """Those that a protocol has a run for."""
+        """The seeds that a protocol has runs for."""
         return self.fold_seeds if protocol == "across-scenes" else self.seeds
 
     def _runs(self) -> Iterator[Run]:
@@ -237,7 +237,7 @@ class Suite:
 
 
 def slug(name: str) -> str:
-    """A name as part of a path."""
+    """Format a name as part of a path."""
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
 
 

@@ -1,4 +1,4 @@
-"""Results as tables for people and for programs."""
+"""Formats results as tables, in Markdown and CSV."""
 
 import csv
 import io

@@ -18,7 +18,7 @@ from nirgan.utils.atomic_write import atomic_write
 
 
 class AtomicCSVWriter(ExperimentWriter):
-    """Lightning's, but a file that gets a new column is replaced as a whole or not at all."""
+    """Lightning's writer, but the file is replaced atomically when a column is added."""
 
     def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
         file = Path(self.metrics_file_path)
@@ -77,7 +77,7 @@ class HistoryLogger(CSVLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left; of a run that failed before it wrote anything nothing is left."""
+        """Write the remaining rows; remove the folder of a failed run if it is empty."""
         super().finalize(status)
         if status == "failed":
             with suppress(OSError):  # it holds something
@@ -85,7 +85,7 @@ class HistoryLogger(CSVLogger):
 
     @rank_zero_only
     def copy_rows(self, file: Path, rows: int) -> None:
-        """Begin with the first rows of another `metrics.csv`, if it has them."""
+        """Start with the first rows of another `metrics.csv`, if it has as many."""
         if not file.is_file():
             return
         with file.open(newline="") as lines:

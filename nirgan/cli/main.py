@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb in ("-h", "--help", "--version"):
         print(_versions() if verb == "--version" else _help())
         return 0
-    _print_anything("--print_config" in "".join(rest))
+    _configure_stdout("--print_config" in "".join(rest))
     try:
         if verb in EXPERIMENTS:
             from nirgan.experiment.lightning_cli import run  # noqa: PLC0415 (seconds of imports)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _print_anything(config: bool) -> None:
+def _configure_stdout(config: bool) -> None:
     """Escape characters that the terminal cannot show; print configurations as UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

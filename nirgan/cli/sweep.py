@@ -8,7 +8,7 @@ from nirgan.experiment.config_errors import VerbParser, parse
 from nirgan.sweeps.file import Sweep, read
 
 DEFAULT_TRIALS = 20
-"""Where neither the command line nor the file says how many; a grid has as many as it has."""
+"""Trials if neither command line nor file gives a number; a grid runs all its points."""
 
 
 def main(arguments: Sequence[str]) -> int:

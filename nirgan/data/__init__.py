@@ -1,4 +1,4 @@
-"""Files to pairs, to a decoded store, to patches, to batches."""
+"""Data, from files over a store of decoded pairs to batches."""
 
 from nirgan.utils.class_lookup import lazy_classes
 

@@ -1,4 +1,4 @@
-"""The EPFL RGB-NIR scenes, fetched and unpacked safely."""
+"""Downloads and unpacks the EPFL RGB-NIR scenes."""
 
 import shutil
 import tempfile

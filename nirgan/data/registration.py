@@ -9,7 +9,7 @@ import numpy as np
 from nirgan.data.images import Pixels, as_depth
 
 MIN_BLOCK_PX, MAX_BLOCK_PX = 32, 128
-"""Height and width in pixels of the blocks that are compared: half of a small picture's side."""
+"""Limits of the height and width of compared blocks, half the picture's smaller side."""
 
 MAX_SHIFT_PX = 16.0
 """A larger shift of a block, in pixels, counts as a false match."""

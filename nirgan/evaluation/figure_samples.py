@@ -1,6 +1,6 @@
-"""What figures show of a method: a few patches and a whole picture, the same for every method.
+"""Sample outputs of a method for figures: a few patches and a whole picture.
 
-They are chosen by the split's seed alone.
+They are chosen by the split's seed alone, so they are the same for every method.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class FigureSamples:
     whole_angles: npt.NDArray[Any]  # its angular error in degrees, H x W, float16; nan: no color
 
     def save(self, file: Path) -> None:
-        """Write all of it, whole or not at all."""
+        """Write the samples atomically."""
         with atomic_write(file) as part:
             np.savez_compressed(part, **vars(self))
 

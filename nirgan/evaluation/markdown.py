@@ -1,4 +1,4 @@
-"""Pages in Markdown, with tables that line up in a terminal too."""
+"""Writes pages in Markdown, with aligned tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,13 +14,13 @@ def page(blocks: Iterable[Block]) -> str:
 
 
 def lines(rows: Sequence[Mapping[str, str]]) -> list[list[str]]:
-    """Rows by heading as a head and lines; what a row lacks is empty."""
+    """Convert rows by heading to a head and lines; missing values are empty."""
     head = list(dict.fromkeys(heading for row in rows for heading in row))
     return [head, *([row.get(heading, "") for heading in head] for row in rows)]
 
 
 def table(cells: Sequence[Sequence[str]]) -> str:
-    """A head and rows; the first column is text, the others are figures."""
+    """Format a head and rows; the first column is text, the others are numbers."""
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     rule = ["-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
     lines = [

@@ -1,4 +1,4 @@
-"""One HTML page that opens offline: its style, script and pictures are in it."""
+"""Writes an HTML page that holds its style, script and pictures."""
 
 import base64
 import html
@@ -69,7 +69,7 @@ def _block(kind: str, content: Any) -> str:
 
 
 def _text(plain: str) -> str:
-    """Text of which Markdown's `**` and backticks are kept."""
+    """Escape text, and convert Markdown's `**` and backticks."""
     bold = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(plain))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", bold)
 

@@ -113,7 +113,7 @@ def _difference(sums: npt.NDArray[np.float64]) -> Any:
 def _standard_error(
     sums: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Of the difference of two ratios, linearised, for every row of weights of the scenes."""
+    """Linearized standard error of the difference of two ratios, for each row of weights."""
     n = weights.sum(1)
     total = sums @ weights.T
     influence = np.zeros_like(weights)

@@ -68,7 +68,7 @@ PARSING = ("config_errors.py", "config_files.py", "lightning_cli.py")
 """Modules that call the parser."""
 
 VERB = r"(?:^|(?<=, ))(?:fit|validate|test|predict)\.(?!ya?ml$)"
-"""Before a key that is required, which a person writes without it."""
+"""The verb before a required key, which users do not write."""
 
 GOT = r"(?:Got value: |Given value: (?:NestedArg\(key='[^']*', val=)?)(.*?)\)?$"
 """The given value; the innermost comes first."""
@@ -181,7 +181,7 @@ def check_files(arguments: Iterable[str], parts: Mapping[str, str] = MappingProx
 
 
 def _key(message: str) -> str:
-    """Where a mistake is: the keys of nested parsers joined."""
+    """The key of a mistake, joined from nested parsers."""
     keys = list(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
     if keys and (nested := re.findall(r"NestedArg\(key='([^']+)'", message)):
         keys[1:] = [nested[-1]]
@@ -189,7 +189,7 @@ def _key(message: str) -> str:
 
 
 def _kinds(message: str) -> Iterable[str]:
-    """Types and values that would have been right."""
+    """The expected types and values."""
     kinds = re.findall(r"Expected an? (?!path but|dot import)(.+?)(?:\. Got|$)", message, re.M)
     kinds = [re.sub(r"<class '(?:[\w.]*\.)?(\w+)'>", r"\1", kind) for kind in kinds]
     kinds = [re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", kind) for kind in kinds]

@@ -241,7 +241,7 @@ class ExperimentCLI(LightningCLI):
         super().__init__(*args, **kwargs)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Itself: what makes optimizers refers to it, and averaged weights copy the whole task."""
+        """Return itself: averaged weights copy the task, whose optimizer factories refer to it."""
         return self
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # asked of an instance

@@ -367,7 +367,7 @@ class Colorizer:
 
     @property
     def _max_tile_pixels(self) -> int:
-        """How many pixels fit into the memory of a tile."""
+        """How many pixels a tile may have, by the free memory."""
         if self.device.type == "cuda":
             free = torch.cuda.mem_get_info(self.device)[0] // 2
         else:

@@ -31,7 +31,7 @@ from torch import Tensor
 from nirgan.data.channels import choose_channel, distance_from_grey
 from nirgan.data.images import Pixels
 from nirgan.errors import NirganError
-from nirgan.inference.nodata_fill import without_hidden
+from nirgan.inference.nodata_fill import fill_transparent
 
 PIL_MODES = ("1", "L", "LA", "I;16", "F", "RGB", "RGBA")
 ColorizeBands = Callable[[Pixels], Tensor]
@@ -59,12 +59,12 @@ def convert(image: Any, band: int | None, colorize: ColorizeBands) -> Any:
 
 
 def to_levels(rgb: Tensor, depth: int) -> Pixels:
-    """3 x H x W in [0, 1], clipped, to H x W x 3 of all that a type of 8 or 16 bits holds."""
+    """Convert 3 x H x W in [0, 1], clipped, to H x W x 3 of 8 or 16 bits."""
     return cv2.merge([to_depth(plane, depth) for plane in rgb.detach().cpu().float().numpy()])
 
 
 def to_depth(plane: Pixels, depth: int) -> Pixels:
-    """H x W in [0, 1] to all that a type of 8 or 16 bits holds, rounded and clipped."""
+    """Convert H x W in [0, 1] to 8 or 16 bits, rounded and clipped."""
     kind = cv2.CV_8U if depth == 8 else cv2.CV_16U
     # A third of the time that torch or numpy need.
     return cv2.addWeighted(plane, 2**depth - 1, plane, 0, 0, dtype=kind)
@@ -104,7 +104,7 @@ def _pil(image: Image.Image, band: int | None, colorize: ColorizeBands) -> Image
         pixels, alpha = pixels[..., :-1], pixels[..., -1]
     if alpha is not None and band == len(image.getbands()):
         pixels, alpha, band = alpha, None, None
-    (colors,) = colorize(without_hidden(_bands(pixels, band)[0], alpha)[None])
+    (colors,) = colorize(fill_transparent(_bands(pixels, band)[0], alpha)[None])
     made = to_levels(colors, 8)
     return Image.fromarray(made if alpha is None else np.dstack([made, alpha]))
 

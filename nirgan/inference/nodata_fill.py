@@ -1,6 +1,6 @@
-"""Fills pixels that are no data, or hidden, so that they do not show in the colors of others.
+"""Fills pixels without data, and transparent ones, from the nearest pixels.
 
-A network that saw them as black would draw that black into its surroundings.
+A network that saw them as black would darken the colors around them.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nirgan.data.images import Pixels
 
 FILL_RADIUS_PX = 64
-"""Pixels: holes are filled from no further away, so that every window fills them alike."""
+"""Largest distance that values are taken from, so that every window is filled alike."""
 
 
 def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
@@ -30,8 +30,8 @@ def fill(pixels: Pixels, valid: npt.NDArray[np.bool_], far: Any) -> Pixels:
     return filled
 
 
-def without_hidden(pixels: Pixels, alpha: Pixels | None) -> Pixels:
-    """A band, H x W, in which pixels that are wholly transparent are filled from those around."""
+def fill_transparent(pixels: Pixels, alpha: Pixels | None) -> Pixels:
+    """Fill the wholly transparent pixels of a band, H x W, from those around."""
     if alpha is None or (seen := alpha > 0).all() or not seen.any():
         return pixels
     return fill(pixels, seen, np.median(pixels[seen]).astype(pixels.dtype))

@@ -46,7 +46,7 @@ class ReportedMetric:
     digits: int = 2
 
     def __post_init__(self) -> None:
-        """Refuse what is no metric, a class in place of an object of it say."""
+        """Refuse anything but a metric object, a class for instance."""
         if not isinstance(self.metric, Metric):
             raise TypeError(f"METRICS: {self.label}: expected a Metric object, got {self.metric!r}")
 

@@ -25,7 +25,7 @@ def ciede2000(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def ciede2000_of_lab(first: Tensor, second: Tensor) -> Tensor:
-    """The same of pictures in CIELAB, B x 3 x H x W: L in [0, 100], a and b."""
+    """CIEDE2000 of pictures in CIELAB, B x 3 x H x W: L in [0, 100], a and b."""
     (l1, a1, b1), (l2, a2, b2) = first.unbind(1), second.unbind(1)
     stretch = 1.5 - 0.5 * _saturation((torch.hypot(a1, b1) + torch.hypot(a2, b2)) / 2)
     a1, a2 = a1 * stretch, a2 * stretch

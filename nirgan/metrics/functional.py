@@ -53,7 +53,7 @@ def angular_error(
 
 
 def _length(vectors: Tensor) -> Tensor:
-    """Along dimension 1; torch's `norm` takes many times as long there."""
+    """Norm along dimension 1; torch's `norm` is many times slower there."""
     return vectors.square().sum(1).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""Reference pictures as methods by example store them."""
+"""Stores reference pictures for methods by example."""
 
 import math
 from typing import Any

@@ -171,7 +171,7 @@ def _between(
 
 
 def set_tile(network: nn.Module, tile: Tile) -> None:
-    """Tell all global layers of a network where the next tile lies."""
+    """Set the tile of the next input on all global layers of a network."""
     for module in network.modules():
         if isinstance(module, GlobalLayer):
             module.tile = tile

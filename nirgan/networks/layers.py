@@ -13,7 +13,7 @@ NORMS: dict[str, type[nn.Module]] = {
     "instance": nn.InstanceNorm2d,
     "none": nn.Identity,
 }
-"""What normalizes a layer's channels, of a discriminator, by name."""
+"""Normalization layers of discriminators, by name."""
 
 
 def convolution(

@@ -1,4 +1,4 @@
-"""A sweep in Optuna's pictures, and on one page."""
+"""Draws a sweep with Optuna's plots, and writes them on one page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +62,7 @@ def draw(study: Study, results: SweepResults, out: Path) -> None:
 
 
 def _drawings(results: SweepResults) -> dict[str, Callable[..., Any] | None]:
-    """What draws each picture, or None where there are too few trials for it."""
+    """The function that draws each picture; None if there are too few trials."""
     judged = any(trial["curve"] for trial in results["trials"])
     complete = results["best"] is not None
     several = complete and len(results["parameters"]) > 1

@@ -57,7 +57,7 @@ Space = Choice | Range
 
 @dataclass(frozen=True)
 class Hyperband:
-    """When a run is not worth going on with; an iteration is a validation."""
+    """When runs are stopped early; an iteration is a validation."""
 
     first: int  # iteration of the first look
     last: int | None  # iterations of a whole run; None: as many as a finished one had
@@ -66,7 +66,7 @@ class Hyperband:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep file says."""
+    """The content of a sweep file."""
 
     file: Path
     method: SearchMethod

@@ -39,10 +39,10 @@ class SlotTakenError(Exception):
 
 
 class TrialReporter(Callback):
-    """Reports every validation to the study and ends the run that is not worth going on with."""
+    """Reports every validation to the study, and ends a run that the study prunes."""
 
     state_key = "Watch"
-    """In checkpoints, as the first version called this class."""
+    """Key in checkpoints: the first name of this class."""
 
     def __init__(self, trial: Trial, metric: str) -> None:
         self.trial, self.metric = trial, metric
@@ -50,7 +50,7 @@ class TrialReporter(Callback):
         self.pruned = False
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
-        """End with the process that has started this one, the state saved as by a signal."""
+        """Stop as on a signal, with the state saved, if the parent process has ended."""
         if os.getppid() != PARENT_PID:
             signal.raise_signal(signal.SIGTERM)
 
@@ -75,11 +75,11 @@ class TrialReporter(Callback):
             self.pruned = trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Kept in checkpoints, so that a trial that goes on counts on."""
+        """The count and the value, for checkpoints."""
         return {"validations": self.validations, "value": self.value}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Count on."""
+        """Restore the count in a resumed trial."""
         self.validations, self.value = state_dict["validations"], state_dict["value"]
 
 

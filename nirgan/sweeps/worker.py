@@ -25,10 +25,10 @@ from nirgan.sweeps.trial import run_trial
 from nirgan.utils.atomic_write import make_folder
 
 MAX_STARTS = 4
-"""How often a worker is started at most."""
+"""Most starts of a worker."""
 
 POLL_S = 2.0
-"""Seconds between looks at trials that another worker is doing."""
+"""Seconds between checks of trials that another worker is doing."""
 
 
 class Workers:

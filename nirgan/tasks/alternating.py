@@ -1,4 +1,4 @@
-"""What methods with discriminators share: two optimizers, whose networks are updated in turn."""
+"""The base class of methods with discriminators: two optimizers, which step in turn."""
 
 from itertools import chain
 from typing import Any, ClassVar, cast
@@ -14,7 +14,7 @@ from nirgan.tasks.base import ColorizationTask
 from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizer, make_scheduler
 
 MIN_SPREAD = 1e-3
-"""Of true pictures, in [-1, 1]; that of all that are alike is taken for this."""
+"""Least spread of true pictures, in [-1, 1], that the generated ones' is divided by."""
 
 
 class AlternatingTask(ColorizationTask):

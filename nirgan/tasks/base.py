@@ -53,7 +53,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         self.test_metrics = colorization_metrics("test/")
 
     def save_hyperparameters(self, *args: Any, **options: Any) -> None:
-        """Keep what the task was built with in every checkpoint, in a configuration's words."""
+        """Save what the task was built with in checkpoints, in the form of a configuration."""
         options |= {"logger": False}
         if hparams_mixin._given_hyperparameters.get() is not None:  # by Lightning's command line
             super().save_hyperparameters(*args, **options)
@@ -99,7 +99,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         return super().load_from_checkpoint(file, map_location, **options | {"weights_only": True})
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Find out whether the values of this step are logged."""
+        """Decide whether the values of this step are logged."""
         number, now = self.trainer.fit_loop.total_batch_idx + 1, time.monotonic()
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_step = bool(every and number % every == 0) or now - self._logged_at >= 1

@@ -42,7 +42,7 @@ class ClosedFormTask(ColorizationTask):
             )
 
     def on_train_epoch_end(self) -> None:
-        """End the run: there is no more to see."""
+        """End the run after one epoch."""
         self.trainer.should_stop = True
 
     def forward(self, triplet: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class ClosedFormTask(ColorizationTask):
         cast(LightningOptimizer, self.optimizers()).step()
 
     def examples(self, batch: Batch) -> Iterable[tuple[Tensor, Tensor]]:
-        """What is fitted to: the training region, B x 1 and B x 3 x H x W, both in [-1, 1]."""
+        """The pictures to fit: the training region, B x 1 and B x 3 x H x W in [-1, 1]."""
         return [(batch["nir"], batch["rgb"])]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -44,7 +44,7 @@ class WeightedLoss:
 
 
 RESERVED_NAMES = ("generator", "discriminator", "l1_regularizer")
-"""In logs, of losses that are not between pictures."""
+"""Names of logged losses that are not between pictures."""
 
 
 class LossCollection(nn.Module):

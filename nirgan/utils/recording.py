@@ -1,4 +1,4 @@
-"""What an object was built with, in the form that configurations and checkpoints have.
+"""Records what objects are built with, in the form of configurations and checkpoints.
 
 A configuration says `class_path` and `init_args`. What is built in Python is described in the same
 words, so that a checkpoint says what its networks are, whoever has built them.
@@ -15,7 +15,7 @@ from torch import nn
 
 
 class UnknownArgumentsError(Exception):
-    """An object does not tell what it was built with."""
+    """It is not known what an object was built with."""
 
 
 class Recorded:
@@ -29,7 +29,7 @@ class Recorded:
     """Descriptions by name; of one that cannot be described, an `UnknownArgumentsError`."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Record first, build then: a constructor may change what it was given."""
+        """Record the arguments before the constructor can change them."""
         self = super().__new__(cls)
         try:
             given = inspect.signature(cls.__init__).bind(self, *args, **kwargs)

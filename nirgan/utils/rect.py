@@ -29,7 +29,7 @@ class Rect:
         return slice(top, top + self.shape[0]), slice(left, left + self.shape[1])
 
     def grown(self, margin: int) -> "Rect":
-        """Itself and what lies around it."""
+        """The rectangle extended by a margin on every side."""
         top, left = self.top - margin, self.left - margin
         return Rect(top, left, self.bottom + margin, self.right + margin)
 
@@ -42,7 +42,7 @@ class Rect:
         )
 
     def parts(self, height: int, width: int) -> Iterator["Rect"]:
-        """Itself in parts of a size, row by row; those at the end are smaller."""
+        """Parts of a given size, row by row; those at the end are smaller."""
         for top in range(self.top, self.bottom, height):
             for left in range(self.left, self.right, width):
                 yield Rect(top, left, min(top + height, self.bottom), min(left + width, self.right))

@@ -137,7 +137,7 @@ def test_an_example_keeps_its_own_pixels():
 
 def test_textures_are_described_by_the_cosine_transform():
     nir = torch.rand(1, 1, 9, 9)
-    described = Irony(window=5)._described(nir)
+    described = Irony(window=5)._dct(nir)
     window = dctn(nir[0, 0, 2:7, 3:8].numpy(), norm="ortho").ravel()
     assert described[0, :, 4, 5].tolist() == pytest.approx(window.tolist(), abs=1e-5)
 
@@ -156,12 +156,12 @@ def test_only_what_is_clear_is_a_scribble():
     network = Irony(segments=2, confidence=0.8)
     network.update(*woven(SKY, BRICK))
     nir, _ = woven(SKY, BRICK)
-    colors, vote = network.classify(nir[0], network._described(nir)[0])
+    colors, vote = network.classify(nir[0], network._dct(nir)[0])
     assert vote.min() < 0.8 < vote[:, :24].min()  # unclear where the two textures meet
     assert vote.max() <= 1 + 1e-5
     blue = rgb_to_lab(torch.tensor(SKY).view(1, 3, 1, 1))[0, 1:, 0, 0]
     assert torch.allclose(colors[:, 20, 10], blue, atol=0.5)
-    filled = network._spread(nir[0], network._described(nir)[0])
+    filled = network._spread_colors(nir[0], network._dct(nir)[0])
     assert torch.allclose(filled[:, vote > 0.8], colors[:, vote > 0.8], atol=1e-4)
     assert not torch.allclose(filled, colors, atol=1e-2)
 
@@ -189,8 +189,10 @@ def test_a_large_picture_is_colored_at_a_megapixel(monkeypatch):
     network.update(*woven(SKY, BRICK))
     nir = woven(SKY, BRICK, size=(96, 128))[0].expand(-1, 3, -1, -1)
     sizes = []
-    spread = network._spread
-    network._spread = lambda band, described: sizes.append(band.shape) or spread(band, described)
+    spread = network._spread_colors
+    network._spread_colors = lambda band, described: (
+        sizes.append(band.shape) or spread(band, described)
+    )
     plain = network(nir)
     monkeypatch.setattr("nirgan.networks.generators.irony.MAX_PIXELS", 96 * 128 // 4)
     assert network(nir).shape == plain.shape

@@ -19,7 +19,7 @@ SCAN_MARKER = 0xDA
 EXIF, XMP = (0xE1, b"Exif\0\0"), (0xE1, b"http://ns.adobe.com/xap/1.0/\0")
 ICC = (0xE2, b"ICC_PROFILE\0")
 CAMERA_SEGMENTS = frozenset(range(0xE1, 0xF0)) - {0xEE} | {0xFE}
-"""All that applications add but JFIF's and Adobe's, which say how colors are stored."""
+"""Markers of application data, but not JFIF's and Adobe's, which say how colors are stored."""
 WITHOUT_LENGTH = {0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}
 """To Pillow, which would look for segments in what follows these."""
 

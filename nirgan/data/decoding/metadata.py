@@ -26,7 +26,7 @@ PIXEL_TAGS = {40962, 40963, 40965}
 MAX_TAG_BYTES = 48 * 1024
 """Bytes of all tags; small ones are kept before large ones."""
 MAX_XMP_BYTES, MAX_ICC_BYTES = 2**16, 2**22
-"""Bytes."""
+"""Largest accepted sizes of an XMP packet and a color profile."""
 MAX_DPI = 65535.0
 """The largest that a JPEG holds."""
 MAX_READ_BYTES = 2**23

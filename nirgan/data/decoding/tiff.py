@@ -36,7 +36,7 @@ COMPRESSIONS = {
     **{8: "deflate", 32946: "deflate", 32773: "PackBits", 34887: "LERC"},
     **{34925: "LZMA", 50000: "Zstandard", 50001: "WebP"},
 }
-"""Those that GDAL writes into a TIFF. Others hold pictures whose size nothing has checked."""
+"""Compressions that GDAL writes. Others hold pictures whose size is not checked."""
 MAX_PAGES = 1000
 
 
@@ -146,7 +146,7 @@ def _decoded(
     if meaning != PALETTE:
         colors = _black_as_zero(colors, page.bitspersample, meaning == WHITE_IS_ZERO)
     else:
-        looked_up = _of_palette(colors, page)
+        looked_up = _apply_palette(colors, page)
         if not wanted:
             colors = looked_up
         elif not np.ptp(looked_up, axis=-1).any():  # else the numbers, taken at their word
@@ -235,7 +235,7 @@ def _black_as_zero(pixels: Pixels, bits: int, white_is_zero: bool) -> Pixels:
     return black
 
 
-def _of_palette(numbers: Pixels, page: TiffPage) -> Pixels:
+def _apply_palette(numbers: Pixels, page: TiffPage) -> Pixels:
     colors = page.colormap
     if colors is None or numbers.ndim > 2 or numbers.dtype != np.uint8:
         raise DecodeError("a damaged TIFF: a palette that is missing, or of more than 256 colors")

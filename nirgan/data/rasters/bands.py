@@ -1,6 +1,6 @@
-"""Bands of a raster that is open: which are which, their values, and which pixels are data.
+"""Bands of an open raster: their values, and which pixels are data.
 
-Some pixels of rasters are no data: a value says so, not-a-number, a mask, an alpha band.
+A pixel may be no data by a value for that, not-a-number, a mask or an alpha band.
 """
 
 import re
@@ -22,7 +22,7 @@ from nirgan.errors import NirganError
 from nirgan.utils.rect import Rect
 
 SAMPLE_SIDE_PX = 1024
-"""Height and width of the sample that stands for a whole raster, at most."""
+"""Largest height and width of the sample that stands for a whole raster."""
 BAND_MARKS = {
     "red": (ColorInterp.red, re.compile(r"(?<![a-z-])red(?![\s_-]*edge|[a-z])", re.IGNORECASE)),
     "green": (ColorInterp.green, re.compile(r"(?<![a-z])green(?![a-z])", re.IGNORECASE)),
@@ -35,18 +35,18 @@ BAND_MARKS = {
         ),
     ),
 }
-"""What bands of each channel are to GDAL, and what their names say. Short-wave and thermal infrared
-are other bands than near-infrared."""
+"""By channel, GDAL's color interpretation and a pattern of names. Other infrared is not NIR."""
 
-Mask = npt.NDArray[np.bool_]
+DataMask = npt.NDArray[np.bool_]
+"""Which pixels are data, h x w."""
 
 
 @contextmanager
 def gdal_errors(what: str) -> Iterator[None]:
-    """GDAL's errors, in one line that begins with `what`.
+    """Report errors of GDAL in one line that begins with `what`.
 
     Raises:
-        NirganError: In place of rasterio's.
+        NirganError: In place of rasterio's errors.
     """
     try:
         yield
@@ -77,7 +77,7 @@ def list_bands(bands: Sequence[tuple[str, ColorInterp]]) -> str:
 
 
 def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:
-    """A value as pixels of a type have it, integers as int; None if none can equal it."""
+    """Convert a value to a type of pixels, integers to int; None if no pixel can equal it."""
     if value is None or not np.isfinite(value):
         return None
     if dtype.kind in "fc":
@@ -94,7 +94,7 @@ def is_own_mask(flags: Sequence[MaskFlags]) -> bool:
 
 
 def as_window(part: Rect) -> Window:
-    """A part as rasterio calls it."""
+    """Convert to a window of rasterio."""
     return Window.from_slices(*part.inner)
 
 
@@ -147,7 +147,7 @@ class Bands:
             )
         return values
 
-    def valid(self, window: Rect, values: Pixels, shape: tuple[int, int] | None = None) -> Mask:
+    def valid(self, window: Rect, values: Pixels, shape: tuple[int, int] | None = None) -> DataMask:
         """Which pixels of a window are data in all bands, h x w, given its values.
 
         Raises:
@@ -157,7 +157,7 @@ class Bands:
         for band, nodata in enumerate(self._nodata):
             if nodata is not None:
                 valid[band] &= values[band] != nodata
-        data: Mask = np.asarray(valid.all(0))
+        data: DataMask = np.asarray(valid.all(0))
         part: dict[str, Any] = {"window": as_window(window), "out_shape": shape}
         with self._damage(window):
             if self._mask:
@@ -166,7 +166,7 @@ class Bands:
                 data &= self.dataset.read(self._alpha, **part) > 0
         return data
 
-    def data(self, window: Rect) -> Mask:
+    def data(self, window: Rect) -> DataMask:
         """Which pixels of a window are data in all bands, h x w."""
         if not self.holes:
             return np.ones(window.shape, np.bool_)

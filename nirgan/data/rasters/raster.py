@@ -13,7 +13,7 @@ from rasterio.transform import array_bounds
 from rasterio.warp import transform_bounds
 
 from nirgan.data.images import Pixels, check_type
-from nirgan.data.rasters.bands import BAND_MARKS, Bands, Mask, as_window, list_bands, open_raster
+from nirgan.data.rasters.bands import BAND_MARKS, Bands, as_window, list_bands, open_raster
 from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.base import Footprint
 from nirgan.errors import NirganError
@@ -23,9 +23,9 @@ KINDS = "GeoTIFF or VRT"
 OPEN_FILES = 64
 """How many files a thread keeps open."""
 HASHED_BYTES = 2**20
-"""How much of the beginning and of the end of a file stands for its content, beside its size."""
+"""Bytes at both ends of a file that are hashed, with its size, in place of all."""
 MIN_OVERLAP = 1e-3
-"""Part of the width and of the height of a place that another must share; neighbors touch."""
+"""Fraction of width and height that two places must share to overlap; neighbors only touch."""
 
 
 @lru_cache(maxsize=OPEN_FILES)
@@ -131,7 +131,7 @@ class Raster:
 
 def overlaps(
     some: Sequence[Footprint | None], others: Sequence[Footprint | None]
-) -> Iterator[Mask]:
+) -> Iterator[npt.NDArray[np.bool_]]:
     """Which of some places share ground with which of others: a row of N booleans for each.
 
     Places that are not known share none.

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nirgan.data.images import Pixels
-from nirgan.data.rasters.bands import Mask
+from nirgan.data.rasters.bands import DataMask
 from nirgan.data.rasters.raster import Raster
 from nirgan.data.sources.base import Footprint, Pair
 from nirgan.utils.atomic_write import make_folder, write_json
@@ -109,7 +109,7 @@ def _largest_without_holes(raster: Raster, window: Rect, least: int) -> Rect | N
     return Rect(top + down, left + right, top + end, left + last)
 
 
-def largest_rectangle(cells: Mask) -> Rect:
+def largest_rectangle(cells: DataMask) -> Rect:
     """The largest rectangle of true cells, H x W."""
     best, area, above = Rect(0, 0, 0, 0), 0, np.zeros(cells.shape[1], np.int64)
     for row, line in enumerate(cells):

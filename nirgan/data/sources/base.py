@@ -108,7 +108,7 @@ class Pair(ABC):
         """A hash of everything that determines what `load` returns."""
 
     def stamp(self) -> str | None:
-        """What is another where `content` is another, found without reading files; None: nothing.
+        """A text that changes with `content`, found without reading files; None: there is none.
 
         A store computes `content` anew only where this has changed.
         """
@@ -119,7 +119,7 @@ class Pair(ABC):
         return None
 
     def footprint(self) -> Footprint | None:
-        """Where it lies on the ground; None: not known. Nothing is judged where it is learned."""
+        """Where it lies on the ground, to keep training and validation apart; None: not known."""
         return None
 
 
@@ -160,7 +160,7 @@ class FilePair(Pair):
         return digest.hexdigest()
 
     def stamp(self) -> str | None:
-        """See `Pair.stamp`; None, too, if a file was touched so lately that it may be again."""
+        """See `Pair.stamp`; None, too, if a file was changed within `SETTLED_AFTER_NS`."""
         try:
             states = [os.stat(self.nir), os.stat(self.rgb)]  # noqa: PTH116 (half of the time)
         except OSError:

@@ -159,7 +159,7 @@ class Rgbn(PairSource):
 
 
 def _refuse_shared_ground(tiles: Sequence[Pair], shared: Iterable[npt.NDArray[np.bool_]]) -> None:
-    """Blocks of rasters in several reference systems may overlap."""
+    """Refuse blocks that overlap, which rasters in several reference systems may have."""
     for tile, row in zip(tiles, shared, strict=True):
         others = (tiles[n] for n in row.nonzero()[0].tolist())
         if other := next((t for t in others if t.scene != tile.scene), None):

@@ -13,7 +13,7 @@ from nirgan.inference.models.pretrained import PretrainedModel
 from nirgan.inference.tiling import ReceptiveField
 
 INPUT, OUTPUT = "nir", "rgb"
-"""What a program takes and gives."""
+"""Names of a program's input and output."""
 
 
 class OnnxNetwork(nn.Module):

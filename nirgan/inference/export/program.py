@@ -174,7 +174,7 @@ def _quietly(program: Program, what: str) -> Iterator[None]:
 
 
 def metadata_of(colorizer: Colorizer, limits: Limits) -> dict[str, str]:
-    """What the file says, as any program can show it. The keys are those of the first version."""
+    """The metadata of an exported file; their keys are those of the first version."""
     receptive_field = colorizer.receptive_field
     # A program cannot gather the statistics of global layers from tiles.
     whole = any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules())

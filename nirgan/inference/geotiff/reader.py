@@ -1,4 +1,4 @@
-"""One band of a GeoTIFF, by windows, without the holes.
+"""Reads one band of a GeoTIFF by windows, with pixels without data filled.
 
 Where pixels are no data, the network is shown the nearest pixel that is data instead, see
 `nirgan.inference.nodata_fill`.
@@ -116,7 +116,7 @@ class RasterSource(Bands):
         return np.median(self.sample).astype(self.dtype) if self.sample.size else self.dtype.type(0)
 
     def _choose_band(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
-        """Which of all bands it is, from 0 on."""
+        """The index of the band, from 0 on."""
         said = [(page.descriptions[n - 1] or "", page.colorinterp[n - 1]) for page, n in bands]
         if chosen is not None:
             if 1 <= chosen <= len(bands):
@@ -142,7 +142,7 @@ class RasterSource(Bands):
         return seen[0]
 
     def _all_equal(self, bands: Sequence[tuple[Any, int]]) -> bool:
-        """Whether all are one page's and hold the same, by blocks."""
+        """Whether all bands are of one page and have equal values."""
         page, first = bands[0]
         if any(other is not page for other, _ in bands):
             return False

@@ -143,7 +143,7 @@ class RasterTarget:
 
 
 def _layout(source: RasterSource, dtype: np.dtype[Any]) -> tuple[dict[str, Any], str]:
-    """Blocks and compression as arguments of rasterio.open; what is other than in the source."""
+    """Arguments of rasterio.open for blocks and compression; a remark if the source differs."""
     high, wide = source.dataset.block_shapes[source.band - 1]
     if wide != source.width or high > source.height:  # no strip is
         layout = {"tiled": True, "blockysize": high, "blockxsize": wide}

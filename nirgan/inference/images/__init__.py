@@ -1,1 +1,1 @@
-"""Single pictures: read, written, labelled."""
+"""Reads and writes single pictures."""

@@ -19,7 +19,7 @@ from nirgan.data.images import Pixels, one_band
 from nirgan.errors import NirganError
 from nirgan.inference.conversions import to_depth
 from nirgan.inference.images.metadata import DESCRIPTION, description, exif, profile_of, xmp
-from nirgan.inference.nodata_fill import without_hidden
+from nirgan.inference.nodata_fill import fill_transparent
 from nirgan.utils.atomic_write import atomic_write
 
 PNG, JPEG, TIFF = (".png",), (".jpg", ".jpeg"), (".tif", ".tiff")
@@ -84,7 +84,7 @@ def read(path: Path, max_megapixels: float = 100.0, band: int | None = None) -> 
             f"{path}: {finite.size - int(finite.sum())} of {finite.size} values "
             "are not finite (nan or inf); replace them"
         )
-    band_seen = without_hidden(pixels, decoded.alpha)
+    band_seen = fill_transparent(pixels, decoded.alpha)
     return NirPicture(band_seen, decoded.alpha, cast_remark(levels), decoded.metadata)
 
 
@@ -178,7 +178,7 @@ def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
 def _write_tiff(
     target: Path, pixels: Pixels, title: str, text: str, metadata: Metadata = NO_METADATA
 ) -> None:
-    """Uncompressed, in strips: pixels H x W x 1, 3 or 4, with a text that says what is seen."""
+    """Write H x W x 1, 3 or 4 as an uncompressed TIFF in strips; `text` is its description."""
     height, width, channels = pixels.shape
     if pixels.nbytes > 2**32 - 2**24:
         raise NirganError(f"{target}: a TIFF holds less than 4 GB; write PNG")

@@ -24,7 +24,7 @@ SYNTHETIC_SOURCE_TYPE = (
 DESCRIPTION, SOFTWARE = 270, 305
 XMP_TRAILER = b'<?xpacket end="w"?>'
 WIDTH, HEIGHT = 40962, 40963
-"""In EXIF's directory."""
+"""Tags of the size in EXIF's directory."""
 MAX_SEGMENT_BYTES = 65_000
 """Bytes of XMP that a segment of a JPEG takes, about."""
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

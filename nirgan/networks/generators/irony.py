@@ -72,7 +72,7 @@ class Irony(Recorded, nn.Module):
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
         """Store pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
-        for band, lab, described in zip(nir, rgb_to_lab(rgb), self._described(nir), strict=True):
+        for band, lab, described in zip(nir, rgb_to_lab(rgb), self._dct(nir), strict=True):
             row, column = jittered(band[0], self.samples, seed=len(self.examples))
             colors = lab[:, row, column].T
             segment = segment_colors(colors, self.segments)[:, None]
@@ -87,8 +87,8 @@ class Irony(Recorded, nn.Module):
         scale = min(1.0, (MAX_PIXELS / nir[0].numel()) ** 0.5)
         size = [max(1, round(side * scale)) for side in nir.shape[-2:]]
         seen = nir if scale == 1 else interpolate(nir, size, mode="area")
-        pairs = zip(seen, self._described(seen), strict=True)
-        colors = torch.stack([self._spread(*pair) for pair in pairs])
+        pairs = zip(seen, self._dct(seen), strict=True)
+        colors = torch.stack([self._spread_colors(*pair) for pair in pairs])
         if scale < 1:
             colors = interpolate(colors, nir.shape[-2:], mode="bilinear")
         lightness = rgb_to_lab(nir.expand(-1, 3, -1, -1))[:, :1]
@@ -111,13 +111,13 @@ class Irony(Recorded, nn.Module):
         # Relative to the mean distance, or exp(-distance) might be 0 for all.
         weight = torch.exp(-distance / distance.mean().clamp(min=1e-6))
         votes = one_hot(segment[match], self.segments).T * weight
-        shares = self._averaged(votes.view(-1, height, width))
+        shares = self._average(votes.view(-1, height, width))
         vote, winner = (shares / shares.sum(0)).max(0)
-        mean = torch.stack([self._averaged((votes * c[match]).view_as(shares)) for c in colors.T])
+        mean = torch.stack([self._average((votes * c[match]).view_as(shares)) for c in colors.T])
         chosen = winner.expand(2, 1, -1, -1)
         return (mean / shares.clamp(min=1e-12)).gather(1, chosen)[:, 0], vote
 
-    def _spread(self, nir: Tensor, described: Tensor) -> Tensor:
+    def _spread_colors(self, nir: Tensor, described: Tensor) -> Tensor:
         colors, vote = self.classify(nir, described)
         clear = (vote > self.confidence).cpu().numpy()
         if clear.all() or not clear.any():
@@ -126,12 +126,12 @@ class Irony(Recorded, nn.Module):
         filled = spread(nir[0].double().cpu().numpy(), known, clear)
         return torch.from_numpy(filled).to(colors).permute(2, 0, 1)
 
-    def _described(self, nir: Tensor) -> Tensor:
+    def _dct(self, nir: Tensor) -> Tensor:
         """DCT coefficients of every pixel's neighbourhood, B x window^2 x H x W."""
         whole = pad(nir, (self.window // 2,) * 4, mode="replicate")
         return conv2d(whole, self.texture)
 
-    def _averaged(self, maps: Tensor) -> Tensor:
+    def _average(self, maps: Tensor) -> Tensor:
         """Average C x H x W over every pixel's window, with zeros outside of the picture."""
         side = self.window // 2
         return avg_pool2d(maps[None], self.window, 1, side)[0]

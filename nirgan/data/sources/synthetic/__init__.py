@@ -21,7 +21,7 @@ from nirgan.data.sources.synthetic.scenes import SCENES
 from nirgan.errors import NirganError
 from nirgan.utils.nearest_name import did_you_mean
 
-MIN_SCENE_PX = 64
+MIN_SIDE_PX = 64
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class SyntheticPair(Pair):
 
     def load(self) -> tuple[Pixels, Pixels]:
         """See `Pair.load`; 8-bit."""
-        seeds = [self.seed, zlib.crc32(self.category.encode()), int(self.id)]
-        canvas = Canvas(self.size, np.random.default_rng(seeds))
+        word = [self.seed, zlib.crc32(self.category.encode()), int(self.id)]
+        canvas = Canvas(self.size, np.random.default_rng(word))
         SCENES[self.category](canvas)
         return canvas.photograph()
 
@@ -72,8 +72,8 @@ class Synthetic(PairSource):
                 raise NirganError(
                     f"source.categories: no category {category!r}{did_you_mean(category, SCENES)}"
                 )
-        if min(size) < MIN_SCENE_PX:
-            raise NirganError(f"source.size is {size}; scenes need {MIN_SCENE_PX} pixels each way")
+        if min(size) < MIN_SIDE_PX:
+            raise NirganError(f"source.size is {size}; scenes need {MIN_SIDE_PX} pixels each way")
         self.count, self.size, self.seed = count, size, seed
 
     def pairs(self) -> list[Pair]:

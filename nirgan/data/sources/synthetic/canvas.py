@@ -7,7 +7,7 @@ import numpy.typing as npt
 from nirgan.data.sources.synthetic.materials import MATERIALS
 from nirgan.data.sources.synthetic.textures import PATTERNS, Field, Random, clouds, noise
 
-Area = npt.NDArray[np.bool_]
+Mask = npt.NDArray[np.bool_]
 Points = list[tuple[float, float]]
 Edge = tuple[float, float, float]
 """Height, left and right end, in parts of height and width."""
@@ -41,23 +41,23 @@ class Canvas:
         self.glow = np.zeros((*shape, 4), np.float32)  # what sends light itself: the sky
         self.y, self.x = np.mgrid[: self.height, : self.width].astype(np.float32)
 
-    def polygon(self, points: Points) -> Area:
+    def polygon(self, points: Points) -> Mask:
         """The pixels inside, from corners (x, y) in parts of width and height."""
         corners = np.array([(x * self.width, y * self.height) for x, y in points])
         mask = np.zeros(self.shape, np.uint8)
         cv2.fillPoly(mask, [corners.round().astype(np.int32)], 1)
         return mask.astype(bool)
 
-    def box(self, left: float, top: float, right: float, bottom: float) -> Area:
+    def box(self, left: float, top: float, right: float, bottom: float) -> Mask:
         """The pixels of a rectangle, in parts of width and height."""
         return self.taper((top, left, right), (bottom, left, right))
 
-    def taper(self, top: Edge, bottom: Edge) -> Area:
+    def taper(self, top: Edge, bottom: Edge) -> Mask:
         """The pixels between two level edges."""
         (y, left, right), (low, low_left, low_right) = top, bottom
         return self.polygon([(left, y), (right, y), (low_right, low), (low_left, low)])
 
-    def lay(self, mask: Area, name: str, scale: float = 1.0, light: float | Field = 1.0) -> None:
+    def lay(self, mask: Mask, name: str, scale: float = 1.0, light: float | Field = 1.0) -> None:
         """Cover pixels with a material.
 
         Args:
@@ -81,7 +81,7 @@ class Canvas:
         self.light[window][inside] = level[inside]
         self.glow[window][inside] = 0
 
-    def sky(self, mask: Area, cover: float) -> None:
+    def sky(self, mask: Mask, cover: float) -> None:
         """A sky with clouds, bluer and darker in NIR towards the zenith.
 
         Args:
@@ -116,18 +116,18 @@ class Canvas:
         light = (0.58 - 0.28 * dx - 0.42 * dy + bumps).clip(0.08, 1)
         self.lay(inside, name, scale, light)
 
-    def blot(self, x: float, y: float, width: float, height: float) -> Area:
+    def blot(self, x: float, y: float, width: float, height: float) -> Mask:
         """A ragged ellipse: the shadow of a tree. All in parts of width and height."""
         dx, dy = (self.x / self.width - x) / width, (self.y / self.height - y) / height
-        inside: Area = np.hypot(dx, dy) + noise(self.shape, self.random, 9) * 0.12 < 1
+        inside: Mask = np.hypot(dx, dy) + noise(self.shape, self.random, 9) * 0.12 < 1
         return inside
 
-    def shade(self, mask: Area, strength: float = 1.0, blur: float = 1.2) -> None:
+    def shade(self, mask: Mask, strength: float = 1.0, blur: float = 1.2) -> None:
         """Take the sun away from pixels: a cast shadow with a soft edge."""
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), blur)
         self.light *= 1 - strength * soft
 
-    def haze(self, mask: Area, amount: float) -> None:
+    def haze(self, mask: Mask, amount: float) -> None:
         """Air between the camera and things far away, from 0 (none) to 1."""
         air = HAZE * amount
         self.reflectance[mask] *= 1 - amount
