@@ -321,7 +321,7 @@ class Colorizer:
         tiles = list(tile_grid(high, wide, core, self.receptive_field.radius or 0))
         picture = Rect(0, 0, height, width)
 
-        def padded_input(tile: Tile) -> Tensor:
+        def padded(tile: Tile) -> Tensor:
             rect = tile.input_rect
             top, left = min(rect.top, height - 1), min(rect.left, width - 1)
             window = Rect(top, left, rect.bottom, rect.right) & picture
@@ -330,17 +330,17 @@ class Colorizer:
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
         parts = len(tiles) > 1
-        statistics = global_statistics(
-            self.generator, self._run, lambda: ((padded_input(t), t) for t in tiles)
+        stats = global_statistics(
+            self.generator, self._run, lambda: ((padded(t), t) for t in tiles)
         )
-        with torch.inference_mode(), statistics if parts else nullcontext():
+        with torch.inference_mode(), stats if parts else nullcontext():
             for tile in tiles:
                 window = tile.core & picture
                 if min(window.shape) <= 0:
                     continue  # beyond the picture
                 if parts:
                     set_tile(self.generator, tile)
-                colors = self._run(padded_input(tile))
+                colors = self._run(padded(tile))
                 write(window, colors[..., *window.within(tile.input_rect)].cpu())
 
     def _run(self, tile: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class Welsh(Recorded, nn.Module):
 
     def update(self, nir: Tensor, rgb: Tensor) -> None:
         """Store pictures as references: B x 1 and B x 3 x H x W, both in [-1, 1]."""
-        luminance, deviation = self._described(nir)
+        luminance, deviation = self._luminance_and_deviation(nir)
         colors = rgb_to_opponent(rgb, self.space)[:, 1:]
         numbers = torch.cat([luminance, deviation, colors], 1)
         for one, described in zip(luminance, numbers, strict=True):
@@ -59,11 +59,11 @@ class Welsh(Recorded, nn.Module):
         nir = triplet.mean(1, keepdim=True).clamp(-1, 1)
         if not len(self.examples):
             return nir.expand_as(triplet)
-        luminance, deviation = self._described(nir)
+        luminance, deviation = self._luminance_and_deviation(nir)
         colors = [self._transfer(*one) for one in zip(luminance, deviation, strict=True)]
         return opponent_to_rgb(torch.cat([luminance, torch.stack(colors)], 1), self.space)
 
-    def _described(self, nir: Tensor) -> tuple[Tensor, Tensor]:
+    def _luminance_and_deviation(self, nir: Tensor) -> tuple[Tensor, Tensor]:
         """Luminance, and its standard deviation around every pixel; both B x 1 x H x W."""
         luminance = rgb_to_opponent(nir.expand(-1, 3, -1, -1), self.space)[:, :1]
         side = self.neighbourhood // 2
