@@ -13,7 +13,7 @@ from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.evaluate import aggregate
 from nirgan.evaluation.statistics import differences
-from nirgan.metrics import MAIN_METRIC
+from nirgan.metrics import MAIN
 
 COSTS_FILE = "costs.json"
 """In a benchmark's folder: what its methods cost, where that was measured."""
@@ -49,7 +49,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
 
 def _record(run: Run, result: Results) -> Results:
     """A run's result, with the current name of its method."""
-    own = {"method": run.method, "one_pass": run.one_pass, MAIN_METRIC: _row([result])[MAIN_METRIC]}
+    own = {"method": run.method, "one_pass": run.one_pass, MAIN: _row([result])[MAIN]}
     return {k: v for k, v in (result | own).items() if k != "configuration"}
 
 
@@ -81,7 +81,7 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
     comparisons = []
     for first, second in suite.compare:
         if between := _differences(found, first, second):
-            a, b = (rows[name][f"{MAIN_METRIC}_of_seeds"] for name in (first, second))
+            a, b = (rows[name][f"{MAIN}_of_seeds"] for name in (first, second))
             of_seeds = {seed: a[seed] - b[seed] for seed in a if seed in b}
             names = {"first": first, "second": second}
             comparisons.append(names | {"differences": between, "of_seeds": of_seeds})
@@ -102,10 +102,10 @@ def _row(runs: Sequence[Results]) -> Results:
     """The means over seeds, and the main figure of each."""
     seeds = dict.fromkeys(run["seed"] for run in runs)
     rows = [aggregate(i["sums"] for i in _images(runs) if i["seed"] == seed) for seed in seeds]
-    of_seeds = {str(seed): row[MAIN_METRIC] for seed, row in zip(seeds, rows, strict=True)}
+    of_seeds = {str(seed): row[MAIN] for seed, row in zip(seeds, rows, strict=True)}
     names = [name for name in rows[0] if all(name in row for row in rows)]
     means = {name: fmean(row[name] for row in rows) for name in names}
-    return means | {f"{MAIN_METRIC}_of_seeds": of_seeds}
+    return means | {f"{MAIN}_of_seeds": of_seeds}
 
 
 def _differences(found: dict[str, list[Results]], first: str, second: str) -> Results | None:

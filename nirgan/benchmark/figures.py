@@ -52,7 +52,7 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
         drawn += _save(_curves(results), folder / "curves")
     lines.append("curves: angular error on validation patches against training patches seen")
     write_text(folder / "shown.txt", "\n".join(lines) + "\n")
-    for old in (*folder.glob("[!.]*.png"), *folder.glob("[!.]*.pdf")):  # not what others write
+    for old in (*folder.glob("[!.]*.png"), *folder.glob("[!.]*.pdf")):  # but not temporary files
         if old.name not in drawn:
             old.unlink(missing_ok=True)
 
@@ -130,7 +130,7 @@ def _curves(results: Results) -> Figure:
     figure.axes[0].set_ylabel("angular error (degrees)")
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     handles = [lines[name] for name in results["methods"] if name in lines]  # of any panel
-    columns = min(4, len(tables) + 1)  # what fits below one panel, below two, and below more
+    columns = min(4, len(tables) + 1)  # as many as fit below the panels
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 

@@ -89,5 +89,5 @@ def _figures(paths: Sequence[Path]) -> Iterator[Block]:
         shown = folder / "figures/shown.txt"
         captions = shown.read_text(encoding="utf-8").splitlines() if shown.is_file() else []
         for file in sorted(folder.glob("figures/*.png")):
-            said = [line for line in captions if line.startswith(f"{file.stem}:")]
-            yield "figure", (file.stem, file.read_bytes(), [folder.name, *said])
+            caption = [line for line in captions if line.startswith(f"{file.stem}:")]
+            yield "figure", (file.stem, file.read_bytes(), [folder.name, *caption])

@@ -59,7 +59,7 @@ def run_all(
     Raises:
         NirganError: A configuration, the data or a split cannot be used.
     """
-    commit()  # before another is checked out
+    commit()  # cached before another one is checked out
     failed: list[Run] = []
     while pending := [r for r in runs if r not in failed and not finished(suite, out, r)]:
         done = 0
@@ -167,13 +167,13 @@ class RunRecorder(Callback):
 
 def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     watch = RunRecorder(progress)
-    # One without the outputs that are asked for now counts as none, even if this is cut short.
+    # A result without the outputs that are wanted now is removed, even if this run is cut short.
     (folder / "result.json").unlink(missing_ok=True)
     place = f"--trainer.default_root_dir={relative_path(folder)}"
     newest = newest_complete(folder.glob("fit/version_*/checkpoints/last.ckpt"))
     resume = [] if newest is None else [f"--ckpt_path={newest}"]
     cli = fit([*run.arguments, place, *resume], [watch])
-    device = cli.trainer.strategy.root_device  # which Lightning has taken the network away from
+    device = cli.trainer.strategy.root_device  # Lightning has moved the network off it
     task, data = cli.model.eval().to(device), cli.datamodule
     seconds = watch.state_dict()["seconds"]
 

@@ -11,7 +11,7 @@ from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import cells
 from nirgan.evaluation.page import Block
 from nirgan.evaluation.statistics import Interval
-from nirgan.metrics import MAIN_METRIC, METRICS
+from nirgan.metrics import MAIN, METRICS
 
 Results = dict[str, Any]
 """What `results.json` holds, or a part of it."""
@@ -67,8 +67,8 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
                     costs = _costs(results, row)
                 if any(r["published"] is not None for r in one["rows"]):
                     column = f"{one['category']}, published"
-                    published[column] = METRICS[MAIN_METRIC].text(row and row["published"])
-            rows.append(({METRICS[MAIN_METRIC].heading: start + method}, errors, published, costs))
+                    published[column] = METRICS[MAIN].text(row and row["published"])
+            rows.append(({METRICS[MAIN].heading: start + method}, errors, published, costs))
     empty = {column: "" for part in zip(*rows, strict=True) for cells in part for column in cells}
     return markdown.lines([reduce(or_, row, empty) for row in rows])
 
@@ -76,12 +76,12 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
 def sentence(comparison: Results) -> str:
     """A comparison of two methods, stated only where its interval leaves out 0."""
     first, second = f"**{comparison['first']}**", f"**{comparison['second']}**"
-    interval = intervals(comparison.get("differences", comparison)).get(MAIN_METRIC)
+    interval = intervals(comparison.get("differences", comparison)).get(MAIN)
     if interval is None:
         return f"{first} and {second} cannot be compared: no pixel of one has a color."
     if interval.low is None:
         verdict = f"{first} against {second}, too few scenes for an interval"
-    elif better := interval.better(MAIN_METRIC):
+    elif better := interval.better(MAIN):
         verdict = " is better than ".join((first, second)[::better])
     else:
         verdict = f"No difference between {first} and {second} is shown"
@@ -92,9 +92,9 @@ def sentence(comparison: Results) -> str:
 
 def intervals(found: Results | None) -> dict[str, Interval]:
     """Differences keyed by metric; files of older versions hold the angular error's alone."""
-    by_metric = {MAIN_METRIC: found} if found and "value" in found else found or {}
+    by_metric = {MAIN: found} if found and "value" in found else found or {}
     bounds = ("value", "low", "high", "scenes")
-    known = [name for name in METRICS if name in by_metric]  # a file may hold one that is gone
+    known = [name for name in METRICS if name in by_metric]  # older files may hold former metrics
     return {name: Interval(*(by_metric[name][b] for b in bounds)) for name in known}
 
 
@@ -112,10 +112,10 @@ def as_csv(results: Results) -> str:
 def _values(one: Results, row: Results) -> Results:
     values = {key: one[key] for key in ("category", "protocol", "folds", "scenes", "budget")}
     values |= {"folds": len(one["folds"])} | {key: row.get(key) for key in ("method", *METRICS)}
-    seeds = row[f"{MAIN_METRIC}_of_seeds"].values()
+    seeds = row[f"{MAIN}_of_seeds"].values()
     values |= {"least_seed": min(seeds), "most_seed": max(seeds)}
-    for name, interval in ({MAIN_METRIC: None} | intervals(row["against_grey"])).items():
-        start = "" if name == MAIN_METRIC else f"{name}_"
+    for name, interval in ({MAIN: None} | intervals(row["against_grey"])).items():
+        start = "" if name == MAIN else f"{name}_"
         for bound in ("value", "low", "high"):
             values[f"{start}against_grey_{bound}"] = getattr(interval, bound, None)
     more = ("published", "patches_seen", "parameters", "minutes")
@@ -126,19 +126,18 @@ def _cells(row: Results) -> dict[str, str]:
     figures, against = cells(row), intervals(row["against_grey"])
     for name, interval in against.items():
         figures[METRICS[name].heading] += " *" * (interval.better(name) > 0)
-    main = METRICS[MAIN_METRIC]
-    grey, published = str(against.get(MAIN_METRIC, "")), main.text(row["published"])
+    main = METRICS[MAIN]
+    grey, published = str(against.get(MAIN, "")), main.text(row["published"])
     first = {main.heading: "", "against grey": grey, "published": published}
     last = {main.heading: _main(row), "patches": f"{row['patches_seen']:,}"}
     return {"method": row["method"]} | first | figures | last
 
 
 def _main(row: Results) -> str:
-    seeds = row[f"{MAIN_METRIC}_of_seeds"].values()
+    seeds = row[f"{MAIN}_of_seeds"].values()
     spread = f" ({min(seeds):.2f} to {max(seeds):.2f})" if len(seeds) > 1 else ""
-    grey = intervals(row["against_grey"]).get(MAIN_METRIC)
-    mark = " *" if grey and grey.better(MAIN_METRIC) > 0 else ""
-    return METRICS[MAIN_METRIC].text(row[MAIN_METRIC]) + spread + mark
+    grey = intervals(row["against_grey"]).get(MAIN)
+    return METRICS[MAIN].text(row[MAIN]) + spread + " *" * bool(grey and grey.better(MAIN) > 0)
 
 
 def _costs(results: Results, row: Results) -> dict[str, str]:

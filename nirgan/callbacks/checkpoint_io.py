@@ -25,7 +25,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Raises:
             NirganError: It cannot be written; an older file of the same name is unchanged.
         """
-        buffer = io.BytesIO()  # torch's own writer hides what the disk said
+        buffer = io.BytesIO()  # torch's own writer hides the system's error
         torch.save(checkpoint, buffer)
         with atomic_write(Path(path), sync=True, size=buffer.getbuffer().nbytes) as part:
             part.write_bytes(buffer.getbuffer())

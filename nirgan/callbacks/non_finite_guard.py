@@ -26,8 +26,8 @@ class NonFiniteGuard(Callback):
         if not parameters:  # fitted in closed form
             return
         sizes = torch._foreach_norm([p.detach() for p in parameters.values()])
-        looked = [*losses.values(), *(size.float() for size in sizes)]
-        finite = torch.stack([value.detach().float().to(looked[-1].device) for value in looked])
+        checked = [*losses.values(), *(size.float() for size in sizes)]
+        finite = torch.stack([value.detach().float().to(checked[-1].device) for value in checked])
         if finite.isfinite().all():
             return
         names = [*losses, *(f"parameter {name}" for name in parameters)]

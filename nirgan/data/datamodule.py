@@ -223,9 +223,9 @@ class PatchDataModule(lightning.LightningDataModule):
         if trained.isdisjoint(self.snapshot.contents[name] for name in names):
             return  # other pictures
         keys = [key for key in former | now if former.get(key) != now.get(key)]
-        said = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
+        diff = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
         rank_zero_warn(
-            f"the checkpoint was trained with another split ({said}): what is judged here may be "
+            f"the checkpoint was trained with another split ({diff}): what is judged here may be "
             "what it was trained on; give the options of its run"
         )
 

@@ -119,7 +119,7 @@ class StoredPairs(Sequence[Any]):
         except READ_ERRORS as error:
             raise NirganError(self.describe_loss(number, "has gone")) from error
         if len(mapping) != row["bytes"] or mapping[: len(MAGIC_PREFIX)] != MAGIC_PREFIX:
-            (self.store.folder / "index").unlink(missing_ok=True)  # the next start trusts no file
+            (self.store.folder / "index").unlink(missing_ok=True)  # the next start checks all
             raise NirganError(self.describe_loss(number, "was changed or cut short"))
         pixels = np.frombuffer(mapping, dtype, offset=HEADER_BYTES).reshape(shape)
         while len(self._opened) >= _max_open_files():
@@ -222,8 +222,8 @@ class PairStore:
         stored = self.open(pairs)
         missing = np.flatnonzero(stored.rows["depth"] < 0)
         count, starts = missing.size, list(range(0, missing.size, PAIRS_PER_STEP))
-        # Builds that run at once seldom meet, and leave out what another has stored.
-        random.Random().shuffle(starts)  # the global one's numbers are the run's
+        # In random order, builds that run at once seldom decode the same pairs.
+        random.Random().shuffle(starts)  # not the global generator, which the run uses
         progress = tqdm(total=count, desc="decoding pairs", unit="pair", disable=not count)
         with progress, ThreadPoolExecutor(THREADS) as threads:
             for start in starts:
@@ -254,7 +254,7 @@ class PairStore:
         return _row_of(stamp, content, file, in_place or _mapped(file))
 
     def _store(self, pair: Pair, row: Row) -> Row:
-        if row[1] == NO_CONTENT:  # could not be read, and is not stored under nobody's name
+        if row[1] == NO_CONTENT:  # could not be read
             return row
         file = self.path(row[1].hex())
         pixels = _mapped(file)

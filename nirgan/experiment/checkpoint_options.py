@@ -22,8 +22,8 @@ def strings_of(value: Any) -> set[str]:
 
 def log_overridden(path: str, given: dict[str, Any], used: dict[str, Any]) -> None:
     """Log which given options of the model are replaced by those of the checkpoint."""
-    said, kept = _flat(given), _flat(used)
-    other = [f"{key}={said[key]} ({kept.get(key)})" for key in said if said[key] != kept.get(key)]
+    wanted, actual = _flat(given), _flat(used)
+    other = [f"{k}={v} ({actual.get(k)})" for k, v in wanted.items() if v != actual.get(k)]
     if other:
         named, more = ", ".join(other[:MAX_NAMED_OPTIONS]), len(other) - MAX_NAMED_OPTIONS
         rank_zero_info(

@@ -170,14 +170,14 @@ def run(
         # What an error in a loader process says comes last.
         raise NirganError(str(error).rpartition("NirganError: ")[2]) from error
     except MisconfiguredError as error:
-        said = explain(error, error.parser)
-        raise NirganError(said.replace(NO_CONFIG, _config_to_give(arguments))) from error
+        message = explain(error, error.parser)
+        raise NirganError(message.replace(NO_CONFIG, _config_to_give(arguments))) from error
     except MisconfigurationException as error:
         hints = (hint for key, hint in ADVICE_INSTEAD.items() if key in str(error))
         raise NirganError(next(hints, " ".join(str(error).split()))) from error
     except OmegaConfBaseException as error:
-        said = str(error).splitlines()[0].replace(f"{verb}.", "")
-        raise NirganError(f"${{...}}: {said}") from error
+        message = str(error).splitlines()[0].replace(f"{verb}.", "")
+        raise NirganError(f"${{...}}: {message}") from error
     except ValueError as error:
         if not extract_tb(error.__traceback__)[-1].filename.startswith(LIGHTNING_FOLDER):
             raise
@@ -225,8 +225,8 @@ class SaveConfig(SaveConfigCallback):
             return
         self.already_saved = True
         config = to_plain(self.config.as_dict())
-        said = {key: value for key, value in config.items() if key != "config"}  # the files' names
-        text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+        saved = {key: value for key, value in config.items() if key != "config"}  # the files' names
+        text = yaml.safe_dump(saved, sort_keys=False, allow_unicode=True)
         write_text(folder / self.config_filename, text)
         for logger in trainer.loggers:
             logger.log_hyperparams(config)
@@ -357,7 +357,7 @@ class ExperimentCLI(LightningCLI):
         given = given if isinstance(given, list) else [given]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         if last is not None:
-            # After the best, so that it knows of it.
+            # After `BestCheckpoint`, whose new state it saves.
             trainer.callbacks.append(last)  # type: ignore[attr-defined]
         trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         for logger in trainer.loggers:

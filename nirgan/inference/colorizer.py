@@ -102,7 +102,7 @@ class Colorizer:
         self.precision, self.tile = precision, tile
         self.config = dict(config or {"name": self.name})
         if config is None:
-            with suppress(UnknownArgumentsError):  # which is told where the model is to be saved
+            with suppress(UnknownArgumentsError):  # then `save_pretrained` raises
                 self.config["generator"] = describe(generator)
         trained = str(self.config.get("scale", "dtype"))
         of_model = f"the scale of the model {self.name} (--scale)"

@@ -18,7 +18,7 @@ from nirgan.utils.color_spaces import COLORED_MIN_CHROMA
 
 __all__ = [
     "CIEDE2000",
-    "MAIN_METRIC",
+    "MAIN",
     "METRICS",
     "AngularError",
     "ColorfulnessRatio",
@@ -88,7 +88,7 @@ METRICS = {
 }
 """The metrics that are reported, in the order of a table's columns."""
 
-MAIN_METRIC = "angular_error"
+MAIN = "angular_error"
 """The metric of a benchmark's overview, learning curves and sentences."""
 
 

@@ -59,9 +59,9 @@ Space = Choice | Range
 class Hyperband:
     """When runs are stopped early; an iteration is a validation."""
 
-    first: int  # iteration of the first look
+    first: int  # first iteration at which runs may stop
     last: int | None  # iterations of a whole run; None: as many as a finished one had
-    eta: int  # one of so many goes on at each look
+    eta: int  # one of so many runs continues each time
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Sweep:
 
     file: Path
     method: SearchMethod
-    metric: str  # the logged one that is looked at
+    metric: str  # name of the logged metric
     maximize: bool
     parameters: Mapping[str, Space]  # by the option's name
     hyperband: Hyperband | None  # None: every run goes to its end

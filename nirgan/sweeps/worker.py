@@ -71,9 +71,9 @@ class Workers:
     def _start(self, number: int) -> None:
         log = self.logs / f"{number}.log"
         if self.starts[number] == MAX_STARTS:
-            said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise NirganError(
-                f"worker {number} has died {MAX_STARTS} times: {''.join(said)}; see {log}"
+                f"worker {number} has died {MAX_STARTS} times: {''.join(last)}; see {log}"
             )
         self.starts[number] += 1
         with log.open("ab") as stream:
@@ -90,7 +90,7 @@ class Workers:
 def work(file: str, storage: str, slots: int, out: str, seed: int) -> None:
     """Do trials of a sweep file until so many are done, in a database by its URL, and a folder."""
     silence_lightning()
-    commit()  # of the code that runs, whatever is checked out meanwhile
+    commit()  # cached before another one is checked out
     sweep = read(Path(file))
     study = open_study(sweep, storage, slots)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # failures are kept with their trial

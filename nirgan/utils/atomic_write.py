@@ -26,7 +26,7 @@ def atomic_write(file: Path, *, sync: bool = False, size: int | None = None) -> 
     Raises:
         NirganError: The disk is full, or the folder may not be written; a former file is as it was.
     """
-    # Hidden, so that no folder has one picture more; short, as a name may be at its limit.
+    # Hidden, so that it does not count as a picture; short, since file names have a limit.
     part = file.with_name(f".{uuid4().hex[:12]}.part{file.suffix}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,7 @@ def lazy_classes(package: str) -> Callable[[str], Any]:
     """A `__getattr__` for a package: its modules are imported when a class is first asked for."""
 
     def __getattr__(name: str) -> Any:  # noqa: N807
-        # No module begins like a class.
+        # Names of modules are lower case.
         if name[:1].isupper() and (found := find(name, (package,))) is not None:
             return found
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

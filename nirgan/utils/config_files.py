@@ -84,12 +84,12 @@ class AddingConfig(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: Any = None) -> None:
         """Apply a configuration file."""
         content = yaml.safe_load(read_utf8(values))
-        said = content.get("model") if isinstance(content, dict) else None
+        model = content.get("model") if isinstance(content, dict) else None
         before = cfg.clone().get("model.init_args", None)
-        if isinstance(said, str):
+        if isinstance(model, str):
             cfg.pop("model", None)
         super().__call__(parser, cfg, values, option_string)
-        if before is None or not isinstance(said, dict) or "class_path" in said:
+        if before is None or not isinstance(model, dict) or "class_path" in model:
             return
         for name, named_parts in vars(cfg.model.init_args).items():
             former = before.get(name)
@@ -108,8 +108,8 @@ class ModelOption(jsonargparse._typehints.ActionTypeHint):
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Apply a value."""
         if args and args[3] == f"--{self.dest}" and Path(str(args[2])).is_file():
-            said = yaml.safe_load(read_utf8(args[2]))
-            if isinstance(said, dict) and "class_path" in said:
+            content = yaml.safe_load(read_utf8(args[2]))
+            if isinstance(content, dict) and "class_path" in content:
                 args[1].pop(self.dest, None)
         return super().__call__(*args, **options)  # type: ignore[no-untyped-call]
 

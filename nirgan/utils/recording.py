@@ -74,7 +74,7 @@ def describe(value: Any) -> Any:
 
 def _construction(value: Any) -> tuple[type, Mapping[str, Any]]:
     """The class of an object, and what it was built with; of an optimizer, what it will be."""
-    if isinstance(value, partial):  # jsonargparse's call a function of theirs with the class
+    if isinstance(value, partial):  # jsonargparse's have the class among their arguments
         for part in (value.func, *value.args):
             if inspect.isclass(part):
                 return part, value.keywords

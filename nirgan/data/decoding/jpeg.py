@@ -51,10 +51,10 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
             pixels = np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:
         raise DecodeError(f"not a readable JPEG ({error})") from error
-    said = _metadata(segments)
+    info = _metadata(segments)
     across, down = picture.info.get("dpi", (0, 0))  # JFIF's
-    said = replace(said, dpi=dpi(across, down, 1.0) or said.dpi)
-    return DecodedImage(pixels, metadata=said).channels(bands)
+    info = replace(info, dpi=dpi(across, down, 1.0) or info.dpi)
+    return DecodedImage(pixels, metadata=info).channels(bands)
 
 
 def _refuse_many_scans(data: bytes) -> None:
@@ -94,7 +94,7 @@ def _metadata(segments: list[tuple[int, bytes]]) -> Metadata:
         marker, name = kind
         return [b[2 + len(name) :] for m, b in segments if m == marker and b[2:].startswith(name)]
 
-    said = metadata(next(iter(of(EXIF)), b""))
+    info = metadata(next(iter(of(EXIF)), b""))
     profile = {body[0]: body[2:] for body in of(ICC) if body}
     icc = b"".join(profile[number] for number in sorted(profile))
-    return replace(said, icc=icc, xmp=next(iter(of(XMP)), said.xmp))
+    return replace(info, icc=icc, xmp=next(iter(of(XMP)), info.xmp))

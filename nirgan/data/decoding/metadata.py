@@ -94,7 +94,7 @@ def _tags(data: bytes, place: Any = None, wanted: Collection[int] | None = None)
             value = directory[number]
             if isinstance(value, tuple) and len(value) == 1:
                 (value,) = value
-            # Text is no more than bytes here: whatever its coding, it is written as it was.
+            # Text stays bytes, so that it is written as it was, whatever its encoding.
             value = value.encode("latin-1") if isinstance(value, str) else value
             tags[number] = Tag(directory.tagtype[number], value)
     except Exception:  # a damaged directory raises anything

@@ -41,7 +41,7 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
     try:
         pixels = imagecodecs.png_decode(data)
     except (RuntimeError, ValueError) as error:
-        # Without libpng's words, which may lie in memory that is no longer its own.
+        # Without libpng's message, which may be in freed memory.
         raise DecodeError("a damaged PNG: its parts do not fit together") from error
     alpha = None
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
@@ -66,19 +66,19 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _metadata(beside: dict[bytes, bytes]) -> Metadata:
-    said = metadata(beside.get(b"eXIf", b"").removeprefix(b"Exif\0\0"))
+    info = metadata(beside.get(b"eXIf", b"").removeprefix(b"Exif\0\0"))
     try:
         if (size := beside.get(b"pHYs")) is not None:
             across, down, unit = struct.unpack(">IIB", size)
-            said = replace(said, dpi=dpi(across, down, 0.0254 if unit == 1 else None))
+            info = replace(info, dpi=dpi(across, down, 0.0254 if unit == 1 else None))
         if b"iCCP" in beside:
             packed = beside[b"iCCP"].partition(b"\0")[2][1:]
-            said = replace(said, icc=zlib.decompressobj().decompress(packed, MAX_ICC_BYTES))
+            info = replace(info, icc=zlib.decompressobj().decompress(packed, MAX_ICC_BYTES))
         if XMP in beside:
             text = beside[XMP][20:].split(b"\0", 2)[-1]  # behind language and translated keyword
             plain = beside[XMP][18:19] == b"\0"
             xmp = text if plain else zlib.decompressobj().decompress(text, MAX_XMP_BYTES)
-            said = replace(said, xmp=xmp[:MAX_XMP_BYTES])
+            info = replace(info, xmp=xmp[:MAX_XMP_BYTES])
     except (struct.error, zlib.error):
         pass
-    return said
+    return info

@@ -48,7 +48,7 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
             and no band is chosen.
     """
     try:
-        # Without what it does about formats that are no more than TIFFs here.
+        # Without tifffile's special treatment of microscopes' formats.
         with TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False) as file:
             pages = _pages(file, data)
             if not bands and len(pages) > 1:
@@ -175,7 +175,7 @@ def _check(data: bytes, page: TiffPage, size_limit: SizeLimit) -> None:
         raise DecodeError(f"a TIFF of compression {int(page.compression)}, expected {names}")
     block = (page.tilewidth, page.tilelength) if page.is_tiled else (width, page.rowsperstrip)
     size_limit.check(*block, "a strip or tile")
-    # Tiles reach beyond the picture, but a few pixels in many huge ones are there to fill a memory.
+    # Tiles may reach beyond the picture, but not so far that they fill the memory.
     apart = page.planarconfig == 2 and page.samplesperpixel > 1
     down, across = page.chunked[apart : apart + 2]
     SizeLimit(2 * size_limit.megapixels, size_limit.advice).check(

@@ -61,7 +61,7 @@ def open_raster(path: Path, expected: str = "GeoTIFF", page: str | None = None) 
     Raises:
         NirganError: It is none; the message says what was expected.
     """
-    # No other of GDAL's formats, and no name that could be an address: some fetch things.
+    # GDAL's other drivers, and names that are addresses, may access the network.
     driver = "VRT" if path.suffix.lower() == ".vrt" else "GTiff"
     with (
         warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
@@ -72,8 +72,8 @@ def open_raster(path: Path, expected: str = "GeoTIFF", page: str | None = None) 
 
 def list_bands(bands: Sequence[tuple[str, ColorInterp]]) -> str:
     """Bands, each by its number and its name or color interpretation, in one line."""
-    said = (f"{n} ({name or kind.name})" for n, (name, kind) in enumerate(bands, 1))
-    return " ".join(", ".join(said).split())
+    listed = (f"{n} ({name or kind.name})" for n, (name, kind) in enumerate(bands, 1))
+    return " ".join(", ".join(listed).split())
 
 
 def as_type(value: float | None, dtype: np.dtype[Any]) -> Any:

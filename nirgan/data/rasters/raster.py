@@ -77,13 +77,13 @@ class Raster:
         return _open_bands(self.path, self.numbers, os.getpid(), threading.get_ident())
 
     def _find_limits(self, *scales: Scale) -> tuple[Limits, Limits] | None:
-        kind, asked = self.bands.dtype, {scale.kind for scale in scales}
+        kind, kinds = self.bands.dtype, {scale.kind for scale in scales}
         for scale in scales:
             check_type(kind, scale, self.path)
-        if asked == {"dtype"} and kind.kind == "u":
+        if kinds == {"dtype"} and kind.kind == "u":
             return None
         some = np.zeros((4, 0), kind)  # enough where a scale names values
-        if kind.kind == "f" or "percentile" in asked:
+        if kind.kind == "f" or "percentile" in kinds:
             some = self.bands.read_sample()
         rgb, nir = scales
         return rgb.limits(some[:3], self.path), nir.limits(some[3], self.path)

@@ -80,7 +80,7 @@ def run_jobs(colorizer: Colorizer, jobs: list[Job], options: Options) -> Outcome
                 else:
                     picture = reading.result()
                     left = left if picture.band.size < LARGE_PICTURE_PIXELS else 0
-                    # Nothing here holds what is written, so that two are never in memory.
+                    # No variable keeps the colors in memory while the next picture is made.
                     written = writers.submit(
                         _colorize_picture(colorizer, job, picture, options, outcome)
                     )

@@ -137,8 +137,8 @@ def serve(page: gr.Blocks, host: str, port: int) -> str:
     push = page._queue.push
 
     async def push_or_explain(*args: Any, **options: Any) -> tuple[bool, Any, Any]:
-        taken, said, state = await push(*args, **options)
-        return taken, QUEUE_FULL_MESSAGE if state == "queue_full" else said, state
+        accepted, message, state = await push(*args, **options)
+        return accepted, QUEUE_FULL_MESSAGE if state == "queue_full" else message, state
 
     page._queue.push = push_or_explain  # type: ignore[method-assign]  # Gradio's message does not help
     try:

@@ -44,20 +44,20 @@ class OnnxNetwork(nn.Module):
             raise NirganError(
                 f"{file}: ONNX Runtime cannot read it ({_one_line(error)})"
             ) from error
-        said = self.session.get_modelmeta().custom_metadata_map
+        info = self.session.get_modelmeta().custom_metadata_map
         try:
-            self.name, halo = said["name"], said["halo"]
-            self.limits = Limits(float(said["low"]), float(said["high"]))
+            self.name, halo = info["name"], info["halo"]
+            self.limits = Limits(float(info["low"]), float(info["high"]))
             self.receptive_field = ReceptiveField(  # measured before the export
-                int(said["period"]), None if halo == "all" else int(halo), float(said["floats"])
+                int(info["period"]), None if halo == "all" else int(halo), float(info["floats"])
             )
         except (KeyError, ValueError) as error:
             raise NirganError(
                 f"{file}: an ONNX file, but not of `python -m nirgan export`: its "
                 f"metadata lack {str(error)[:100]}"
             ) from error
-        self.by_scene = said.get("by_scene") == "True"  # which older files do not have
-        self.scale = said.get("scale", "dtype")  # likewise
+        self.by_scene = info.get("by_scene") == "True"  # which older files do not have
+        self.scale = info.get("scale", "dtype")  # likewise
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a session cannot be copied, and has no state."""

@@ -86,7 +86,7 @@ def colorize_geotiff(
         from nirgan.inference.geotiff.writer import RasterTarget  # noqa: PLC0415
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # allowed
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # not an error here
         stack.enter_context(
             rasterio.Env(
                 GDAL_CACHEMAX=GDAL_CACHE_BYTES,
@@ -100,7 +100,7 @@ def colorize_geotiff(
         dtype = np.dtype(f"uint{depth}")
         nodata = as_type(raster.nodata, dtype)
         masked = nodata is None and (raster.masked or raster.nodata is not None)
-        # Do not write a file beside it for what a TIFF cannot contain.
+        # No .aux.xml for what a TIFF cannot contain.
         stack.enter_context(rasterio.Env(GDAL_PAM_ENABLED=False))
         # Both files are renamed when both are complete.
         part = stack.enter_context(atomic_write(target))
@@ -121,7 +121,7 @@ def colorize_geotiff(
         def write(window: Rect, rgb: Tensor) -> None:
             valid = raster.data(window)
             levels = np.moveaxis(to_levels(rgb[0], depth), 2, 0)
-            if nodata is not None:  # which is said by no color
+            if nodata is not None:  # which no color may equal
                 other = nodata + 1 if nodata < np.iinfo(dtype).max else nodata - 1
                 levels[levels == nodata] = other
             levels[:, ~valid] = nodata or 0

@@ -117,27 +117,27 @@ class RasterSource(Bands):
 
     def _choose_band(self, bands: Sequence[tuple[Any, int]], chosen: int | None) -> int:
         """The index of the band, from 0 on."""
-        said = [(page.descriptions[n - 1] or "", page.colorinterp[n - 1]) for page, n in bands]
+        labels = [(page.descriptions[n - 1] or "", page.colorinterp[n - 1]) for page, n in bands]
         if chosen is not None:
             if 1 <= chosen <= len(bands):
                 return chosen - 1
             raise NirganError(
                 f"{self.path}: no band {chosen}; choose the near-infrared one with "
-                f"--band, of the {len(bands)} that there are: {list_bands(said)}"
+                f"--band, of the {len(bands)} that there are: {list_bands(labels)}"
             )
         nir, word = BAND_MARKS["nir"]
-        says = [n for n, (name, kind) in enumerate(said) if kind == nir or word.search(name)]
-        seen = [n for n, (_, kind) in enumerate(said) if kind != ColorInterp.alpha or n in says]
+        marked = [n for n, (name, kind) in enumerate(labels) if kind == nir or word.search(name)]
+        seen = [n for n, (_, kind) in enumerate(labels) if kind != ColorInterp.alpha or n in marked]
         seen = seen or [0]
-        if len(seen) > 1 and len(says) == 1:
-            name, kind = said[says[0]]
+        if len(seen) > 1 and len(marked) == 1:
+            name, kind = labels[marked[0]]
             name = " ".join((name or kind.name).split())
-            self.remark = f"band {says[0] + 1} is taken, named {name}; --band takes another"
-            return says[0]
+            self.remark = f"band {marked[0] + 1} is taken, named {name}; --band takes another"
+            return marked[0]
         if len(seen) > 1 and not self._all_equal([bands[n] for n in seen]):
             raise NirganError(
                 f"{self.path}: {len(seen)} bands that differ, expected one "
-                f"near-infrared band; choose it with --band: {list_bands(said)}"
+                f"near-infrared band; choose it with --band: {list_bands(labels)}"
             )
         return seen[0]
 

@@ -99,7 +99,7 @@ class RasterTarget:
         if self._masked:
             pixels = np.concatenate([pixels, valid[np.newaxis].astype(pixels.dtype)])
         if (window.top, window.left) == (0, 0):
-            self._incomplete.clear()  # all over again, in smaller windows
+            self._incomplete.clear()  # a new attempt, in smaller windows
         high, wide = self._dataset.block_shapes[0]
         top, left = window.top // high * high, window.left // wide * wide
         bottom, right = -(-window.bottom // high) * high, -(-window.right // wide) * wide
@@ -145,7 +145,7 @@ class RasterTarget:
 def _layout(source: RasterSource, dtype: np.dtype[Any]) -> tuple[dict[str, Any], str]:
     """Arguments of rasterio.open for blocks and compression; a remark if the source differs."""
     high, wide = source.dataset.block_shapes[source.band - 1]
-    if wide != source.width or high > source.height:  # no strip is
+    if wide != source.width or high > source.height:  # not in strips
         layout = {"tiled": True, "blockysize": high, "blockxsize": wide}
     else:
         layout = {"blockysize": max(1, min(high, MAX_STRIP_PIXELS // source.width))}

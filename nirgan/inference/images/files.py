@@ -130,7 +130,7 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
     if suffix in TIFF:
         _write_tiff(target, pixels, title, description(title), metadata)
     elif suffix in PNG:
-        # As fast as OpenCV: differences to the pixel before, their runs.
+        # As fast as OpenCV: the Sub filter and zlib's run-length strategy.
         data = memoryview(imagecodecs.png_encode(pixels, level=1, strategy=3, filter=16))
         chunks = _png_chunks(pixels, title, metadata)
         _write(target, (data[:PNG_HEADER_BYTES], chunks, data[PNG_HEADER_BYTES:]))
@@ -202,7 +202,7 @@ def _write_tiff(
     if profile := profile_of(metadata):
         tags[ICC] = profile
     if channels == 4:
-        tags[338] = 2  # alpha, by which colors are not multiplied
+        tags[338] = 2  # unassociated alpha
     head = exif(title, metadata, (width, height), tags)
     if pixels.dtype.byteorder == ">":
         pixels = pixels.astype(pixels.dtype.newbyteorder("<"))

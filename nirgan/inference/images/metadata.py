@@ -48,7 +48,7 @@ def xmp(title: str, former: bytes = b"") -> bytes:
     Other properties of the camera's packet are kept if it can be read.
     """
     own = _own_xmp(title)
-    if not former or b"<!DOCTYPE" in former:  # which could make a terabyte of a line
+    if not former or b"<!DOCTYPE" in former:  # entities could expand to terabytes
         return own
     try:
         tree = parseString(former.strip(b"\0 \r\n"))

@@ -47,11 +47,11 @@ class PixelCodes:
         if scale.kind == "percentile":
             return scale.limits(band, name)
         most = 2.0**self.bits - 1
-        asked = scale.within(most, name) if scale.kind == "range" else Limits(0.0, most)
+        chosen = scale.within(most, name) if scale.kind == "range" else Limits(0.0, most)
         if not self.limited:
-            return asked
+            return chosen
         black, span = (code * 2 ** (self.bits - 8) for code in (16, 219))
-        return Limits(black + span * asked.low / most, black + span * asked.high / most)
+        return Limits(black + span * chosen.low / most, black + span * chosen.high / most)
 
 
 def band_of(frame: VideoFrame, name: Any, band: int | None = None) -> tuple[Pixels, PixelCodes]:

@@ -155,7 +155,7 @@ def video_writer(
     options = {}
     time_base = cast(Fraction, source.stream.time_base)
     if path.suffix.lower() in {".mp4", ".mov"} and time_base.numerator == 1:
-        # Else FFmpeg takes a multiple of it that is fine enough in its own view.
+        # Otherwise FFmpeg chooses a finer one.
         options = {"video_track_timescale": str(time_base.denominator)}
     try:
         container = av.open(f"file:{path}", "w", options=options)
