@@ -25,8 +25,11 @@ def loads(monkeypatch):
     kind = StoredPairs
     monkeypatch.setattr(
         kind,
-        "holds",
-        lambda self, number, holds=kind.holds: (loaded.append(number), holds(self, number))[1],
+        "matches_decoded",
+        lambda self, number, matches=kind.matches_decoded: (
+            loaded.append(number),
+            matches(self, number),
+        )[1],
     )
     return loaded
 

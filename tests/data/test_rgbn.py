@@ -176,7 +176,7 @@ def test_percentiles_leave_masked_pixels_out(tmp_path):
     (before,) = source.pairs()
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         file.write_mask(~hidden)
-    rasters._opened.cache_clear()
+    rasters._open_bands.cache_clear()
     (after,) = source.pairs()
     assert before.raster.limits[1].high == 60000
     assert after.raster.limits[1].high == bands[3][~hidden].max()
@@ -318,7 +318,7 @@ def test_a_copy_has_the_same_content_and_damage_is_named(tmp_path):
     assert one.content() == other.content()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    rasters._opened.cache_clear()
+    rasters._open_bands.cache_clear()
     with pytest.raises(NirganError, match="a.tif: (not a readable GeoTIFF|damaged within rows)"):
         Rgbn(str(path)).pairs()[0].load()
     (tmp_path / "c.txt").write_text("no raster")
