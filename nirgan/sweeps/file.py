@@ -31,7 +31,7 @@ SPACE_KEYS = {"value", "values", "probabilities", "distribution", "min", "max", 
 METRIC_KEYS = {"name", "goal", "target"}
 HYPERBAND_KEYS = {"type", "min_iter", "max_iter", "s", "eta", "strict"}
 MAX_LOGARITHM = 700
-"""A larger natural logarithm may be that of no float."""
+"""Largest exponent that is accepted; `exp` overflows above 709."""
 
 
 @dataclass(frozen=True)
