@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.lightning_internals import intervals_within_epoch
 from nirgan.utils.paths import relative_path
 
 
@@ -33,14 +34,12 @@ class BestCheckpoint(ModelCheckpoint):
         Raises:
             NirganError: An option asks for checkpoints between validations, where no new metric is.
         """
-        for option, set_, instead in (
-            ("every_n_train_steps", self._every_n_train_steps, "last.every_batches"),
-            ("train_time_interval", self._train_time_interval, "last.every_minutes"),
-        ):
-            if set_:
+        for option, interval in intervals_within_epoch(self).items():
+            if interval:
+                unit = "batches" if option == "every_n_train_steps" else "minutes"
                 raise NirganError(
                     f"checkpoint.{option}: the best is looked for after validations alone; set "
-                    f"{instead} to keep the newest state in between"
+                    f"last.every_{unit} to keep the newest state in between"
                 )
         super().setup(trainer, pl_module, stage)
 

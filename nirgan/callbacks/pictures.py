@@ -11,6 +11,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.errors import NirganError
 from nirgan.utils.image_grid import image_grid
+from nirgan.utils.lightning_internals import batches_begun_in_epoch
 
 
 class Pictures(Callback):
@@ -46,7 +47,7 @@ class Pictures(Callback):
             shown["patches"] = data.validation_patches().dataset[numbers]
         if self.whole:
             shown["whole"] = data.predict_dataloader().dataset[0]
-        step = trainer.fit_loop.epoch_loop.batch_idx + 1
+        step = batches_begun_in_epoch(trainer)
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
         for name, stored in shown.items():
             batch = data.on_after_batch_transfer(stored, 0)

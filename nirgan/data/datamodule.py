@@ -25,6 +25,7 @@ from nirgan.data.sources.base import Pair, PairSource, pairs_of, without_collect
 from nirgan.data.store import PairStore, StoredPairs
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
+from nirgan.utils.lightning_internals import epoch_and_batches_done
 
 TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
 """Streams of `hash_counter` for the noise."""
@@ -375,14 +376,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def _resumed(self) -> tuple[int, int]:
         """The epoch in which a run goes on, and how many of its batches are done."""
-        if self.trainer is None:
-            return 0, 0
-        loop = self.trainer.fit_loop
-        epoch: Any = loop.epoch_progress.current
-        batches: Any = loop.epoch_loop.batch_progress.current
-        within = epoch.ready > epoch.processed  # else the count is that of the epoch before
-        done = batches.processed if within else 0
-        return epoch.processed, done
+        return epoch_and_batches_done(self.trainer) if self.trainer else (0, 0)
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
