@@ -240,6 +240,32 @@ def test_a_library_whose_private_parts_are_used_has_an_upper_bound():
         assert all(re.search(r",<\d", one) for one in bounds), bounds
 
 
+NAMING = {
+    "benchmark.runner": "reads results of former versions",
+    "benchmark.figures": "draws maps of angles, whatever the main metric is",
+    "sweeps.file": "gives an example",
+}
+
+
+def test_name_and_unit_of_the_main_metric_stand_in_one_place():
+    found = set()
+    for where, source in SOURCES.items():
+        tree = ast.parse(source)
+        texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            said = isinstance(node, ast.Constant) and id(node) not in texts and str(node.value)
+            if said and re.search(r"angular_error|[Aa]ngular error \(|\(deg", said):
+                found.add(where)
+    assert {one for one in found if not within(one, ["metrics"])} == NAMING.keys()
+
+
+def test_the_data_sets_within_a_data_module_are_its_own():
+    for where, source in SOURCES.items():
+        if not within(where, ["data", "inference"]):  # there, a raster is a data set
+            nodes = ast.walk(ast.parse(source))
+            assert not [n for n in nodes if isinstance(n, ast.Attribute) and n.attr == "dataset"]
+
+
 def test_the_rule_names_every_room_from_below():
     assert set(RULE) == {module.partition(".")[0] for module in SOURCES}
     rooms = {module.split(".")[1] for module in SOURCES if module.startswith("inference.")}

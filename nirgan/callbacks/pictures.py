@@ -43,14 +43,12 @@ class Pictures(Callback):
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]
         shown = {}
         if self.patches:
-            numbers = list(range(min(self.patches, data.val_patches)))
-            shown["patches"] = data.validation_patches().dataset[numbers]
+            shown["patches"] = data.validation_batch(range(min(self.patches, data.val_patches)))
         if self.whole:
-            shown["whole"] = data.predict_dataloader().dataset[0]
+            shown["whole"] = data.region_batch(data.validation_pictures()[0], 0)
         step = batches_begun_in_epoch(trainer)
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
-        for name, stored in shown.items():
-            batch = data.on_after_batch_transfer(stored, 0)
+        for name, batch in shown.items():
             with torch.inference_mode(), trainer.precision_plugin.forward_context():
                 output = pl_module(batch["triplet"].to(pl_module.device)).float().cpu()
             columns = (signed_to_unit(pixels) for pixels in (batch["nir"], output, batch["rgb"]))

@@ -269,10 +269,31 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
         """Batches of validation patches, always the same: all, or one rank's share."""
-        table = self._table(self.validation)
-        count = self.val_patches * table.categories
+        patches = self._validation()
+        count = self.val_patches * patches.table.categories
         batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
-        return self._loader(self._patches(table, self.split_seed, Augmentation()), batches)
+        return self._loader(patches, batches)
+
+    def validation_places(self, numbers: Sequence[int]) -> list[Region]:
+        """Where the validation patches of some numbers lie, whether they are judged or not."""
+        draw, size = self._validation().table.draw(self.split_seed, numbers), self.patch
+        places = zip(draw.top.tolist(), draw.left.tolist(), draw.pair.tolist(), strict=True)
+        return [Region(top, left, top + size, left + size, pair) for top, left, pair in places]
+
+    def validation_batch(self, numbers: Sequence[int]) -> Batch:
+        """The validation patches of some numbers, on the CPU."""
+        return self.on_after_batch_transfer(self._validation()[list(numbers)], 0)
+
+    def validation_pictures(self) -> list[Region]:
+        """The whole pictures that contain the validation regions."""
+        numbers = sorted({region.pair for region in self.validation})
+        return [Region(0, 0, *self.images.sizes[n], pair=n) for n in numbers]
+
+    def region_batch(self, region: Region, number: int) -> Batch:
+        """A region as a whole, a batch of one, on the CPU; its noise is that of batch `number`."""
+        stored = RegionDataset(self.images, [region])[0]
+        stored["number"] = number
+        return self.on_after_batch_transfer(stored, 0)
 
     def training_regions(self) -> DataLoader[StoredBatch]:
         """All whole training regions, one per batch, on every rank."""
@@ -288,10 +309,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that contain the validation regions, one per batch."""
-        numbers = sorted({region.pair for region in self.validation})
-        sizes = self.images.sizes
-        whole = [Region(0, 0, *sizes[n], pair=n) for n in numbers]
-        return self._regions(whole, *self._rank())
+        return self._regions(self.validation_pictures(), *self._rank())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
@@ -363,6 +381,9 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
+
+    def _validation(self) -> PatchDataset:
+        return self._patches(self._table(self.validation), self.split_seed, Augmentation())
 
     def _patches(
         self, table: PatchTable, seed: int, augmentation: Augmentation, whole: bool = False

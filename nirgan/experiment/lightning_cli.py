@@ -53,7 +53,7 @@ from nirgan.experiment.config_errors import (
     explain,
 )
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
-from nirgan.metrics import larger_is_better
+from nirgan.metrics import MAIN, larger_is_better
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_text
@@ -273,7 +273,7 @@ class ExperimentCLI(LightningCLI):
             parser.add_argument(f"--{key}", type=kind | None, default=default, help=about)
         parser.set_defaults(
             {
-                "checkpoint.monitor": "val/angular_error",
+                "checkpoint.monitor": f"val/{MAIN}",
                 "checkpoint.mode": "min",
                 "checkpoint.filename": "best",
                 "checkpoint.enable_version_counter": False,

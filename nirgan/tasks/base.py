@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
-from nirgan.metrics import colorization_metrics
+from nirgan.metrics import MAIN, colorization_metrics
 from nirgan.metrics.functional import RANGE_TOLERANCE
 from nirgan.utils.config_files import use_other_names
 from nirgan.utils.lightning_internals import (
@@ -214,6 +214,6 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             metrics.update(output.contiguous(), signed_to_unit(batch["rgb"]).contiguous())
         # Like `log_dict`, with the monitored metric in the progress bar.
         for name, metric in metrics.items(keep_base=False, copy_state=False):
-            shown = name == "val/angular_error"
+            shown = name == f"val/{MAIN}"
             self.log(name, metric, batch_size=len(batch["rgb"]), prog_bar=shown)
         return output

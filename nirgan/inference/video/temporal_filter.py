@@ -45,11 +45,11 @@ class TemporalSmoother:
             return colorize(torch.stack([self._steadied(frame) for frame in frames]))
         try:
             for layer in self._fields:
-                layer.smooth = partial(self._field, layer)  # type: ignore[method-assign]
+                layer.smoother = partial(self._field, layer)
             return torch.cat([colorize(self._steadied(frame)[None]) for frame in frames])
         finally:
             for layer in self._fields:
-                del layer.smooth
+                layer.smoother = None
 
     def _steadied(self, frame: Tensor) -> Tensor:
         if self._former is not None:
