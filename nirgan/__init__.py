@@ -28,6 +28,10 @@ LAZY = {
 """What is imported when it is first asked for, which takes seconds."""
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY})
+
+
 def __getattr__(name: str) -> Any:
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
