@@ -106,7 +106,7 @@ PRIVATE = {
 }
 """The files that may use private parts of a library, one each, and of which."""
 
-LOOPS = {"epoch_loop", "fit_loop", "launcher"}
+LOOPS = {"epoch_loop", "fit_loop"}
 """Parts of Lightning's trainer that are private without the name of such."""
 
 FILES = {"glob", "io", "os", "pathlib", "shutil", "tempfile", "zipfile"}

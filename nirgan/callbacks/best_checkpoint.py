@@ -34,12 +34,15 @@ class BestCheckpoint(ModelCheckpoint):
         Raises:
             NirganError: An option asks for checkpoints between validations, where no new metric is.
         """
-        for option, interval in intervals_within_epoch(self).items():
-            if interval:
-                unit = "batches" if option == "every_n_train_steps" else "minutes"
+        steps, time = intervals_within_epoch(self)
+        for option, set_, instead in (
+            ("every_n_train_steps", steps, "last.every_batches"),
+            ("train_time_interval", time, "last.every_minutes"),
+        ):
+            if set_:
                 raise NirganError(
                     f"checkpoint.{option}: the best is looked for after validations alone; set "
-                    f"last.every_{unit} to keep the newest state in between"
+                    f"{instead} to keep the newest state in between"
                 )
         super().setup(trainer, pl_module, stage)
 

@@ -8,8 +8,6 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from nirgan.utils.lightning_internals import rank_processes
-
 RANK_TIMEOUT_S = 5.0
 """Seconds that the other ranks have to report their errors before they are killed."""
 
@@ -28,13 +26,13 @@ class DistributedTeardown(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the processes that this one has started."""
         if trainer.world_size > 1:
-            self._started = list(rank_processes(trainer))
+            self._started = list(getattr(trainer.strategy.launcher, "procs", []))
             atexit.register(self._end)
 
     def on_exception(self, trainer: Trainer, _: Any, exception: BaseException) -> None:
         """Keep Lightning from killing this process before its message when another one dies."""
         if self._started:
-            rank_processes(trainer).clear()
+            trainer.strategy.launcher.procs.clear()  # type: ignore[union-attr]
 
     def _end(self) -> None:
         for process in self._started:

@@ -13,7 +13,6 @@ from nirgan.utils.lightning_internals import (
     batches_done,
     fetched_batch_uncounted,
     has_accumulated_gradients,
-    is_within_batch,
     leave_finished_epoch,
 )
 
@@ -80,10 +79,8 @@ class LatestCheckpoint(Checkpoint):
         Raises:
             NirganError: It cannot be written.
         """
-        if is_within_batch(trainer):
-            raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
         # Accumulated gradients are not part of a checkpoint.
-        if batches_done(trainer) != self._saved and not has_accumulated_gradients(trainer):
+        if not has_accumulated_gradients(trainer) and batches_done(trainer) != self._saved:
             self._write(trainer)
 
     def _due(self, trainer: Trainer) -> bool:

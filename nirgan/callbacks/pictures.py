@@ -11,7 +11,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.errors import NirganError
 from nirgan.utils.image_grid import image_grid
-from nirgan.utils.lightning_internals import batches_begun_in_epoch
+from nirgan.utils.lightning_internals import batches_begun
 
 
 class Pictures(Callback):
@@ -46,7 +46,7 @@ class Pictures(Callback):
             shown["patches"] = data.validation_batch(range(min(self.patches, data.val_patches)))
         if self.whole:
             shown["whole"] = data.region_batch(data.validation_pictures()[0], 0)
-        step = batches_begun_in_epoch(trainer)
+        step = batches_begun(trainer, of_epoch=True)
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
         for name, batch in shown.items():
             with torch.inference_mode(), trainer.precision_plugin.forward_context():

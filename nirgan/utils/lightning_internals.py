@@ -5,8 +5,7 @@ one place; pyproject.toml keeps out those that were not tried.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from subprocess import Popen
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -16,14 +15,9 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loops.progress import _BatchProgress
 
 
-def batches_begun(trainer: Trainer) -> int:
-    """Training batches since the start of the run, the one that is being trained on included."""
-    return trainer.fit_loop.total_batch_idx + 1
-
-
-def batches_begun_in_epoch(trainer: Trainer) -> int:
-    """The same since the start of the epoch."""
-    return trainer.fit_loop.batch_idx + 1
+def batches_begun(trainer: Trainer, *, of_epoch: bool = False) -> int:
+    """Training batches of the run or the epoch so far, the one that is trained on now included."""
+    return 1 + (trainer.fit_loop.batch_idx if of_epoch else trainer.fit_loop.total_batch_idx)
 
 
 def batches_done(trainer: Trainer) -> int:
@@ -31,15 +25,16 @@ def batches_done(trainer: Trainer) -> int:
     return _training(trainer).total.completed
 
 
-def is_within_batch(trainer: Trainer) -> bool:
-    """Whether a batch has been trained on, and its callbacks not been called yet."""
-    total: Any = _training(trainer).total
-    return bool(total.processed != total.completed)
-
-
 def has_accumulated_gradients(trainer: Trainer) -> bool:
-    """Whether batches have been trained on since the last step of an optimizer."""
-    return _training(trainer).current.completed % trainer.accumulate_grad_batches != 0
+    """Whether batches have been trained on since the last step of an optimizer.
+
+    Raises:
+        RuntimeError: It is called within a batch.
+    """
+    progress: Any = _training(trainer)
+    if progress.total.processed != progress.total.completed:
+        raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
+    return bool(progress.current.completed % trainer.accumulate_grad_batches)
 
 
 def epoch_and_batches_done(trainer: Trainer) -> tuple[int, int]:
@@ -96,18 +91,9 @@ def leave_signals_alone(trainer: Trainer) -> None:
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
 
 
-def rank_processes(trainer: Trainer) -> list[Popen[bytes]]:
-    """Lightning's list of the processes that this one has started for other ranks."""
-    found: list[Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
-    return found
-
-
-def intervals_within_epoch(checkpoint: ModelCheckpoint) -> dict[str, Any]:
-    """The options by which a callback writes checkpoints between validations."""
-    return {
-        "every_n_train_steps": checkpoint._every_n_train_steps,
-        "train_time_interval": checkpoint._train_time_interval,
-    }
+def intervals_within_epoch(checkpoint: ModelCheckpoint) -> tuple[Any, Any]:
+    """The values of `every_n_train_steps` and `train_time_interval`."""
+    return checkpoint._every_n_train_steps, checkpoint._train_time_interval
 
 
 def take_wandb_run(logger: WandbLogger) -> Any:
@@ -123,9 +109,8 @@ def built_by_command_line() -> bool:
     return hparams_mixin._given_hyperparameters.get() is not None
 
 
-def hyperparameters(arguments: dict[str, Any], instantiator: str) -> AbstractContextManager[None]:
-    """Within it, `save_hyperparameters` keeps these, as if the command line had given them."""
-    return hparams_mixin._given_hyperparameters_context(arguments, instantiator)
+hyperparameters = hparams_mixin._given_hyperparameters_context
+"""Within it, `save_hyperparameters` keeps what it is given, as if the command line had given it."""
 
 
 class WithoutRun:
