@@ -28,6 +28,10 @@ LAZY = {
 """Modules of names that are imported on first use, since that takes seconds."""
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY})
+
+
 def __getattr__(name: str) -> Any:
     if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,14 +5,20 @@ another is known, whenever it is imported.
 """
 
 import ast
+import inspect
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from importlib import import_module
+from itertools import chain
 
 import pytest
 from conftest import ROOT
+from lightning.pytorch.loggers import CSVLogger
 
+from nirgan import LAZY
 from nirgan.utils.class_lookup import SHORT_NAME_PACKAGES
 
 BASE = {"errors", "utils"}
@@ -68,8 +74,8 @@ LIBRARIES = {
     "imagecodecs": "data.decoding inference.images",
     "jsonargparse": "cli experiment utils.config_files benchmark.suite",
     "lightning": (
-        "tasks callbacks experiment data.datamodule data.data_snapshot evaluation.summary "
-        "benchmark.runner benchmark.costs sweeps.trial"
+        "utils.lightning_internals tasks callbacks experiment data.datamodule data.data_snapshot "
+        "evaluation.summary benchmark.runner benchmark.costs sweeps.trial"
     ),
     "matplotlib": "benchmark.figures sweeps.figures",
     "numpy": "utils networks data callbacks evaluation inference benchmark sweeps",
@@ -92,6 +98,16 @@ LIBRARIES = {
     "yaml": "utils.config_files experiment sweeps",
 }
 """Every library beside the standard one, and the rooms and files that may import it."""
+
+PRIVATE = {
+    "inference.demo.app": "gradio",
+    "utils.config_files": "jsonargparse",
+    "utils.lightning_internals": "lightning",
+}
+"""The files that may use private parts of a library, one each, and of which."""
+
+LOOPS = {"epoch_loop", "fit_loop"}
+"""Parts of Lightning's trainer that are private without the name of such."""
 
 FILES = {"glob", "io", "os", "pathlib", "shutil", "tempfile", "zipfile"}
 KNOW_NO_FILES = {"networks", "losses", "metrics"}
@@ -125,12 +141,16 @@ def imports(where, source):
 
     def visit(node, later):
         for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) == "nirgan":
+                found.extend(Import(where, LAZY[name], True) for name in LAZY if name == inner.attr)
             if isinstance(inner, ast.Import):
                 found.extend(Import(where, alias.name, later) for alias in inner.names)
             elif isinstance(inner, ast.ImportFrom):
                 assert not inner.level, f"{where}: a relative import"
                 for alias in inner.names:
                     whole = f"{inner.module}.{alias.name}"
+                    if inner.module == "nirgan":
+                        whole = LAZY.get(alias.name, whole)  # imports that module, and others
                     module = whole.removeprefix("nirgan.") in SOURCES
                     found.append(Import(where, whole if module else inner.module, later))
             else:
@@ -166,6 +186,34 @@ def broken(one):
     return "" if within(one.where, allowed) else f"{package} is for {allowed or 'nobody'}"
 
 
+def private(source):
+    """Private parts of other modules' objects that a module uses."""
+    for node in ast.walk(ast.parse(source)):
+        names, owner = [], ""
+        match node:
+            case ast.Attribute(value=of, attr=name):
+                names, owner = [name], ast.unparse(of)
+            case ast.Call(func=ast.Name(id="getattr"), args=[of, ast.Constant(value=name), *_]):
+                names, owner = [name], ast.unparse(of)
+            case ast.ImportFrom(module=module, names=aliases):
+                names = [*module.split("."), *(alias.name for alias in aliases)]
+        for name in names:
+            hidden = name.startswith("_") and not name.startswith("__")
+            if name in LOOPS or (hidden and owner not in ("self", "cls", "super()")):
+                yield f"{owner}.{name}"
+
+
+def inherited(of_class):
+    """Private names that a class shares with classes of a library that it is derived from."""
+    found = set()
+    for base in of_class.__mro__[1:]:
+        package = base.__module__.partition(".")[0]
+        if package in {*PRIVATE.values(), "argparse"}:
+            theirs = set(re.findall(r"(?:self\.|def )(_[a-z]\w*)", inspect.getsource(base)))
+            found |= theirs & set(re.findall(r"\b_[a-z]\w*", inspect.getsource(of_class)))
+    return found
+
+
 def broken_in_inference(one, inner):
     room, other = one.where.split(".")[1:2], inner.partition(".")[0]
     if not room or not other or [other] == room or other in INFERENCE[room[0]]:
@@ -175,6 +223,52 @@ def broken_in_inference(one, inner):
 
 def test_rooms_and_libraries():
     assert {f"{one.where} imports {one.what}: {broken(one)}" for one in ALL if broken(one)} == set()
+
+
+def test_private_parts_of_libraries_are_used_in_one_file_each():
+    found = {where: [*private(source)] for where, source in SOURCES.items()}
+    assert {where: names for where, names in found.items() if names and where not in PRIVATE} == {}
+    assert all(found[where] for where in PRIVATE)
+    deriving = {one.where for one in ALL if one.what.partition(".")[0] in PRIVATE.values()}
+    for where in deriving - PRIVATE.keys():
+        for name in re.findall(r"^class (\w+)", SOURCES[where], re.MULTILINE):
+            of_class = getattr(import_module(f"nirgan.{where}"), name)
+            assert inherited(of_class) == set(), f"{where}.{name}"
+
+
+def test_a_library_whose_private_parts_are_used_has_an_upper_bound():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    for library in PRIVATE.values():
+        bounds = [one for one in asked if re.match(rf"{library}\b", one)]
+        assert bounds
+        assert all(re.search(r",<\d", one) for one in bounds), bounds
+
+
+NAMING = {
+    "benchmark.runner": "reads results of former versions",
+    "benchmark.figures": "draws maps of angles, whatever the main metric is",
+    "sweeps.file": "gives an example",
+}
+
+
+def test_name_and_unit_of_the_main_metric_stand_in_one_place():
+    found = set()
+    for where, source in SOURCES.items():
+        tree = ast.parse(source)
+        texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            said = isinstance(node, ast.Constant) and id(node) not in texts and str(node.value)
+            if said and re.search(r"(?<!\.)angular_error|[Aa]ngular error \(|\(deg", said):
+                found.add(where)
+    assert {one for one in found if not within(one, ["metrics"])} == NAMING.keys()
+
+
+def test_the_data_sets_within_a_data_module_are_its_own():
+    for where, source in SOURCES.items():
+        if not within(where, ["data", "inference"]):  # there, a raster is a data set
+            nodes = ast.walk(ast.parse(source))
+            assert not [n for n in nodes if isinstance(n, ast.Attribute) and n.attr == "dataset"]
 
 
 def test_the_rule_names_every_room_from_below():
@@ -273,7 +367,32 @@ PLANTED = {
     "callbacks.latest_checkpoint": "class Late:\n    def late(self):\n        import wandb",
     "sweeps.study": "try:\n    import pandas\nexcept ImportError:\n    pass",
     "utils.paths": "from nirgan.cli.main import main",
+    "utils.rect": "from nirgan import Colorizer",
+    "tasks.base": "def late():\n    return nirgan.load",
 }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "trainer._signal_connector",
+        "self.trainer.fit_loop.total_batch_idx",
+        "getattr(action, '_name_parser_map', {})",
+        "from lightning.pytorch.loops.progress import _BatchProgress",
+        "import jsonargparse\njsonargparse._core.open = None",
+    ],
+)
+def test_what_is_private_is_found(source):
+    assert [*private(source)]
+    assert not [*private("self._own, cls._own, super()._own, one.__dict__")]
+
+
+def test_what_is_private_is_found_in_what_is_derived_too():
+    class Logger(CSVLogger):
+        def version(self):
+            return self._version
+
+    assert inherited(Logger) == {"_version"}
 
 
 @pytest.mark.parametrize("where", PLANTED)

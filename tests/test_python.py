@@ -186,6 +186,7 @@ def test_packages_give_their_classes_when_asked_and_import_nothing_heavy_before(
     code = f"import sys, {packages}; print(sys.modules.keys() & {{'torch', 'numpy', 'lightning'}})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+    assert {"Colorizer", "load"} < {*dir(nirgan)}
     assert nirgan.AngularError.__module__ == "nirgan.metrics.angular_error"
     assert nirgan.losses.SSIMLoss.__module__ == "nirgan.losses.ssim"
     with pytest.raises(AttributeError, match=r"'nirgan\.tasks' has no attribute 'Adversarial'"):

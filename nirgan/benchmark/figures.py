@@ -20,6 +20,7 @@ from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
 from nirgan.evaluation.figure_samples import FigureSamples
+from nirgan.metrics import MAIN, METRICS
 from nirgan.utils.atomic_write import atomic_write, write_text
 
 TITLE_CHARACTERS = 14
@@ -50,7 +51,8 @@ def draw(suite: Suite, runs: Sequence[Run], results: Results, out: Path) -> None
                 lines.append(f"patches-{protocol}: {category}, from above: {places}")
                 lines.append(f"pictures-{protocol}: {splits[0].whole}")
         drawn += _save(_curves(results), folder / "curves")
-    lines.append("curves: angular error on validation patches against training patches seen")
+    curves = f"{METRICS[MAIN].label} on validation patches against training patches seen"
+    lines.append(f"curves: {curves}")
     write_text(folder / "shown.txt", "\n".join(lines) + "\n")
     for old in (*folder.glob("[!.]*.png"), *folder.glob("[!.]*.pdf")):  # but not temporary files
         if old.name not in drawn:
@@ -114,7 +116,7 @@ def _pictures(suite: Suite, samples: Samples) -> Figure:
             maps = axis.imshow(angles, cmap="magma", vmin=0, vmax=MAX_ERROR_DEG)
     if maps is not None:
         bar = figure.colorbar(maps, ax=axes[:, -1], location="right", shrink=0.6, extend="max")
-        bar.set_label("angular error (degrees)")
+        bar.set_label(METRICS["angular_error"].heading)  # whatever `MAIN` is
     return figure
 
 
@@ -127,7 +129,7 @@ def _curves(results: Results) -> Figure:
         for number, name in enumerate(results["methods"]):
             _curve(axis, name, f"C{number}", [r for r in runs if r["method"] == name])
         axis.set(title=", ".join(what), xlabel="training patches seen", ylim=(0, None))
-    figure.axes[0].set_ylabel("angular error (degrees)")
+    figure.axes[0].set_ylabel(METRICS[MAIN].heading)
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     handles = [lines[name] for name in results["methods"] if name in lines]  # of any panel
     columns = min(4, len(tables) + 1)  # as many as fit below the panels

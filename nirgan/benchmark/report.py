@@ -11,6 +11,7 @@ from nirgan.benchmark.tables import Results, blocks
 from nirgan.errors import NirganError
 from nirgan.evaluation import markdown, page
 from nirgan.evaluation.page import Block
+from nirgan.metrics import MAIN, METRICS
 from nirgan.utils.atomic_write import write_text
 
 BEGIN, END = "<!-- nirgan report -->", "<!-- end of nirgan report -->"
@@ -76,7 +77,7 @@ def _runs(named: Mapping[str, Results]) -> Iterator[Block]:
         yield "h2", "Runs"
         rows = [
             {key: str(run[key]) for key in ("method", "category", "protocol", "fold", "seed")}
-            | {"angular error": f"{run['angular_error']:.2f}"}
+            | {METRICS[MAIN].label: METRICS[MAIN].text(run[MAIN])}
             | {"patches": f"{run['patches_seen']:,}", "minutes": f"{run['seconds'] / 60:.1f}"}
             | {key: run[key] for key in ("commit", "machine")}
             for run in results["runs"]

@@ -31,6 +31,7 @@ from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.figure_samples import draw_samples
 from nirgan.evaluation.provenance import commit, provenance
 from nirgan.experiment.lightning_cli import fit
+from nirgan.metrics import MAIN
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import make_folder, write_json, write_text
 from nirgan.utils.paths import relative_path
@@ -151,7 +152,7 @@ class RunRecorder(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add a point to the learning curve."""
-        error = trainer.callback_metrics["val/angular_error"].item()
+        error = trainer.callback_metrics[f"val/{MAIN}"].item()
         self.history.append((patches_seen(trainer), error))
 
     def state_dict(self) -> dict[str, Any]:

@@ -85,9 +85,11 @@ def sentence(comparison: Results) -> str:
         verdict = " is better than ".join((first, second)[::better])
     else:
         verdict = f"No difference between {first} and {second} is shown"
-    by_seed = ", ".join(f"{value:+.2f}" for value in comparison["of_seeds"].values())
+    main = METRICS[MAIN]
+    by_seed = ", ".join(main.text(value, "+") for value in comparison["of_seeds"].values())
     seeds = "of one seed" if len(comparison["of_seeds"]) == 1 else f"by seed {by_seed}"
-    return f"{verdict}: {interval} degrees, {seeds}."
+    difference = f"{interval.text(MAIN)} {main.unit_in_words}".rstrip()
+    return f"{verdict}: {difference}, {seeds}."
 
 
 def intervals(found: Results | None) -> dict[str, Interval]:
@@ -127,17 +129,18 @@ def _cells(row: Results) -> dict[str, str]:
     for name, interval in against.items():
         figures[METRICS[name].heading] += " *" * (interval.better(name) > 0)
     main = METRICS[MAIN]
-    grey, published = str(against.get(MAIN, "")), main.text(row["published"])
+    grey = against[MAIN].text(MAIN) if MAIN in against else ""
+    published = main.text(row["published"])
     first = {main.heading: "", "against grey": grey, "published": published}
     last = {main.heading: _main(row), "patches": f"{row['patches_seen']:,}"}
     return {"method": row["method"]} | first | figures | last
 
 
 def _main(row: Results) -> str:
-    seeds = row[f"{MAIN}_of_seeds"].values()
-    spread = f" ({min(seeds):.2f} to {max(seeds):.2f})" if len(seeds) > 1 else ""
+    main, seeds = METRICS[MAIN], row[f"{MAIN}_of_seeds"].values()
+    spread = f" ({main.text(min(seeds))} to {main.text(max(seeds))})" if len(seeds) > 1 else ""
     grey = intervals(row["against_grey"]).get(MAIN)
-    return METRICS[MAIN].text(row[MAIN]) + spread + " *" * bool(grey and grey.better(MAIN) > 0)
+    return main.text(row[MAIN]) + spread + " *" * bool(grey and grey.better(MAIN) > 0)
 
 
 def _costs(results: Results, row: Results) -> dict[str, str]:

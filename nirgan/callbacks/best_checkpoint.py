@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from nirgan.errors import NirganError
 from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.lightning_internals import intervals_within_epoch
 from nirgan.utils.paths import relative_path
 
 
@@ -33,9 +34,10 @@ class BestCheckpoint(ModelCheckpoint):
         Raises:
             NirganError: An option asks for checkpoints between validations, where no new metric is.
         """
+        steps, time = intervals_within_epoch(self)
         for option, set_, instead in (
-            ("every_n_train_steps", self._every_n_train_steps, "last.every_batches"),
-            ("train_time_interval", self._train_time_interval, "last.every_minutes"),
+            ("every_n_train_steps", steps, "last.every_batches"),
+            ("train_time_interval", time, "last.every_minutes"),
         ):
             if set_:
                 raise NirganError(

@@ -18,6 +18,7 @@ from torch import Tensor
 from nirgan.errors import NirganError
 from nirgan.tasks.adversarial import AdversarialTask
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.lightning_internals import batches_begun
 
 CHANCE_LOSS = 0.25
 """Least loss of a discriminator that gives all pictures the same output: 0.25 with least squares,
@@ -108,7 +109,7 @@ class Collapse(Callback):
         """Check what was measured, but not of closed-form methods, which may give one color."""
         if not self._sums or not [*pl_module.parameters()]:
             return
-        if _batches(trainer) < self.batches:
+        if batches_begun(trainer) < self.batches:
             return
         variance, ends, true_variance, true_ends = torch.stack(self._sums).mean(0).tolist()
         made, true = math.sqrt(variance), math.sqrt(true_variance)
@@ -137,11 +138,7 @@ class Collapse(Callback):
         """Warn about a problem when it was found `times` times in a row."""
         self._in_a_row[what] = self._in_a_row.get(what, 0) + 1 if found else 0
         if self._in_a_row[what] == times:
-            rank_zero_warn(f"step {_batches(trainer)}: {why}")
-
-
-def _batches(trainer: Trainer) -> int:
-    return trainer.fit_loop.epoch_loop.total_batch_idx + 1
+            rank_zero_warn(f"step {batches_begun(trainer)}: {why}")
 
 
 def _by_equation_4(task: LightningModule) -> bool:

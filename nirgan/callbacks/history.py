@@ -4,7 +4,7 @@ import csv
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import LightningModule, Trainer
@@ -20,16 +20,21 @@ from nirgan.utils.atomic_write import atomic_write
 class AtomicCSVWriter(ExperimentWriter):
     """Lightning's writer, but the file is replaced atomically when a column is added."""
 
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+    def save(self) -> None:
+        """Write the rows that are not in the file yet."""
         file = Path(self.metrics_file_path)
-        with (
-            atomic_write(file) as part,
-            file.open(newline="") as lines,
-            part.open("w", newline="") as out,
-        ):
-            writer = csv.DictWriter(out, fieldnames)
-            writer.writeheader()
-            writer.writerows(csv.DictReader(lines))
+        columns = sorted({*self.metrics_keys}.union(*self.metrics))
+        if columns != self.metrics_keys and file.is_file():
+            with (
+                atomic_write(file) as part,
+                file.open(newline="") as lines,
+                part.open("w", newline="") as out,
+            ):
+                writer = csv.DictWriter(out, columns)
+                writer.writeheader()
+                writer.writerows(csv.DictReader(lines))
+        self.metrics_keys = columns  # so that Lightning finds no new one
+        super().save()
 
 
 class HistoryLogger(CSVLogger):
@@ -41,14 +46,26 @@ class HistoryLogger(CSVLogger):
 
     rows = 0
     """Logged so far, on rank 0."""
+    writer: AtomicCSVWriter | None = None
 
-    def _get_next_version(self) -> int:
-        """The number of the run's folder `version_N`, which the first rank makes to claim it."""
+    def __init__(self, *args: Any, version: int | str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.claimed = version
+
+    @property
+    def version(self) -> int | str:
+        """The number of the run's folder `version_N`, claimed when it is first asked for."""
+        if self.claimed is None:
+            self.claimed = self._claim()
+        return self.claimed
+
+    def _claim(self) -> int:
+        """A number that no run has; the first rank makes its folder."""
         runs = Path(self.root_dir)
         try:
             if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
                 runs.mkdir(parents=True, exist_ok=True)
-            version: int = super()._get_next_version()
+            version = int(super().version)  # the first that is free
             while rank_zero_only.rank == 0:  # type: ignore[attr-defined]
                 with suppress(FileExistsError):  # another run was faster
                     (runs / f"version_{version}").mkdir()
@@ -65,9 +82,9 @@ class HistoryLogger(CSVLogger):
     @rank_zero_experiment
     def experiment(self) -> ExperimentWriter:
         """The writer of `metrics.csv`."""
-        if self._experiment is None:
-            self._experiment = AtomicCSVWriter(self.log_dir)
-        return cast(AtomicCSVWriter, self._experiment)
+        if self.writer is None:
+            self.writer = AtomicCSVWriter(self.log_dir)
+        return self.writer
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
@@ -78,7 +95,8 @@ class HistoryLogger(CSVLogger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the remaining rows; remove the folder of a failed run if it is empty."""
-        super().finalize(status)
+        if self.writer is not None:
+            self.save()
         if status == "failed":
             with suppress(OSError):  # it holds something
                 Path(self.log_dir).rmdir()
@@ -107,7 +125,7 @@ class History(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Broadcast the folder that rank 0 has claimed."""
         for logger in _histories(trainer):
-            logger._version = trainer.strategy.broadcast(logger.version)
+            logger.claimed = trainer.strategy.broadcast(logger.version)
 
     def on_save_checkpoint(self, trainer: Trainer, _: Any, checkpoint: dict[str, Any]) -> None:
         """Save the number of rows logged so far."""

@@ -6,10 +6,15 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.loops.progress import _BatchProgress
 from lightning.pytorch.trainer.states import TrainerFn
 
 from nirgan.errors import NirganError
+from nirgan.utils.lightning_internals import (
+    batches_done,
+    fetched_batch_uncounted,
+    has_accumulated_gradients,
+    leave_finished_epoch,
+)
 
 
 class LatestCheckpoint(Checkpoint):
@@ -47,14 +52,9 @@ class LatestCheckpoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the counters that the run starts with."""
         self.newest = str(trainer.ckpt_path or "")
-        self._saved = _progress(trainer).total.completed
+        self._saved = batches_done(trainer)
         self._since = time.monotonic()
-        loop = trainer.fit_loop
-        if loop.restarted_on_epoch_end:  # with max_steps, Lightning re-enters a finished epoch
-            loop.epoch_progress.increment_completed()
-            loop.reset_restart_stage()
-            loop.epoch_loop.reset_restart_stage()
-            loop.epoch_loop.restarting = False
+        leave_finished_epoch(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Save if it is time, before the batch is trained on."""
@@ -79,16 +79,12 @@ class LatestCheckpoint(Checkpoint):
         Raises:
             NirganError: It cannot be written.
         """
-        progress = _progress(trainer)
-        if progress.total.processed != progress.total.completed:  # type: ignore[attr-defined]
-            raise RuntimeError("a checkpoint within a batch: call this from on_train_batch_start")
         # Accumulated gradients are not part of a checkpoint.
-        waiting = progress.current.completed % trainer.accumulate_grad_batches
-        if progress.total.completed != self._saved and not waiting:
+        if not has_accumulated_gradients(trainer) and batches_done(trainer) != self._saved:
             self._write(trainer)
 
     def _due(self, trainer: Trainer) -> bool:
-        done = _progress(trainer).total.completed
+        done = batches_done(trainer)
         if not done:
             return False
         by_batches = self.every_batches is not None and done % self.every_batches == 0
@@ -100,21 +96,8 @@ class LatestCheckpoint(Checkpoint):
     def _write(self, trainer: Trainer) -> None:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        file, progress = self._folder / "last.ckpt", _progress(trainer)
-        # The batch that was just fetched is not counted: a resumed run fetches it again.
-        fetched, last = progress.total.ready - progress.total.completed, progress.is_last_batch
-        progress.total.ready -= fetched
-        progress.current.ready -= fetched
-        progress.is_last_batch = last and not fetched
-        try:
+        file = self._folder / "last.ckpt"
+        with fetched_batch_uncounted(trainer):
             trainer.save_checkpoint(file, weights_only=False)
-        finally:
-            progress.total.ready += fetched
-            progress.current.ready += fetched
-            progress.is_last_batch = last
         self.newest = str(file)
-        self._saved, self._since = progress.total.completed, time.monotonic()
-
-
-def _progress(trainer: Trainer) -> _BatchProgress:
-    return trainer.fit_loop.epoch_loop.batch_progress
+        self._saved, self._since = batches_done(trainer), time.monotonic()

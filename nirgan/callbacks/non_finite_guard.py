@@ -5,10 +5,12 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from torch.nn.utils import get_total_norm
 
 from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
+from nirgan.utils.lightning_internals import batches_begun
 
 
 class NonFiniteGuard(Callback):
@@ -22,17 +24,19 @@ class NonFiniteGuard(Callback):
                 the step, and the newest checkpoint.
         """
         losses = cast(ColorizationTask, pl_module).step_values
-        parameters = dict(pl_module.named_parameters())
+        parameters = {f"parameter {n}": p.detach() for n, p in pl_module.named_parameters()}
         if not parameters:  # fitted in closed form
             return
-        sizes = torch._foreach_norm([p.detach() for p in parameters.values()])
-        checked = [*losses.values(), *(size.float() for size in sizes)]
-        finite = torch.stack([value.detach().float().to(checked[-1].device) for value in checked])
-        if finite.isfinite().all():
+        size = get_total_norm([*parameters.values()])
+        checked = torch.stack(
+            [v.detach().float().to(size.device) for v in (*losses.values(), size)]
+        )
+        if checked.isfinite().all():
             return
-        names = [*losses, *(f"parameter {name}" for name in parameters)]
-        first = names[int(finite.isfinite().logical_not().nonzero()[0])]
-        step = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        first = next((n for n, v in (losses | parameters).items() if not v.isfinite().all()), None)
+        if first is None:  # only the sum of their squares is infinite
+            return
+        step = batches_begun(trainer)
         newest = next((c.newest for c in trainer.callbacks if isinstance(c, LatestCheckpoint)), "")  # type: ignore[attr-defined]
         remedy = "no checkpoint was saved yet; start anew with a lower learning rate"
         if newest:

@@ -11,6 +11,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, write_png
 from nirgan.errors import NirganError
 from nirgan.utils.image_grid import image_grid
+from nirgan.utils.lightning_internals import batches_begun
 
 
 class Pictures(Callback):
@@ -42,14 +43,12 @@ class Pictures(Callback):
         data: PatchDataModule = trainer.datamodule  # type: ignore[attr-defined]
         shown = {}
         if self.patches:
-            numbers = list(range(min(self.patches, data.val_patches)))
-            shown["patches"] = data.validation_patches().dataset[numbers]
+            shown["patches"] = data.validation_batch(range(min(self.patches, data.val_patches)))
         if self.whole:
-            shown["whole"] = data.predict_dataloader().dataset[0]
-        step = trainer.fit_loop.epoch_loop.batch_idx + 1
+            shown["whole"] = data.region_batch(data.validation_pictures()[0], 0)
+        step = batches_begun(trainer, of_epoch=True)
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
-        for name, stored in shown.items():
-            batch = data.on_after_batch_transfer(stored, 0)
+        for name, batch in shown.items():
             with torch.inference_mode(), trainer.precision_plugin.forward_context():
                 output = pl_module(batch["triplet"].to(pl_module.device)).float().cpu()
             columns = (signed_to_unit(pixels) for pixels in (batch["nir"], output, batch["rgb"]))

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import StoppedError
+from nirgan.utils.lightning_internals import batches_done, begin_validation_anew
 
 SIGNALS = [s for name in ("SIGINT", "SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
 """Ctrl-C, and what systems send before they reclaim a machine; SIGUSR1 with SLURM's
@@ -97,7 +98,7 @@ class Preemption(Callback):
         if not number:
             return
         if trainer.validating:
-            _begin_validation_anew(trainer)
+            begin_validation_anew(trainer)
         outcome = "no state is kept, as last is null"
         for last in (c for c in trainer.callbacks if isinstance(c, LatestCheckpoint)):  # type: ignore[attr-defined]
             last.save(trainer)
@@ -106,7 +107,7 @@ class Preemption(Callback):
                 outcome = f"state saved in {last.newest}; go on with --ckpt_path last"
         if not trainer.is_global_zero:
             raise SystemExit(0)
-        step = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+        step = batches_done(trainer)
         raise StoppedError(
             f"stopped by {signal.Signals(number).name} after step {step}; {outcome}", 128 + number
         )
@@ -117,15 +118,3 @@ class Preemption(Callback):
             return value
         one = torch.tensor(value, device=trainer.strategy.root_device)
         return int(trainer.strategy.reduce(one, reduce_op=how))
-
-
-def _begin_validation_anew(trainer: Trainer) -> None:
-    """Set the counters as in the first step of a validation.
-
-    Only from there does a resumed run repeat the validation; from any other step it would continue
-    after it, without its result.
-    """
-    progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
-    progress.reset()
-    progress.increment_ready()
-    progress.increment_started()

@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from nirgan.data.patches import hash_counter
+from nirgan.utils.lightning_internals import batches_begun
 
 HASH_STREAM = 22
 """The stream of `hash_counter` that the seeds come from."""
@@ -24,7 +25,7 @@ class StepSeeding(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Seed torch, on the CPU and on every device."""
-        number = trainer.fit_loop.total_batch_idx * trainer.world_size + trainer.global_rank
+        number = (batches_begun(trainer) - 1) * trainer.world_size + trainer.global_rank
         seed: int = trainer.datamodule.seed  # type: ignore[attr-defined]
         drawn = hash_counter(seed, HASH_STREAM, np.array(number)).item() >> 1
         if pl_module.device.type == "cpu":  # torch.manual_seed takes a millisecond

@@ -25,6 +25,7 @@ from nirgan.data.sources.base import Pair, PairSource, gc_paused, pairs_of
 from nirgan.data.store import PairStore, StoredPairs
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
+from nirgan.utils.lightning_internals import epoch_and_batches_done
 
 TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
 """Streams of `hash_counter` for the noise."""
@@ -268,10 +269,31 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
         """Batches of validation patches, always the same: all, or one rank's share."""
-        table = self._table(self.validation)
-        count = self.val_patches * table.categories
+        patches = self._validation()
+        count = self.val_patches * patches.table.categories
         batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
-        return self._loader(self._patches(table, self.split_seed, Augmentation()), batches)
+        return self._loader(patches, batches)
+
+    def validation_places(self, numbers: Sequence[int]) -> list[Region]:
+        """Where the validation patches of some numbers lie, whether they are judged or not."""
+        draw, size = self._validation().table.draw(self.split_seed, numbers), self.patch
+        places = zip(draw.top.tolist(), draw.left.tolist(), draw.pair.tolist(), strict=True)
+        return [Region(top, left, top + size, left + size, pair) for top, left, pair in places]
+
+    def validation_batch(self, numbers: Sequence[int]) -> Batch:
+        """The validation patches of some numbers, on the CPU."""
+        return self.on_after_batch_transfer(self._validation()[list(numbers)], 0)
+
+    def validation_pictures(self) -> list[Region]:
+        """The whole pictures that contain the validation regions."""
+        numbers = sorted({region.pair for region in self.validation})
+        return [Region(0, 0, *self.images.sizes[n], pair=n) for n in numbers]
+
+    def region_batch(self, region: Region, number: int) -> Batch:
+        """A region as a whole, a batch of one, on the CPU; its noise is that of batch `number`."""
+        stored = RegionDataset(self.images, [region])[0]
+        stored["number"] = number
+        return self.on_after_batch_transfer(stored, 0)
 
     def training_regions(self) -> DataLoader[StoredBatch]:
         """All whole training regions, one per batch, on every rank."""
@@ -287,10 +309,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that contain the validation regions, one per batch."""
-        numbers = sorted({region.pair for region in self.validation})
-        sizes = self.images.sizes
-        whole = [Region(0, 0, *sizes[n], pair=n) for n in numbers]
-        return self._regions(whole, *self._rank())
+        return self._regions(self.validation_pictures(), *self._rank())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
@@ -363,6 +382,9 @@ class PatchDataModule(lightning.LightningDataModule):
     def _table(self, regions: Sequence[Region]) -> PatchTable:
         return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
 
+    def _validation(self) -> PatchDataset:
+        return self._patches(self._table(self.validation), self.split_seed, Augmentation())
+
     def _patches(
         self, table: PatchTable, seed: int, augmentation: Augmentation, whole: bool = False
     ) -> PatchDataset:
@@ -375,14 +397,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def _resume_position(self) -> tuple[int, int]:
         """The epoch in which a run goes on, and how many of its batches are done."""
-        if self.trainer is None:
-            return 0, 0
-        loop = self.trainer.fit_loop
-        epoch: Any = loop.epoch_progress.current
-        batches: Any = loop.epoch_loop.batch_progress.current
-        within = epoch.ready > epoch.processed  # else the count is that of the epoch before
-        done = batches.processed if within else 0
-        return epoch.processed, done
+        return epoch_and_batches_done(self.trainer) if self.trainer else (0, 0)
 
     def _rank(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -58,18 +58,18 @@ def draw_samples(
 
     Each patch is of another pair; there are fewer where there are fewer pairs.
     """
-    patches: Any = data.validation_patches().dataset
     numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)
-    draw = patches.table.draw(patches.seed, numbers)
-    _, first = np.unique(draw.pair, return_index=True)
+    drawn = data.validation_places(numbers)
+    _, first = np.unique([patch.pair for patch in drawn], return_index=True)
     chosen = sorted(first)[:rows]
-    small = data.on_after_batch_transfer(patches[[numbers[i] for i in chosen]], 0)
-    places = [f"{data.pairs[draw.pair[i]].name} at {draw.top[i]}, {draw.left[i]}" for i in chosen]
+    small = data.validation_batch([numbers[i] for i in chosen])
+    shown = [drawn[i] for i in chosen]
+    places = [f"{data.pairs[patch.pair].name} at {patch.top}, {patch.left}" for patch in shown]
     number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
     region = data.validation[number]
-    pictures = data.predict_dataloader().dataset
-    index = sorted({r.pair for r in data.validation}).index(region.pair)
-    large = data.on_after_batch_transfer(pictures[index], 0)
+    pictures = data.validation_pictures()
+    index = [picture.pair for picture in pictures].index(region.pair)
+    large = data.region_batch(pictures[index], index)
     output, picture = _output(colorize, small, device), _output(colorize, large, device)
     angles, counted = angular_error(picture, signed_to_unit(large["rgb"]))
     return FigureSamples(

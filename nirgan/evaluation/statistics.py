@@ -46,10 +46,10 @@ class Interval:
             return 0
         return ((self.low > 0) - (self.high < 0)) * (1 if upwards else -1)
 
-    def __str__(self) -> str:
-        if self.low is None:
-            return f"{self.value:+.2f}"
-        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+    def text(self, metric: str) -> str:
+        """The difference and its bounds, in the digits of the metric."""
+        value, low, high = (METRICS[metric].text(v, "+") for v in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]" if low else value
 
 
 def differences(first: Images, second: Images) -> dict[str, Interval]:

@@ -68,10 +68,9 @@ def _rows(
 ) -> dict[str, MetricRow]:
     data.snapshot.check()
     baselines = {name: make().to(task.device) for name, make in BASELINES.items()}
-    regions = data.training_regions().dataset
     count = len(data.training)
     for number in range(0, count, -(-count // BASELINE_REGIONS)):
-        batch = data.on_after_batch_transfer(regions[number], 0)
+        batch = data.region_batch(data.training[number], number)
         for baseline in baselines.values():
             baseline.update(batch["nir"].to(task.device), batch["rgb"].to(task.device))
     methods = {name: task} | baselines
@@ -109,11 +108,10 @@ def _record(
 
 
 def _comparison(task: ColorizationTask, data: PatchDataModule) -> torch.Tensor:
-    regions = data.validation_regions().dataset
     count = len(data.validation)
     rows = []
     for number in range(0, count, max(1, count // COMPARISON_PICTURES)):
-        batch = data.on_after_batch_transfer(regions[number], 0)
+        batch = data.region_batch(data.validation[number], number)
         with torch.inference_mode():
             output = task(batch["triplet"].to(task.device)).cpu()
         rows.append([signed_to_unit(x)[0] for x in (batch["nir"], output, batch["rgb"])])

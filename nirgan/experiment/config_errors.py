@@ -19,7 +19,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from nirgan.errors import NirganError
-from nirgan.utils.config_files import read_utf8, use_other_names, use_utf8
+from nirgan.utils.config_files import options_of, read_utf8, use_other_names, use_utf8
 from nirgan.utils.nearest_name import did_you_mean
 from nirgan.utils.paths import SHIPPED, resolve_shipped
 
@@ -246,9 +246,6 @@ def _files(path: Path) -> set[str]:
 
 
 def _keys(parser: ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:
-        for inner in getattr(action, "_name_parser_map", {}).values():  # a verb's own
-            yield from _keys(inner)
-        for option in action.option_strings:
-            if option.startswith("--") and not option.endswith(("+", "help")):
-                yield option.removeprefix("--")
+    for option in options_of(parser):
+        if option.startswith("--") and not option.endswith(("+", "help")):
+            yield option.removeprefix("--")

@@ -53,11 +53,12 @@ from nirgan.experiment.config_errors import (
     explain,
 )
 from nirgan.experiment.wandb_logger import OfflineFallbackWandbLogger
-from nirgan.metrics import larger_is_better
+from nirgan.metrics import MAIN, larger_is_better
 from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_text
-from nirgan.utils.config_files import AddingConfig, ModelOption
+from nirgan.utils.config_files import AddingConfig, use_model_option
+from nirgan.utils.lightning_internals import WithoutRun, leave_signals_alone
 from nirgan.utils.paths import resolve_shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 
@@ -262,8 +263,7 @@ class ExperimentCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options beside model, data and trainer."""
         parser.add_argument("--name", default="experiment", help="names the folder of results")
-        model = next(action for action in parser._actions if action.dest == "model")
-        model.__class__ = ModelOption
+        use_model_option(parser)
         add_trust(parser, "--ckpt_path")
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(Pictures, "pictures")
@@ -273,7 +273,7 @@ class ExperimentCLI(LightningCLI):
             parser.add_argument(f"--{key}", type=kind | None, default=default, help=about)
         parser.set_defaults(
             {
-                "checkpoint.monitor": "val/angular_error",
+                "checkpoint.monitor": f"val/{MAIN}",
                 "checkpoint.mode": "min",
                 "checkpoint.filename": "best",
                 "checkpoint.enable_version_counter": False,
@@ -347,13 +347,14 @@ class ExperimentCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the callbacks that every run has."""
-        chosen = {key: self._get(self.config_init, key) for key in DEFAULT_CALLBACKS}
+        config = self.config_init[self.subcommand]
+        chosen = {key: config[key] for key in DEFAULT_CALLBACKS}
         last = chosen.pop("last")
         own: list[Callback] = [DistributedTeardown(), *filter(None, chosen.values())]
         own += [Throughput(), PredictionWriter(), StepSeeding(), BroadcastBuffers(), History()]
         own += [Preemption(), *self.callbacks]
         # Lightning ignores the configuration's callbacks if others are passed, so both are.
-        given = self._get(self.config_init, "trainer").callbacks or []
+        given = config.trainer.callbacks or []
         given = given if isinstance(given, list) else [given]
         trainer = super().instantiate_trainer(callbacks=[*own, *given], **kwargs)
         if last is not None:
@@ -364,12 +365,12 @@ class ExperimentCLI(LightningCLI):
             _ = logger.version  # claims the run's folder before pictures are decoded
         # Lightning's own handlers communicate between ranks at any time, exit with status 0, and
         # under SLURM save states that other experiments would resume from.
-        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+        leave_signals_alone(trainer)
         return trainer
 
     def after_fit(self) -> None:
         """Evaluate the best checkpoint."""
-        if best := self._get(self.config_init, "checkpoint").best_model_path:
+        if best := self.config_init[self.subcommand].checkpoint.best_model_path:
             self.model.load_state_dict(load_checkpoint(Path(best))["state_dict"])
         self._summarize(whole=False)
         rank_zero_info(NEXT_STEPS.format(run=self.trainer.log_dir))
@@ -394,16 +395,13 @@ class FitOnly(ExperimentCLI):
         """Skip the evaluation."""
 
 
-class ParseOnly(ExperimentCLI):
+class ParseOnly(WithoutRun, ExperimentCLI):
     """Only parses an experiment."""
 
     def before_instantiate_classes(self) -> None:
         """Leave the configuration as it is, and build nothing."""
 
     instantiate_classes = before_instantiate_classes
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Do not run the verb."""
 
 
 def _method_name(model: Namespace | None) -> str:

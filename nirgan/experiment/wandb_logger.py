@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 from nirgan.errors import NirganError
+from nirgan.utils.lightning_internals import take_wandb_run
 
 TIMEOUTS_S = {
     "WANDB_INIT_TIMEOUT": "30",
@@ -72,7 +73,8 @@ class OfflineFallbackWandbLogger(WandbLogger):
     def finalize(self, status: str) -> None:
         """Finish the run, and report what the server did not receive."""
         super().finalize(status)
-        if (run := self._experiment) is None:
+        run = take_wandb_run(self)  # a further fit with this trainer continues it
+        if run is None:
             return
         folder = _folder(run)
         try:
@@ -83,8 +85,6 @@ class OfflineFallbackWandbLogger(WandbLogger):
                 f"and {folder} are whole; send the rest later with "
                 f"`wandb sync --include-online {folder}`."
             )
-        # A further fit with this trainer continues this run.
-        self._experiment, self._wandb_init["id"] = None, run.id
 
 
 def _line(error: Exception) -> str:

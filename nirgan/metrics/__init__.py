@@ -6,6 +6,7 @@ in a benchmark and its intervals, and a sweep knows its direction.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
@@ -55,9 +56,14 @@ class ReportedMetric:
         """Label and unit."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
-    def text(self, value: float | None) -> str:
-        """Format a value for a table; empty for None."""
-        return "" if value is None else f"{value:.{self.digits}f}"
+    @property
+    def unit_in_words(self) -> str:
+        """The unit within a sentence."""
+        return {"deg": "degrees"}.get(self.unit, self.unit)
+
+    def text(self, value: float | None, sign: Literal["", "+"] = "") -> str:
+        """Format a value for a table, a difference with its sign; empty for None."""
+        return "" if value is None else f"{value:{sign}.{self.digits}f}"
 
     @cached_property
     def scorer(self) -> PerImageMetric:
@@ -96,6 +102,12 @@ def larger_is_better(logged: str) -> bool:
     """Whether larger values of a logged metric, `val/psnr` say, are better; False for losses."""
     reported = METRICS.get(logged.partition("/")[2])
     return bool(reported and reported.metric.higher_is_better)
+
+
+def logged_text(logged: str, value: float) -> str:
+    """A figure of a logged metric or loss; a digit more than in tables: trials are alike."""
+    reported = METRICS.get(logged.partition("/")[2])
+    return f"{value:.{reported.digits + 1 if reported else 3}f}"
 
 
 def colorization_metrics(prefix: str) -> MetricCollection:

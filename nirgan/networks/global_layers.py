@@ -58,6 +58,8 @@ class GlobalLayer(nn.Module):
         whole_statistics: Those of the whole picture, while `global_statistics` is active.
         tile: Where the current input lies in the picture, while `global_statistics` is active.
         gathered: The sum of the parts of the tiles so far.
+        smoother: Gives what is used instead of a picture's statistics, a running mean over the
+            frames of a video for instance; None: they are used as they are.
     """
 
     by_scene = False
@@ -67,10 +69,11 @@ class GlobalLayer(nn.Module):
         self.whole_statistics: Any = None
         self.tile: Tile | None = None
         self.gathered: Any = 0
+        self.smoother: Callable[[Any], Any] | None = None
 
     def smooth(self, known: Any) -> Any:
-        """Return the statistics to use for a picture; videos replace this by a running mean."""
-        return known
+        """Return the statistics to use for a picture; in videos, a running mean."""
+        return known if self.smoother is None else self.smoother(known)
 
     @abstractmethod
     def compute_statistics(self, x: Tensor) -> Any:

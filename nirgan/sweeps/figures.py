@@ -16,7 +16,7 @@ from optuna.visualization import matplotlib as plots
 from nirgan.evaluation import page
 from nirgan.sweeps.results import SweepResults, cells, sentence
 from nirgan.sweeps.study import numbered_by_slot
-from nirgan.utils.atomic_write import make_folder, write_text
+from nirgan.utils.atomic_write import atomic_write, make_folder, write_text
 
 CAPTIONS = {
     "history": "The metric of each trial; crosses were stopped early and show where they were "
@@ -40,15 +40,16 @@ def draw(study: Study, results: SweepResults, out: Path) -> None:
     pictures: list[page.Block] = []
     for name, drawing in _drawings(results).items():
         file = folder / f"{name}.png"
-        file.unlink(missing_ok=True)
         if drawing is None:
+            file.unlink(missing_ok=True)
             continue
         with mpl.rc_context({"figure.constrained_layout.use": True}):
             axes = np.atleast_1d(drawing(by_slot, target_name=results["metric"]))
             wide, high = FIGURE_SIZES_INCHES.get(name, (0, 3.2))
             figure = axes[0].figure
             figure.set_size_inches(max(7.0, 1.5 + wide * len(results["parameters"])), high)
-            figure.savefig(file, dpi=110)
+            with atomic_write(file) as part:
+                figure.savefig(part, dpi=110)
             plt.close(figure)
         pictures.append(("figure", (name, file.read_bytes(), [CAPTIONS[name]])))
     blocks = [

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nirgan.evaluation.markdown import table
 from nirgan.experiment.lightning_cli import configuration
+from nirgan.metrics import logged_text
 from nirgan.sweeps.file import Range, Sweep, to_yaml
 from nirgan.sweeps.study import numbered_by_slot, slots_of
 from nirgan.sweeps.trial import ERROR, PROVENANCE
@@ -82,7 +83,7 @@ def cells(results: SweepResults) -> list[list[str]]:
             [
                 str(trial["number"]),
                 *(format_value(values[name]) if name in values else "" for name in names),
-                "" if value is None else f"{value:.3f}",
+                "" if value is None else logged_text(results["metric"], value),
                 str(len(trial["curve"])),
                 "" if seconds is None else f"{seconds / 60:.1f}",
                 f"failed: {trial['error']}" if trial["error"] else trial["state"],
@@ -105,7 +106,8 @@ def sentence(results: SweepResults) -> str:
         return f"{text} None is complete, so there is no best one."
     best = ranked(results)[0]
     values = ", ".join(f"{name} = {format_value(value)}" for name, value in best["values"].items())
-    return f"{text} Best: trial {best['number']}, {results['metric']} {best['value']:.3f}: {values}"
+    value = logged_text(results["metric"], best["value"])
+    return f"{text} Best: trial {best['number']}, {results['metric']} {value}: {values}"
 
 
 def write_best(sweep: Sweep, results: SweepResults, file: Path) -> None:
@@ -116,7 +118,8 @@ def write_best(sweep: Sweep, results: SweepResults, file: Path) -> None:
     best = ranked(results)[0]
     config = configuration([*sweep.arguments(best["values"]), "--trainer.logger=true"])
     config.pop("config", None)
-    head = f"# Trial {best['number']} of {sweep.file}: {results['metric']} {best['value']:.4f}\n"
+    value = logged_text(results["metric"], best["value"])
+    head = f"# Trial {best['number']} of {sweep.file}: {results['metric']} {value}\n"
     write_text(file, head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from nirgan.errors import NirganError
 from nirgan.experiment.lightning_cli import configuration, silence_lightning
+from nirgan.metrics import logged_text
 from nirgan.sweeps.figures import draw
 from nirgan.sweeps.file import Sweep
 from nirgan.sweeps.results import collect, markdown, write_best
@@ -50,20 +51,20 @@ def run(sweep: Sweep, out: Path, storage: str | None, slots: int, workers: int, 
                 Workers(plan, min(workers, left), out / "workers") as started,
             ):
                 while started.busy():
-                    _report_ended(study, ended, bar)
+                    _report_ended(study, sweep.metric, ended, bar)
                     time.sleep(1)
-                _report_ended(study, ended, bar)
+                _report_ended(study, sweep.metric, ended, bar)
     finally:
         complete = _write_results(sweep, study, out)
     return complete
 
 
-def _report_ended(study: Study, ended: set[int], bar: Any) -> None:
+def _report_ended(study: Study, metric: str, ended: set[int], bar: Any) -> None:
     """Print a line for every trial that has ended since the last call."""
     for slot, trial in slots_of(study).items():
         if trial.state in DONE and slot not in ended:
             ended.add(slot)
-            value = "" if trial.value is None else f" at {trial.value:.3f}"
+            value = "" if trial.value is None else f" at {logged_text(metric, trial.value)}"
             bar.write(f"trial {slot}: {trial.state.name.lower()}{value}", sys.stderr)
             bar.update()
 

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Self, cast
 import lightning
 import torch
 from lightning.pytorch.callbacks import Timer
-from lightning.pytorch.core.mixins import hparams_mixin
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
@@ -17,9 +16,14 @@ from torchmetrics import MetricCollection
 from nirgan.data.datamodule import Batch, PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
-from nirgan.metrics import colorization_metrics
+from nirgan.metrics import MAIN, colorization_metrics
 from nirgan.metrics.functional import RANGE_TOLERANCE
 from nirgan.utils.config_files import use_other_names
+from nirgan.utils.lightning_internals import (
+    batches_begun,
+    built_by_command_line,
+    hyperparameters,
+)
 from nirgan.utils.recording import Recorded, UnknownArgumentsError
 from nirgan.utils.safe_loading import (
     INSTANTIATOR,
@@ -55,7 +59,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
     def save_hyperparameters(self, *args: Any, **options: Any) -> None:
         """Save what the task was built with in checkpoints, in the form of a configuration."""
         options |= {"logger": False}
-        if hparams_mixin._given_hyperparameters.get() is not None:  # by Lightning's command line
+        if built_by_command_line():
             super().save_hyperparameters(*args, **options)
             return
         unknown = {
@@ -65,7 +69,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             rank_zero_warn(f"checkpoints will not hold {name!r} of {type(self).__name__}: {reason}")
         given = {k: v for k, v in self.recorded_arguments.items() if k not in unknown}
         given["_class_path"] = f"{type(self).__module__}.{type(self).__qualname__}"
-        with hparams_mixin._given_hyperparameters_context(given, INSTANTIATOR):
+        with hyperparameters(given, INSTANTIATOR):
             super().save_hyperparameters(*args, **options)
 
     @classmethod
@@ -100,7 +104,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Decide whether the values of this step are logged."""
-        number, now = self.trainer.fit_loop.total_batch_idx + 1, time.monotonic()
+        number, now = batches_begun(self.trainer), time.monotonic()
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         self.logs_step = bool(every and number % every == 0) or now - self._logged_at >= 1
         if self.logs_step:
@@ -162,7 +166,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         if timer is not None and (left := timer.time_remaining()) is not None:
             spent = timer.time_elapsed()
             fractions.append(spent / (spent + left))
-        done = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
+        done = batches_begun(self.trainer)
         if self.trainer.max_steps > 0:  # counts the steps of every optimizer
             fractions.append(done * len(self.trainer.optimizers) / self.trainer.max_steps)
         if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
@@ -210,6 +214,6 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             metrics.update(output.contiguous(), signed_to_unit(batch["rgb"]).contiguous())
         # Like `log_dict`, with the monitored metric in the progress bar.
         for name, metric in metrics.items(keep_base=False, copy_state=False):
-            shown = name == "val/angular_error"
+            shown = name == f"val/{MAIN}"
             self.log(name, metric, batch_size=len(batch["rgb"]), prog_bar=shown)
         return output

@@ -5,6 +5,7 @@ takes the place of another, and classes may be named by former paths.
 """
 
 import io
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -112,6 +113,20 @@ class ModelOption(jsonargparse._typehints.ActionTypeHint):
             if isinstance(content, dict) and "class_path" in content:
                 args[1].pop(self.dest, None)
         return super().__call__(*args, **options)  # type: ignore[no-untyped-call]
+
+
+def use_model_option(parser: Any) -> None:
+    """Let `ModelOption` act on a verb's `--model`."""
+    action = next(action for action in parser._actions if action.dest == "model")
+    action.__class__ = ModelOption
+
+
+def options_of(parser: Any) -> Iterator[str]:
+    """All options of a parser and of its verbs, `--model` for instance."""
+    for action in parser._actions:
+        for inner in getattr(action, "_name_parser_map", {}).values():  # a verb's own
+            yield from options_of(inner)
+        yield from action.option_strings
 
 
 def _completed(value: Any, former: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,14 +12,14 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from nirgan.benchmark import collect, tables
+from nirgan.benchmark import collect, report, tables
 from nirgan.benchmark.report import BEGIN, END
 from nirgan.benchmark.runner import load_result
 from nirgan.benchmark.suite import GREY_ROW
 from nirgan.cli.main import main
 from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import aggregate
-from nirgan.metrics import METRICS
+from nirgan.metrics import MAIN, METRICS
 from nirgan.utils.atomic_write import write_json
 
 pytestmark = pytest.mark.xdist_group("benchmark")
@@ -125,6 +126,23 @@ def test_the_committed_tables_are_those_of_the_committed_results(name):
     results = json.loads((folder / "results.json").read_text())
     assert (folder / "table.md").read_text() == markdown.page(tables.blocks({"": results}))
     assert (folder / "table.csv").read_text() == tables.as_csv(results)
+
+
+def test_the_main_figure_is_written_as_its_line_says(monkeypatch):
+    line = replace(METRICS[MAIN], label="turn", unit="rad", digits=3)
+    monkeypatch.setitem(METRICS, MAIN, line)
+    results = json.loads((RESULTS / "table1/results.json").read_text())
+    said = [tables.sentence(c) for one in results["tables"] for c in one["comparisons"]]
+    assert said
+    for sentence in said:
+        assert " rad, " in sentence
+        assert all(len(digits) == 3 for digits in re.findall(r"\.(\d+)", sentence))
+    assert "| turn (rad)" in markdown.page(tables.blocks({"": results}))
+    errors = [line[1] for line in tables.overview({"": results})[1:] if line[1]]
+    assert all(re.fullmatch(r"\d+\.\d{3}( \(.*\))?( \*)?", error) for error in errors)
+    runs = [lines for kind, lines in report._runs({"": results}) if kind == "table"]
+    number = runs[0][0].index("turn")
+    assert all(re.fullmatch(r"\d+\.\d{3}", line[number]) for line in runs[0][1:])
 
 
 @pytest.mark.parametrize("name", ["table1_short", "folds"])

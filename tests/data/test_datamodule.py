@@ -166,6 +166,21 @@ def test_whole_regions_hold_every_validation_pixel_once():
     assert all(b["pixels"].shape == (1, 96, 160, 4) for b in whole)
 
 
+def test_what_is_shown_is_what_is_judged():
+    data = module(protocol="across-scenes", fold=1, patch=32)
+    judged = next(iter(data.val_dataloader()))
+    ready = data.on_after_batch_transfer(judged, 0)
+    numbers = range(judged["number"], judged["number"] + len(ready["rgb"]))
+    assert torch.equal(data.validation_batch(numbers)["triplet"], ready["triplet"])
+    for patch, place in zip(ready["nir"], data.validation_places(numbers), strict=True):
+        assert torch.equal(data.region_batch(place, 0)["nir"][0], patch)
+    for number, stored in enumerate(data.predict_dataloader()):
+        batch = data.region_batch(data.validation_pictures()[number], number)
+        whole = data.on_after_batch_transfer(stored, 0)
+        assert batch["names"] == whole["names"]
+        assert torch.equal(batch["triplet"], whole["triplet"])  # noise too
+
+
 def test_training_regions_hold_every_training_pixel_once():
     data = module(protocol="across-scenes", fold=1)
     shown = np.concatenate([b["pixels"].reshape(-1, 4) for b in data.training_regions()])

@@ -1,5 +1,6 @@
 """A sweep from its file to its table."""
 
+import errno
 import json
 import math
 import os
@@ -15,6 +16,7 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from matplotlib.figure import Figure
 from optuna.trial import TrialState
 from PIL import Image
 from processes import ForkedWorker, Nirgan
@@ -131,6 +133,24 @@ def test_all_figures_are_drawn_of_enough_trials(sweep_file, tmp_path):
     best_first = sorted(results["trials"][1:8], key=lambda t: t["value"])
     numbers = [str(trial["number"]) for trial in best_first]
     assert [line[0] for line in cells(results)] == ["trial", *numbers, "0", "8"]
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_former_one(sweep_file, tmp_path, monkeypatch):
+    def fail(figure, file, **options):
+        Path(file).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sweep = read(sweep_file())
+    study = open_study(sweep, f"sqlite:///{tmp_path}/study.db", 2)
+    trial = study.ask()
+    trial.report(suggest(sweep, trial, 0, 0)["data.noise.red"], 1)
+    study.tell(trial, 1.0)
+    draw(study, collect(sweep, study), tmp_path)
+    before = (tmp_path / "figures/history.png").read_bytes()
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(NirganError, match="history.png: cannot be written"):
+        draw(study, collect(sweep, study), tmp_path)
+    assert (tmp_path / "figures/history.png").read_bytes() == before
 
 
 def test_random_values_are_the_same_whoever_draws_them(sweep_file, tmp_path):

@@ -7,6 +7,8 @@ from statistics import fmean
 import pytest
 from conftest import ROOT
 
+from nirgan.sweeps import results
+
 FOLDER = ROOT / "results/sweep"
 
 
@@ -39,3 +41,15 @@ def test_the_table_is_what_was_measured():
         assert (*mean, *clean_mean) == pytest.approx((fmean(with_it), fmean(without)), abs=0.0051)
         assert psnr == pytest.approx([fmean(decibels)], abs=0.051)
         assert ssim == pytest.approx([fmean(similarity)], abs=0.00051)
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [("val/angular_error", "0.812"), ("val/ssim", "0.8123"), ("train/l1", "0.812")],
+)
+def test_a_figure_has_the_digits_of_its_metric_and_one_more(metric, shown):
+    trial = {"number": 0, "state": "complete", "values": {}, "value": 0.81234, "curve": []}
+    trial |= {"seconds": None, "error": None}
+    found = {"metric": metric, "maximize": False, "parameters": [], "trials": [trial], "best": 0}
+    assert results.cells(found)[1][1] == shown
+    assert f"{metric} {shown}: " in results.sentence(found)

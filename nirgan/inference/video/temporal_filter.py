@@ -45,11 +45,11 @@ class TemporalSmoother:
             return colorize(torch.stack([self._smooth_frame(frame) for frame in frames]))
         try:
             for layer in self._fields:
-                layer.smooth = partial(self._smooth_field, layer)  # type: ignore[method-assign]
+                layer.smoother = partial(self._smooth_field, layer)
             return torch.cat([colorize(self._smooth_frame(frame)[None]) for frame in frames])
         finally:
             for layer in self._fields:
-                del layer.smooth
+                layer.smoother = None
 
     def _smooth_frame(self, frame: Tensor) -> Tensor:
         if self._former is not None:

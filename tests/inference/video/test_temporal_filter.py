@@ -72,6 +72,7 @@ def test_what_is_known_of_a_scene_follows_slowly_and_begins_anew_with_a_cut():
     red = TemporalSmoother(colorizer)(levels.view(3, 1, 1).expand(3, 20, 30))[:, 0, 0, 0]
     second = 0.4 + NEW_FIELD_WEIGHT * NEW_FRAME_WEIGHT * 0.05  # frames so alike are mixed, too
     assert red.tolist() == pytest.approx([0.4, second, 0.8], abs=1e-4)
+    assert network.smoother is None
     alone = colorizer.colorize_bands(torch.full((1, 20, 30), 0.1))
     assert alone[0, 0, 0, 0] == pytest.approx(0.1, abs=1e-4)
     pickle.dumps(colorizer.generator)  # as it goes to other processes
