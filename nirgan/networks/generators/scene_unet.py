@@ -62,7 +62,8 @@ class SceneUNet(Recorded, GlobalLayer):
         epsilon: float = 0.05,
     ) -> None:
         super().__init__()
-        if not 1 <= len(widths) <= (most := len(FEATURE_CHANNELS) - 1):
+        most = len(FEATURE_CHANNELS) - 1
+        if not 1 <= len(widths) <= most:
             raise ValueError(f"widths has {len(widths)} levels, expected 1 to {most}")
         if view < MIN_VIEW_PX:
             raise ValueError(f"view is {view} pixels, expected {MIN_VIEW_PX} or more")
