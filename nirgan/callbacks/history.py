@@ -48,8 +48,14 @@ class HistoryLogger(CSVLogger):
     """Logged so far, on rank 0."""
     writer: AtomicCSVWriter | None = None
 
-    def __init__(self, *args: Any, version: int | str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        save_dir: str | Path,
+        name: str | None = "lightning_logs",
+        version: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(save_dir, name, **kwargs)
         self.claimed = version
 
     @property

@@ -118,6 +118,6 @@ def test_a_run_that_fails_before_it_writes_leaves_no_empty_folder(pair_folder, t
 
 def test_a_number_that_is_given_is_kept(tmp_path):
     (tmp_path / "mine/version_0").mkdir(parents=True)
-    given, free = HistoryLogger(tmp_path, "mine", version=5), HistoryLogger(tmp_path, "mine")
+    given, free = HistoryLogger(tmp_path, "mine", 5), HistoryLogger(tmp_path, "mine")
     assert (given.version, free.version, free.version) == (5, 1, 1)
     assert [folder.name for folder in sorted((tmp_path / "mine").iterdir())][1:] == ["version_1"]
