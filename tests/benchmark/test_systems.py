@@ -1,6 +1,7 @@
 """What is said of the systems' benchmark: its README, and the rows of the methods' cards."""
 
 import json
+import re
 
 import pytest
 from conftest import ROOT
@@ -8,6 +9,11 @@ from test_report import figures
 
 SYSTEMS = ROOT / "results/systems"
 RESULTS = json.loads((SYSTEMS / "results.json").read_text())
+CYCLEGAN = json.loads((SYSTEMS / "cyclegan.json").read_text())
+CURVES = [
+    [f"{value:.2f}" for value in CYCLEGAN[run]["val/angular_error"]]
+    for run in ("unpaired", "with pairs", "with pairs, then unpaired")
+]
 
 
 def measured(name):
@@ -44,8 +50,16 @@ def test_every_configuration_has_a_card():
         assert f"`{file.stem}`" in cards
 
 
+def test_the_curves_of_cyclegan_are_those_that_were_measured():
+    text = (SYSTEMS / "README.md").read_text()
+    rows = re.findall(r"^\|[^|]+\|((?: \d\.\d\d \|){8})$", text, re.MULTILINE)
+    assert [re.findall(r"[\d.]+", row) for row in rows] == CURVES
+    assert f"{CYCLEGAN['NIR copied to grey']['angular_error']:.2f} degrees:" in text
+
+
 def test_the_text_quotes_no_figure_that_the_results_do_not_hold():
     quoted = figures((SYSTEMS / "README.md").read_text())
     assert len(quoted) > 20
     ends = (f"{run['angular_error']:.2f} {run['history'][-1][1]:.2f}" for run in RESULTS["runs"])
-    assert quoted <= figures((SYSTEMS / "table.md").read_text()) | figures(" ".join(ends))
+    curves = {f"{CYCLEGAN['NIR copied to grey']['angular_error']:.2f}"}.union(*CURVES)
+    assert quoted <= figures((SYSTEMS / "table.md").read_text()) | figures(" ".join(ends)) | curves
