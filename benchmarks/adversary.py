@@ -26,7 +26,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from nirgan.data.datamodule import Batch, PatchDataModule
+from nirgan.data.batches import Batch
+from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation.evaluate import aggregate, judge

@@ -11,19 +11,16 @@ Every picture of the fold is judged whole.
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from card import pictures
+from card import pictures, write_scores
 from jsonargparse import auto_cli
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nirgan.evaluation.evaluate import Sums, aggregate, cells, score_images
-from nirgan.evaluation.provenance import provenance
+from nirgan.evaluation.evaluate import Sums, score_images
 from nirgan.inference.models.pretrained import read_model
 from nirgan.networks.generators.scene_unet import SceneUNet
-from nirgan.utils.atomic_write import write_json
 from nirgan.utils.safe_loading import load_checkpoint
 
 
@@ -98,19 +95,14 @@ def main(models: dict[str, Path], fold: int, results: Path) -> None:
         kinds[f"{count} networks"] = networks, [trained], False
         kinds[f"{count} networks, mirrored"] = networks, [trained], True
         kinds[f"mean weights of {count}"] = [mean_weights(networks)], [trained], False
-    scores: dict[str, list[Sums]] = {name: [] for name in kinds}
-    grey: list[Sums] = []
+    scores: dict[str, list[Sums]] = {name: [] for name in ("grey", *kinds)}
     for name, nir, truth in pictures(fold):
-        grey += [s.sums for s in score_images([name], nir.expand(1, 3, -1, -1), truth[None])]
+        grey = score_images([name], nir.expand(1, 3, -1, -1), truth[None])
+        scores["grey"] += [s.sums for s in grey]
         for kind, (some, views, mirrored) in kinds.items():
             colors = averaged(some, views, mirrored, nir[None, None] * 2 - 1)
             scores[kind] += [s.sums for s in score_images([name], colors, truth[None])]
-    rows: dict[str, Any] = {"fold": fold, "grey": aggregate(grey)}
-    for kind, sums in scores.items():
-        rows[kind] = aggregate(sums)
-        print(kind, cells(aggregate(sums)))
-    rows["provenance"] = provenance(torch.device("cpu"))
-    write_json(results, rows)
+    write_scores(results, fold, scores)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ and grey, and how far the colors move when the picture is mirrored or made darke
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -25,7 +26,7 @@ from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit, stored_to_signed
 from nirgan.data.sources.epfl import Epfl
 from nirgan.evaluation import markdown
-from nirgan.evaluation.evaluate import ImageScore, aggregate, cells, score_images
+from nirgan.evaluation.evaluate import ImageScore, Sums, aggregate, cells, score_images
 from nirgan.evaluation.provenance import provenance
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import to_levels
@@ -61,6 +62,14 @@ def pictures(fold: int) -> list[tuple[str, Tensor, Tensor]]:
         unit = signed_to_unit(stored_to_signed(stored))
         found.append((data.pairs[number].name, unit[3], unit[:3]))
     return found
+
+
+def write_scores(file: Path, fold: int, scores: Mapping[str, Sequence[Sums]]) -> None:
+    """Write and print the figures of each kind, from what every picture adds to them."""
+    rows: dict[str, Any] = {"fold": fold} | {kind: aggregate(s) for kind, s in scores.items()}
+    for kind in scores:
+        print(kind, cells(rows[kind]))
+    write_json(file, rows | {"provenance": provenance(torch.device("cpu"))})
 
 
 def moved(colorizer: Colorizer, nir: Tensor, output: Tensor) -> Tensor:

@@ -9,18 +9,15 @@ Every picture of the fold is judged whole, as `nirgan test` does.
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from card import pictures
+from card import pictures, write_scores
 from jsonargparse import auto_cli
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nirgan.evaluation.evaluate import Sums, aggregate, cells, score_images
-from nirgan.evaluation.provenance import provenance
+from nirgan.evaluation.evaluate import Sums, score_images
 from nirgan.inference.models.pretrained import read_model
-from nirgan.utils.atomic_write import write_json
 from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 EXPOSURES = torch.linspace(-2, 2, 41)
@@ -74,12 +71,7 @@ def main(model: Path, fold: int, results: Path) -> None:
         kinds |= corrected((network(triplet * 2 - 1) + 1) / 2, truth[None])
         for kind, colors in kinds.items():
             scores[kind] += [s.sums for s in score_images([name], colors, truth[None])]
-    rows: dict[str, Any] = {"fold": fold}
-    for kind, sums in scores.items():
-        rows[kind] = aggregate(sums)
-        print(kind, cells(aggregate(sums)))
-    rows["provenance"] = provenance(torch.device("cpu"))
-    write_json(results, rows)
+    write_scores(results, fold, scores)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_every_sweep_is_complete(name):
 
 
 def test_the_grid_holds_the_papers_noise_and_none():
-    from nirgan.data.datamodule import PAPER_NOISE
+    from nirgan.data.batches import PAPER_NOISE
 
     grid = SWEEPS["noise_grid"]["parameters"]
     for color, sigma in vars(PAPER_NOISE).items():

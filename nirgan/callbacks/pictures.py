@@ -45,7 +45,7 @@ class Pictures(Callback):
         if self.patches:
             shown["patches"] = data.validation_batch(range(min(self.patches, data.val_patches)))
         if self.whole:
-            shown["whole"] = data.region_batch(data.validation_pictures()[0], 0)
+            shown["whole"] = data.region_batch(data.whole_pictures()[0], 0)
         step = batches_begun(trainer, of_epoch=True)
         label = f"epoch-{trainer.current_epoch:04d}-batch-{step:06d}"
         for name, batch in shown.items():

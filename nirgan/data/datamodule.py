@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import albumentations as A
 import lightning
@@ -12,13 +11,19 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from nirgan.data.batches import (
+    PAPER_NOISE,
+    TRAINING_NOISE_STREAM,
+    VALIDATION_NOISE_STREAM,
+    Batch,
+    Noise,
+    normalized,
+)
 from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.datasets import PatchDataset, RegionDataset, StoredBatch
-from nirgan.data.images import stored_to_signed
-from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler, hash_counter
+from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler
 from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
 from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource, gc_paused, pairs_of
@@ -26,9 +31,6 @@ from nirgan.data.store import PairStore, StoredPairs
 from nirgan.data.transforms import Augmentation
 from nirgan.errors import NirganError
 from nirgan.utils.lightning_internals import epoch_and_batches_done
-
-TRAINING_NOISE_STREAM, VALIDATION_NOISE_STREAM = 20, 21
-"""Streams of `hash_counter` for the noise."""
 
 SCALE_CHECK_PAIRS, SCALE_CHECK_SIDE_PX = 64, 256
 """How many pairs are checked for the range of their values, and rows and columns of each."""
@@ -38,44 +40,6 @@ MAX_NAMED_PROBLEMS = 50
 
 Crop = Literal["patch", "region"]
 OnBadPair = Literal["error", "skip"]
-
-
-class Batch(TypedDict):
-    """A batch on the device; values in [-1, 1] before the noise is added.
-
-    Attributes:
-        nir: B x 1 x H x W, the band, y in the paper's equations.
-        triplet: B x 3 x H x W, the band plus noise z of its own for each color channel.
-        rgb: B x 3 x H x W, the truth, x.
-        names: Category and id of each picture, if whole pictures are loaded.
-        category: B indices into `PatchDataModule.categories`.
-    """
-
-    nir: Tensor
-    triplet: Tensor
-    rgb: Tensor
-    names: NotRequired[list[str]]
-    category: NotRequired[Tensor]
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Standard deviations of the Gaussian noise added to the NIR band, on values in [-1, 1].
-
-    The defaults are the paper's (section 3). One step of an 8-bit picture is 0.0078.
-
-    Attributes:
-        red: For the copy for the red channel.
-        green: For the copy for green.
-        blue: For the copy for blue.
-    """
-
-    red: float = 0.00011
-    green: float = 0.00012
-    blue: float = 0.00013
-
-
-PAPER_NOISE = Noise()
 
 
 class PatchDataModule(lightning.LightningDataModule):
@@ -284,8 +248,8 @@ class PatchDataModule(lightning.LightningDataModule):
         """The validation patches of some numbers, on the CPU."""
         return self.on_after_batch_transfer(self._validation()[list(numbers)], 0)
 
-    def validation_pictures(self) -> list[Region]:
-        """The whole pictures that contain the validation regions."""
+    def whole_pictures(self) -> list[Region]:
+        """The whole pictures that contain the validation regions, in the order of their pairs."""
         numbers = sorted({region.pair for region in self.validation})
         return [Region(0, 0, *self.images.sizes[n], pair=n) for n in numbers]
 
@@ -309,7 +273,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that contain the validation regions, one per batch."""
-        return self._regions(self.validation_pictures(), *self._rank())
+        return self._regions(self.whole_pictures(), *self._rank())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
@@ -317,23 +281,13 @@ class PatchDataModule(lightning.LightningDataModule):
         The noise depends only on the number of the batch and, in training, the seed; elsewhere,
         the seed of the split.
         """
-        pixels = stored_to_signed(batch["pixels"]).permute(0, 3, 1, 2)
-        rgb, nir = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
         training = self.trainer is not None and self.trainer.training
         seed, stream = (
             (self.seed, TRAINING_NOISE_STREAM)
             if training
             else (self.split_seed, VALIDATION_NOISE_STREAM)
         )
-        batch_seed = hash_counter(seed, stream, np.array(batch["number"])).item()
-        generator = torch.Generator(rgb.device).manual_seed(batch_seed >> 1)
-        noise = torch.randn(rgb.shape, generator=generator, device=rgb.device)
-        sigma = noise.new_tensor([self.noise.red, self.noise.green, self.noise.blue])
-        ready: Batch = {"nir": nir, "triplet": nir + noise * sigma.view(3, 1, 1), "rgb": rgb}
-        if "names" in batch:
-            ready["names"] = batch["names"]
-        if "category" in batch:
-            ready["category"] = batch["category"]
+        ready = normalized(batch, self.noise, seed, stream)
         if self.trainer is not None and self.trainer.precision == "64-true":
             return cast(Batch, self.trainer.precision_plugin.convert_input(ready))
         return ready

@@ -15,7 +15,7 @@ from nirgan.data.transforms import Augmentation
 
 
 class StoredBatch(TypedDict):
-    """A batch as it leaves the loader, later a `nirgan.data.datamodule.Batch`.
+    """A batch as it leaves the loader, later a `nirgan.data.batches.Batch`.
 
     Attributes:
         pixels: B x H x W x 4 (red, green, blue, NIR) as stored.

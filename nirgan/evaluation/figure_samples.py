@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nirgan.data.datamodule import Batch, PatchDataModule
+from nirgan.data.batches import Batch
+from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.data.patches import hash_counter
 from nirgan.evaluation.evaluate import Colorize
@@ -67,7 +68,7 @@ def draw_samples(
     places = [f"{data.pairs[patch.pair].name} at {patch.top}, {patch.left}" for patch in shown]
     number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
     region = data.validation[number]
-    pictures = data.validation_pictures()
+    pictures = data.whole_pictures()
     index = [picture.pair for picture in pictures].index(region.pair)
     large = data.region_batch(pictures[index], index)
     output, picture = _output(colorize, small, device), _output(colorize, large, device)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Adam
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.losses.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from nirgan.tasks.alternating import AlternatingTask

@@ -9,7 +9,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.tasks.base import ColorizationTask
 from nirgan.tasks.training import MakeOptimizer, Schedule, make_optimizer, make_scheduler
 

@@ -13,7 +13,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from nirgan.data.datamodule import Batch, PatchDataModule
+from nirgan.data.batches import Batch
+from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.metrics import MAIN, colorization_metrics

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.data.images import read_rgb, stored_to_signed
 from nirgan.errors import NirganError
 from nirgan.tasks.closed_form import ClosedFormTask

@@ -11,7 +11,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
 

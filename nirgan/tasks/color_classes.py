@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, l1_loss
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.networks.generators.zhang import Zhang, soft_encoding
 from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Adam
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.tasks.alternating import AlternatingTask
 from nirgan.tasks.training import MakeOptimizer, Schedule

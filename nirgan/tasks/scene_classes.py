@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.functional import cross_entropy, mse_loss
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.networks.generators.iizuka import LAB_SPAN, Iizuka
 from nirgan.tasks.training import GradientTask, MakeOptimizer, Schedule

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.errors import NirganError
 from nirgan.tasks.training import (
     GradientTask,

@@ -13,7 +13,7 @@ from torch.nn import Parameter
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from nirgan.data.datamodule import Batch
+from nirgan.data.batches import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask

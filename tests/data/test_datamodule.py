@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch.plugins import DoublePrecision
 
 from nirgan.data import datamodule
-from nirgan.data.datamodule import Noise, PatchDataModule
+from nirgan.data.batches import Noise
+from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
 
@@ -175,7 +176,7 @@ def test_what_is_shown_is_what_is_judged():
     for patch, place in zip(ready["nir"], data.validation_places(numbers), strict=True):
         assert torch.equal(data.region_batch(place, 0)["nir"][0], patch)
     for number, stored in enumerate(data.predict_dataloader()):
-        batch = data.region_batch(data.validation_pictures()[number], number)
+        batch = data.region_batch(data.whole_pictures()[number], number)
         whole = data.on_after_batch_transfer(stored, 0)
         assert batch["names"] == whole["names"]
         assert torch.equal(batch["triplet"], whole["triplet"])  # noise too
