@@ -35,7 +35,7 @@ class TemporalSmoother:
             m: None for m in modules if isinstance(m, GlobalLayer) and m.by_scene
         }
         self._former: Tensor | None = None
-        # Measured before `smooth` of the layers is replaced.
+        # Measured before the layers get a smoother.
         self.receptive_field = colorizer.receptive_field
 
     def __call__(self, frames: Tensor) -> Tensor:
