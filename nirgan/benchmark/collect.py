@@ -33,7 +33,7 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
     configurations: dict[str, dict[str, Any]] = {}
     for run in runs:
         configurations.setdefault(run.category, {})[run.method] = _shared(run.configuration)
-    tables = [_table(suite, done, c or "all", p) for p in suite.protocols for c in suite.categories]
+    tables = [_table(suite, done, c, p) for p in suite.protocols for c in suite.categories]
     costs = out / COSTS_FILE
     return {
         "budget": str(suite.budget),
@@ -58,12 +58,16 @@ def _shared(configuration: Results) -> Results:
     return {k: v for k, v in configuration.items() if k != "seed_everything"} | {"data": data}
 
 
-def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProtocol) -> Results:
+def _table(
+    suite: Suite, done: list[Results], category: str | None, protocol: SplitProtocol
+) -> Results:
     folds, seeds = suite.folds_of(protocol), suite.seeds_of(protocol)
     found: dict[str, list[Results]] = {}
     for name, method in suite.methods.items():
-        what = (name, category, protocol)
+        what = (name, suite.trained_on(category), protocol)
         runs = [run for run in done if (run["method"], run["category"], run["protocol"]) == what]
+        if suite.together and category is not None:
+            runs = [_judged_on(run, category) for run in runs]
         if len(runs) == len(folds) * (1 if method.one_pass else len(seeds)):
             found[name] = runs
     rows = {
@@ -71,7 +75,7 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
             "method": name,
             **_row(runs),
             "against_grey": _differences(found, name, GREY_ROW) if name != GREY_ROW else None,
-            "published": suite.methods[name].published.get(category),
+            "published": suite.methods[name].published.get(category or "all"),
             "patches_seen": round(fmean(run["patches_seen"] for run in runs)),
             "parameters": runs[0]["parameters"],
             "minutes": sum(run["seconds"] for run in runs) / 60,
@@ -87,7 +91,7 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
             comparisons.append(names | {"differences": between, "of_seeds": of_seeds})
     judged = _images(next(iter(found.values()), []))
     return {
-        "category": category,
+        "category": category or "all",
         "protocol": protocol,
         "folds": folds,
         "budget": str(suite.budget),
@@ -96,6 +100,10 @@ def _table(suite: Suite, done: list[Results], category: str, protocol: SplitProt
         "rows": list(rows.values()),
         "comparisons": comparisons,
     }
+
+
+def _judged_on(run: Results, category: str) -> Results:
+    return run | {"images": [i for i in run["images"] if i["name"].startswith(f"{category}/")]}
 
 
 def _row(runs: Sequence[Results]) -> Results:

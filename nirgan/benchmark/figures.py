@@ -121,10 +121,13 @@ def _pictures(suite: Suite, samples: Samples) -> Figure:
 
 
 def _curves(results: Results) -> Figure:
-    tables = results["tables"]
-    figure = Figure(figsize=(3.2 * len(tables), 2.8), layout="constrained")
-    for axis, one in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
-        what = (one["category"], one["protocol"])
+    trained = {run["category"] for run in results["runs"]}
+    panels = {
+        (one["category"] if one["category"] in trained else "all", one["protocol"]): None
+        for one in results["tables"]
+    }
+    figure = Figure(figsize=(3.2 * len(panels), 2.8), layout="constrained")
+    for axis, what in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         runs = [r for r in results["runs"] if (r["category"], r["protocol"]) == what]
         for number, name in enumerate(results["methods"]):
             _curve(axis, name, f"C{number}", [r for r in runs if r["method"] == name])
@@ -132,7 +135,7 @@ def _curves(results: Results) -> Figure:
     figure.axes[0].set_ylabel(METRICS[MAIN].heading)
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     handles = [lines[name] for name in results["methods"] if name in lines]  # of any panel
-    columns = min(4, len(tables) + 1)  # as many as fit below the panels
+    columns = min(4, len(panels) + 1)  # as many as fit below the panels
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 

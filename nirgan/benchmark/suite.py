@@ -70,7 +70,7 @@ class Run:
     """One method, trained once and judged on one split."""
 
     method: str  # its row
-    category: str  # of the data set, or `all`
+    category: str  # that it is trained on, or `all`
     protocol: SplitProtocol
     fold: int  # the one that is judged; 0 in `within-images`
     seed: int  # of initial weights, training patches and noise
@@ -108,6 +108,7 @@ class Suite:
         budget: Of every trained run.
         trainer: A part as in `conf/trainer`.
         categories: Of the data set, a table each; None: the whole data set in one.
+        together: Whether one network is trained on all categories, and judged on each.
         protocols: A table each.
         folds: Those that `across-scenes` judges, each by a network of its own; `all` judges every
             scene once.
@@ -129,6 +130,7 @@ class Suite:
         budget: Budget,
         trainer: Path_fr | None = None,
         categories: list[str] | None = None,
+        together: bool = False,
         protocols: Sequence[SplitProtocol] = ("within-images", "across-scenes"),
         folds: Literal["all"] | list[int] = "all",
         seeds: Sequence[int] = (0,),
@@ -154,6 +156,7 @@ class Suite:
         self.methods = {**BASELINE_METHODS, **methods}
         self.data, self.trainer, self.budget = data, trainer, budget
         self.categories: list[str | None] = list(categories) if categories is not None else [None]
+        self.together = together
         self.protocols = list(protocols)
         self.folds = list(range(FOLDS)) if folds == "all" else list(folds)
         self.seeds = list(seeds)
@@ -192,13 +195,19 @@ class Suite:
         """The seeds that a protocol has runs for."""
         return self.fold_seeds if protocol == "across-scenes" else self.seeds
 
+    def trained_on(self, category: str | None) -> str:
+        """The category of the runs that a category's table is of, or `all`."""
+        return "all" if self.together or category is None else category
+
     def _runs(self) -> Iterator[Run]:
         from nirgan.experiment.lightning_cli import configuration  # noqa: PLC0415 (seconds of imports)
 
         resolved = {}
-        for category, (name, method) in product(self.categories, self.methods.items()):
-            arguments = self._arguments(method, category)
-            resolved[category or "all", name] = arguments, configuration(arguments)
+        names = [category for category in self.categories if category is not None]
+        shared = {"all": names or None} if self.together or not names else {c: [c] for c in names}
+        for (category, part), (name, method) in product(shared.items(), self.methods.items()):
+            arguments = self._arguments(method, part)
+            resolved[category, name] = arguments, configuration(arguments)
         splits = [(p, fold) for p in self.protocols for fold in self.folds_of(p)]
         for (protocol, fold), (category, name) in product(splits, resolved):
             arguments, config = resolved[category, name]
@@ -209,13 +218,13 @@ class Suite:
                 own = (*arguments, *split, *seeded)
                 yield Run(name, category, protocol, fold, seed, own, config, one_pass)
 
-    def _arguments(self, method: Method, category: str | None) -> list[str]:
+    def _arguments(self, method: Method, categories: Sequence[str] | None) -> list[str]:
         arguments = ["--name=fit", f"--model={_relative(method.model)}"]
         arguments += [f"--data={_relative(self.data)}"]
         if self.trainer is not None:
             arguments += [f"--trainer={_relative(self.trainer)}"]
-        if category is not None:
-            arguments += [f"--data.source.categories=[{category}]"]
+        if categories is not None:
+            arguments += [f"--data.source.categories=[{','.join(categories)}]"]
         if not method.one_pass:
             arguments += self._budgeted()
         quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]

@@ -1,5 +1,7 @@
 """Layers that several networks use."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
@@ -14,6 +16,8 @@ NORMS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
 }
 """Normalization layers of discriminators, by name."""
+PaddingMode = Literal["zeros", "replicate"]
+"""What continues a picture beyond its edges, as in `torch.nn.Conv2d`."""
 
 
 def convolution(
@@ -39,6 +43,14 @@ def deconvolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def doubling(inputs: int, outputs: int, mode: PaddingMode, *, bias: bool = True) -> nn.Module:
+    """A 4x4 transposed convolution to twice the size; torch's own knows no padding but zeros."""
+    if mode == "zeros":
+        return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+    layer = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=3, bias=bias)
+    return nn.Sequential(nn.ReplicationPad2d(1), layer)
 
 
 def resized_like(hidden: Tensor, like: Tensor) -> Tensor:

@@ -174,6 +174,32 @@ def test_what_is_fitted_in_one_pass_has_no_budget():
     assert grey[0] == grey[1]
 
 
+def test_one_network_for_all_categories_is_judged_on_each(tmp_path):
+    from nirgan.benchmark.collect import collect
+    from nirgan.benchmark.suite import Budget, Suite
+
+    data, categories = str(ROOT / "tests/conf/scenes.yaml"), ["street", "field"]
+    suite = Suite({}, data, Budget(patches=24), None, categories, True, ["within-images"])
+    runs = suite.runs()
+    assert [run.category for run in runs] == ["all"] * 3
+    assert "--data.source.categories=[street,field]" in runs[0].arguments
+    for number, run in enumerate(runs):
+        sums = [{"angular_error": [10 * number + k, 1], "undefined_pixels": [0, 0]} for k in (1, 2)]
+        names = ("street/0", "field/0")
+        images = [{"name": n, "scene": n, "sums": s} for n, s in zip(names, sums, strict=True)]
+        result = {"images": images, "patches_seen": 24, "parameters": 0, "seconds": 1, "fold": 0}
+        told = {"method": run.method, "category": "all", "protocol": run.protocol, "seed": 0}
+        file = tmp_path / "runs" / run.key / "result.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(result | told | {"history": [], "configuration": {}}))
+    tables = collect(suite, runs, tmp_path)["tables"]
+    assert [(one["category"], one["pictures"]) for one in tables] == [("street", 1), ("field", 1)]
+    assert [[row["angular_error"] for row in one["rows"]] for one in tables] == [
+        [1, 11, 21],
+        [2, 12, 22],
+    ]
+
+
 @pytest.fixture
 def begun(finished, tmp_path):
     """A copy of the finished benchmark, in which some runs are to be done."""

@@ -2,8 +2,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
+from nirgan.networks.generators.unet import UNet
 from nirgan.networks.generators.zhang import Zhang, annealed_mean, bins, soft_encoding
+from nirgan.networks.layers import doubling
 from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 
@@ -88,3 +91,26 @@ def test_its_picture_is_made_of_the_lightness_and_the_annealed_mean():
     network.classify = lambda triplet: (logits, torch.full((1, 1, 16, 16), 60.0))
     expected = lab_to_rgb(torch.tensor([60.0, 20.0, -30.0]).view(1, 3, 1, 1))
     assert torch.allclose(network(torch.zeros(1, 3, 16, 16)), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "same"), [("replicate", True), ("zeros", False)])
+def test_to_an_encoder_that_repeats_edges_an_even_picture_has_none(mode, same):
+    torch.manual_seed(0)
+    even = torch.full((1, 3, 64, 64), 0.3)
+    zhang, unet = Zhang(4, padding_mode=mode).eval(), UNet(4, depth=4, padding_mode=mode).eval()
+    features = zhang.trunk(zhang.first(even)), nn.Sequential(*unet.down)(even)
+    for hidden in features:
+        spread = hidden.amax((2, 3)) - hidden.amin((2, 3))
+        assert (spread.max() < 1e-4 * hidden.abs().max()) == same
+    assert unet(even).shape == zhang(even).shape == even.shape
+
+
+def test_an_upsampling_layer_that_repeats_edges_is_the_other_one_inside():
+    torch.manual_seed(0)
+    plain, padded = doubling(2, 3, "zeros"), doubling(2, 3, "replicate")
+    padded[1].load_state_dict(plain.state_dict())
+    hidden = torch.randn(1, 2, 5, 6)
+    first, second = plain(hidden), padded(hidden)
+    assert first.shape == second.shape == (1, 3, 10, 12)
+    assert torch.allclose(first[..., 1:-1, 1:-1], second[..., 1:-1, 1:-1], atol=1e-6)
+    assert not torch.allclose(first, second)

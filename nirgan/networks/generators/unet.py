@@ -11,6 +11,8 @@ Weights from N(0, 0.02). Where it departs:
 - Pictures may have any size of 2^depth pixels or more: where halving an odd size lost a pixel, the
   decoder repeats one.
 - Dropout, their only noise, is off when judging; they leave it on and judge a sample.
+- Edges may be continued by their last pixels. To a network that sees further than its patches, the
+  zeros around a patch are most of what it sees, and a picture's middle has none.
 """
 
 from itertools import pairwise
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from nirgan.networks.initialization import initialize
-from nirgan.networks.layers import LEAKY_SLOPE, resized_like
+from nirgan.networks.layers import LEAKY_SLOPE, PaddingMode, doubling, resized_like
 from nirgan.utils.recording import Recorded
 
 
@@ -31,10 +33,16 @@ class UNet(Recorded, nn.Module):
         depth: How often the size is halved.
         dropout: Probability on the three innermost layers of the decoder.
         std: Standard deviation of the initial weights.
+        padding_mode: What continues a picture beyond its edges: zeros, or its last pixels.
     """
 
     def __init__(
-        self, width: int = 64, depth: int = 8, dropout: float = 0.5, std: float = 0.02
+        self,
+        width: int = 64,
+        depth: int = 8,
+        dropout: float = 0.5,
+        std: float = 0.02,
+        padding_mode: PaddingMode = "zeros",
     ) -> None:
         super().__init__()
         if depth < 2:
@@ -42,7 +50,7 @@ class UNet(Recorded, nn.Module):
         self.depth = depth
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList(
-            _down(inputs, outputs, first=level == 0, last=level == depth - 1)
+            _down(inputs, outputs, padding_mode, first=level == 0, last=level == depth - 1)
             for level, (inputs, outputs) in enumerate(pairwise([3, *widths]))
         )
         self.up = nn.ModuleList()
@@ -50,7 +58,7 @@ class UNet(Recorded, nn.Module):
             inputs = widths[level] * (1 if level == depth - 1 else 2)
             outputs = widths[level - 1] if level else 3
             drops = dropout if level > 0 and level >= depth - 3 else 0.0
-            self.up.append(_up(inputs, outputs, last=level == 0, dropout=drops))
+            self.up.append(_up(inputs, outputs, padding_mode, last=level == 0, dropout=drops))
         initialize(self, std)
 
     def forward(self, triplet: Tensor) -> Tensor:
@@ -68,18 +76,23 @@ class UNet(Recorded, nn.Module):
         return hidden
 
 
-def _down(inputs: int, outputs: int, *, first: bool, last: bool) -> nn.Sequential:
+def _down(
+    inputs: int, outputs: int, mode: PaddingMode, *, first: bool, last: bool
+) -> nn.Sequential:
     layers: list[nn.Module] = [] if first else [nn.LeakyReLU(LEAKY_SLOPE)]
     normed = not first and not last
-    layers.append(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed))
+    layers.append(
+        nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normed, padding_mode=mode)
+    )
     if normed:
         layers.append(nn.BatchNorm2d(outputs))
     return nn.Sequential(*layers)
 
 
-def _up(inputs: int, outputs: int, *, last: bool, dropout: float) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.ReLU()]
-    layers.append(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=last))
+def _up(
+    inputs: int, outputs: int, mode: PaddingMode, *, last: bool, dropout: float
+) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.ReLU(), doubling(inputs, outputs, mode, bias=last)]
     layers.append(nn.Tanh() if last else nn.BatchNorm2d(outputs))
     if dropout:
         layers.append(nn.Dropout(dropout))

@@ -11,16 +11,18 @@ Departures for near-infrared:
   from NIR and the features of the first layer and the last block.
 - The first layer takes the three copies of the band.
 - Sizes that 8 does not divide are kept.
+- Edges may be continued by their last pixels, as in `nirgan.networks.generators.unet`.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from nirgan.networks.layers import convolution, resized_like
+from nirgan.networks.layers import PaddingMode, convolution, doubling, resized_like
 from nirgan.utils.color_spaces import lab_to_rgb
 from nirgan.utils.recording import Recorded
 
@@ -83,11 +85,15 @@ class Zhang(Recorded, nn.Module):
     Args:
         width: Channels of the first block; theirs is 64. The last blocks have 8 times as many.
         temperature: Temperature of the annealed mean.
+        padding_mode: What continues a picture beyond its edges: zeros, or its last pixels. Two 3x3
+            layers of the lightness always take zeros.
     """
 
     points: Tensor
 
-    def __init__(self, width: int = 64, temperature: float = 0.38) -> None:
+    def __init__(
+        self, width: int = 64, temperature: float = 0.38, padding_mode: PaddingMode = "zeros"
+    ) -> None:
         super().__init__()
         if width < 2:
             raise ValueError(f"width is {width}, expected 2 or more")
@@ -96,18 +102,20 @@ class Zhang(Recorded, nn.Module):
         w1, w2, w4, w8 = width, 2 * width, 4 * width, 8 * width
         self.temperature = temperature
         self.register_buffer("points", bins(), persistent=False)
-        self.first = nn.Sequential(*_convolutions([3, w1]))
+        layers = partial(_convolutions, mode=padding_mode)
+        block = partial(_block, mode=padding_mode)
+        self.first = nn.Sequential(*layers([3, w1]))
         self.trunk = nn.Sequential(
-            _block([w1, w1], stride=2),
-            _block([w1, w2, w2], stride=2),
-            _block([w2, w4, w4, w4], stride=2),
-            _block([w4, w8, w8, w8]),
-            _block([w8, w8, w8, w8], dilation=2),
-            _block([w8, w8, w8, w8], dilation=2),
-            _block([w8, w8, w8, w8]),
+            block([w1, w1], stride=2),
+            block([w1, w2, w2], stride=2),
+            block([w2, w4, w4, w4], stride=2),
+            block([w4, w8, w8, w8]),
+            block([w8, w8, w8, w8], dilation=2),
+            block([w8, w8, w8, w8], dilation=2),
+            block([w8, w8, w8, w8]),
         )
-        self.up = nn.ConvTranspose2d(w8, w4, 4, stride=2, padding=1)
-        self.last = nn.Sequential(nn.ReLU(), *_convolutions([w4, w4, w4]))
+        self.up = doubling(w8, w4, padding_mode)
+        self.last = nn.Sequential(nn.ReLU(), *layers([w4, w4, w4]))
         self.bins = nn.Conv2d(w4, len(self.points), 1)
         head = width // 2
         self.far = nn.Conv2d(w4, head, 1)
@@ -138,15 +146,19 @@ class Zhang(Recorded, nn.Module):
         return self.bins(hidden), lightness
 
 
-def _convolutions(widths: Sequence[int], stride: int = 1, dilation: int = 1) -> list[nn.Module]:
+def _convolutions(
+    widths: Sequence[int], stride: int = 1, dilation: int = 1, mode: PaddingMode = "zeros"
+) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
         step = stride if number == len(widths) - 1 else 1
-        layers.append(nn.Conv2d(inputs, outputs, 3, step, padding=dilation, dilation=dilation))
+        layers.append(nn.Conv2d(inputs, outputs, 3, step, dilation, dilation, padding_mode=mode))
         layers.append(nn.ReLU())
     return layers
 
 
-def _block(widths: Sequence[int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
+def _block(
+    widths: Sequence[int], stride: int = 1, dilation: int = 1, mode: PaddingMode = "zeros"
+) -> nn.Sequential:
     """3x3 convolutions with ReLU, the last one with the stride, and batch norm after it."""
-    return nn.Sequential(*_convolutions(widths, stride, dilation), nn.BatchNorm2d(widths[-1]))
+    return nn.Sequential(*_convolutions(widths, stride, dilation, mode), nn.BatchNorm2d(widths[-1]))
