@@ -49,6 +49,7 @@ LONGEST, SIZE, BATCH = 512, 192, 16
 WIDTHS = (96, 64, 32)
 Shot = tuple[str, np.ndarray, np.ndarray]
 """Name, band (H x W) and colors (H x W x 3), 8 bits."""
+Mixing = Literal["blended", "pasted"]
 
 
 def pairs(folds: Sequence[int]) -> list[Shot]:
@@ -90,6 +91,35 @@ class RgbToNir(SceneUNet):
         field = interpolate(self.last(self.features(small)), size, mode="bilinear")
         gains, offset = field[:, :3] + 1 / 3, field[:, 3:]
         return torch.tanh(0.5 * ((gains * _logit(rgb)).sum(1, keepdim=True) + offset))
+
+
+class FullSize(SceneUNet):
+    """A small network at full size in place of the guided filter; it sees band and field."""
+
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self.refine = nn.Sequential(
+            nn.Conv2d(7, 16, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(16, 3, 3, padding=1),
+        )
+        nn.init.zeros_(cast(Tensor, self.refine[-1].weight))
+        nn.init.zeros_(cast(Tensor, self.refine[-1].bias))
+
+    def field(self, view: Tensor) -> Tensor:
+        """As that of the base class, not filtered."""
+        gain, offset = self.last(self.features(view.expand(-1, 3, -1, -1))).chunk(2, 1)
+        return torch.cat((1 + gain, 0.5 * offset), 1)
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """As that of the base class."""
+        band = triplet.mean(1, keepdim=True)
+        field = interpolate(self.compute_statistics(band), band.shape[-2:], mode="bilinear")
+        half = 0.5 * _logit(band)
+        offsets = field[:, 3:] + self.refine(torch.cat((half, field), 1))
+        return torch.tanh(field[:, :3] * half + offsets)
 
 
 class LastLayers(nn.Module):
@@ -147,6 +177,30 @@ def batch(
     some = [cropped(rng, *rng.choice(shots)[1:], least) for _ in range(count)]
     bands, colors = zip(*some, strict=True)
     return torch.stack(bands), torch.stack(colors)
+
+
+def mixed(rng: random.Random, batch: Sequence[Tensor], how: Mixing | None) -> list[Tensor]:
+    """Every pair with another of its batch, bands and colors alike.
+
+    Not at all if `how` is None; `blended` as in Zhang et al. 2018, with Beta(0.4, 0.4); `pasted`
+    as in Yun et al. 2019: a rectangle, of half of the pairs.
+    """
+    mixtures = [one.clone() for one in batch]
+    for place in range(BATCH) if how else ():
+        other = rng.randrange(BATCH)
+        if how == "blended":
+            share = rng.betavariate(0.4, 0.4)
+            for mixture, one in zip(mixtures, batch, strict=True):
+                mixture[place] = share * one[place] + (1 - share) * one[other]
+        elif rng.random() < 0.5:
+            side = math.sqrt(rng.random())
+            rows, columns = (
+                slice(start, start + round(side * SIZE))
+                for start in (rng.randint(0, SIZE - round(side * SIZE)) for _ in range(2))
+            )
+            for mixture, one in zip(mixtures, batch, strict=True):
+                mixture[place, :, rows, columns] = one[other, :, rows, columns]
+    return mixtures
 
 
 def descending(network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, Any]:
@@ -290,6 +344,8 @@ def train(
     dropout: float = 0.2,
     drop_path: float = 0.1,
     adversary: float = 0.0,
+    mixing: Mixing | None = None,
+    full_size: bool = False,
     steps: int = 400,
     seed: int = 0,
 ) -> None:
@@ -313,12 +369,16 @@ def train(
         dropout: Likewise.
         drop_path: Likewise.
         adversary: Weight of a conditional PatchGAN's loss in the second half of the run.
+        mixing: How the pairs of a batch are mixed; None: not at all.
+        full_size: Whether a small network at full size takes the guided filter's place.
         steps: Batches of 16.
         seed: Of everything.
     """
     options = {key: value for key, value in locals().items() if key not in ("name", "results")}
     rng = prepared(seed)
-    network = SceneUNet("imagenet", 352, widths, frozen, dropout, drop_path)
+    network = (FullSize if full_size else SceneUNet)(
+        "imagenet", 352, widths, frozen, dropout, drop_path
+    )
     if heads == 2:
         network.last = LastLayers(network.last)  # type: ignore[assignment]
     network.train().to(memory_format=torch.channels_last)
@@ -337,6 +397,7 @@ def train(
         parts = ((shots, BATCH - extra, 0.25), (photos, extra, 0.35))
         drawn = [batch(rng, some, count, least) for some, count, least in parts if count]
         nir, rgb = (torch.cat(both) for both in zip(*drawn, strict=True))
+        nir, rgb = mixed(rng, (nir, rgb), mixing)
         nir = torch.stack([varied(rng, one) for one in nir]) * 2 - 1
         if heads == 2:
             network.last.second = extra
