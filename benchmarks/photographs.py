@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from jsonargparse import auto_cli
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, cross_entropy, interpolate
 
 from nirgan.data.images import read_rgb
 from nirgan.data.sources.epfl import Epfl
@@ -42,8 +42,10 @@ from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
 from nirgan.losses.lab import LabLoss
 from nirgan.networks.discriminators.patch import PatchGAN
-from nirgan.networks.generators.scene_unet import SceneUNet, _logit
+from nirgan.networks.generators.scene_unet import SceneUNet, _guided, _logit
+from nirgan.networks.generators.zhang import annealed_mean, bins, soft_encoding
 from nirgan.utils.atomic_write import write_json
+from nirgan.utils.color_spaces import lab_to_rgb, rgb_to_lab
 
 LONGEST, SIZE, BATCH = 512, 192, 16
 WIDTHS = (96, 64, 32)
@@ -120,6 +122,58 @@ class FullSize(SceneUNet):
         half = 0.5 * _logit(band)
         offsets = field[:, 3:] + self.refine(torch.cat((half, field), 1))
         return torch.tanh(field[:, :3] * half + offsets)
+
+
+class Bins(SceneUNet):
+    """Color as a distribution over bins of CIELAB's a and b, as `nirgan.networks.generators.zhang`.
+
+    The field has logits of the bins, and a gain and an offset that make the lightness of the band.
+    """
+
+    temperature = 0.38
+
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self.points = bins()
+        self.last = nn.Conv2d(self.last.in_channels, 2 + len(self.points), 3, padding=1)
+        nn.init.zeros_(cast(Tensor, self.last.bias))
+        nn.init.normal_(self.last.weight, std=0.01)
+        self.logits = self.lightness = torch.empty(0)
+
+    def field(self, view: Tensor) -> Tensor:
+        """Gain, offset, and lines over the band of a and b; keeps the logits."""
+        hidden = self.last(self.features(view.expand(-1, 3, -1, -1)))
+        self.logits = hidden[:, 2:]
+        colors = annealed_mean(self.logits, self.points, self.temperature)
+        guide = _logit(avg_pool2d(view, self.step))
+        slope, intercept = _guided(guide, colors, self.radius, self.epsilon)
+        return torch.cat((1 + hidden[:, :1], hidden[:, 1:2], slope, intercept), 1)
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """As that of the base class; keeps the lightness, 0 to 100."""
+        band = triplet.mean(1, keepdim=True)
+        field = interpolate(self.compute_statistics(band), band.shape[-2:], mode="bilinear")
+        logit = _logit(band)
+        self.lightness = 50 + 50 * torch.tanh((field[:, :1] * logit + field[:, 1:2]) / 2)
+        return lab_to_rgb(torch.cat((self.lightness, field[:, 2:4] * logit + field[:, 4:]), 1))
+
+    def loss(self, rgb: Tensor) -> Tensor:
+        """Cross entropy with the true colors' soft code, and L1 of the lightness."""
+        lab = rgb_to_lab(rgb * 2 - 1)
+        colors = avg_pool2d(lab[:, 1:], self.step)
+        code = soft_encoding(colors.permute(0, 2, 3, 1).reshape(-1, 2), self.points)
+        entropy = cross_entropy(self.logits.permute(0, 2, 3, 1).flatten(0, 2), code)
+        return entropy + (self.lightness - lab[:, :1]).abs().mean() / 10
+
+
+class MeanOfBins(Bins):
+    """`Bins` whose color is the mean of the distribution."""
+
+    temperature = 1.0
+
+
+KINDS = {"offsets": SceneUNet, "full-size": FullSize, "bins": Bins, "mean-of-bins": MeanOfBins}
+"""What the network gives, by the name of the option."""
 
 
 class LastLayers(nn.Module):
@@ -345,7 +399,7 @@ def train(
     drop_path: float = 0.1,
     adversary: float = 0.0,
     mixing: Mixing | None = None,
-    full_size: bool = False,
+    kind: Literal["offsets", "full-size", "bins", "mean-of-bins"] = "offsets",
     steps: int = 400,
     seed: int = 0,
 ) -> None:
@@ -370,15 +424,14 @@ def train(
         drop_path: Likewise.
         adversary: Weight of a conditional PatchGAN's loss in the second half of the run.
         mixing: How the pairs of a batch are mixed; None: not at all.
-        full_size: Whether a small network at full size takes the guided filter's place.
+        kind: What the network gives: offsets as the default's; the same with a small network at
+            full size in the guided filter's place; or a distribution over bins of color.
         steps: Batches of 16.
         seed: Of everything.
     """
     options = {key: value for key, value in locals().items() if key not in ("name", "results")}
     rng = prepared(seed)
-    network = (FullSize if full_size else SceneUNet)(
-        "imagenet", 352, widths, frozen, dropout, drop_path
-    )
+    network = KINDS[kind]("imagenet", 352, widths, frozen, dropout, drop_path)
     if heads == 2:
         network.last = LastLayers(network.last)  # type: ignore[assignment]
     network.train().to(memory_format=torch.channels_last)
@@ -402,7 +455,11 @@ def train(
         if heads == 2:
             network.last.second = extra
         output = network(nir.expand(-1, 3, -1, -1))
-        loss = sum(weight * term((output + 1) / 2, rgb) for term, weight in terms)
+        loss = (
+            network.loss(rgb)
+            if isinstance(network, Bins)
+            else sum(weight * term((output + 1) / 2, rgb) for term, weight in terms)
+        )
         if back and consistency:
             loss = loss + consistency * (back(output) - nir).abs().mean() / 2
         if adversary and step >= steps // 2:
