@@ -225,8 +225,7 @@ class Suite:
             arguments += [f"--trainer={_relative(self.trainer)}"]
         if categories is not None:
             arguments += [f"--data.source.categories=[{','.join(categories)}]"]
-        if not method.one_pass:
-            arguments += self._budgeted()
+        arguments += ["--trainer.max_epochs=1"] if method.one_pass else self._budgeted()
         quiet = ["--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false"]
         figures = ["--pictures.patches=0", "--pictures.whole=false"]
         one = ["--trainer.devices=1", "--trainer.num_sanity_val_steps=0"]

@@ -206,10 +206,12 @@ def _silence_libraries() -> None:
         ".*ended before the epoch ended.*",  # the data module resumes there
     ):
         warnings.filterwarnings("ignore", message)
-    # Lightning advertises another logger at every start.
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "litlogger" not in record.getMessage()
-    )
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    """Lightning advertises another logger at every start."""
+    return "litlogger" not in record.getMessage()
 
 
 class Parser(VerbParser, LightningArgumentParser):
