@@ -41,6 +41,7 @@ from nirgan.inference.models.pretrained import read_model
 from nirgan.losses.adversarial import discriminator_loss, generator_loss
 from nirgan.losses.angular import AngleLoss, ColoredAngleLoss
 from nirgan.losses.lab import LabLoss
+from nirgan.metrics.color_difference import ciede2000_of_lab
 from nirgan.networks.discriminators.patch import PatchGAN
 from nirgan.networks.generators.scene_unet import SceneUNet, _guided, _logit
 from nirgan.networks.generators.zhang import annealed_mean, bins, soft_encoding
@@ -122,6 +123,16 @@ class FullSize(SceneUNet):
         half = 0.5 * _logit(band)
         offsets = field[:, 3:] + self.refine(torch.cat((half, field), 1))
         return torch.tanh(field[:, :3] * half + offsets)
+
+
+class CIEDE2000Loss(nn.Module):
+    """Mean CIEDE2000, divided by 100, of B x 3 x H x W in [0, 1]; 0 where it has no gradient."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """A scalar."""
+        lab = rgb_to_lab(prediction * 2 - 1)
+        lab.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))
+        return ciede2000_of_lab(lab, rgb_to_lab(target * 2 - 1)).mean() / 100
 
 
 class Bins(SceneUNet):
@@ -257,14 +268,16 @@ def mixed(rng: random.Random, batch: Sequence[Tensor], how: Mixing | None) -> li
     return mixtures
 
 
-def descending(network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, Any]:
+def descending(
+    network: nn.Module, steps: int, decay: float = 0.05
+) -> tuple[torch.optim.Optimizer, Any]:
     """AdamW as the default has it, its rates falling along half a cosine."""
     named = [(n.startswith("encoder"), p) for n, p in network.named_parameters() if p.requires_grad]
     groups = [
         {"params": [p for encoder, p in named if encoder is part], "lr": lr}
         for part, lr in ((True, 5e-4), (False, 2e-3))
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(groups, weight_decay=decay)
     return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
 
 
@@ -397,6 +410,8 @@ def train(
     widths: tuple[int, ...] = WIDTHS,
     dropout: float = 0.2,
     drop_path: float = 0.1,
+    weight_decay: float = 0.05,
+    ciede2000: bool = False,
     adversary: float = 0.0,
     mixing: Mixing | None = None,
     kind: Literal["offsets", "full-size", "bins", "mean-of-bins"] = "offsets",
@@ -422,6 +437,8 @@ def train(
         widths: Likewise.
         dropout: Likewise.
         drop_path: Likewise.
+        weight_decay: Of AdamW.
+        ciede2000: Whether CIEDE2000 takes CIELAB's place as a loss.
         adversary: Weight of a conditional PatchGAN's loss in the second half of the run.
         mixing: How the pairs of a batch are mixed; None: not at all.
         kind: What the network gives: offsets as the default's; the same with a small network at
@@ -435,8 +452,13 @@ def train(
     if heads == 2:
         network.last = LastLayers(network.last)  # type: ignore[assignment]
     network.train().to(memory_format=torch.channels_last)
-    optimizer, schedule = descending(network, steps)
-    terms = ((nn.L1Loss(), 1.0), (AngleLoss(), 1.15), (ColoredAngleLoss(), 0.25), (LabLoss(), 1.0))
+    optimizer, schedule = descending(network, steps, weight_decay)
+    terms = (
+        (nn.L1Loss(), 1.0),
+        (AngleLoss(), 1.15),
+        (ColoredAngleLoss(), 0.25),
+        (CIEDE2000Loss() if ciede2000 else LabLoss(), 1.0),
+    )
     shots, photos, back = pairs(train), [], None
     if bands:
         photos, back = made_bands(bands, judge)
