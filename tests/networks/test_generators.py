@@ -37,8 +37,8 @@ def test_any_size_gives_colors_in_range(cls, size):
     assert out.shape == (2, 3, *size)
     assert out.isfinite().all()
     for weights in generator.parameters():
-        weights.mul_(100)  # a new network's outputs are small
-    assert not (generator(torch.randn(2, 3, *size)).abs() > 1).any()
+        weights.mul_(10)  # a new network's outputs are small
+    assert (generator(torch.randn(2, 3, *size)).abs() <= 1).all()
 
 
 @pytest.mark.parametrize("cls", GENERATORS + FITTED)
