@@ -23,7 +23,7 @@ from torch import Tensor
 
 from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import SuiteProgress
-from nirgan.benchmark.suite import Run, Suite
+from nirgan.benchmark.suite import BASELINE_METHODS, Run, Suite
 from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.callbacks.throughput import patches_seen
 from nirgan.errors import NirganError
@@ -49,20 +49,20 @@ def run_all(
     out: Path,
     progress: SuiteProgress,
     after: Callable[[], object],
-) -> list[Run]:
+) -> dict[str, Exception]:
     """Do all unfinished runs, and wait for those that other processes are doing.
 
     `after` is called after each run that this process has done.
 
     Returns:
-        The runs that failed; each has the traceback in `failed.txt` in its folder.
+        Why runs failed, by their keys; each has the traceback in `failed.txt` in its folder.
 
     Raises:
-        NirganError: A configuration, the data or a split cannot be used.
+        NirganError: The data or a split cannot be used, as the methods that know nothing show.
     """
     commit()  # cached before another one is checked out
-    failed: list[Run] = []
-    while pending := [r for r in runs if r not in failed and not finished(suite, out, r)]:
+    failed: dict[str, Exception] = {}
+    while pending := [r for r in runs if r.key not in failed and not finished(suite, out, r)]:
         done = 0
         for run in pending:
             folder = out / "runs" / run.key
@@ -74,12 +74,12 @@ def run_all(
                     progress.start(run)
                     try:
                         _run(suite, run, folder, progress)
-                    except NirganError:
-                        raise
-                    except Exception:
+                    except Exception as error:
+                        if isinstance(error, NirganError) and run.method in BASELINE_METHODS:
+                            raise
                         write_text(folder / "failed.txt", traceback.format_exc())
-                        failed.append(run)
-                    progress.finish(failed=run in failed)
+                        failed[run.key] = error
+                    progress.finish(failed=run.key in failed)
                     done += 1
                     after()
             except Timeout:

@@ -65,9 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     print(f"\n{summary({'': results})}\n")
     print(f"In {out}: table.md, table.csv, results.json, figures/")
     print(f"One page of all: python -m nirgan report {out}")
-    for run in failed:
-        print(
-            f"failed: {run}; see {out}/runs/{run.key}/failed.txt; the same command tries it again"
-        )
+    for run in (run for run in runs if run.key in failed):
+        why = str(failed[run.key]).partition("\n")[0]
+        told = f"{out}/runs/{run.key}/failed.txt"
+        print(f"failed: {run}: {why}; see {told}; the same command tries it again")
     draw(suite, runs, results, out)
     return int(bool(failed))

@@ -19,6 +19,7 @@ from nirgan.benchmark.costs import StepTimer
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
+from nirgan.errors import NirganError
 from nirgan.metrics import METRICS
 
 pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`
@@ -253,8 +254,9 @@ def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
     assert json.loads((tmp_path / "results.json").read_text())["runs_finished"] == 5
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, NirganError])
 def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
-    begun, capsys, monkeypatch
+    kind, begun, capsys, monkeypatch
 ):
     from nirgan.benchmark import runner
 
@@ -262,7 +264,7 @@ def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
 
     def broken(task, loader, data, *rest):
         if type(task.generator).__name__ == "Triplet" and data.fold == 0:
-            raise RuntimeError("no memory left")
+            raise kind("no memory left")
         return real(task, loader, data, *rest)
 
     monkeypatch.setattr(runner, "judge", broken)
@@ -270,7 +272,7 @@ def test_a_failed_run_is_reported_left_out_tried_again_and_stops_no_other(
     options = [f"--config={SUITE}", f"--out={out}", "--protocols=[across-scenes]"]
     assert main(["benchmark", *options]) == 1
     said = capsys.readouterr().out
-    assert "failed: street across-scenes fold 0 triplet seed 0; see" in said
+    assert "failed: street across-scenes fold 0 triplet seed 0: no memory left; see" in said
     assert "9 of 10 runs are finished" in said  # the last one of them after the failed one
     (told,) = out.glob("runs/**/failed.txt")
     assert "no memory left" in told.read_text()
