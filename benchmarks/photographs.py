@@ -183,7 +183,50 @@ class MeanOfBins(Bins):
     temperature = 1.0
 
 
-KINDS = {"offsets": SceneUNet, "full-size": FullSize, "bins": Bins, "mean-of-bins": MeanOfBins}
+class Given(nn.Module):
+    """An encoder whose features were found before."""
+
+    features: list[Tensor]
+
+    def forward(self, view: Tensor) -> list[Tensor]:
+        """They, whatever the view."""
+        return self.features
+
+
+class ThreeDecoders(SceneUNet):
+    """Three decoders on one encoder; in training B x 3 outputs, afterwards their mean field's."""
+
+    def __init__(self, *options: Any) -> None:
+        super().__init__(*options)
+        self.decoders = nn.ModuleList(SceneUNet("random", *options[1:]) for _ in range(3))
+        for decoder in self.decoders:
+            decoder.encoder = Given()
+
+    def field(self, view: Tensor) -> Tensor:
+        """The decoders' fields, one after the other, or their mean."""
+        features = self.encoder(view.expand(-1, 3, -1, -1))
+        fields = []
+        for decoder in cast(Sequence[SceneUNet], self.decoders):
+            decoder.encoder.features = features
+            fields.append(decoder.field(view))
+        return torch.cat(fields) if self.training else torch.stack(fields).mean(0)
+
+    def forward(self, triplet: Tensor) -> Tensor:
+        """As that of the base class; in training 3B x 3 x H x W."""
+        return super().forward(triplet.repeat(3, 1, 1, 1) if self.training else triplet)
+
+    def compute_statistics(self, x: Tensor) -> Tensor:
+        """As that of the base class, of the first third of what `forward` repeats."""
+        return super().compute_statistics(x[: len(x) // 3] if self.training else x)
+
+
+KINDS = {
+    "offsets": SceneUNet,
+    "full-size": FullSize,
+    "bins": Bins,
+    "mean-of-bins": MeanOfBins,
+    "three-decoders": ThreeDecoders,
+}
 """What the network gives, by the name of the option."""
 
 
@@ -414,7 +457,7 @@ def train(
     ciede2000: bool = False,
     adversary: float = 0.0,
     mixing: Mixing | None = None,
-    kind: Literal["offsets", "full-size", "bins", "mean-of-bins"] = "offsets",
+    kind: Literal["offsets", "full-size", "bins", "mean-of-bins", "three-decoders"] = "offsets",
     steps: int = 400,
     seed: int = 0,
 ) -> None:
@@ -442,7 +485,8 @@ def train(
         adversary: Weight of a conditional PatchGAN's loss in the second half of the run.
         mixing: How the pairs of a batch are mixed; None: not at all.
         kind: What the network gives: offsets as the default's; the same with a small network at
-            full size in the guided filter's place; or a distribution over bins of color.
+            full size in the guided filter's place; a distribution over bins of color; or the
+            mean of three decoders' offsets.
         steps: Batches of 16.
         seed: Of everything.
     """
@@ -471,12 +515,12 @@ def train(
         extra = int(share * BATCH + rng.random()) if photos and step < until * steps else 0
         parts = ((shots, BATCH - extra, 0.25), (photos, extra, 0.35))
         drawn = [batch(rng, some, count, least) for some, count, least in parts if count]
-        nir, rgb = (torch.cat(both) for both in zip(*drawn, strict=True))
-        nir, rgb = mixed(rng, (nir, rgb), mixing)
+        nir, rgb = mixed(rng, [torch.cat(both) for both in zip(*drawn, strict=True)], mixing)
         nir = torch.stack([varied(rng, one) for one in nir]) * 2 - 1
         if heads == 2:
             network.last.second = extra
         output = network(nir.expand(-1, 3, -1, -1))
+        rgb = rgb.repeat(len(output) // len(rgb), 1, 1, 1)
         loss = (
             network.loss(rgb)
             if isinstance(network, Bins)
