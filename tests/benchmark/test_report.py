@@ -188,6 +188,22 @@ def test_a_text_quotes_no_figure_that_the_results_do_not_hold(name):
     assert quoted <= known
 
 
+def test_the_trials_of_the_recipe_are_told_as_they_came_out():
+    """Every row of two tables is a trial's, or the grey copy's."""
+    trials = json.loads((RESULTS / "ablation/photographs.json").read_text())
+    names = [name for name in METRICS if name not in ("angular_error", "undefined_pixels")]
+    digits = {"colorfulness": 3, "ssim": 3}
+    measured = [
+        [f"{row[name]:.{digits.get(name, 2)}f}" for name in names]
+        for trial in trials.values()
+        for row in (trial["figures"], trial["grey"])
+    ]
+    _, text = (RESULTS / "ablation/README.md").read_text().split("## Longer, photographs")
+    rows = re.findall(r"^\|[^|]+\|((?: [\d.]+ \|){6})$", text, re.MULTILINE)
+    assert len(rows) > 25
+    assert all(re.findall(r"[\d.]+", row) in measured for row in rows)
+
+
 def figures(text):
     """Everything with two or three decimals, its sign left out."""
     return set(re.findall(r"(?<![\d.])\d+\.\d{2,3}(?![\d.])", text))

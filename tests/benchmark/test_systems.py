@@ -7,8 +7,12 @@ import pytest
 from conftest import ROOT
 from test_report import figures
 
+from nirgan.benchmark import tables
+from nirgan.evaluation import markdown
+
 SYSTEMS = ROOT / "results/systems"
 RESULTS = json.loads((SYSTEMS / "results.json").read_text())
+LONG = json.loads((SYSTEMS / "long.json").read_text())
 CYCLEGAN = json.loads((SYSTEMS / "cyclegan.json").read_text())
 CURVES = [
     [f"{value:.2f}" for value in CYCLEGAN[run]["val/angular_error"]]
@@ -62,4 +66,5 @@ def test_the_text_quotes_no_figure_that_the_results_do_not_hold():
     assert len(quoted) > 20
     ends = (f"{run['angular_error']:.2f} {run['history'][-1][1]:.2f}" for run in RESULTS["runs"])
     curves = {f"{CYCLEGAN['NIR copied to grey']['angular_error']:.2f}"}.union(*CURVES)
-    assert quoted <= figures((SYSTEMS / "table.md").read_text()) | figures(" ".join(ends)) | curves
+    page = (SYSTEMS / "table.md").read_text() + markdown.page(tables.blocks({"": LONG}))
+    assert quoted <= figures(page) | figures(" ".join(ends)) | curves
