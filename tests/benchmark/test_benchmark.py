@@ -177,6 +177,7 @@ def test_what_is_fitted_in_one_pass_has_no_budget():
 
 def test_one_network_for_all_categories_is_judged_on_each(tmp_path):
     from nirgan.benchmark.collect import collect
+    from nirgan.benchmark.figures import _curves
     from nirgan.benchmark.suite import Budget, Suite
 
     data, categories = str(ROOT / "tests/conf/scenes.yaml"), ["street", "field"]
@@ -192,8 +193,10 @@ def test_one_network_for_all_categories_is_judged_on_each(tmp_path):
         told = {"method": run.method, "category": "all", "protocol": run.protocol, "seed": 0}
         file = tmp_path / "runs" / run.key / "result.json"
         file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(result | told | {"history": [], "configuration": {}}))
-    tables = collect(suite, runs, tmp_path)["tables"]
+        file.write_text(json.dumps(result | told | {"history": [[24, 9.0]], "configuration": {}}))
+    results = collect(suite, runs, tmp_path)
+    assert [axis.get_title() for axis in _curves(results).axes] == ["all, within-images"]
+    tables = results["tables"]
     assert [(one["category"], one["pictures"]) for one in tables] == [("street", 1), ("field", 1)]
     assert [[row["angular_error"] for row in one["rows"]] for one in tables] == [
         [1, 11, 21],
