@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.format import MAGIC_PREFIX
 from tqdm import tqdm
 
 from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
@@ -37,6 +36,9 @@ STORE_FORMAT_VERSION = 1
 
 HEADER_BYTES = 128
 """Length of the header of a stored file, as numpy pads it."""
+
+ROWS_FIRST = b"'fortran_order': False"
+"""What the header of a stored file says of how its pixels lie."""
 
 ABANDONED_AFTER_S = 3600
 """Age in seconds after which an unfinished file counts as left by a killed build."""
@@ -118,7 +120,7 @@ class StoredPairs(Sequence[Any]):
                 mapping = mmap(stream.fileno(), 0, access=ACCESS_READ)
         except READ_ERRORS as error:
             raise NirganError(self.describe_loss(number, "has gone")) from error
-        if len(mapping) != row["bytes"] or mapping[: len(MAGIC_PREFIX)] != MAGIC_PREFIX:
+        if len(mapping) != row["bytes"] or ROWS_FIRST not in mapping[:HEADER_BYTES]:
             (self.store.folder / "index").unlink(missing_ok=True)  # the next start checks all
             raise NirganError(self.describe_loss(number, "was changed or cut short"))
         pixels = np.frombuffer(mapping, dtype, offset=HEADER_BYTES).reshape(shape)
@@ -344,7 +346,7 @@ def _mapped(file: Path) -> Pixels | None:
     """The pixels of a stored file, or None if it is missing or incomplete."""
     try:
         pixels = np.load(file, mmap_mode="r")
-        whole = file.stat().st_size == pixels.offset + pixels.nbytes
+        whole = file.stat().st_size == pixels.offset + pixels.nbytes and pixels.flags.c_contiguous
     except READ_ERRORS:
         return None
     return pixels if whole else None
@@ -353,4 +355,5 @@ def _mapped(file: Path) -> Pixels | None:
 def stack(nir: Pixels, rgb: Pixels) -> Pixels:
     """Stack a pair to H x W x 4: red, green, blue, NIR, in the wider depth of the two."""
     depth = max(nir.dtype, rgb.dtype, key=lambda dtype: dtype.itemsize)
-    return np.dstack([as_depth(rgb, depth), as_depth(nir, depth)])
+    # As `dstack` keeps the order in memory, which a source of one's own may have the other way.
+    return np.ascontiguousarray(np.dstack([as_depth(rgb, depth), as_depth(nir, depth)]))

@@ -71,6 +71,7 @@ def test_a_changed_picture_is_decoded_anew(pair_folder, store):
         lambda data: b"",
         lambda data: bytes(len(data)),
         lambda data: data + b"0",
+        lambda data: data.replace(b": False, ", b": True,  "),  # of columns, not of rows
     ],
 )
 def test_a_stored_file_that_is_not_whole_is_named_and_made_anew(damage, pair_folder, store):
@@ -92,7 +93,8 @@ def test_a_stored_file_that_is_not_whole_is_named_and_made_anew(damage, pair_fol
 def test_mixed_depths_are_widened_without_loss():
     nir = np.array([[0, 65535]], np.uint16)
     rgb = np.array([[[0, 128, 255], [1, 2, 3]]], np.uint8)
-    pixels = stack(nir, rgb)
+    pixels = stack(*map(np.asfortranarray, (nir, rgb)))
+    assert pixels.flags.c_contiguous  # as it is stored and read
     assert pixels.dtype == np.uint16
     assert pixels.tolist() == [[[0, 128 * 257, 65535, 0], [257, 514, 771, 65535]]]
     as_float = stack(np.ones((1, 2), np.float32), rgb)
