@@ -19,6 +19,7 @@ from functools import cache
 from hashlib import blake2b, sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ PAIRS_PER_STEP = 32
 INDEX_ROWS = 1_000_000
 """How many rows an index keeps, the newest; each takes 84 bytes."""
 
-READ_ERRORS = (OSError, ValueError, EOFError)
+READ_ERRORS = (OSError, ValueError, EOFError, SyntaxError, TypeError, TokenError)
 """What numpy raises for a file that is missing, truncated or not of its format."""
 
 ROW = np.dtype(
