@@ -29,7 +29,7 @@ from tqdm import tqdm
 from nirgan.data.images import STORED_DTYPES, Pixels, as_depth
 from nirgan.data.sources.base import Pair, PixelsInPlace, gc_paused
 from nirgan.errors import NirganError
-from nirgan.utils.atomic_write import atomic_write, make_folder
+from nirgan.utils.atomic_write import TEMPORARY, atomic_write, make_folder
 from nirgan.utils.paths import expand_home
 
 STORE_FORMAT_VERSION = 1
@@ -297,7 +297,7 @@ class PairStore:
 
     def _remove_abandoned(self) -> None:
         with os.scandir(self.folder) as entries:
-            parts = [entry for entry in entries if ".part" in entry.name]
+            parts = [entry for entry in entries if TEMPORARY.fullmatch(entry.name)]
         for part in parts:
             with suppress(OSError):  # another build has written it, or has it open
                 if time.time() - part.stat().st_mtime > ABANDONED_AFTER_S:

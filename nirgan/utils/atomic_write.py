@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from nirgan.errors import NirganError
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.part(\.\w+)?")
+"""Names of the files that `atomic_write` yields."""
 
 
 @contextmanager

@@ -159,12 +159,16 @@ def test_a_build_killed_anywhere_leaves_nothing_half_made(pair_folder, tmp_path_
     left = list(folder.iterdir())
     assert {tuple(file.suffixes) for file in left} == {(".part", ".npy")}
 
+    others = [folder / "thesis.part1.tex", folder / "nirscene1.zip.part"]  # of the user
+    (folder / ".0123456789ab.part").touch()  # an index
+    for file in others:
+        file.touch()
     store = PairStore(folder)
     old = time.time() - 7200
-    for file in left:
+    for file in folder.iterdir():
         os.utime(file, (old, old))
     store.build(pairs_in(pair_folder))
-    assert not list(folder.glob("*.part*"))
+    assert sorted(folder.glob("*.part*")) == sorted(others)
     assert len(list(folder.glob("*.npy"))) == 6
 
 
