@@ -266,6 +266,10 @@ class PairStore:
                 pixels = stack(*pair.loaded())
             except NirganError:
                 return row  # `problem` names it, on every rank alike
+            if row[0] == NO_STAMP or row[0] != _stamp(pair):
+                now = self._row(pair, {})
+                if now[1] != row[1]:  # it has changed since it was hashed
+                    return self._store(pair, now)
             self._write(file, pixels)
         return _row_of(*row[:2], file, pixels)
 

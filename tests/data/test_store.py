@@ -56,11 +56,18 @@ def test_only_what_is_missing_is_decoded(pair_folder, store, monkeypatch):
     assert sorted(decoded) == ["4", "5"]
 
 
-def test_a_changed_picture_is_decoded_anew(pair_folder, store):
+@pytest.mark.parametrize("when", ["between two builds", "after a build has hashed it"])
+def test_a_changed_picture_is_decoded_anew(when, pair_folder, store, monkeypatch):
     pair = pairs_in(pair_folder)[0]
-    store.build([pair])
+    if when == "between two builds":
+        store.build([pair])
+    else:
+        hashed = store.open([pair])
+        monkeypatch.setattr(store, "open", lambda _: hashed)
     Image.new("L", (128, 96), 7).save(pair.nir)
-    assert (store.build([pair])[0][..., 3] == 7).all()
+    stored = store.build([pair])
+    assert (stored[0][..., 3] == 7).all()
+    assert stored.file(0) == store.path(pair.content())
 
 
 @pytest.mark.parametrize(
