@@ -123,6 +123,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images = StoredPairs(self.store, [])
         self.snapshot = DataSnapshot(self.images)
         self._built: StoredPairs | None = None
+        self._trained_before: set[str] = set()
         self.nir_scale = source.nir_scale
 
     @property
@@ -168,9 +169,13 @@ class PatchDataModule(lightning.LightningDataModule):
         self.training, self.validation = regions
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints: the hash of every pair by its name, the scale of the band, the split."""
+        """For checkpoints: the hash of every pair by its name, the scale of the band, the split.
+
+        And the hashes of those that were trained on, earlier in the run too.
+        """
         state = {"contents": self.snapshot.contents, "nir_scale": self.nir_scale}
-        return state | {"split": self._split()}
+        trained = sorted(self._hashes(self.training) | self._trained_before)
+        return state | {"split": self._split(), "trained": trained}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Warn of another split of the same pictures, and in a resumed run of changed ones.
@@ -178,21 +183,27 @@ class PatchDataModule(lightning.LightningDataModule):
         Other verbs may use other data.
         """
         former, now = state_dict.get("split"), self._split()  # older checkpoints have none
-        if former and former != now:
-            self._warn_of_other_split(former, now, {*state_dict["contents"].values()})
+        trained = {*state_dict.get("trained", state_dict["contents"].values())}
+        # One picture more or less deals the scenes anew, with the same options.
+        exact = "trained" in state_dict and self.protocol == "across-scenes"
+        if former and (exact or former != now) and self._hashes(self.validation) & trained:
+            self._warn_of_other_split(former, now)
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            self._trained_before = {*state_dict.get("trained", ())}
             self.snapshot.warn_differences(state_dict["contents"])
 
-    def _warn_of_other_split(self, former: Any, now: Any, trained: set[str]) -> None:
-        names = {self.pairs[region.pair].name for region in self.validation}
-        if trained.isdisjoint(self.snapshot.contents[name] for name in names):
-            return  # other pictures
+    def _warn_of_other_split(self, former: Any, now: Any) -> None:
         keys = [key for key in former | now if former.get(key) != now.get(key)]
         diff = ", ".join(f"data.{k} {now.get(k)} for {former.get(k)}" for k in keys)
         rank_zero_warn(
-            f"the checkpoint was trained with another split ({diff}): what is judged here may be "
-            "what it was trained on; give the options of its run"
+            f"the checkpoint was trained with another split ({diff or 'of other pictures'}): what "
+            "is judged here may be what it was trained on; give the options and pictures of its run"
         )
+
+    def _hashes(self, regions: Sequence[Region]) -> set[str]:
+        """The content of the pairs that regions lie in."""
+        numbers = {region.pair for region in regions}
+        return {self.snapshot.contents[self.pairs[number].name] for number in numbers}
 
     def _split(self) -> dict[str, Any]:
         """What decides which pixels are judged, given the pictures."""

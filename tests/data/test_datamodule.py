@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.plugins import DoublePrecision
+from lightning.pytorch.trainer.states import TrainerFn
 
 from nirgan.data import datamodule
 from nirgan.data.batches import Noise
@@ -32,13 +34,14 @@ class Made(Pair):
 
 
 class MadeSource(PairSource):
-    def __init__(self, dtypes=("uint8",) * 6, more=()):
-        self.dtypes, self.more = dtypes, more
+    def __init__(self, dtypes=("uint8",) * 6, more=(), published=True):
+        self.dtypes, self.more, self.published = dtypes, more, published
 
     def pairs(self):
+        folds = [i % 5 if self.published else None for i in range(len(self.dtypes))]
         made = [
-            Made("urban" if i % 2 else "water", str(i), str(i), i % 5, dtype=dtype)
-            for i, dtype in enumerate(self.dtypes)
+            Made("urban" if i % 2 else "water", str(i), str(i), fold, dtype=dtype)
+            for i, (dtype, fold) in enumerate(zip(self.dtypes, folds, strict=True))
         ]
         return made + [
             Made("urban", str(i), str(i), 0, shape) for i, shape in enumerate(self.more, 7)
@@ -250,6 +253,46 @@ def test_a_fold_may_be_left_for_later():
     assert numbers == {0, 3, 5}
     with pytest.raises(NirganError, match="unused_folds has fold 1"):
         module(unused_folds=[1], **options)
+
+
+FOLD_4, FOLD_0 = ({"protocol": "across-scenes", "fold": fold} for fold in (4, 0))
+KEPT = FOLD_4 | {"unused_folds": [0]}
+
+
+@pytest.mark.parametrize(
+    ("fitted", "judged", "told", "told_of_older"),
+    [
+        ([(12, FOLD_0)], (12, FOLD_0), "", ""),
+        ([(12, FOLD_0)], (13, FOLD_0), "of other pictures", ""),  # scenes are dealt anew
+        ([(6, FOLD_0)], (6, FOLD_4), "data.fold 4 for 0", "data.fold 4 for 0"),
+        ([(6, KEPT)], (6, FOLD_0), "", "data.fold 0 for 4"),
+        ([(6, KEPT), (6, FOLD_4), (6, KEPT)], (6, FOLD_0), *["data.fold 0 for 4"] * 2),
+        ([(6, {})], (5, {}), "", ""),
+        ([(6, {})], (6, {"split_seed": 1}), *["data.split_seed 1 for 0"] * 2),
+        ([(6, {})], (6, FOLD_0), *["data.fold 0 for None"] * 2),
+    ],
+)
+def test_what_a_checkpoint_was_trained_on_is_not_judged_without_a_word(
+    fitted, judged, told, told_of_older
+):
+    def built(count, options):
+        return module(MadeSource(("uint8",) * count, published=count == 6), **options)
+
+    state = {}
+    for one in fitted:
+        data = built(*one)
+        data.trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.FITTING))
+        if state:
+            data.load_state_dict(state)
+        state = data.state_dict()
+    older = {key: value for key, value in state.items() if key != "trained"}
+    for kept, expected in ((state, told), (older, told_of_older)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")  # the same words twice
+            built(*judged).load_state_dict(kept)
+        said = [str(w.message) for w in caught if "another split" in str(w.message)]
+        assert len(said) == bool(expected)
+        assert expected in "".join(said)
 
 
 @pytest.mark.parametrize("key", ["protocol", "crop", "on_bad_pair"])
