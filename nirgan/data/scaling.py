@@ -144,9 +144,9 @@ class Scale:
         values = pixels[np.isfinite(pixels)]
         if not values.size:
             raise NirganError(f"{name}: no finite value to take percentiles of")
-        low, high = np.percentile(
-            values[:: max(1, values.size // 1_000_000)], (self.low, self.high)
-        )
+        step = max(1, values.size // 1_000_000)
+        step += pixels.shape[-1:] == (3,) and step % 3 == 0  # else red alone would be seen
+        low, high = np.percentile(values[::step], (self.low, self.high))
         if not low < high:
             raise NirganError(
                 f"{name}: percentiles {self.low:g} and {self.high:g} are both "

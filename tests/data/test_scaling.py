@@ -19,6 +19,7 @@ RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
         ("-1.5,2", np.array([[0.5]], np.float32), -1.5, 2),
         ("percentile:0,100", RAMP, 0, 4095),
         ("percentile:10,50", RAMP, 409.5, 2047.5),
+        ("percentile:0,100", np.full((1000, 1100, 3), (9, 99, 999), np.uint16), 9, 999),
     ],
 )
 def test_limits(text, pixels, low, high):

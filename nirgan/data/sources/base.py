@@ -174,7 +174,9 @@ class FilePair(Pair):
     def _scales(self) -> str:
         if self.nir_scale == self.rgb_scale == DTYPE_SCALE:
             return ""  # as hashes were before there were scales
-        return f"{self.nir_scale} {self.rgb_scale}"
+        # In earlier versions, percentiles were those of one color in pictures of some sizes.
+        colors = " of all colors" if self.rgb_scale.kind == "percentile" else ""
+        return f"{self.nir_scale} {self.rgb_scale}{colors}"
 
 
 class PairSource(ABC):
