@@ -45,7 +45,7 @@ class Augmentation:
         Transforms see 16 bits as floats in [0, 1], since many of them take uint16 for 8 bits.
 
         Raises:
-            NirganError: A transform fails, or the output has another size.
+            NirganError: A transform fails, or the output has another size or type.
         """
         if patch.dtype == np.uint16 and self:
             levels = np.float32(65535)
@@ -78,4 +78,10 @@ def _applied(key: str, transforms: A.Compose, pixels: Pixels) -> Pixels:
             f"data.{key}: a transform fails on {pixels.shape[-1]} channels of {pixels.dtype} "
             f"({reason}); leave it out"
         ) from error
+    kept = slice(2, None) if key == "geometry" else slice(None)
+    if made.shape[kept] != pixels.shape[kept] or made.dtype != pixels.dtype:
+        raise NirganError(
+            f"data.{key} makes {made.dtype} {tuple(made.shape)} of {pixels.dtype} {pixels.shape}; "
+            "leave out what changes type or channels, as ToFloat and Normalize, or the band's size"
+        )
     return made

@@ -54,8 +54,17 @@ def test_16_bits_are_transformed_as_8_are():
         assert np.abs(sixteen[..., 3] / 257 - eight[..., 3]).mean() < 2, transform
 
 
-def test_a_transform_that_cannot_be_is_named():
-    with pytest.raises(
-        NirganError, match=r"data.geometry: a transform fails on 4 channels of uint8"
-    ):
-        Augmentation([A.ColorJitter(p=1)])(PATCH, 1, 8)
+@pytest.mark.parametrize(
+    ("key", "transform", "words"),
+    [
+        ("geometry", A.ColorJitter(p=1), ": a transform fails on 4 channels of uint8"),
+        ("geometry", A.ToFloat(), r" makes float32 \(8, 8, 4\) of uint8 \(8, 8, 4\); leave out"),
+        ("geometry", A.ToTensorV2(), r" makes torch.uint8 \(4, 8, 8\) of uint8"),
+        ("photometry", A.ToFloat(), r" makes float32 \(8, 8, 1\) of uint8"),
+        ("photometry", A.Normalize(mean=0.5, std=0.5), " makes float32 .* leave out what"),
+        ("photometry", A.RandomCrop(4, 4), r" makes uint8 \(4, 4, 1\) .*, or the band's size"),
+    ],
+)
+def test_a_transform_that_cannot_be_is_named(key, transform, words):
+    with pytest.raises(NirganError, match=f"data.{key}{words}"):
+        Augmentation(**{key: [transform]})(PATCH, 1, 8)
