@@ -4,6 +4,7 @@ Of three ranges, files and the store hold the camera's values: uint8, uint16, or
 Networks use [-1, 1]. Metrics, losses on colors and pictures for display use [0, 1].
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def read_rgbn(path: Path, nir_scale: Scale, rgb_scale: Scale) -> tuple[Pixels, P
     Raises:
         NirganError: The file is missing, damaged, or has fewer channels.
     """
-    pixels = decode(path, PAIR_SIZE_LIMIT, (1, 2, 3, 4)).pixels
+    pixels = _opaque(path, (1, 2, 3, 4))
     nir, rgb = pixels[..., 3], pixels[..., :3]
     return _as_stored(nir, nir_scale, path), _as_stored(rgb, rgb_scale, path)
 
@@ -89,8 +90,8 @@ def one_band(pixels: Pixels, name: object) -> tuple[Pixels, float]:
     return np.ascontiguousarray(pixels[..., 1]), levels
 
 
-def _opaque(path: Path) -> Pixels:
-    decoded = decode(path, PAIR_SIZE_LIMIT)
+def _opaque(path: Path, bands: Sequence[int] = ()) -> Pixels:
+    decoded = decode(path, PAIR_SIZE_LIMIT, bands)
     if decoded.alpha is not None:
         raise NirganError(
             f"{path}: an alpha channel; nothing is learned from transparent pixels, save it without"

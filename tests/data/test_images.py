@@ -1,13 +1,16 @@
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
 from nirgan.data.images import (
+    DTYPE_SCALE,
     as_depth,
     read_nir,
     read_rgb,
+    read_rgbn,
     signed_to_unit,
     stored_to_signed,
     write_png,
@@ -73,6 +76,18 @@ def test_nothing_is_learned_from_transparent_pictures(tmp_path):
         Image.new(mode, (4, 4)).save(tmp_path / "a.png")
         with pytest.raises(NirganError, match="a.png: an alpha channel"):
             read(tmp_path / "a.png")
+    five, options = np.zeros((4, 4, 5), np.uint8), {"photometric": "rgb", "extrasamples": (0, 2)}
+    tifffile.imwrite(tmp_path / "a.tif", five, planarconfig="contig", **options)
+    with pytest.raises(NirganError, match="a.tif: an alpha channel"):
+        read_rgbn(tmp_path / "a.tif", DTYPE_SCALE, DTYPE_SCALE)
+
+
+def test_pages_of_several_types_are_no_pair(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for kind in ("u1", "u1", "u1", "u2"):
+            file.write(np.full((4, 4), 200, kind), photometric="minisblack")
+    with pytest.raises(NirganError, match=r"pages of different types \(uint16, uint8\), expected"):
+        read_rgbn(tmp_path / "a.tif", DTYPE_SCALE, DTYPE_SCALE)
 
 
 def test_ranges():

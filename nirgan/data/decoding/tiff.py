@@ -61,6 +61,10 @@ def decode(data: bytes, size_limit: SizeLimit, bands: Sequence[int] = ()) -> Dec
         turn = turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
         decoded = parts[0]
         if len(parts) > 1:
+            if len(types := sorted({str(part.pixels.dtype) for part in parts})) > 1:
+                raise DecodeError(
+                    f"pages of different types ({', '.join(types)}), expected one; convert them"
+                )
             decoded = replace(decoded, pixels=np.dstack([part.pixels for part in parts]))
         return replace(decoded, metadata=replace(metadata(data), orientation=int(turn)))
     except (DecodeError, MemoryError):
