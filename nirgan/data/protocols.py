@@ -80,9 +80,13 @@ def across_scenes(
         The training and the validation regions.
 
     Raises:
-        NirganError: A scene would be in both sets, or one of the sets is empty.
+        NirganError: A fold is none of the five, a scene would be in both sets, or one of the sets
+            is empty.
     """
     folds = _folds(pairs, seed)
+    for pair, number in zip(pairs, folds, strict=True):
+        if number not in range(FOLDS):  # it would never be judged
+            raise NirganError(f"{pair.name}: its fold is {number}, expected 0 to {FOLDS - 1}")
     sets: tuple[list[Region], list[Region]] = ([], [])
     seen: defaultdict[str, set[int]] = defaultdict(set)
     for number, (pair, (height, width)) in enumerate(zip(pairs, sizes, strict=True)):

@@ -86,6 +86,13 @@ def test_a_scene_in_two_folds_is_a_leak_and_named():
         across_scenes(pairs("abb", [0, 0, 1]), [(64, 64)] * 3, 0, 0)
 
 
-def test_an_empty_set_is_refused():
-    with pytest.raises(NirganError, match="fold 4 of 5 leaves no validation pairs"):
-        across_scenes(pairs("ab", [0, 1]), [(64, 64)] * 2, 4, 0)
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ([0, 1], "fold 4 of 5 leaves no validation pairs"),
+        ([4, 5], "urban/1: its fold is 5, expected 0 to 4"),
+    ],
+)
+def test_an_empty_set_and_a_sixth_fold_are_refused(folds, message):
+    with pytest.raises(NirganError, match=message):
+        across_scenes(pairs("ab", folds), [(64, 64)] * 2, 4, 0)

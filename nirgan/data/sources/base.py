@@ -241,16 +241,16 @@ def pairs_of(source: PairSource, cache: Path | None = None) -> list[Pair]:
     return pairs
 
 
-def data_root(root: Path | None, name: str) -> Path:
+def data_root(root: Path | None, name: str, remedy: str = "") -> Path:
     """The folder of a data set: the configured one, or `name` in the data root.
 
     The data root is the environment variable `NIRGAN_DATA`, or `data` if that is not set.
 
     Raises:
-        NirganError: There is no such folder.
+        NirganError: There is no such folder; the message ends with the remedy.
     """
     folder = expand_home(root or Path(os.environ.get("NIRGAN_DATA", "data"), name))
     if not folder.is_dir():
         how = "source.root" if root is not None else f"NIRGAN_DATA to the folder that holds {name}/"
-        raise NirganError(f"{folder}: no such folder; set {how}")
+        raise NirganError(f"{folder}: no such folder; set {how}{remedy}")
     return folder

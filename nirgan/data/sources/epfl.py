@@ -7,6 +7,7 @@ nine categories, in the layout of its `nirscene1` folder, `<category>/<id>_{rgb,
 import csv
 from pathlib import Path
 
+from nirgan.data.protocols import FOLDS
 from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
 from nirgan.errors import NirganError
 from nirgan.utils.nearest_name import did_you_mean
@@ -56,7 +57,7 @@ class Epfl(PairSource):
 
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`."""
-        folder = data_root(self.root, "epfl")
+        folder = data_root(self.root, "epfl", ", or fetch it with `python -m nirgan download`")
         if (folder / "nirscene1").is_dir():
             folder = folder / "nirscene1"
         rows = _manifest(folder)
@@ -65,21 +66,33 @@ class Epfl(PairSource):
         pairs: list[Pair] = []
         for category in self.categories:
             for id_, nir, rgb in _files(folder / category):
-                row = rows.get((category, id_), {})
-                if self.registered_only and row.get("registered") != "1":
+                scene, fold, registered = rows.get((category, id_), (None, None, None))
+                if self.registered_only and registered != "1":
                     continue
-                scene = row.get("scene") or f"{category}/{id_}"
-                fold = int(row["fold"]) if row.get("fold") else None
+                scene = scene or f"{category}/{id_}"
                 pairs.append(FilePair(category, id_, scene, fold, nir, rgb))
         return pairs
 
 
-def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+def _manifest(folder: Path) -> dict[tuple[str, str], tuple[str | None, int | None, str | None]]:
+    """Scene, fold and registration by category and id."""
+    rows: dict[tuple[str, str], tuple[str | None, int | None, str | None]] = {}
     file = folder / "manifest.csv"
     if not file.is_file():
-        return {}
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        return {(row["category"], row["id"]): row for row in csv.DictReader(lines)}
+        return rows
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            for row in csv.DictReader(lines):
+                fold = int(row["fold"]) if row.get("fold") else None
+                key = row["category"], row["id"]
+                rows[key] = row.get("scene"), fold, row.get("registered")
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        reason = f"no column {error}" if isinstance(error, KeyError) else error
+        raise NirganError(
+            f"{file}: not as expected ({reason}); save it as UTF-8 with commas, and with columns "
+            f"category, id, scene, fold (0 to {FOLDS - 1}) and registered"
+        ) from error
+    return rows
 
 
 def _files(folder: Path) -> list[tuple[str, Path, Path]]:

@@ -52,6 +52,18 @@ def test_the_archives_own_folder_is_found(tmp_path):
             lambda f: [p.unlink() for p in (f / "urban").iterdir()],
             "no <id>_nir and <id>_rgb pictures",
         ),
+        (
+            lambda f: (f / "manifest.csv").write_text("category;id\nurban;0000\n"),
+            r"manifest.csv: not as expected \(no column 'category'\); save it as UTF-8 with commas",
+        ),
+        (
+            lambda f: (f / "manifest.csv").write_text("category,id,fold\nurban,0000,one\n"),
+            r"manifest.csv: not as expected \(.*'one'\); .* fold \(0 to 4\)",
+        ),
+        (
+            lambda f: (f / "manifest.csv").write_bytes(b"category,id\nurban,\xe9\n"),
+            "manifest.csv: not as expected .* save it as UTF-8",
+        ),
     ],
 )
 def test_a_broken_folder_is_named(tmp_path, break_, message):
@@ -68,7 +80,7 @@ def test_missing_things_say_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(NirganError, match="water: no such category folder; .*nirgan download"):
         Epfl(["water"], tmp_path).pairs()
     monkeypatch.setenv("NIRGAN_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(NirganError, match="nowhere/epfl: no such folder; set NIRGAN_DATA"):
+    with pytest.raises(NirganError, match="nowhere/epfl: .*; set NIRGAN_DATA .*nirgan download"):
         Epfl(["urban"]).pairs()
     with pytest.raises(NirganError, match="registered_only needs it"):
         Epfl(["urban"], tmp_path, registered_only=True).pairs()
