@@ -1,13 +1,14 @@
 """Downloads and unpacks the EPFL RGB-NIR scenes."""
 
 import shutil
-import tempfile
 import time
 import urllib.request
 import zipfile
 import zlib
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 from tqdm import tqdm
 
@@ -40,14 +41,14 @@ def fetch(file: Path, url: str = ARCHIVE_URL, size: int = ARCHIVE_BYTES, wait: f
         return
     make_folder(file.parent)
     part = file.with_name(file.name + ".part")
-    broken: OSError | None = None
+    broken: Exception | None = None
     have = 0
     for attempt in range(MAX_TRIES):
         if attempt:
             time.sleep(wait * 2 ** (attempt - 1))
         try:
             _continue(part, url, size)
-        except OSError as failure:
+        except (OSError, HTTPException) as failure:
             broken = failure
         have = part.stat().st_size if part.is_file() else 0
         if have == size:
@@ -86,14 +87,14 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
         NirganError: The archive is damaged, would write outside the folder, unpacks to more than
-            `MAX_UNPACKED_BYTES` bytes, or lacks pairs.
-        OSError: The folder cannot be written to.
+            `MAX_UNPACKED_BYTES` bytes, or lacks pairs, or the folder cannot be written to.
     """
     if folder.exists():
         raise NirganError(f"{folder}: it is there already; move it away to unpack anew")
     make_folder(folder.parent)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    beside = folder.with_name(f".{folder.name}-{uuid4().hex[:12]}")
     try:
+        beside.mkdir()
         with zipfile.ZipFile(archive) as packed:
             members = _pictures(archive, packed)
             _count(archive, list(members.values()))
@@ -102,7 +103,12 @@ def unpack(archive: Path, folder: Path) -> None:
                 with packed.open(member) as source, (beside / place).open("wb") as out:
                     shutil.copyfileobj(source, out, CHUNK_BYTES)
         beside.replace(folder)
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+    except OSError as error:
+        raise NirganError(
+            f"{archive}: cannot be unpacked into {folder.parent} ({error}); make room there, or "
+            "name another --root"
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         # A member that is encrypted or packed in an unknown way is a RuntimeError.
         raise NirganError(
             f"{archive}: cannot be unpacked ({error}); remove it to fetch it anew"

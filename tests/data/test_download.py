@@ -1,4 +1,7 @@
+import errno
 import http.server
+import os
+import shutil
 import stat
 import threading
 import zipfile
@@ -14,10 +17,14 @@ CONTENT = bytes(range(256)) * 4000
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    ranges, breaks = True, 0
+    ranges, breaks, babbles = True, 0, 0
 
     def do_GET(self):
         cls = type(self)
+        if cls.babbles:
+            cls.babbles -= 1
+            self.wfile.write(b"this is no HTTP\r\n\r\n")
+            return
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1]) if cls.ranges else 0
         cls.starts.append(start)
         self.send_response(206 if start else 200)
@@ -55,7 +62,7 @@ def get(tmp_path, url, size=1_024_000):
 
 
 def test_a_download_goes_on_where_it_broke_off(serve, tmp_path):
-    url, handler = serve(breaks=2)
+    url, handler = serve(breaks=2, babbles=1)
     assert get(tmp_path, url) == CONTENT
     half = len(CONTENT) // 2
     assert handler.starts == [0, half, half + half // 2]
@@ -108,6 +115,7 @@ def test_a_local_archive_is_unpacked_whole(archive, tmp_path, capsys):
     assert main(["download", "--root", str(root), "--archive", str(archive)]) == 0
     assert len(Epfl(root=root / "epfl").pairs()) == 477
     assert [f.name for f in root.iterdir()] == ["epfl"]
+    assert (root / "epfl").stat().st_mode == root.stat().st_mode  # others of the group read it
     assert main(["download", "--root", str(root)]) == 2
     assert "it is there already" in capsys.readouterr().err
 
@@ -152,6 +160,16 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(archive, tmp_path, monke
     monkeypatch.setattr(download, "MAX_UNPACKED_BYTES", 900)
     with pytest.raises(NirganError, match="954 bytes, more than 900"):
         download.unpack(archive, tmp_path / "root/epfl")
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(archive, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(NirganError, match=r"unpacked into .*No space left .*; make room there"):
+        download.unpack(archive, tmp_path / "root/epfl")
+    assert list((tmp_path / "root").iterdir()) == []
 
 
 def test_archives_that_cannot_be_read_are_one_clear_error(archive, tmp_path):
