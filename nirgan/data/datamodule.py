@@ -407,7 +407,7 @@ def _check_trainer(trainer: lightning.Trainer) -> None:
 
 def _at_least(least: int, **values: float) -> None:
     for name, value in values.items():
-        if value < least:
+        if not value >= least:  # nan is neither
             raise NirganError(f"data.{name} is {value}, expected {least} or more")
 
 

@@ -295,7 +295,14 @@ def test_what_a_checkpoint_was_trained_on_is_not_judged_without_a_word(
         assert expected in "".join(said)
 
 
-@pytest.mark.parametrize("key", ["protocol", "crop", "on_bad_pair"])
-def test_a_word_that_is_none_of_those_is_refused_in_python_too(key):
-    with pytest.raises(NirganError, match=f"data.{key} is 'within_images', expected .* or "):
-        PatchDataModule(MadeSource(), **{key: "within_images"})
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, "within_images") for key in ("protocol", "crop", "on_bad_pair")),
+        ("noise", Noise(0.1, float("nan"), 0.1)),
+    ],
+)
+def test_a_value_that_is_none_of_those_is_refused_in_python_too(key, value):
+    said = rf"data.{key}\S* is ('within_images'|nan), expected .* or "
+    with pytest.raises(NirganError, match=said):
+        PatchDataModule(MadeSource(), **{key: value})
