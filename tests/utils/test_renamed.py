@@ -84,13 +84,6 @@ def test_configurations_that_come_along(name, tmp_path, monkeypatch):
     assert config["model"]["init_args"]["generator"]["class_path"] == COLOR[0]
 
 
-def test_callbacks_and_optimizers_of_other_packages_are_as_they_were(tmp_path):
-    model = f"--config={ROOT}/conf/triplet_urban_small.yaml"
-    optimizer = "--model.generator_optimizer={class_path: torch.optim.SGD, init_args: {lr: 0.5}}"
-    config = configuration([model, optimizer])
-    assert config["model"]["init_args"]["generator_optimizer"]["class_path"] == "torch.optim.SGD"
-
-
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """Of a former version, as all that reads checkpoints finds it."""
