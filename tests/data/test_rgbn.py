@@ -278,6 +278,14 @@ def test_blocks_of_two_reference_systems_that_overlap_are_refused(tmp_path):
         Rgbn(str(tmp_path), scenes="blocks", tile=128, block=300, gap=0).pairs()
 
 
+@pytest.mark.parametrize("scenes", ["rasters", "blocks"])
+def test_reference_systems_that_do_not_convert_are_refused(tmp_path, scenes):
+    save(tmp_path / "a.tif", ground(0, 0), 0, 0)
+    save(tmp_path / "b.tif", ground(0, 0), 0, 0, crs='LOCAL_CS["mine",UNIT["metre",1]]')
+    with pytest.raises(NirganError, match=r"b\.tif: .*mine.* does not convert to EPSG:32611"):
+        Rgbn(str(tmp_path), scenes=scenes).pairs()
+
+
 def test_a_source_that_divides_a_place_is_refused(tmp_path):
     save(tmp_path / "a.tif", ground(0, 0), 0, 0)
     save(tmp_path / "b.tif", ground(300, 0), 300, 0)

@@ -126,7 +126,7 @@ class Raster:
         place = dataset.window_transform(as_window(window))
         x, bottom, right, y = array_bounds(*window.shape, place)
         bounds = min(x, right), min(bottom, y), max(x, right), max(bottom, y)
-        return Footprint(dataset.crs.to_string(), bounds)
+        return Footprint(dataset.crs.to_string(), bounds, str(self.path))
 
 
 def overlaps(
@@ -135,6 +135,9 @@ def overlaps(
     """Which of some places share ground with which of others: a row of N booleans for each.
 
     Places that are not known share none.
+
+    Raises:
+        NirganError: Their reference systems do not convert into each other.
     """
     system = next((place.system for place in (*some, *others) if place), "")
     mine, theirs = _bounds(some, system), _bounds(others, system)
@@ -151,10 +154,20 @@ def _bounds(places: Sequence[Footprint | None], system: str) -> npt.NDArray[np.f
         if place is None
         else place.bounds
         if place.system == system
-        else transform_bounds(place.system, system, *place.bounds)
+        else _converted(place, system)
         for place in places
     ]
     return np.array(bounds, np.float64).reshape(-1, 4)
+
+
+def _converted(place: Footprint, system: str) -> tuple[float, ...]:
+    try:
+        return tuple(transform_bounds(place.system, system, *place.bounds))
+    except Exception as error:  # of GDAL's own kinds, which rasterio keeps private
+        raise NirganError(
+            f"{place.file}: {place.system} does not convert to {system}, the reference system of "
+            "another raster; reproject one of them, or leave it out"
+        ) from error
 
 
 def choose_bands(path: Path, bands: Sequence[int | str] | None) -> tuple[int, ...]:

@@ -44,6 +44,7 @@ class Footprint(NamedTuple):
 
     system: str
     bounds: tuple[float, float, float, float]
+    file: str = ""
 
 
 @dataclass(frozen=True)
