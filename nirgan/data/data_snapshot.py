@@ -42,8 +42,8 @@ class DataSnapshot:
         numbers = self._numbers()
         self._next = numbers[-1] + 1 if numbers else 0
         for number in numbers:
-            state = self.stored.state(number)
-            if state == self._states[number].item():
+            state, in_place = self.stored.state(number), self.stored.pairs[number].in_place()
+            if state == self._states[number].item() and not in_place:  # a VRT is of many files
                 continue
             if not any(state):
                 return self.stored.describe_loss(number, "has gone")

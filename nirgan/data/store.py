@@ -183,12 +183,15 @@ class StoredPairs(Sequence[Any]):
 
     def state(self, number: int) -> State:
         """The state of the file that a pair is read from; 0: it has gone."""
-        return _state(self.file(number))
+        return file_state(self.file(number))
 
     def matches_decoded(self, number: int) -> bool:
-        """Whether the stored file equals the newly decoded pair."""
+        """Whether the stored file equals the newly decoded pair; in place, whether all files do."""
+        pair = self.pairs[number]
         try:
-            return np.array_equal(np.load(self.file(number)), stack(*self.pairs[number].loaded()))
+            if pair.in_place():
+                return _content(pair).hex() == self.content(number)
+            return np.array_equal(np.load(self.file(number)), stack(*pair.loaded()))
         except (*READ_ERRORS, NirganError):
             return False
 
@@ -247,7 +250,7 @@ class PairStore:
 
     def _row(self, pair: Pair, known: dict[bytes, Row]) -> Row:
         stamp, in_place = _stamp(pair), pair.in_place()
-        if (row := known.get(stamp)) and row[5:] == _state(self.path(row[1].hex())):
+        if (row := known.get(stamp)) and row[5:] == file_state(self.path(row[1].hex())):
             return row
         try:
             content = _content(pair)
@@ -336,10 +339,11 @@ def _row_of(stamp: bytes, content: bytes, file: Path, pixels: Pixels | PixelsInP
     if pixels is None:
         return stamp, content, 0, 0, -1, *NO_STATE
     height, width = pixels.shape[:2]
-    return stamp, content, height, width, STORED_DTYPES.index(pixels.dtype), *_state(file)
+    return stamp, content, height, width, STORED_DTYPES.index(pixels.dtype), *file_state(file)
 
 
-def _state(file: Path) -> State:
+def file_state(file: Path) -> State:
+    """The state of a file; `NO_STATE`: it has gone."""
     try:
         state = file.stat()
     except OSError:

@@ -1,6 +1,7 @@
 """Rasters of four bands as pairs: which bands, which pixels, which scenes."""
 
 import json
+import os
 import shutil
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +18,7 @@ from rasterio.transform import Affine  # noqa: E402
 
 from nirgan.benchmark.leaks import refuse_leaks  # noqa: E402
 from nirgan.cli.main import main  # noqa: E402
+from nirgan.data.data_snapshot import DataSnapshot  # noqa: E402
 from nirgan.data.datamodule import PatchDataModule  # noqa: E402
 from nirgan.data.rasters import raster as rasters  # noqa: E402
 from nirgan.data.rasters import tiles  # noqa: E402
@@ -24,6 +26,7 @@ from nirgan.data.rasters.bands import Bands  # noqa: E402
 from nirgan.data.scaling import Limits  # noqa: E402
 from nirgan.data.sources.folder import Folder  # noqa: E402
 from nirgan.data.sources.rgbn import Rgbn  # noqa: E402
+from nirgan.data.store import PairStore  # noqa: E402
 from nirgan.errors import NirganError  # noqa: E402
 from nirgan.metrics import AngularError  # noqa: E402
 
@@ -176,7 +179,6 @@ def test_percentiles_leave_masked_pixels_out(tmp_path):
     (before,) = source.pairs()
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
         file.write_mask(~hidden)
-    rasters._open_bands.cache_clear()
     (after,) = source.pairs()
     assert before.raster.limits[1].high == 60000
     assert after.raster.limits[1].high == bands[3][~hidden].max()
@@ -313,10 +315,18 @@ def test_overviews_and_vrts_of_single_bands(tmp_path):
     (whole,), (same,) = (Rgbn(str(file), tile=512).pairs() for file in (path, vrt))
     assert np.array_equal(pixels_of(whole), np.moveaxis(bands, 0, 2))
     assert np.array_equal(pixels_of(whole), pixels_of(same))
-    before = same.content()
+    before, stored = same.content(), PairStore(tmp_path / "store").build([whole, same])
+    snapshot = DataSnapshot(stored)
+    for touched in (path, vrt, parts[2]):
+        os.utime(touched, (1, 1))
+    assert snapshot.damage() is None
+    assert stored.unchanged(1)
     save(parts[2], bands[2:3] + 1, names=None)
-    (changed,) = Rgbn(str(vrt), tile=512).pairs()
-    assert changed.content() != before
+    (anew,) = Rgbn(str(vrt), tile=512).pairs()
+    assert anew.content() == same.content() != before
+    assert np.array_equal(pixels_of(anew)[..., 2], bands[2] + 1)
+    assert not stored.unchanged(1)
+    assert snapshot.damage().startswith(f"{vrt}: the stored pair ground/all/0-0 was changed")
 
 
 def test_a_copy_has_the_same_content_and_damage_is_named(tmp_path):
@@ -326,7 +336,6 @@ def test_a_copy_has_the_same_content_and_damage_is_named(tmp_path):
     assert one.content() == other.content()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    rasters._open_bands.cache_clear()
     with pytest.raises(NirganError, match="a.tif: (not a readable GeoTIFF|damaged within rows)"):
         Rgbn(str(path)).pairs()[0].load()
     (tmp_path / "c.txt").write_text("no raster")

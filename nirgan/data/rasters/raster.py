@@ -4,7 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from nirgan.data.images import Pixels, check_type
 from nirgan.data.rasters.bands import BAND_MARKS, Bands, as_window, list_bands, open_raster
 from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.base import Footprint
+from nirgan.data.store import State, file_state
 from nirgan.errors import NirganError
 from nirgan.utils.rect import Rect
 
@@ -29,8 +30,13 @@ MIN_OVERLAP = 1e-3
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _open_bands(path: Path, numbers: tuple[int, ...], process: int, thread: int) -> Bands:
-    """Open for a process and a thread, which GDAL's handles are not shared between."""
+def _open_bands(
+    path: Path, numbers: tuple[int, ...], states: tuple[State, ...], process: int, thread: int
+) -> Bands:
+    """Open for a process and a thread, which GDAL's handles are not shared between.
+
+    And anew for a raster whose files have changed since.
+    """
     return Bands(path, open_raster(path, KINDS), numbers)
 
 
@@ -60,6 +66,11 @@ class Raster:
     ) -> None:
         self.path, self.numbers = path, choose_bands(path, bands)
         self._scales = {"rgb": rgb_scale, "nir": nir_scale}
+        self._files = [path]
+        self._opened = self._states()
+        self._files = [Path(name) for name in self.bands.dataset.files]  # a VRT is made of others
+        self._opened = self._states()
+        self._hashed: tuple[tuple[State, ...], str] = ((), "")
         dataset, kind = self.bands.dataset, self.bands.dtype
         self.shape: tuple[int, int] = dataset.shape
         self.limits = self._find_limits(rgb_scale, nir_scale)
@@ -74,7 +85,11 @@ class Raster:
     @property
     def bands(self) -> Bands:
         """The bands, open."""
-        return _open_bands(self.path, self.numbers, os.getpid(), threading.get_ident())
+        process, thread = os.getpid(), threading.get_ident()
+        return _open_bands(self.path, self.numbers, self._opened, process, thread)
+
+    def _states(self) -> tuple[State, ...]:
+        return tuple(map(file_state, self._files))
 
     def _find_limits(self, *scales: Scale) -> tuple[Limits, Limits] | None:
         kind, kinds = self.bands.dtype, {scale.kind for scale in scales}
@@ -88,14 +103,19 @@ class Raster:
         rgb, nir = scales
         return rgb.limits(some[:3], self.path), nir.limits(some[3], self.path)
 
-    @cached_property
+    @property
     def content(self) -> str:
         """A hash of what determines the pixels: of a large file, its size and its two ends."""
+        if (states := self._states()) != self._hashed[0]:
+            self._hashed = states, self._hash()
+        return self._hashed[1]
+
+    def _hash(self) -> str:
         what = f"{self.numbers} {self._scales['nir']} {self._scales['rgb']}"
         if self.bands.has_mask and "percentile" in what:
             what += " of what is not masked"  # as it was not in earlier versions
         digest = hashlib.sha256(what.encode())
-        for name in sorted(self.bands.dataset.files):  # of a VRT, those that it is made of
+        for name in sorted(self.bands.dataset.files):
             try:
                 with Path(name).open("rb") as file:
                     size = os.fstat(file.fileno()).st_size

@@ -40,7 +40,10 @@ class PixelsInPlace(Protocol):
 
 
 class Footprint(NamedTuple):
-    """Where a pair lies on the ground: left, bottom, right and top in a reference system."""
+    """Where a pair lies on the ground: left, bottom, right and top in a reference system.
+
+    Messages name the file.
+    """
 
     system: str
     bounds: tuple[float, float, float, float]
