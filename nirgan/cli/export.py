@@ -10,6 +10,8 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import VerbParser, add_trust, parse
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
+MODEL_FILES = ("model.safetensors", "config.json", "README.md")
+"""What a folder of safetensors holds, see `write_model`."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -112,6 +114,7 @@ def _check_output(out: Path, kind: str, overwrite: bool) -> None:
         raise NirganError(f"--output {out}: a folder; give a file, NAME{suffix}")
     if not suffix and out.exists() and not out.is_dir():
         raise NirganError(f"--output {out}: a file; safetensors are kept in a folder")
-    there = out if suffix else out / "model.safetensors"
-    if there.exists() and not overwrite:
+    written = [out] if suffix else [out / name for name in MODEL_FILES]
+    there = next((file for file in written if file.exists()), None)
+    if there and not overwrite:
         raise NirganError(f"{there} is there already; --overwrite replaces it")

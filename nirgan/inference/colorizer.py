@@ -114,7 +114,8 @@ class Colorizer:
         """Write a folder that `nirgan.load` reads, and that can be uploaded to the hub.
 
         Args:
-            folder: Created if needed.
+            folder: Created if needed; a model.safetensors, config.json and README.md in it are
+                replaced.
             card: Its README.md; None generates one.
 
         Raises:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nirgan.cli.export import SUFFIX
+from nirgan.cli.export import MODEL_FILES, SUFFIX
 from nirgan.cli.main import main
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
@@ -199,6 +199,7 @@ def test_safetensors_with_configuration_and_card(model, capsys):
     nir = torch.rand(1, 3, 20, 30)
     assert torch.allclose(again.generator(nir), before.generator(nir), atol=0.01)
     assert "angular error | 3.5" in (out / "README.md").read_text()
+    assert {file.name for file in out.iterdir()} == set(MODEL_FILES)
     assert main(["export", str(model), *options]) == 2
     assert "is there already; --overwrite" in capsys.readouterr().err
     assert main(["export", str(model), *options, "--overwrite"]) == 0
@@ -212,6 +213,7 @@ MISTAKES = {
     "--format=safetensors --output=nir.png": "a file; safetensors are kept in a folder",
     "--format=onnx --output=folder.onnx --overwrite": "a folder; give a file, NAME.onnx",
     "--format=onnx --output=tiny.onnx": "is there already; --overwrite replaces it",
+    "--format=safetensors --output=folder.onnx": "folder.onnx/README.md is there already",
     "--format=onnx --output=new.onnx --half": "--half goes with --format safetensors",
     "--format=safetensors --output=new --scale=0,9": "--scale goes with --format onnx or torch",
     "--format=safetensors --output=new --check a.png": "--check goes with --format onnx or torch",
@@ -227,11 +229,13 @@ MISTAKES = {
 def test_a_mistake_is_one_line(options, model, onnx_file, monkeypatch, capsys):
     monkeypatch.chdir(model.parent)
     (model.parent / "folder.onnx").mkdir(exist_ok=True)
+    (model.parent / "folder.onnx/README.md").write_text("mine")
     before = sorted(model.parent.iterdir())
     assert main(["export", "tiny", *options.split()]) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert MISTAKES[options] in error
     assert sorted(model.parent.iterdir()) == before
+    assert (model.parent / "folder.onnx/README.md").read_text() == "mine"
 
 
 def test_where_onnx_runtime_fails_is_one_line(onnx_file, tmp_path):
