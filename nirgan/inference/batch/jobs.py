@@ -51,15 +51,18 @@ def plan_jobs(
 
     Inputs are files, folders (with all within), and patterns. A file is written to OUTPUT/NAME, a
     file in a folder to OUTPUT/PATH, its path in the folder; outputs are not inputs of a folder
-    around them, nor are maps of uncertainty. `suffix` is that of the output pictures, with its dot;
-    None: that of the input. With `uncertainty`, outputs that are there without a map are a problem.
+    or a pattern around them, nor are maps of uncertainty, and no input is written over. `suffix` is
+    that of the output pictures, with its dot; None: that of the input. With `uncertainty`, outputs
+    that are there without a map are a problem.
     """
     plan = JobPlan()
     owners: dict[Path, Path] = {}
+    sources: set[str] = set()
     for text in (str(expand_home(given)) for given in inputs):  # shells do not expand a quoted `~`
         found = False
         for source, within in _files(text, output, plan.problems):
             found = True
+            sources.add(os.path.realpath(source))
             job = _job(source, output / within, suffix)
             other = owners.setdefault(job.target, source)
             if other is not source and _same(other, source):
@@ -85,6 +88,12 @@ def plan_jobs(
         if not found and not any(p.startswith(text) for p in plan.problems):
             suffixes = ", ".join([*PICTURES, *sorted(VIDEOS)])
             plan.problems.append(f"{text}: no picture or video there ({suffixes})")
+    for job in [job for job in plan.jobs if os.path.realpath(job.target) in sources]:
+        plan.jobs.remove(job)
+        plan.problems.append(
+            f"{job.source}: would be written over {job.target}, an input too; choose another "
+            "--output"
+        )
     return plan
 
 

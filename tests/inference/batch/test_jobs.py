@@ -1,5 +1,7 @@
 """Which files become which: names and folders kept, nothing overwritten, nothing lost."""
 
+from pathlib import Path
+
 import pytest
 
 from nirgan.inference.batch.jobs import plan_jobs
@@ -84,6 +86,23 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
     other = plan_jobs([str(shots / "a.png"), str(tmp_path / "a.png")], tmp_path / "out")
     assert len(other.jobs) == 1
     assert "would become" in other.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "suffix", "left"),
+    [
+        (["shots"], ".tif", ["b.JPG"]),
+        (["shots/a.png", "link/a.tif"], ".tif", []),
+        (["shots/deep/b.JPG", "shots/a.png", "shots/deep/../a.tif"], ".tif", ["b.JPG"]),
+    ],
+)
+def test_nothing_is_written_over_another_input(shots, tmp_path, monkeypatch, inputs, suffix, left):
+    monkeypatch.chdir(tmp_path)
+    (shots / "a.tif").write_bytes(b"")
+    (tmp_path / "link").symlink_to(shots)
+    made = plan_jobs(inputs, Path("shots"), suffix=suffix, overwrite=True)
+    assert [job.source.name for job in made.jobs] == left
+    assert any("a.png: would be written over" in line for line in made.problems)
 
 
 def test_what_is_not_there_is_said(shots, tmp_path):
