@@ -123,8 +123,13 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
         parts = path.parts
         fixed = Path(*parts[: next(n for n, part in enumerate(parts) if has_magic(part))])
         for match in map(Path, sorted(glob(text, recursive=True))):  # noqa: PTH207 (a whole pattern)
-            if is_input(match) and not match.is_dir():
-                yield match, match.relative_to(fixed)
+            within = match.relative_to(fixed)
+            if (
+                is_input(match)
+                and not match.is_dir()
+                and not any(_same(fixed / parent, output) for parent in within.parents[:-1])
+            ):
+                yield match, within
     else:
         problems.append(f"{text}: no such file or folder")
 

@@ -66,12 +66,15 @@ def test_what_is_there_stays(shots, tmp_path):
     assert len(plan_jobs([str(shots)], out, overwrite=True).jobs) == 4
 
 
-def test_outputs_are_no_inputs(shots):
-    made = plan_jobs([str(shots)], shots / "out")
-    (shots / "out").mkdir()
-    (shots / "out/a.png").write_bytes(b"")
-    assert [job.source for job in plan_jobs([str(shots)], shots / "out").jobs] == [
-        job.source for job in made.jobs if job.source.name != "a.png"
+@pytest.mark.parametrize("within", ["", "**/*", "[!x]*/**/*.*"])
+def test_outputs_are_no_inputs(shots, within):
+    given = [str(shots / within)]
+    made = plan_jobs(given, shots / "out")
+    (shots / "out/deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.JPG"):
+        (shots / "out" / name).write_bytes(b"")
+    assert [job.source for job in plan_jobs(given, shots / "out").jobs] == [
+        job.source for job in made.jobs if job.source.name not in ("a.png", "b.JPG")
     ]
 
 
