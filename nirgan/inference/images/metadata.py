@@ -54,18 +54,18 @@ def xmp(title: str, former: bytes = b"") -> bytes:
         tree = parseString(former.strip(b"\0 \r\n"))
         (properties,) = tree.getElementsByTagNameNS(RDF, "RDF")
         (ours,) = parseString(own).getElementsByTagNameNS(RDF, "Description")
-    except (ExpatError, ValueError):
+        for about in properties.getElementsByTagNameNS(RDF, "Description"):
+            for space, name in REPLACED:
+                if about.hasAttributeNS(space, name):
+                    about.removeAttributeNS(space, name)
+                for child in list(about.childNodes):
+                    if (child.namespaceURI, child.localName) == (space, name):
+                        about.removeChild(child)
+        ours.setAttribute("xmlns:rdf", RDF)
+        properties.appendChild(tree.importNode(ours, True))
+        root = "".join(n.toxml() for n in tree.childNodes if n.nodeType == n.ELEMENT_NODE)
+    except (ExpatError, LookupError, RecursionError, ValueError):  # lookup: of its encoding
         return own
-    for about in properties.getElementsByTagNameNS(RDF, "Description"):
-        for space, name in REPLACED:
-            if about.hasAttributeNS(space, name):
-                about.removeAttributeNS(space, name)
-            for child in list(about.childNodes):
-                if (child.namespaceURI, child.localName) == (space, name):
-                    about.removeChild(child)
-    ours.setAttribute("xmlns:rdf", RDF)
-    properties.appendChild(tree.importNode(ours, True))
-    root = "".join(n.toxml() for n in tree.childNodes if n.nodeType == n.ELEMENT_NODE)
     packet = own[: own.index(b"?>") + 2] + root.encode() + XMP_TRAILER
     return packet if len(packet) <= MAX_SEGMENT_BYTES else own
 

@@ -232,6 +232,10 @@ def test_metadata_fill_no_memory(tmp_path, form):
         DRONE.replace(b"rdf:RDF", b"rdf:XYZ"),
         DRONE.replace(b"+12.50", b"9" * 70_000),
         b"\xff\xfe",
+        *(b'<?xml version="1.0" encoding="%s"?>' % name + DRONE for name in (b"foo", b"base64")),
+        DRONE.replace(
+            b"</rdf:Description>", b"<a>" * 1500 + b"</a>" * 1500 + b"</rdf:Description>"
+        ),
     ],
 )
 def test_xmp_that_cannot_be_kept_is_left_out(packet):
