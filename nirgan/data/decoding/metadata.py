@@ -77,7 +77,7 @@ def metadata(data: bytes) -> Metadata:
 
 def dpi(across: float, down: float, per_inch: float | None) -> tuple[float, float] | None:
     """Pixels per inch, from pixels per unit and the unit's part of an inch, None if not known."""
-    if per_inch is None or not min(across, down) * per_inch > 1:
+    if per_inch is None or not (across * per_inch > 1 and down * per_inch > 1):  # nan neither
         return None
     return min(across * per_inch, MAX_DPI), min(down * per_inch, MAX_DPI)
 

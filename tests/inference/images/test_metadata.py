@@ -180,6 +180,8 @@ def damaged():
     yield "values beyond the end", sound + struct.pack("<HHHII", 1, 271, 2, 2**30, 2**20) + bytes(4)
     yield "directories in a circle", sound + directory({34665: [8], 34853: [8]}, 8)
     yield "no unit", sound + directory({282: [300], 283: [300], 296: [7]}, 8)
+    halves = 282, 3, 1, 300, 283, 5, 1, 50, 296, 3, 1, 2, 0, 0, 0
+    yield "0/0 down", sound + struct.pack("<HHHIIHHIIHHIIIII", 3, *halves)
     many = {tag: bytes(2**15) for tag in range(40091, 40096)}
     yield "too much", sound + directory(many, 8)
 
