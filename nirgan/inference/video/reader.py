@@ -111,13 +111,13 @@ class VideoReader:
         return videos[0]
 
     def read(self) -> "Generator[Frame | Packet[Any], None, None]":
-        """All frames, and the packets of sound and subtitles, in the order of the file.
+        """All frames, and the packets of all other streams, in the order of the file.
 
         Raises:
             NirganError: It is damaged or cut off, in color, or its frames change size.
         """
         try:
-            for packet in self.container.demux(self.stream, *self.copied):
+            for packet in self.container.demux():  # all, as the length in the header counts all
                 self._track_time(packet)
                 if packet.stream.index == self.stream.index:
                     yield from map(self._frame, self.stream.decode(packet))

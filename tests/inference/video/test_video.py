@@ -254,30 +254,34 @@ def test_percentiles_are_those_of_all_frames(tmp_path, codec, pixels):
         colorized(black, scale=Scale.parse("percentile:1,99"))
 
 
-def test_subtitles_and_chapters_go_along(tmp_path):
+def test_subtitles_and_chapters_go_along_and_a_longer_video_beside_does_not(tmp_path):
     (tmp_path / "words.srt").write_text("1\n00:00:00,100 --> 00:00:00,300\nA tree\n")
     source = tmp_path / "clip.mkv"
     plain = clip(tmp_path / "plain.mkv", "ffv1", "gray", frames=12)
+    longer = clip(tmp_path / "longer.mkv", "ffv1", "gray", frames=40)
     with (
         av.open(str(plain)) as pictures,
         av.open(str(tmp_path / "words.srt")) as words,
+        av.open(str(longer)) as beside,
         av.open(str(source), "w") as out,
     ):
         out.metadata["title"] = "A garden"
         start = {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000)}
         out.set_chapters([{**start, "metadata": {"title": "one"}}])
-        for container in (pictures, words):
+        for container in (pictures, words, beside):
             copy = out.add_stream_from_template(container.streams[0])
             copy.metadata["language"] = "fin"
-        for container, number in ((pictures, 0), (words, 1)):
+        for number, container in enumerate((pictures, words, beside)):
             for packet in container.demux():
                 if packet.dts is not None:
                     packet.stream = out.streams[number]
                     out.mux(packet)
     target = colorized(source)
     assert packets_of(target, "subtitles") == packets_of(source, "subtitles")
+    assert len(decoded(target)) == 12
     with av.open(str(target)) as container:
         assert container.streams.subtitles[0].language == "fin"
+        assert len(container.streams) == 2
         assert container.chapters()[0]["metadata"] == {"title": "one"}
         assert container.metadata["title"] == "A garden"
 
