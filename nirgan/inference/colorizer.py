@@ -228,9 +228,9 @@ class Colorizer:
         def write_all() -> None:
             if uncertainty and degrees is not None:
                 write_degrees(uncertainty, degrees, self.title)
-            write(target, levels, self.title, metadata)
             if metadata.orientation == 1:  # else its rows are not those of the file
                 copy_georeference(source, target)
+            write(target, levels, self.title, metadata)  # last, since it says that all is there
 
         return write_all
 

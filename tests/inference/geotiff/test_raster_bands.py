@@ -287,6 +287,16 @@ def test_a_place_beside_a_picture_is_kept(tmp_path, suffix, form, name, content)
     assert len(list(target.parent.iterdir())) == 1 + placed
 
 
+def test_where_the_place_cannot_be_kept_no_picture_counts_as_made(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    (tmp_path / "a.pgw").write_text(WORLD)
+    (tmp_path / "out/a.pgw").mkdir(parents=True)
+    job = Job(tmp_path / "a.png", tmp_path / "out/a.png", "picture")
+    (problem,) = run_jobs(Colorizer(nn.Identity(), tile=64), [job], Options()).problems
+    assert "a.pgw: cannot be written" in problem
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.pgw"]
+
+
 def test_a_place_of_a_picture_that_was_turned_is_not_copied(tmp_path):
     camera = Image.Exif()
     camera[274] = 6
