@@ -22,7 +22,7 @@ from torch.export import Dim
 
 from nirgan import __version__
 from nirgan.data.images import read_nir, signed_to_unit
-from nirgan.data.scaling import Limits
+from nirgan.data.scaling import Limits, Scale
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.colorizer import Colorizer
@@ -88,7 +88,12 @@ def export_verified(
     Raises:
         NirganError: It cannot be written, or its output differs; no file is kept.
     """
-    given = [torch.from_numpy(read_nir(f).astype(np.float32))[None, None] for f in files]
+    given = []
+    for file in files:
+        band = read_nir(file)
+        # What a program takes from 0 to 1 is, of a picture, all that its type holds.
+        white = Scale().limits(band, file).high if limits == Limits(0, 1) else 1
+        given.append(torch.from_numpy(band.astype(np.float32) / white)[None, None])
     program = Program(colorizer.generator, limits, colorizer.receptive_field.stride).eval()
     metadata = metadata_of(colorizer, limits)
     with atomic_write(out) as part:

@@ -170,6 +170,26 @@ def test_nan_is_a_difference(model, monkeypatch):
         program.export_verified(load(model), Limits(0, 1), "torch", model.parent / "nan.pt2", [])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "high", "divisor"), [("uint8", 1, 255), ("uint16", 1, 65535), ("uint16", 4095, 1)]
+)
+def test_pictures_to_check_are_what_the_program_takes(
+    tmp_path, model, monkeypatch, dtype, high, divisor
+):
+    pixels = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50).astype(dtype)
+    Image.fromarray(pixels).save(tmp_path / "nir.png")
+    seen = []
+
+    def recorded(made, part, _):
+        part.touch()
+        return lambda nir: seen.append(nir) or made(nir)
+
+    monkeypatch.setattr(program, "to_torch", recorded)
+    given = [tmp_path / "nir.png"]
+    program.export_verified(load(model), Limits(0, high), "torch", tmp_path / "a.pt2", given)
+    np.testing.assert_allclose(seen[-1][0, 0].numpy(), pixels / divisor, rtol=1e-6)
+
+
 class Branching(torch.nn.Module):
     """Does one thing or another, as the picture is: no program."""
 
