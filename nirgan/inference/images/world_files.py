@@ -2,7 +2,6 @@
 
 import os
 import re
-from glob import escape
 from pathlib import Path
 
 from nirgan.errors import NirganError
@@ -47,10 +46,10 @@ def copy_georeference(source: Path, target: Path) -> None:
 
 
 def world_file(path: Path) -> Path | None:
-    """The world file beside a picture, if there is one, whatever the case of its suffix."""
-    beside = {file.suffix.lower(): file for file in path.parent.glob(f"{escape(path.stem)}.*")}
-    found = (beside[suffix] for suffix in _suffixes(path) if suffix in beside)
-    return next((file for file in found if file.is_file()), None)
+    """The world file beside a picture, if there is one; its suffix is in lower or upper case."""
+    suffixes = (cased for suffix in _suffixes(path) for cased in (suffix, suffix.upper()))
+    beside = (path.with_suffix(suffix) for suffix in suffixes)  # no list of a folder of thousands
+    return next((file for file in beside if os.path.isfile(file)), None)  # noqa: PTH113 (as above)
 
 
 def _suffixes(path: Path) -> tuple[str, ...]:
