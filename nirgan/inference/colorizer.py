@@ -219,7 +219,9 @@ class Colorizer:
             A function that writes the colors, and the expected error to `uncertainty`, if given.
         """
         depth = depth or (8 if picture.band.itemsize == 1 else 16)
-        check_target(target, depth, picture.alpha is not None)
+        check_target(target, (*picture.band.shape, 3 + (picture.alpha is not None)), depth)
+        if uncertainty:
+            check_target(uncertainty, (*picture.band.shape, 1), 32)
         limits = scale.limits(picture.band, source)
         degrees = np.empty(picture.band.shape, np.float32) if uncertainty else None
         levels = self.colorize_picture(picture, limits, depth, degrees)

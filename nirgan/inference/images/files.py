@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +89,27 @@ def read(path: Path, max_megapixels: float = 100.0, band: int | None = None) -> 
     return NirPicture(band_seen, decoded.alpha, cast_remark(levels), decoded.metadata)
 
 
-def check_target(target: Path, depth: int, with_alpha: bool) -> None:
-    """Raise a `NirganError` for what `write` cannot write, before any work is done."""
+def check_target(target: Path, shape: tuple[int, ...], depth: int) -> None:
+    """Raise a `NirganError` for what cannot be written, before any work is done.
+
+    The shape is H x W x channels, with alpha, if there is to be one; the depth bits a channel.
+    """
     suffix = target.suffix.lower()
     if suffix not in PNG + JPEG + TIFF:
         raise NirganError(
             f"{target}: cannot write {suffix or 'a file without a suffix'}, "
             f"expected {', '.join(PNG + JPEG + TIFF)}"
         )
-    if suffix in JPEG and (depth != 8 or with_alpha):
+    if suffix in JPEG and (depth != 8 or shape[2] > 3):
         what = "16 bits" if depth != 8 else "an alpha channel"
         raise NirganError(f"{target}: a JPEG cannot hold {what}; write PNG or TIFF (--format png)")
+    if suffix in JPEG and max(shape) > JPEG_MAX_SIDE_PX:
+        raise NirganError(
+            f"{target}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
+            "pixels; write PNG or TIFF (--format png)"
+        )
+    if suffix in TIFF and prod(shape) * depth // 8 > 2**32 - 2**24:
+        raise NirganError(f"{target}: a TIFF holds less than 4 GB; write PNG")
 
 
 def empty_picture(height: int, width: int, depth: int, alpha: Pixels | None) -> Pixels:
@@ -125,7 +136,7 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
     Raises:
         NirganError: It cannot be written.
     """
-    check_target(target, 8 * pixels.itemsize, pixels.shape[2] > 3)
+    check_target(target, pixels.shape, 8 * pixels.itemsize)
     suffix = target.suffix.lower()
     if suffix in TIFF:
         _write_tiff(target, pixels, title, description(title), metadata)
@@ -135,11 +146,6 @@ def write(target: Path, pixels: Pixels, title: str, metadata: Metadata = NO_META
         chunks = _png_chunks(pixels, title, metadata)
         _write(target, (data[:PNG_HEADER_BYTES], chunks, data[PNG_HEADER_BYTES:]))
     else:
-        if max(pixels.shape) > JPEG_MAX_SIDE_PX:
-            raise NirganError(
-                f"{target}: a JPEG cannot be longer than {JPEG_MAX_SIDE_PX} "
-                "pixels; write PNG or TIFF (--format png)"
-            )
         packet = xmp(title, metadata.xmp)
         options = _pillow_options(pixels, title, metadata)
         options["exif"] = b"Exif\0\0" + options["exif"]
@@ -171,6 +177,7 @@ def _png_chunks(pixels: Pixels, title: str, metadata: Metadata) -> bytes:
 
 def write_degrees(target: Path, degrees: Pixels, title: str) -> None:
     """Write a map of uncertainty, H x W of float32, into a TIFF of one band, see `write`."""
+    check_target(target, (*degrees.shape, 1), 32)
     text = f"Expected angular error of the colors, in degrees. {description(title)}"
     _write_tiff(target, degrees[..., None], title, text)
 
@@ -180,8 +187,6 @@ def _write_tiff(
 ) -> None:
     """Write H x W x 1, 3 or 4 as an uncompressed TIFF in strips; `text` is its description."""
     height, width, channels = pixels.shape
-    if pixels.nbytes > 2**32 - 2**24:
-        raise NirganError(f"{target}: a TIFF holds less than 4 GB; write PNG")
     row = pixels.nbytes // height
     rows = max(1, STRIP_BYTES // row)
     tops = range(0, height, rows)

@@ -150,6 +150,13 @@ def test_uncertainty(shots, model):
     assert expected.max() > 0.1
 
 
+def test_what_cannot_be_written_is_refused_before_any_work(shots, model, capsys):
+    cv2.imwrite(str(shots / "long.png"), np.zeros((1, 65_501), np.uint8))
+    status, out = colorize(shots / "long.png", model, "--uncertainty", "--format=jpg")
+    assert (status, out.exists()) == (1, False)
+    assert "long.jpg: a JPEG cannot be longer than 65500" in capsys.readouterr().err
+
+
 def test_twelve_bits_are_hinted_at(shots, model, capsys):
     cv2.imwrite(str(shots / "dark.png"), RAMP)
     assert colorize(shots / "dark.png", model)[0] == 0

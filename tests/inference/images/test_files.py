@@ -14,6 +14,7 @@ from picture_files import ALPHA, BAND, COLOR, UNIT, WIDE, by_opencv, by_tifffile
 from PIL import Image
 
 from nirgan.errors import NirganError
+from nirgan.inference.images import files
 from nirgan.inference.images.files import check_target, read, write_degrees
 from nirgan.inference.images.metadata import SYNTHETIC_SOURCE_TYPE
 
@@ -176,28 +177,26 @@ def test_alpha_of_another_depth(tmp_path, alpha, depth, expected):
 
 
 @pytest.mark.parametrize(
-    ("name", "depth", "alpha", "words"),
+    ("name", "depth", "shape", "words"),
     [
-        ("a.jpg", 16, None, "a JPEG cannot hold 16 bits"),
-        ("a.JPEG", 8, np.zeros((30, 50), np.uint8), "a JPEG cannot hold an alpha channel"),
-        ("a.gif", 8, None, "cannot write .gif, expected .png"),
-        ("a\nb", 8, None, "cannot write a file without a suffix"),
+        ("a.jpg", 16, (30, 50, 3), "a JPEG cannot hold 16 bits"),
+        ("a.JPEG", 8, (30, 50, 4), "a JPEG cannot hold an alpha channel"),
+        ("a.jpg", 8, (1, 65_501, 3), "longer than 65500 pixels; write PNG or TIFF"),
+        ("a.tif", 16, (2**15, 2**14, 4), "a TIFF holds less than 4 GB; write PNG"),
+        ("a.gif", 8, (30, 50, 3), "cannot write .gif, expected .png"),
+        ("a\nb", 8, (30, 50, 3), "cannot write a file without a suffix"),
     ],
 )
-def test_targets_that_cannot_be(tmp_path, name, depth, alpha, words):
+def test_targets_that_cannot_be(tmp_path, name, depth, shape, words):
+    pixels = np.broadcast_to(np.zeros((), f"uint{depth}"), shape)
     for action in (
-        lambda target: check_target(target, depth, alpha is not None),
-        lambda target: write(target, RGB, depth=depth, title="t", alpha=alpha),
+        lambda target: check_target(target, shape, depth),
+        lambda target: files.write(target, pixels, "t"),
     ):
         with pytest.raises(NirganError, match=words) as error:
             action(tmp_path / name)
         assert str(error.value).isprintable()
     assert not list(tmp_path.iterdir())
-
-
-def test_a_jpeg_that_is_too_long(tmp_path):
-    with pytest.raises(NirganError, match="longer than 65500 pixels; write PNG or TIFF"):
-        write(tmp_path / "a.jpg", torch.zeros(3, 1, 65_501), depth=8, title="t")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "two\nlines.png", "x" * 246 + ".png"])
