@@ -20,6 +20,7 @@ from nirgan.data.scaling import Limits, Scale
 from nirgan.errors import NirganError
 from nirgan.inference.conversions import convert, to_levels
 from nirgan.inference.images.files import (
+    JPEG,
     NirPicture,
     check_target,
     empty_picture,
@@ -218,7 +219,8 @@ class Colorizer:
         Returns:
             A function that writes the colors, and the expected error to `uncertainty`, if given.
         """
-        depth = depth or (8 if picture.band.itemsize == 1 else 16)
+        jpeg = target.suffix.lower() in JPEG
+        depth = depth or (8 if picture.band.itemsize == 1 or jpeg else 16)
         check_target(target, (*picture.band.shape, 3 + (picture.alpha is not None)), depth)
         if uncertainty:
             check_target(uncertainty, (*picture.band.shape, 1), 32)

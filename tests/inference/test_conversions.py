@@ -151,6 +151,9 @@ def test_a_path_becomes_the_path_of_a_new_file(tmp_path):
         COLORIZER(str(tmp_path / "a.png"))
     other = COLORIZER(tmp_path / "a.png", output=tmp_path / "deep/b.tif", scale="-255,255")
     assert np.abs(np.asarray(Image.open(other))[..., 0] - (BYTES + 255.0) / 2).max() <= 1
+    Image.fromarray(BYTES.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    jpeg = COLORIZER(tmp_path / "deep.png", output=tmp_path / "deep.jpg")
+    assert np.abs(np.asarray(Image.open(jpeg))[..., 0].astype(float) - BYTES).mean() < 9
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from nirgan.errors import NirganError, printable_path
 from nirgan.inference.batch.jobs import Job
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.geotiff.colorize import colorize_geotiff
-from nirgan.inference.images.files import JPEG, NirPicture, read
+from nirgan.inference.images.files import NirPicture, read
 from nirgan.inference.video.colorize import colorize_video
 
 PREFETCHED_PICTURES = 3
@@ -125,13 +125,12 @@ def _colorize_picture(
     colorizer: Colorizer, job: Job, picture: NirPicture, options: Options, outcome: Outcome
 ) -> Callable[[], None]:
     """Colorize a picture; returns the function that writes it."""
-    depth = 8 if job.target.suffix.lower() in JPEG else None
     write = colorizer.colorize_file(
         picture,
         job.source,
         job.target,
         options.scale,
-        options.depth or depth,
+        options.depth,
         job.uncertainty if options.uncertainty else None,
     )
     hint = hint_of_bits(picture.band) if options.scale.kind == "dtype" else ""
