@@ -10,10 +10,13 @@ from conftest import ROOT, draw_pairs
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
+from nirgan.callbacks import pictures
 from nirgan.cli.main import main
 from nirgan.data.data_snapshot import DataSnapshot
+from nirgan.data.images import signed_to_unit
 from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
 from nirgan.experiment.lightning_cli import fit as command_line_fit
+from nirgan.utils.image_grid import image_grid
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
 ON_URBAN = pytest.mark.xdist_group("urban")  # one process makes `urban`
@@ -327,7 +330,7 @@ def test_references_of_ones_own_are_given_on_the_command_line(pair_folder, tmp_p
     assert len(list((runs / "mine/version_1/predictions/own").iterdir())) == 6
 
 
-def test_averaged_weights_copy_the_task_alone(pair_folder, tmp_path):
+def test_averaged_weights_are_shown_and_copy_the_task_alone(pair_folder, tmp_path, monkeypatch):
     """Not the trainer, the data and callbacks, to which the optimizer's maker leads."""
 
     class Watching(Callback):
@@ -340,4 +343,16 @@ def test_averaged_weights_copy_the_task_alone(pair_folder, tmp_path):
     )
     model = str(ROOT / "conf/model/autoencoder_small.yaml")
     options = [*tiny_data(pair_folder, tmp_path), *averaging, "--model", model]
+    drawn = []
+    monkeypatch.setattr(pictures, "image_grid", lambda rows: drawn.append(rows) or image_grid(rows))
     assert command_line_fit(options, [Watching()]).trainer.global_step == 2
+    last = next(tmp_path.glob("*/version_0/checkpoints/last.ckpt"))
+    averaged = torch.load(last, weights_only=True)["state_dict"]
+    again = command_line_fit([*options, f"--ckpt_path={last}"])  # nothing is left to train
+    for name, weight in again.model.state_dict().items():
+        assert torch.equal(weight, averaged[name]), name
+    patches, whole = drawn
+    with torch.inference_mode():
+        output = again.model.eval()(again.datamodule.validation_batch(range(6))["triplet"])
+    assert torch.allclose(torch.stack([row[1] for row in patches]), signed_to_unit(output))
+    assert len(whole) == 1

@@ -89,8 +89,9 @@ LIBRARIES = {
     "sqlalchemy": "sweeps.study",
     "tifffile": "benchmark.runner data.decoding",
     "torch": (
-        "utils.safe_loading utils.image_grid utils.color_spaces utils.recording networks losses "
-        "metrics data tasks callbacks evaluation inference experiment benchmark"
+        "utils.safe_loading utils.image_grid utils.color_spaces utils.recording "
+        "utils.lightning_internals networks losses metrics data tasks callbacks evaluation "
+        "inference experiment benchmark"
     ),
     "torchmetrics": "losses metrics tasks",
     "tqdm": "cli data inference.batch benchmark.progress sweeps.run",
@@ -246,7 +247,6 @@ def test_a_library_whose_private_parts_are_used_has_an_upper_bound():
 
 
 NAMING = {
-    "benchmark.runner": "reads results of former versions",
     "benchmark.figures": "draws maps of angles, whatever the main metric is",
     "sweeps.file": "gives an example",
 }

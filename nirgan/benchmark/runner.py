@@ -108,24 +108,9 @@ def load_result(out: Path, run: Run) -> dict[str, Any] | None:
         return None
     loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     for image in loaded["images"]:
-        sums = image["sums"] if "sums" in image else _sums_of_older_result(image)
-        image["sums"] = {name: np.array(pair, float).tolist() for name, pair in sums.items()}
+        pairs = image["sums"].items()
+        image["sums"] = {name: np.array(pair, float).tolist() for name, pair in pairs}
     return loaded
-
-
-def _sums_of_older_result(scored: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """The sums of a picture from a `result.json` of an older version, which has none."""
-    image = {key: math.nan if value is None else value for key, value in scored.items()}
-    means = [name for name in ("psnr", "ssim", "ciede2000") if name in image]
-    sums: dict[str, tuple[float, float]] = {name: (image[name], 1) for name in means}
-    sums["angular_error"] = image["angles"], image["pixels"]
-    sums["undefined_pixels"] = image["undefined"], 0
-    if "true_colorfulness" in image:
-        sums["colorfulness"] = image["colorfulness"], image["true_colorfulness"]
-    for metric, kind in (("angular_error_images", ""), ("angular_error_colored", "colored_")):
-        if (pixels := image.get(f"{kind}pixels")) is not None:
-            sums[metric] = image[f"{kind}angles"] / max(pixels, 1), min(pixels, 1)
-    return sums
 
 
 class RunRecorder(Callback):

@@ -33,8 +33,8 @@ class Pictures(Callback):
             raise NirganError(f"pictures.patches is {patches}, expected 0 or more")
         self.patches, self.whole = patches, whole
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Colorize and write the samples."""
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Colorize and write the samples, with the weights that are validated."""
         if trainer.sanity_checking or trainer.fast_dev_run or not trainer.loggers:  # type: ignore[attr-defined]
             return
         folder = Path(trainer.log_dir or trainer.default_root_dir) / "pictures"  # asks all ranks

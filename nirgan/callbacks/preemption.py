@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from nirgan.callbacks.latest_checkpoint import LatestCheckpoint
 from nirgan.errors import StoppedError
-from nirgan.utils.lightning_internals import batches_done, begin_validation_anew
+from nirgan.utils.lightning_internals import batches_done, begin_validation_anew, over_ranks
 
 SIGNALS = [s for name in ("SIGINT", "SIGTERM", "SIGUSR1") if (s := getattr(signal, name, None))]
 """Ctrl-C, and what systems send before they reclaim a machine; SIGUSR1 with SLURM's
@@ -33,7 +33,7 @@ class Preemption(Callback):
     def __init__(self) -> None:
         self._received = 0
         self._former: dict[int, Any] = {}
-        self._common = 0
+        self._common = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Install the signal handlers."""
@@ -49,7 +49,7 @@ class Preemption(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Agree on the number of batches that all ranks have; it may differ by one."""
         if self._former and not trainer.sanity_checking:
-            self._common = self._over_ranks(trainer, int(sum(trainer.num_val_batches)), "min")
+            self._common = over_ranks(trainer, sum(trainer.num_val_batches), "min")
 
     def on_validation_batch_end(
         self, trainer: Trainer, _: Any, outputs: Any, batch: Any, batch_idx: int, *rest: Any
@@ -94,7 +94,7 @@ class Preemption(Callback):
         """
         if not self._former:
             return
-        number = self._over_ranks(trainer, self._received, "max")
+        number = int(over_ranks(trainer, self._received, "max"))
         if not number:
             return
         if trainer.validating:
@@ -111,10 +111,3 @@ class Preemption(Callback):
         raise StoppedError(
             f"stopped by {signal.Signals(number).name} after step {step}; {outcome}", 128 + number
         )
-
-    @staticmethod
-    def _over_ranks(trainer: Trainer, value: int, how: str) -> int:
-        if trainer.world_size == 1:  # no other rank to ask
-            return value
-        one = torch.tensor(value, device=trainer.strategy.root_device)
-        return int(trainer.strategy.reduce(one, reduce_op=how))

@@ -393,7 +393,7 @@ def _leave_group(worker: int) -> None:
 
 def _check_trainer(trainer: lightning.Trainer) -> None:
     """Refuse what Lightning offers and patches cannot follow, before anything is decoded."""
-    if trainer.precision not in (kinds := ("32-true", "16-mixed", "bf16-mixed", "64-true")):
+    if trainer.precision not in (kinds := ("32-true", "bf16-mixed", "64-true")):
         raise NirganError(
             f"trainer.precision is {trainer.precision}, expected {', '.join(kinds)}: noise and "
             "losses need 32 bits"

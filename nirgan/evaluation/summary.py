@@ -48,7 +48,7 @@ def summarize(
     folder = Path(trainer.log_dir or trainer.default_root_dir)  # asks all ranks
     if not trainer.is_global_zero:
         return
-    task.eval()
+    task.eval().to(trainer.strategy.root_device)  # Lightning has moved it off
     loader = data.validation_regions() if whole else data.validation_patches()
     rows = _rows(task, loader, data, name)
     heading = _heading(data, whole)

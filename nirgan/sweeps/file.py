@@ -27,7 +27,7 @@ KEYS = {
     *("program", "method", "metric", "parameters", "command", "early_terminate", "run_cap"),
     *("name", "description", "project", "entity"),
 }
-SPACE_KEYS = {"value", "values", "probabilities", "distribution", "min", "max", "q"}
+SPACE_KEYS = {"value", "values", "probabilities", "distribution", "min", "max"}
 METRIC_KEYS = {"name", "goal", "target"}
 HYPERBAND_KEYS = {"type", "min_iter", "max_iter", "s", "eta", "strict"}
 MAX_LOGARITHM = 700
@@ -48,7 +48,6 @@ class Range:
     low: float
     high: float
     log: bool = False  # evenly distributed in its logarithm
-    step: float | None = None  # distance of the values that it may take
     whole: bool = False  # whole numbers alone
 
 
@@ -60,7 +59,6 @@ class Hyperband:
     """When runs are stopped early; an iteration is a validation."""
 
     first: int  # first iteration at which runs may stop
-    last: int | None  # iterations of a whole run; None: as many as a finished one had
     eta: int  # one of so many runs continues each time
 
 
@@ -192,11 +190,10 @@ def _hyperband(given: Any) -> Hyperband | None:
     if eta < 2:
         raise NirganError(f"{where}.eta: expected 2 or more, got {eta}")
     if "min_iter" in given:
-        return Hyperband(max(1, int(_number(where, given, "min_iter"))), None, eta)
+        return Hyperband(max(1, int(_number(where, given, "min_iter"))), eta)
     if "max_iter" not in given:
         raise NirganError(f"{where}: expected min_iter, or max_iter and s")
-    last = int(_number(where, given, "max_iter"))
-    return Hyperband(max(1, floor(last / eta**s)), last, eta)
+    return Hyperband(max(1, floor(int(_number(where, given, "max_iter")) / eta**s)), eta)
 
 
 def _check_keys(where: str, given: Iterable[Any], known: set[str]) -> None:
@@ -243,15 +240,11 @@ def _space(name: str, given: Any) -> Space:
 def _range(where: str, given: Mapping[str, Any], low: float, high: float) -> Range:
     both_whole = all(isinstance(given[key], int) for key in ("min", "max"))
     distribution = given.get("distribution", "int_uniform" if both_whole else "uniform")
-    step = _number(where, given, "q", 1)
-    if step <= 0:
-        raise NirganError(f"{where}.q: expected more than 0, got {step}")
     if distribution == "log_uniform" and high > MAX_LOGARITHM:
         raise NirganError(f"{where}.max: a natural logarithm, expected {MAX_LOGARITHM} or less")
     ranges = {
         "int_uniform": lambda: Range(int(low), int(high), whole=True),
         "uniform": lambda: Range(low, high),
-        "q_uniform": lambda: Range(low, high, step=step),
         "log_uniform": lambda: Range(exp(low), exp(high), log=True),
         "log_uniform_values": lambda: Range(low, high, log=True),
     }

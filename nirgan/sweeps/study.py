@@ -14,7 +14,7 @@ from dataclasses import asdict
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
+from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study, StudyDirection
@@ -130,7 +130,7 @@ def _suggest(trial: Trial, name: str, space: Choice | Range) -> Value:
         return value
     if space.whole:
         return trial.suggest_int(name, int(space.low), int(space.high))
-    return trial.suggest_float(name, space.low, space.high, log=space.log, step=space.step)
+    return trial.suggest_float(name, space.low, space.high, log=space.log)
 
 
 def _storage(url: str) -> RDBStorage:
@@ -178,8 +178,6 @@ def _wait_until_filled(study: Study) -> None:
 def _pruner(sweep: Sweep) -> BasePruner:
     if (hyperband := sweep.hyperband) is None:
         return NopPruner()
-    return HyperbandPruner(
-        min_resource=hyperband.first,
-        max_resource=hyperband.last or "auto",
-        reduction_factor=hyperband.eta,
-    )
+    # As W&B, every run stands against all others; Optuna's own Hyperband divides them into groups,
+    # some of which never stop early.
+    return SuccessiveHalvingPruner(min_resource=hyperband.first, reduction_factor=hyperband.eta)

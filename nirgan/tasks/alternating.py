@@ -69,7 +69,7 @@ class AlternatingTask(ColorizationTask):
         optimizer.step()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the norm of the gradient, unscaled after float16, and clip it."""
+        """Log the norm of the gradient, and clip it."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         if self.gradient_clip_norm is None and not self.logs_step:
             return

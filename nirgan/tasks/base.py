@@ -168,8 +168,8 @@ class ColorizationTask(Recorded, lightning.LightningModule):
             spent = timer.time_elapsed()
             fractions.append(spent / (spent + left))
         done = batches_begun(self.trainer)
-        if self.trainer.max_steps > 0:  # counts the steps of every optimizer
-            fractions.append(done * len(self.trainer.optimizers) / self.trainer.max_steps)
+        if self.trainer.max_steps > 0:  # counts the steps of every optimizer, as global_step does
+            fractions.append(self.trainer.global_step / self.trainer.max_steps)
         if (epochs := self.trainer.max_epochs) is not None and epochs > 0:
             fractions.append(done / (epochs * self.trainer.num_training_batches))
         if timer is None and not any(fractions):

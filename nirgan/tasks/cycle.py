@@ -36,10 +36,11 @@ class ImagePool:
         for picture in batch.detach().contiguous():
             given.append(picture)
             if len(self.pictures) < self.size:
-                self.pictures.append(picture)
+                self.pictures.append(picture.clone())  # without the rest of its batch
             elif self.size and torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
-                given[-1], self.pictures[place] = self.pictures[place].to(batch.device), picture
+                given[-1] = self.pictures[place].to(batch.device)
+                self.pictures[place] = picture.clone()
         return torch.stack(given)
 
 
@@ -145,7 +146,8 @@ class CycleTask(AlternatingTask):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the pools of all ranks: ranks x pictures x C x H x W each."""
-        pools = [torch.stack(pool.pictures) for pool in self.pools if pool.pictures]
+        stored = (pool.pictures for pool in self.pools if pool.pictures)
+        pools = [torch.stack([picture.to(self.device) for picture in kept]) for kept in stored]
         gathered = [cast(Tensor, self.all_gather(pool)) for pool in pools]
         checkpoint["pools"] = [
             ranks.reshape(-1, *own.shape) for ranks, own in zip(gathered, pools, strict=True)

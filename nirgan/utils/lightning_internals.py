@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.core.mixins import hparams_mixin
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loops.progress import _BatchProgress
@@ -75,15 +76,37 @@ def fetched_batch_uncounted(trainer: Trainer) -> Iterator[None]:
 
 
 def begin_validation_anew(trainer: Trainer) -> None:
-    """Set the counters as in the first step of a validation.
+    """Set counters and averaged weights within a validation back to how it begins.
 
-    Only from there does a resumed run repeat the validation; from any other step it would continue
-    after it, without its result.
+    Only from the first step does a resumed run repeat the validation; from any other it would
+    continue after it, without its result. Averaged weights, in the task's place while it is
+    validated, go back to theirs.
     """
+    for averaging in weight_averaging(trainer):
+        averaging.on_validation_epoch_end(trainer, trainer.lightning_module)
     progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
     progress.reset()
     progress.increment_ready()
     progress.increment_started()
+
+
+def use_averaged_weights(trainer: Trainer, task: LightningModule) -> None:
+    """Give a task its averaged weights, which Lightning does not where nothing is left to train."""
+    for averaging in weight_averaging(trainer):
+        averaging.on_train_end(trainer, task)
+
+
+def weight_averaging(trainer: Trainer) -> list[WeightAveraging]:
+    """The callbacks that average weights."""
+    return [c for c in trainer.callbacks if isinstance(c, WeightAveraging)]  # type: ignore[attr-defined]
+
+
+def over_ranks(trainer: Trainer, value: float, how: str) -> float:
+    """The "min" or "max" of a value of all ranks, which all have to ask for."""
+    if trainer.world_size == 1:
+        return value
+    own = torch.tensor(value, dtype=torch.float64, device=trainer.strategy.root_device)
+    return float(trainer.strategy.reduce(own, reduce_op=how))
 
 
 def leave_signals_alone(trainer: Trainer) -> None:

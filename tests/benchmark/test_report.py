@@ -12,10 +12,9 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 
-from nirgan.benchmark import collect, report, tables
+from nirgan.benchmark import report, tables
 from nirgan.benchmark.report import BEGIN, END
 from nirgan.benchmark.runner import load_result
-from nirgan.benchmark.suite import GREY_ROW
 from nirgan.cli.main import main
 from nirgan.evaluation import markdown
 from nirgan.evaluation.evaluate import aggregate
@@ -145,38 +144,13 @@ def test_the_main_figure_is_written_as_its_line_says(monkeypatch):
     assert all(re.fullmatch(r"\d+\.\d{3}", line[number]) for line in runs[0][1:])
 
 
-@pytest.mark.parametrize("name", ["table1_short", "folds"])
-def test_a_benchmark_of_a_former_version_goes_on_with_the_same_figures(name, tmp_path):
-    """Its pictures have no sums, and those of the first lack half of the metrics."""
-    results = json.loads((RESULTS / name / "results.json").read_text())
-    one = results["tables"][-1]
-    found = {}
-    for number, run in enumerate(results["runs"]):
-        if (run["category"], run["protocol"]) == (one["category"], one["protocol"]):
-            assert not any("sums" in image for image in run["images"])
-            write_json(tmp_path / f"runs/{number}/result.json", run)
-            loaded = load_result(tmp_path, SimpleNamespace(key=str(number)))
-            found.setdefault(run["method"], []).append(loaded)
-    for row in one["rows"]:
-        again = collect._row(found[row["method"]])
-        seeds = again.pop("angular_error_of_seeds")
-        assert seeds == pytest.approx(row["angular_error_of_seeds"], rel=1e-12)
-        assert again.keys() == row.keys() & METRICS.keys()
-        assert again == pytest.approx({key: row[key] for key in again}, rel=1e-12)
-        if row["against_grey"]:
-            differences = collect._differences(found, row["method"], GREY_ROW)
-            assert differences["angular_error"] == pytest.approx(row["against_grey"], rel=1e-9)
-
-
 def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
-    old = {"angles": math.nan, "pixels": 4, "undefined": 0, "psnr": math.nan, "ssim": 0.5}
-    new = {"sums": {"angular_error": (math.nan, 4), "psnr": (math.nan, 1)}}
-    write_json(tmp_path / "runs/x/result.json", {"images": [old, new]})
-    for image in load_result(tmp_path, SimpleNamespace(key="x"))["images"]:
-        row = aggregate([image["sums"]])
-        assert math.isnan(row["angular_error"])
-        assert math.isnan(row["psnr"])
-        assert row.get("ssim", 0.5) == 0.5
+    image = {"sums": {"angular_error": (math.nan, 4), "psnr": (math.nan, 1)}}
+    write_json(tmp_path / "runs/x/result.json", {"images": [image]})
+    (image,) = load_result(tmp_path, SimpleNamespace(key="x"))["images"]
+    row = aggregate([image["sums"]])
+    assert math.isnan(row["angular_error"])
+    assert math.isnan(row["psnr"])
 
 
 @pytest.mark.parametrize("name", TABLES1)

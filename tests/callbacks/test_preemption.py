@@ -41,8 +41,14 @@ def pairs(tmp_path_factory):
 
 def arguments(pairs, runs):
     common = [f"--config={ROOT}/conf/{NAME}.yaml", *tiny(pairs, runs), "--trainer.precision=32"]
-    often = "--trainer.log_every_n_steps=1"
-    return [*common, often, "--data.train_patches=12", "--trainer.max_epochs=2"]
+    averaging = "lightning.pytorch.callbacks.EMAWeightAveraging"
+    return [
+        *common,
+        "--trainer.log_every_n_steps=1",
+        "--data.train_patches=12",
+        "--trainer.max_epochs=2",
+        f"--trainer.callbacks=[{{class_path: {averaging}, init_args: {{decay: 0.5}}}}]",
+    ]
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def kills(*moments):
         f"number: {int(number)}}}}}"
         for hook, call, number in moments
     ]
-    return f"--trainer.callbacks=[{', '.join(callbacks)}]"
+    return f"--trainer.callbacks+=[{', '.join(callbacks)}]"
 
 
 def folder(tmp_path, version=0):
@@ -83,7 +89,7 @@ def state(tmp_path, version=0):
 
 def batches(checkpoint):
     """How many are in the weights."""
-    return checkpoint["state_dict"]["generator.red.norm.num_batches_tracked"].item()
+    return checkpoint["current_model_state"]["generator.red.norm.num_batches_tracked"].item()
 
 
 MOMENTS = {

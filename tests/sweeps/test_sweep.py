@@ -209,13 +209,12 @@ def test_more_trials_are_added_and_another_sweep_is_refused(sweep_file, tmp_path
 
 def test_hyperband_stops_a_run_that_is_worse_than_others(sweep_file, tmp_path):
     out = tmp_path / "out"
-    file = sweep_file(early_terminate={"type": "hyperband", "max_iter": 2, "s": 1})
+    file = sweep_file(early_terminate={"type": "hyperband", "min_iter": 1})
     study = opened(file, 0, out)
     for _ in range(3):
         other = study.ask()
         other.report(0.1, 1)  # better than anything can be
         assert not other.should_prune()
-        study.tell(other, 0.1)
     work(*plan(file, 1, out))
     trial = slots_of(study)[0]
     assert trial.state is TrialState.PRUNED

@@ -62,7 +62,6 @@ SPACES = {
     "whole numbers": ({"min": 1, "max": 4}, Range(1, 4, whole=True)),
     "numbers": ({"min": 0.5, "max": 4}, Range(0.5, 4)),
     "uniform": ({"distribution": "uniform", "min": 1, "max": 4}, Range(1, 4)),
-    "in steps": ({"distribution": "q_uniform", "min": 0, "max": 4, "q": 2}, Range(0, 4, step=2)),
     "a logarithm": (
         {"distribution": "log_uniform_values", "min": 0.001, "max": 1},
         Range(0.001, 1, log=True),
@@ -84,9 +83,9 @@ def test_hyperband_begins_where_the_file_says(tmp_path):
     def hyperband(**given):
         return read(written(tmp_path, early_terminate={"type": "hyperband", **given})).hyperband
 
-    assert hyperband(min_iter=2) == Hyperband(first=2, last=None, eta=3)
-    assert hyperband(max_iter=27, s=2) == Hyperband(first=3, last=27, eta=3)
-    assert hyperband(max_iter=16, s=1, eta=4) == Hyperband(first=4, last=16, eta=4)
+    assert hyperband(min_iter=2) == Hyperband(first=2, eta=3)
+    assert hyperband(max_iter=27, s=2) == Hyperband(first=3, eta=3)
+    assert hyperband(max_iter=16, s=1, eta=4) == Hyperband(first=4, eta=4)
     assert read(written(tmp_path)).hyperband is None
 
 
@@ -116,9 +115,6 @@ MISTAKES = {
     "parameters.x.max: expected a number, got inf": {
         "parameters": {"x": {"min": 0, "max": math.inf}}
     },
-    "parameters.x.q: expected more than 0, got 0.0": {
-        "parameters": {"x": {"min": 0, "max": 1, "q": 0}}
-    },
     "parameters.x.max: a natural logarithm": {
         "parameters": {"x": {"min": 0, "max": 800, "distribution": "log_uniform"}}
     },
@@ -138,7 +134,7 @@ MISTAKES = {
         "parameters": {"x": {"values": [1, 2], "probabilities": [0.1, 0.9]}}
     },
     "parameters.x.distribution: expected int_uniform, uniform": {
-        "parameters": {"x": {"distribution": "beta", "min": 1, "max": 2}}
+        "parameters": {"x": {"distribution": "q_uniform", "min": 1, "max": 2}}
     },
     "parameters.x.min: expected more than 0 for a logarithm": {
         "parameters": {"x": {"distribution": "log_uniform_values", "min": 0, "max": 2}}

@@ -92,6 +92,9 @@ def test_a_pool_gives_former_pictures_back_half_of_the_time():
     new = [value == 10 + i for i, value in enumerate(given)]
     assert 150 < sum(new) < 250
     assert len(pool.pictures) == 4
+    many = ImagePool(2)
+    many.exchange(torch.zeros(8, 3, 4, 4))
+    assert [p.untyped_storage().nbytes() for p in many.pictures] == [3 * 4 * 4 * 4] * 2
     assert torch.equal(ImagePool(0).exchange(first), first)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from nirgan.errors import NirganError
 from nirgan.tasks.supervised import SupervisedTask
-from nirgan.tasks.training import WeightedLoss
+from nirgan.tasks.training import WeightedLoss, make_scheduler
 
 
 def task(**options):
@@ -41,6 +41,30 @@ def test_a_schedule_moves_on_after_every_batch(schedule, expected):
     trainer = train(module, [batch(seed=i) for i in range(4)])
     assert rates == pytest.approx(expected, rel=1e-3)
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0
+
+
+def test_a_schedule_counts_steps_where_several_batches_make_one():
+    module = task(scheduler="to-zero")
+    rates = []
+    module.on_train_batch_start = lambda *_: rates.append(
+        module.trainer.optimizers[0].param_groups[0]["lr"]
+    )
+    batches = [batch(seed=i) for i in range(4)]
+    train(module, batches, max_steps=2, max_epochs=-1, accumulate_grad_batches=2)
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4])
+
+
+def test_ranks_whose_clocks_differ_have_the_rate_of_the_first_to_end():
+    strategy = SimpleNamespace(
+        root_device="cpu", reduce=lambda own, reduce_op: torch.maximum(own, torch.tensor(0.75))
+    )
+    trainer = SimpleNamespace(world_size=2, strategy=strategy)
+    rank = SimpleNamespace(trainer=trainer, run_fraction=lambda: 0.25)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = make_scheduler(rank, "to-zero", optimizer)
+    optimizer.step()
+    scheduler.step()
+    assert scheduler.get_last_lr() == pytest.approx([0.025])
 
 
 def test_a_generator_without_any_loss_is_refused():
