@@ -67,10 +67,12 @@ def _load_samples(suite: Suite, runs: Sequence[Run], protocol: SplitProtocol, ou
     found: dict[str, dict[str, dict[int, FigureSamples]]] = {}
     first = suite.seeds_of(protocol)[0]
     for run in runs:
-        file = samples_file(out, run)
-        if run.protocol == protocol and (run.one_pass or run.seed == first) and file.exists():
-            of_category = found.setdefault(run.category, {})
-            of_category.setdefault(run.method, {})[run.fold] = FigureSamples.load(file)
+        if run.protocol != protocol or not (run.one_pass or run.seed == first):
+            continue
+        for category in suite.judged_on(run):
+            if (file := samples_file(out / "runs" / run.key, category)).exists():
+                of_category = found.setdefault(category, {})
+                of_category.setdefault(run.method, {})[run.fold] = FigureSamples.load(file)
     samples: Samples = {}
     for category, methods in found.items():
         names = [GREY_ROW, *suite.trained]

@@ -96,9 +96,9 @@ def finished(suite: Suite, out: Path, run: Run) -> bool:
     return outputs and (folder / "result.json").exists()
 
 
-def samples_file(out: Path, run: Run) -> Path:
-    """The file of the pictures that figures show of a run."""
-    return out / "runs" / run.key / "shown.npz"
+def samples_file(folder: Path, category: str) -> Path:
+    """The file, in a run's folder, of what figures show of a category that it is judged on."""
+    return folder / f"shown-{category}.npz"
 
 
 def load_result(out: Path, run: Run) -> dict[str, Any] | None:
@@ -170,7 +170,9 @@ def _run(suite: Suite, run: Run, folder: Path, progress: SuiteProgress) -> None:
     data.snapshot.check()
     images = list(judge(task, data.validation_regions(), data, device, keep))
     patches = math.ceil(FIGURE_PATCHES / len(suite.folds_of(run.protocol)))
-    draw_samples(task, data, patches, device).save(folder / "shown.npz")
+    for category in suite.judged_on(run):
+        shown = draw_samples(task, data, patches, device, category)
+        shown.save(samples_file(folder, category))
     scenes = {pair.name: pair.scene for pair in data.pairs}
     result = {
         "method": run.method,

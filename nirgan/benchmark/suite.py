@@ -199,6 +199,10 @@ class Suite:
         """The category of the runs that a category's table is of, or `all`."""
         return "all" if self.together or category is None else category
 
+    def judged_on(self, run: Run) -> list[str]:
+        """The categories of the tables that a run is in, or `all`."""
+        return [c for c in self.categories if c and self.trained_on(c) == run.category] or ["all"]
+
     def _runs(self) -> Iterator[Run]:
         from nirgan.experiment.lightning_cli import configuration  # noqa: PLC0415 (seconds of imports)
 

@@ -53,21 +53,23 @@ class FigureSamples:
 
 
 def draw_samples(
-    colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device
+    colorize: Colorize, data: PatchDataModule, rows: int, device: torch.device, category: str
 ) -> FigureSamples:
-    """Choose what is shown of a split, and colorize it: a whole picture and `rows` patches.
+    """Choose what is shown of a category, or `all`: a whole picture and `rows` patches, colorized.
 
     Each patch is of another pair; there are fewer where there are fewer pairs.
     """
-    numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows)
+    shows = [category in ("all", pair.category) for pair in data.pairs]
+    regions = [region for region in data.validation if shows[region.pair]]
+    numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows * len(data.categories))
     drawn = data.validation_places(numbers)
     _, first = np.unique([patch.pair for patch in drawn], return_index=True)
-    chosen = sorted(first)[:rows]
+    chosen = [i for i in sorted(first) if shows[drawn[i].pair]][:rows]
     small = data.validation_batch([numbers[i] for i in chosen])
     shown = [drawn[i] for i in chosen]
     places = [f"{data.pairs[patch.pair].name} at {patch.top}, {patch.left}" for patch in shown]
-    number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(data.validation)))
-    region = data.validation[number]
+    number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(regions)))
+    region = regions[number]
     pictures = data.whole_pictures()
     index = [picture.pair for picture in pictures].index(region.pair)
     large = data.region_batch(pictures[index], index)

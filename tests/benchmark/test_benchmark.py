@@ -137,11 +137,25 @@ def test_all_methods_are_shown_the_same_patches(finished):
     from nirgan.evaluation.figure_samples import FigureSamples
 
     for split in ("within-images", "across-scenes-fold0", "across-scenes-fold1"):
-        files = list(finished.glob(f"runs/street/{split}/*/seed0-*/shown.npz"))
+        files = list(finished.glob(f"runs/street/{split}/*/seed0-*/shown-street.npz"))
         shown = [FigureSamples.load(file) for file in files]
         assert len(shown) == len(METHODS)
         assert all(s.places == shown[0].places and s.whole == shown[0].whole for s in shown)
         assert all(np.array_equal(s.truth, shown[0].truth) for s in shown)
+
+
+def test_of_a_category_its_own_pictures_are_shown():
+    from nirgan.data.datamodule import PatchDataModule
+    from nirgan.evaluation.figure_samples import draw_samples
+    from nirgan.networks.generators.baselines import GreyCopy
+
+    data = PatchDataModule(Synthetic(8, (96, 128), ["street", "water"]), patch=32, val_patches=2)
+    data.prepare_data()
+    data.setup("fit")
+    for category in ("street", "water"):
+        shown = draw_samples(GreyCopy(), data, 3, torch.device("cpu"), category)
+        assert len(shown.places) == 3
+        assert all(name.startswith(f"{category}/") for name in (*shown.places, shown.whole))
 
 
 def times(out):
@@ -184,6 +198,7 @@ def test_one_network_for_all_categories_is_judged_on_each(tmp_path):
     suite = Suite({}, data, Budget(patches=24), None, categories, True, ["within-images"])
     runs = suite.runs()
     assert [run.category for run in runs] == ["all"] * 3
+    assert suite.judged_on(runs[0]) == categories
     assert "--data.source.categories=[street,field]" in runs[0].arguments
     for number, run in enumerate(runs):
         sums = [{"angular_error": [10 * number + k, 1], "undefined_pixels": [0, 0]} for k in (1, 2)]

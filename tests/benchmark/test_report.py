@@ -109,7 +109,8 @@ def test_a_text_without_marks_says_what_to_put_there(finished, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("table1", "README.md"), ("systems", "results/systems/README.md")]
+    ("name", "text"),
+    [("table1", "README.md"), ("systems_short", "results/systems_short/README.md")],
 )
 def test_a_texts_table_is_what_the_command_makes_of_the_committed_results(name, text, tmp_path):
     copy = Path(shutil.copy(ROOT / text, tmp_path))
@@ -118,7 +119,16 @@ def test_a_texts_table_is_what_the_command_makes_of_the_committed_results(name, 
 
 
 @pytest.mark.parametrize(
-    "name", [*TABLES1, "ablation", "folds", "regularization", "regularization/crops", "systems"]
+    "name",
+    [
+        *TABLES1,
+        "ablation",
+        "folds",
+        "regularization",
+        "regularization/crops",
+        "systems",
+        "systems_short",
+    ],
 )
 def test_the_committed_tables_are_those_of_the_committed_results(name):
     folder = RESULTS / name
