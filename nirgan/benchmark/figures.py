@@ -110,7 +110,7 @@ def _pictures(suite: Suite, samples: Samples) -> Figure:
         pictures = [grey.whole_nir, *(s.whole_output for s in first), grey.whole_truth]
         for axis, picture in zip(axes[2 * row], pictures, strict=True):
             _picture(axis, picture)
-            for edge in grey.band:
+            for edge in grey.strip:
                 if 0 < edge < grey.whole_nir.shape[1]:
                     axis.axvline(edge, color="white", linewidth=0.6, linestyle=":")
         for axis, split in zip(axes[2 * row + 1], [grey, *first], strict=False):

@@ -1,7 +1,7 @@
 """Splits pictures into training and validation regions.
 
 `within-images` is the paper's protocol: training and validation patches both come from all images.
-The paper does not say that they do not overlap; here a vertical band of each image is reserved for
+The paper does not say that they do not overlap; here a vertical strip of each image is reserved for
 validation, which no training patch overlaps. The scene itself, its light and its colors, is still
 seen in training. With `across-scenes`, no scene is in both sets.
 """
@@ -29,9 +29,9 @@ RESERVED_FRACTION = 0.2
 def within_images(
     pairs: Sequence[Pair], sizes: Sequence[Size], patch: int, seed: int
 ) -> tuple[list[Region], list[Region]]:
-    """Split every image into a validation band and the rest.
+    """Split every image into a validation strip and the rest.
 
-    The band is vertical, so that it contains ground and sky in the proportion of the image. Its
+    The strip is vertical, so that it contains ground and sky in the proportion of the image. Its
     position depends only on the pair's name and the seed, so that a network trained on all
     categories has not seen the validation pixels of any.
 
@@ -39,7 +39,7 @@ def within_images(
         pairs: The pairs of the images.
         sizes: Height and width of every image in pixels, at least two patches wide.
         patch: Height and width of a patch in pixels.
-        seed: Seed of the positions of the bands.
+        seed: Seed of the positions of the strips.
 
     Returns:
         The training and the validation regions.
@@ -47,13 +47,13 @@ def within_images(
     training, validation = [], []
     places = hash_counter(seed, 11, _keys(pair.name for pair in pairs))
     for number, ((height, width), place) in enumerate(zip(sizes, places, strict=True)):
-        band = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
-        left = int(place % np.uint64(width - band + 1))
-        # The band is moved to the edge if less than a patch would remain beside it.
+        strip = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
+        left = int(place % np.uint64(width - strip + 1))
+        # The strip is moved to the edge if less than a patch would remain beside it.
         left = 0 if left < patch else left
-        left = width - band if width - band - left < patch and left > 0 else left
-        validation.append(Region(0, left, height, left + band, number))
-        for start, stop in ((0, left), (left + band, width)):
+        left = width - strip if width - strip - left < patch and left > 0 else left
+        validation.append(Region(0, left, height, left + strip, number))
+        for start, stop in ((0, left), (left + strip, width)):
             if stop - start >= patch:
                 training.append(Region(0, start, height, stop, number))
     return training, validation

@@ -34,7 +34,7 @@ class FigureSamples:
     output: npt.NDArray[Any]
     truth: npt.NDArray[Any]
     whole: str  # category and id of the whole picture
-    band: Sequence[int]  # its first and last column that are judged
+    strip: Sequence[int]  # its first and last column that are judged
     whole_nir: npt.NDArray[Any]
     whole_output: npt.NDArray[Any]
     whole_truth: npt.NDArray[Any]

@@ -103,9 +103,9 @@ def test_the_same_picture_under_two_names_is_found(epfl, protocol):
         refuse_leaks(data(epfl, protocol))
 
 
-def test_a_band_that_a_training_region_touches_is_found(epfl):
+def test_a_strip_that_a_training_region_touches_is_found(epfl):
     module = data(epfl, "within-images")
-    band = module.validation[3]
-    module.training.append(Region(0, band.right - 1, 96, band.right + 39, band.pair))
+    strip = module.validation[3]
+    module.training.append(Region(0, strip.right - 1, 96, strip.right + 39, strip.pair))
     with pytest.raises(NirganError, match="scene 3: urban/0003 is trained on in the pixels"):
         refuse_leaks(module)

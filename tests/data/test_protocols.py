@@ -42,22 +42,22 @@ def test_no_training_patch_touches_a_validation_patch_of_its_image(width):
 def test_the_band_lies_elsewhere_in_each_image_and_the_same_for_a_seed():
     sizes = [(680, 1024)] * 50
     some = pairs(range(50))
-    _, bands = within_images(some, sizes, 64, seed=0)
-    assert len({band.left for band in bands}) > 30
-    assert {band.shape[1] for band in bands} == {205}
-    assert within_images(some, sizes, 64, seed=0)[1] == bands
-    assert within_images(some, sizes, 64, seed=1)[1] != bands
+    _, strips = within_images(some, sizes, 64, seed=0)
+    assert len({strip.left for strip in strips}) > 30
+    assert {strip.shape[1] for strip in strips} == {205}
+    assert within_images(some, sizes, 64, seed=0)[1] == strips
+    assert within_images(some, sizes, 64, seed=1)[1] != strips
 
 
 def test_a_pair_is_split_alike_whatever_others_there_are():
     """What was trained with more categories, or with a file less, is judged on unseen pixels."""
     some, sizes = pairs([f"scene{i}" for i in range(30)]), [(680, 1024)] * 30
     others = [Named("water", str(i), f"lake{i}") for i in range(30)]
-    bands = [band.left for band in within_images(some, sizes, 64, 0)[1]]
+    strips = [strip.left for strip in within_images(some, sizes, 64, 0)[1]]
     more = within_images([*others, *some], sizes * 2, 64, 0)[1]
-    assert [band.left for band in more[30:]] == bands
+    assert [strip.left for strip in more[30:]] == strips
     less = within_images(some[3:], sizes[3:], 64, 0)[1]
-    assert [band.left for band in less] == bands[3:]
+    assert [strip.left for strip in less] == strips[3:]
     kept = {r.pair for r in across_scenes(some, sizes, 2, 0)[1]}
     assert {r.pair - 30 for r in across_scenes([*others, *some], sizes * 2, 2, 0)[1]} >= kept
 
