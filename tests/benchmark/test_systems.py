@@ -57,6 +57,19 @@ def test_every_configuration_has_a_card():
         assert f"`{file.stem}`" in cards
 
 
+def test_the_page_has_the_rows_of_the_results():
+    columns = ("angular_error", "angular_error_colored", "ciede2000", "colorfulness", "psnr")
+    text = (SYSTEMS / "README.md").read_text()
+    found = re.findall(r"^\| ([^|]+) \| ([\d,]*) ?\|((?: [\d.]+ \|){10})$", text, re.MULTILINE)
+    pairs = zip(*(table["rows"] for table in RESULTS["tables"]), strict=True)
+    rows = {urban["method"]: (urban, old) for urban, old in pairs}
+    assert sorted(name for name, _, _ in found) == sorted(rows)
+    for name, patches, cells in found:
+        expected = [f"{row[column]:.2f}" for row in rows[name] for column in columns]
+        assert re.findall(r"[\d.]+", cells) == expected
+        assert patches in ("", f"{rows[name][0]['patches_seen']:,}")
+
+
 def test_the_curves_of_cyclegan_are_those_that_were_measured():
     text = (SYSTEMS / "README.md").read_text()
     rows = re.findall(r"^\|[^|]+\|((?: \d\.\d\d \|){8})$", text, re.MULTILINE)
