@@ -5,6 +5,8 @@ PNG and as PDF. The samples are chosen by the split's seed, the same for every m
 """
 
 from collections.abc import Sequence
+from itertools import cycle
+from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -128,21 +130,23 @@ def _curves(results: Results) -> Figure:
         (one["category"] if one["category"] in trained else "all", one["protocol"]): None
         for one in results["tables"]
     }
-    figure = Figure(figsize=(3.2 * len(panels), 2.8), layout="constrained")
+    colors = mpl.color_sequences["tab10" if len(results["methods"]) <= 10 else "tab20"]
+    columns = min(4, len(panels) + 1)  # of the legend, as many as fit below the panels
+    height = 2.3 + 0.13 * ceil(len(results["methods"]) / columns)
+    figure = Figure(figsize=(3.2 * max(2, len(panels)), height), layout="constrained")
     for axis, what in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         runs = [r for r in results["runs"] if (r["category"], r["protocol"]) == what]
-        for number, name in enumerate(results["methods"]):
-            _curve(axis, name, f"C{number}", [r for r in runs if r["method"] == name])
+        for name, color in zip(results["methods"], cycle(colors), strict=False):
+            _curve(axis, name, color, [r for r in runs if r["method"] == name])
         axis.set(title=", ".join(what), xlabel="training patches seen", ylim=(0, None))
     figure.axes[0].set_ylabel(METRICS[MAIN].heading)
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     handles = [lines[name] for name in results["methods"] if name in lines]  # of any panel
-    columns = min(4, len(panels) + 1)  # as many as fit below the panels
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
-def _curve(axis: Axes, name: str, color: str, runs: Sequence[dict[str, Any]]) -> None:
+def _curve(axis: Axes, name: str, color: Any, runs: Sequence[dict[str, Any]]) -> None:
     histories = [np.array(run["history"], float) for run in runs if run["history"]]
     if not histories:
         return

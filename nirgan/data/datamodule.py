@@ -249,12 +249,6 @@ class PatchDataModule(lightning.LightningDataModule):
         batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
         return self._loader(patches, batches)
 
-    def validation_places(self, numbers: Sequence[int]) -> list[Region]:
-        """Where the validation patches of some numbers lie, whether they are judged or not."""
-        draw, size = self._validation().table.draw(self.split_seed, numbers), self.patch
-        places = zip(draw.top.tolist(), draw.left.tolist(), draw.pair.tolist(), strict=True)
-        return [Region(top, left, top + size, left + size, pair) for top, left, pair in places]
-
     def validation_batch(self, numbers: Sequence[int]) -> Batch:
         """The validation patches of some numbers, on the CPU."""
         return self.on_after_batch_transfer(self._validation()[list(numbers)], 0)

@@ -16,13 +16,14 @@ from torch import Tensor
 from nirgan.data.batches import Batch
 from nirgan.data.datamodule import PatchDataModule
 from nirgan.data.images import signed_to_unit
-from nirgan.data.patches import hash_counter
+from nirgan.data.patches import PatchTable, hash_counter
 from nirgan.evaluation.evaluate import Colorize
 from nirgan.metrics.functional import angular_error
 from nirgan.utils.atomic_write import atomic_write
+from nirgan.utils.rect import Rect
 
-FIRST_PATCH = 1_000_000
-"""Number of the first patch that may be shown; those that are judged have smaller ones."""
+PATCH_PX = 64
+"""Height and width of the patches, whatever a method was trained on."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +58,36 @@ def draw_samples(
 ) -> FigureSamples:
     """Choose what is shown of a category, or `all`: a whole picture and `rows` patches, colorized.
 
-    Each patch is of another pair; there are fewer where there are fewer pairs.
+    The patches are cut out of what is judged, colorized as a whole. Each is of another pair; there
+    are fewer where there are fewer pairs.
     """
-    shows = [category in ("all", pair.category) for pair in data.pairs]
-    regions = [region for region in data.validation if shows[region.pair]]
-    numbers = range(FIRST_PATCH, FIRST_PATCH + 50 * rows * len(data.categories))
-    drawn = data.validation_places(numbers)
-    _, first = np.unique([patch.pair for patch in drawn], return_index=True)
-    chosen = [i for i in sorted(first) if shows[drawn[i].pair]][:rows]
-    small = data.validation_batch([numbers[i] for i in chosen])
-    shown = [drawn[i] for i in chosen]
-    places = [f"{data.pairs[patch.pair].name} at {patch.top}, {patch.left}" for patch in shown]
+    categories = [pair.category for pair in data.pairs]
+    regions = [r for r in data.validation if category in ("all", categories[r.pair])]
+    size = min(PATCH_PX, *(side for region in regions for side in region.shape))
+    table = PatchTable(regions, categories, size)
+    drawn = table.draw(data.split_seed, range(50 * rows))
+    _, first = np.unique(drawn.pair, return_index=True)
+    places, patches = [], []
+    for i in sorted(first)[:rows]:
+        region, top, left = table.regions[drawn.region[i]], int(drawn.top[i]), int(drawn.left[i])
+        batch = data.region_batch(region, i)
+        nir, truth = (signed_to_unit(batch[name]) for name in ("nir", "rgb"))
+        cut = (..., *Rect(top, left, top + size, left + size).within(region))
+        patches.append([_bytes(x[cut])[0] for x in (nir, _output(colorize, batch, device), truth)])
+        places.append(f"{data.pairs[region.pair].name} at {top}, {left}")
+    nirs, outputs, truths = (np.stack(of_all) for of_all in zip(*patches, strict=True))
     number = int(hash_counter(data.split_seed, 31, np.array(0)) % np.uint64(len(regions)))
     region = regions[number]
     pictures = data.whole_pictures()
     index = [picture.pair for picture in pictures].index(region.pair)
     large = data.region_batch(pictures[index], index)
-    output, picture = _output(colorize, small, device), _output(colorize, large, device)
+    picture = _output(colorize, large, device)
     angles, counted = angular_error(picture, signed_to_unit(large["rgb"]))
     return FigureSamples(
         places,
-        _bytes(signed_to_unit(small["nir"])),
-        _bytes(output),
-        _bytes(signed_to_unit(small["rgb"])),
+        nirs,
+        outputs,
+        truths,
         data.pairs[region.pair].name,
         (region.left, region.right),
         _bytes(signed_to_unit(large["nir"]))[0],

@@ -149,13 +149,25 @@ def test_of_a_category_its_own_pictures_are_shown():
     from nirgan.evaluation.figure_samples import draw_samples
     from nirgan.networks.generators.baselines import GreyCopy
 
-    data = PatchDataModule(Synthetic(8, (96, 128), ["street", "water"]), patch=32, val_patches=2)
-    data.prepare_data()
-    data.setup("fit")
-    for category in ("street", "water"):
-        shown = draw_samples(GreyCopy(), data, 3, torch.device("cpu"), category)
-        assert len(shown.places) == 3
-        assert all(name.startswith(f"{category}/") for name in (*shown.places, shown.whole))
+    source = Synthetic(8, (96, 128), ["street", "water"])
+    pictures = {pair.name: pair.load()[0] for pair in source.pairs()}
+    places = []
+    for patch in (32, 40):  # trained on others, shown the same
+        data = PatchDataModule(source, patch=patch, val_patches=2, protocol="across-scenes")
+        data.prepare_data()
+        data.setup("fit")
+        for category in ("street", "water"):
+            shown = draw_samples(GreyCopy(), data, 1, torch.device("cpu"), category)
+            assert shown.whole.startswith(f"{category}/")
+            (place,) = shown.places
+            name, corner = place.split(" at ")
+            top, left = map(int, corner.split(", "))
+            assert name.startswith(f"{category}/")
+            assert np.array_equal(
+                shown.nir[0, ..., 0], pictures[name][top : top + 64, left : left + 64]
+            )
+            places.append(place)
+    assert places[:2] == places[2:]
 
 
 def times(out):
