@@ -24,6 +24,7 @@ from nirgan.utils.lightning_internals import (
     batches_begun,
     built_by_command_line,
     hyperparameters,
+    over_ranks,
 )
 from nirgan.utils.recording import Recorded, UnknownArgumentsError
 from nirgan.utils.safe_loading import (
@@ -159,6 +160,8 @@ class ColorizationTask(Recorded, lightning.LightningModule):
     def run_fraction(self) -> float:
         """The fraction of the run that is done, 0 to 1, by its limit of epochs, steps or time.
 
+        Call it on all ranks: their clocks differ, and the one that is ahead counts.
+
         Raises:
             NirganError: The run has no limit.
         """
@@ -166,7 +169,7 @@ class ColorizationTask(Recorded, lightning.LightningModule):
         fractions = [0.0]
         if timer is not None and (left := timer.time_remaining()) is not None:
             spent = timer.time_elapsed()
-            fractions.append(spent / (spent + left))
+            fractions.append(over_ranks(self.trainer, spent / (spent + left), "max"))
         done = batches_begun(self.trainer)
         if self.trainer.max_steps > 0:  # counts the steps of every optimizer, as global_step does
             fractions.append(self.trainer.global_step / self.trainer.max_steps)

@@ -17,7 +17,6 @@ from nirgan.data.batches import Batch
 from nirgan.data.images import signed_to_unit
 from nirgan.errors import NirganError
 from nirgan.tasks.base import ColorizationTask
-from nirgan.utils.lightning_internals import over_ranks
 
 MakeOptimizer = Callable[[Any], Optimizer]
 """Makes an optimizer of parameters or parameter groups, as torch's optimizer classes do."""
@@ -128,13 +127,7 @@ def make_scheduler(task: ColorizationTask, schedule: Schedule, optimizer: Optimi
     """
     if isinstance(schedule, str):
         fall = DECAYS[schedule]
-        # By the clock ranks differ, and with other rates their parameters would drift apart.
-        return LambdaLR(
-            optimizer,
-            lambda batches: (
-                fall(over_ranks(task.trainer, task.run_fraction(), "max")) if batches else 1.0
-            ),
-        )
+        return LambdaLR(optimizer, lambda batches: fall(task.run_fraction()) if batches else 1.0)
     scheduler = schedule(optimizer)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise NirganError(

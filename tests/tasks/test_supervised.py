@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Timer
 from tasks_helpers import batch, train
 from torch import nn
 
 from nirgan.errors import NirganError
 from nirgan.tasks.supervised import SupervisedTask
-from nirgan.tasks.training import WeightedLoss, make_scheduler
+from nirgan.tasks.training import WeightedLoss
 
 
 def task(**options):
@@ -54,17 +55,16 @@ def test_a_schedule_counts_steps_where_several_batches_make_one():
     assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4])
 
 
-def test_ranks_whose_clocks_differ_have_the_rate_of_the_first_to_end():
+def test_of_ranks_whose_clocks_differ_the_first_to_end_counts():
     strategy = SimpleNamespace(
         root_device="cpu", reduce=lambda own, reduce_op: torch.maximum(own, torch.tensor(0.75))
     )
-    trainer = SimpleNamespace(world_size=2, strategy=strategy)
-    rank = SimpleNamespace(trainer=trainer, run_fraction=lambda: 0.25)
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    scheduler = make_scheduler(rank, "to-zero", optimizer)
-    optimizer.step()
-    scheduler.step()
-    assert scheduler.get_last_lr() == pytest.approx([0.025])
+    timer = Timer({"seconds": 4})
+    timer.time_elapsed = lambda *_: 1.0
+    loops = {"max_steps": -1, "max_epochs": -1, "fit_loop": SimpleNamespace(total_batch_idx=0)}
+    module = task()
+    module._trainer = SimpleNamespace(world_size=2, strategy=strategy, callbacks=[timer], **loops)
+    assert module.run_fraction() == 0.75
 
 
 def test_a_generator_without_any_loss_is_refused():
