@@ -182,14 +182,14 @@ class PatchDataModule(lightning.LightningDataModule):
 
         Other verbs may use other data.
         """
-        former, now = state_dict.get("split"), self._split()  # older checkpoints have none
-        trained = {*state_dict.get("trained", state_dict["contents"].values())}
+        former, now = state_dict.get("split", {}), self._split()
+        trained = {*state_dict.get("trained", ())}  # older checkpoints do not know
         # One picture more or less deals the scenes anew, with the same options.
-        exact = "trained" in state_dict and self.protocol == "across-scenes"
-        if former and (exact or former != now) and self._hashes(self.validation) & trained:
+        other = former != now or self.protocol == "across-scenes"
+        if other and self._hashes(self.validation) & trained:
             self._warn_of_other_split(former, now)
         if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            self._trained_before = {*state_dict.get("trained", ())}
+            self._trained_before = trained
             self.snapshot.warn_differences(state_dict["contents"])
 
     def _warn_of_other_split(self, former: Any, now: Any) -> None:
