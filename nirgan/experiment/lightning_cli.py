@@ -58,11 +58,7 @@ from nirgan.networks.initialization import skip_pretrained
 from nirgan.tasks.base import ColorizationTask
 from nirgan.utils.atomic_write import write_text
 from nirgan.utils.config_files import AddingConfig, use_model_option
-from nirgan.utils.lightning_internals import (
-    WithoutRun,
-    leave_signals_alone,
-    use_averaged_weights,
-)
+from nirgan.utils.lightning_internals import WithoutRun, leave_signals_alone, use_averaged_weights
 from nirgan.utils.paths import resolve_shipped
 from nirgan.utils.safe_loading import check_hyperparameters, load_checkpoint
 

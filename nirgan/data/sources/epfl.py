@@ -6,6 +6,7 @@ nine categories, in the layout of its `nirscene1` folder, `<category>/<id>_{rgb,
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from nirgan.data.protocols import FOLDS
 from nirgan.data.sources.base import FilePair, Pair, PairSource, data_root
@@ -66,33 +67,32 @@ class Epfl(PairSource):
         pairs: list[Pair] = []
         for category in self.categories:
             for id_, nir, rgb in _files(folder / category):
-                scene, fold, registered = rows.get((category, id_), (None, None, None))
-                if self.registered_only and registered != "1":
+                row = rows.get((category, id_), {})
+                if self.registered_only and row.get("registered") != "1":
                     continue
-                scene = scene or f"{category}/{id_}"
-                pairs.append(FilePair(category, id_, scene, fold, nir, rgb))
+                scene = row.get("scene") or f"{category}/{id_}"
+                pairs.append(FilePair(category, id_, scene, row.get("fold"), nir, rgb))
         return pairs
 
 
-def _manifest(folder: Path) -> dict[tuple[str, str], tuple[str | None, int | None, str | None]]:
-    """Scene, fold and registration by category and id."""
-    rows: dict[tuple[str, str], tuple[str | None, int | None, str | None]] = {}
+def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows by category and id, with the fold as a number or None."""
     file = folder / "manifest.csv"
     if not file.is_file():
-        return rows
+        return {}
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            for row in csv.DictReader(lines):
-                fold = int(row["fold"]) if row.get("fold") else None
-                key = row["category"], row["id"]
-                rows[key] = row.get("scene"), fold, row.get("registered")
+            return {
+                (row["category"], row["id"]): row
+                | {"fold": int(row["fold"]) if row.get("fold") else None}
+                for row in csv.DictReader(lines)
+            }
     except (OSError, ValueError, KeyError, csv.Error) as error:
         reason = f"no column {error}" if isinstance(error, KeyError) else error
         raise NirganError(
             f"{file}: not as expected ({reason}); save it as UTF-8 with commas, and with columns "
             f"category, id, scene, fold (0 to {FOLDS - 1}) and registered"
         ) from error
-    return rows
 
 
 def _files(folder: Path) -> list[tuple[str, Path, Path]]:
