@@ -57,12 +57,12 @@ def plan_jobs(
     """
     plan = JobPlan()
     owners: dict[Path, Path] = {}
-    sources: set[str] = set()
+    sources: list[Path] = []
     for text in (str(expand_home(given)) for given in inputs):  # shells do not expand a quoted `~`
         found = False
         for source, within in _files(text, output, plan.problems):
             found = True
-            sources.add(os.path.realpath(source))
+            sources.append(source)
             job = _job(source, output / within, suffix)
             other = owners.setdefault(job.target, source)
             if other is not source and _same(other, source):
@@ -88,7 +88,8 @@ def plan_jobs(
         if not found and not any(p.startswith(text) for p in plan.problems):
             suffixes = ", ".join([*PICTURES, *sorted(VIDEOS)])
             plan.problems.append(f"{text}: no picture or video there ({suffixes})")
-    for job in [job for job in plan.jobs if os.path.realpath(job.target) in sources]:
+    given = set(map(os.path.realpath, sources)) if overwrite else set()  # what is there stays
+    for job in [job for job in plan.jobs if overwrite and os.path.realpath(job.target) in given]:
         plan.jobs.remove(job)
         plan.problems.append(
             f"{job.source}: would be written over {job.target}, an input too; choose another "

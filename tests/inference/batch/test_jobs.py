@@ -95,14 +95,15 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
     ("inputs", "suffix", "left"),
     [
         (["shots"], ".tif", ["b.JPG"]),
-        (["shots/a.png", "link/a.tif"], ".tif", []),
+        pytest.param(["shots/a.png", "link/a.tif"], ".tif", [], marks=pytest.mark.posix),
         (["shots/deep/b.JPG", "shots/a.png", "shots/deep/../a.tif"], ".tif", ["b.JPG"]),
     ],
 )
 def test_nothing_is_written_over_another_input(shots, tmp_path, monkeypatch, inputs, suffix, left):
     monkeypatch.chdir(tmp_path)
     (shots / "a.tif").write_bytes(b"")
-    (tmp_path / "link").symlink_to(shots)
+    if "link/a.tif" in inputs:
+        (tmp_path / "link").symlink_to(shots)
     made = plan_jobs(inputs, Path("shots"), suffix=suffix, overwrite=True)
     assert [job.source.name for job in made.jobs] == left
     assert any("a.png: would be written over" in line for line in made.problems)
