@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import or_
@@ -76,7 +77,7 @@ def overview(named: Mapping[str, Results]) -> list[list[str]]:
 def sentence(comparison: Results) -> str:
     """A comparison of two methods, stated only where its interval leaves out 0."""
     first, second = f"**{comparison['first']}**", f"**{comparison['second']}**"
-    interval = intervals(comparison.get("differences", comparison)).get(MAIN)
+    interval = intervals(comparison["differences"]).get(MAIN)
     if interval is None:
         return f"{first} and {second} cannot be compared: no pixel of one has a color."
     if interval.low is None:
@@ -93,11 +94,8 @@ def sentence(comparison: Results) -> str:
 
 
 def intervals(found: Results | None) -> dict[str, Interval]:
-    """Differences keyed by metric; files of older versions hold the angular error's alone."""
-    by_metric = {MAIN: found} if found and "value" in found else found or {}
-    bounds = ("value", "low", "high", "scenes")
-    known = [name for name in METRICS if name in by_metric]  # older files may hold former metrics
-    return {name: Interval(*(by_metric[name][b] for b in bounds)) for name in known}
+    """Differences keyed by metric, of those that are known."""
+    return {name: Interval(**found[name]) for name in METRICS if found and name in found}
 
 
 def as_csv(results: Results) -> str:
@@ -114,8 +112,8 @@ def as_csv(results: Results) -> str:
 def _values(one: Results, row: Results) -> Results:
     values = {key: one[key] for key in ("category", "protocol", "folds", "scenes", "budget")}
     values |= {"folds": len(one["folds"])} | {key: row.get(key) for key in ("method", *METRICS)}
-    seeds = row[f"{MAIN}_of_seeds"].values()
-    values |= {"least_seed": min(seeds), "most_seed": max(seeds)}
+    seeds = _of_seeds(row)
+    values |= {"least_seed": min(seeds, default=None), "most_seed": max(seeds, default=None)}
     for name, interval in ({MAIN: None} | intervals(row["against_grey"])).items():
         start = "" if name == MAIN else f"{name}_"
         for bound in ("value", "low", "high"):
@@ -137,10 +135,16 @@ def _cells(row: Results) -> dict[str, str]:
 
 
 def _main(row: Results) -> str:
-    main, seeds = METRICS[MAIN], row[f"{MAIN}_of_seeds"].values()
+    main, seeds = METRICS[MAIN], _of_seeds(row)
     spread = f" ({main.text(min(seeds))} to {main.text(max(seeds))})" if len(seeds) > 1 else ""
     grey = intervals(row["against_grey"]).get(MAIN)
     return main.text(row[MAIN]) + spread + " *" * bool(grey and grey.better(MAIN) > 0)
+
+
+def _of_seeds(row: Results) -> list[float]:
+    """The main figure of each seed that has one."""
+    figures = row[f"{MAIN}_of_seeds"].values()
+    return [value for value in figures if value is not None and math.isfinite(value)]
 
 
 def _costs(results: Results, row: Results) -> dict[str, str]:

@@ -163,6 +163,15 @@ def test_what_is_no_number_is_null_in_files_and_nan_in_sums(tmp_path):
     assert math.isnan(row["psnr"])
 
 
+def test_a_seed_without_a_figure_is_left_out_of_the_range():
+    results = json.loads((RESULTS / "table1_short/results.json").read_text())
+    row = results["tables"][0]["rows"][-1]
+    row[MAIN], row[f"{MAIN}_of_seeds"] = None, {"0": None, "1": None}
+    assert f'"{row["method"]}",,' in tables.as_csv(results)
+    (line,) = [line for line in tables.overview({"": results}) if line[0] == row["method"]]
+    assert line[1] == ""
+
+
 @pytest.mark.parametrize("name", TABLES1)
 def test_a_text_quotes_no_figure_that_the_results_do_not_hold(name):
     files = [ROOT / "conf/benchmark/table1_small.yaml", *RESULTS.glob("table1*/table.md")]
