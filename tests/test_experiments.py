@@ -1,5 +1,6 @@
 """Every experiment in conf/ through the real command line, on tiny data and tiny networks."""
 
+import csv
 import json
 
 import numpy as np
@@ -16,6 +17,7 @@ from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.images import signed_to_unit
 from nirgan.experiment.lightning_cli import ExperimentCLI, configuration
 from nirgan.experiment.lightning_cli import fit as command_line_fit
+from nirgan.tasks.training import RESERVED_NAMES
 from nirgan.utils.image_grid import image_grid
 
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf").glob("*.yaml"))
@@ -205,7 +207,8 @@ def urban(tmp_path_factory):
     experiment = str(ROOT / "conf/triplet_urban_small.yaml")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIRGAN_CACHE", str(folder / "store"))
-        assert main(["fit", "--config", experiment, *tiny(folder, folder / "runs")]) == 0
+        options = [*tiny(folder, folder / "runs"), "--trainer.log_every_n_steps=1"]
+        assert main(["fit", "--config", experiment, *options]) == 0
     return folder / "runs/triplet_urban_small/version_0"
 
 
@@ -237,6 +240,14 @@ def test_options_that_a_checkpoint_overrides_are_named(fit, urban, monkeypatch, 
         "model.reconstruction.l1.weight=3.0 (0.0), model.generator_optimizer.lr=0.5 (0.0002), "
         "model.scheduler=to-zero (None)"
     )
+
+
+@ON_URBAN
+def test_no_loss_can_be_called_what_else_is_logged(urban):
+    with (urban / "metrics.csv").open(newline="") as lines:
+        columns = next(csv.reader(lines))
+    logged = {name.removeprefix("train/") for name in columns if name.startswith("train/")}
+    assert {"spread", "discriminator_gradient", "patches"} <= logged <= {*RESERVED_NAMES}
 
 
 @ON_URBAN

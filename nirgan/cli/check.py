@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from nirgan.data.inspection import hints, inspect_pairs, report, write_csv
-from nirgan.data.sources import epfl, folder, rgbn, synthetic, vcip  # noqa: F401 (short names work)
+from nirgan.data.sources import epfl, folder, rgbn, synthetic, vcip  # noqa: F401 (for --help)
 from nirgan.data.sources.base import PairSource, pairs_of
 from nirgan.experiment.config_errors import VerbParser, parse
 

@@ -19,10 +19,10 @@ CLONE = Path(__file__).parents[2]
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """Commit, versions, machine and time, as `results.json` records them."""
-    packages = ("nirgan", "torch", "lightning", "torchmetrics", "numpy")
+    libraries = ("torch", "lightning", "torchmetrics", "numpy")
     return {
         "commit": commit(),
-        "versions": {package: version(package) for package in packages},
+        "versions": {"nirgan": nirgan.__version__} | {name: version(name) for name in libraries},
         "machine": f"{platform.machine()}, {_processor(device)}, {platform.system()}",
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -110,9 +110,9 @@ def _record(
 def _comparison(task: ColorizationTask, data: PatchDataModule) -> torch.Tensor:
     count = len(data.validation)
     rows = []
-    for number in range(0, count, max(1, count // COMPARISON_PICTURES)):
+    for number in range(0, count, -(-count // COMPARISON_PICTURES)):
         batch = data.region_batch(data.validation[number], number)
         with torch.inference_mode():
             output = task(batch["triplet"].to(task.device)).cpu()
         rows.append([signed_to_unit(x)[0] for x in (batch["nir"], output, batch["rgb"])])
-    return image_grid(rows[:COMPARISON_PICTURES], largest=256)
+    return image_grid(rows, largest=256)

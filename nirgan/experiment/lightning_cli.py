@@ -155,7 +155,6 @@ def run(
             auto_configure_optimizers=False,
             seed_everything_default=0,
             save_config_callback=SaveConfig,
-            save_config_kwargs={"overwrite": True},  # without a logger all runs share a folder
             trainer_defaults={"use_distributed_sampler": False, "default_root_dir": "runs"},
             parser_kwargs={"prog": "python -m nirgan"} | {verb: options} | options,
             args=[verb, *arguments],

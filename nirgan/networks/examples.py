@@ -85,8 +85,6 @@ def jittered(picture: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     The cells are as square as the divisors of `count` allow. Gives `count` rows and columns.
     """
     height, width = picture.shape
-    if count < 1:
-        raise ValueError(f"count is {count}, expected 1 or more")
     divisors = [n for n in range(1, count + 1) if count % n == 0]
     rows = min(divisors, key=lambda n: abs(math.log(n * n * width / (count * height))))
     columns = count // rows

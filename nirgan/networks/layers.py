@@ -28,7 +28,7 @@ def convolution(
     slope: float = LEAKY_SLOPE,
     norm: type[nn.Module] = nn.BatchNorm2d,
 ) -> nn.Sequential:
-    """Convolution, batch norm, leaky ReLU; with stride 1 of the same size."""
+    """Convolution, norm, leaky ReLU or, of slope 0, ReLU; with stride 1 of the same size."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=norm is nn.Identity),
         norm(outputs),

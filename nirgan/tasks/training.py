@@ -43,8 +43,12 @@ class WeightedLoss:
     weight: float
 
 
-RESERVED_NAMES = ("generator", "discriminator", "l1_regularizer")
-"""Names of logged losses that are not between pictures."""
+RESERVED_NAMES = (
+    *("generator", "discriminator", "l1_regularizer"),
+    *("generator_gradient", "discriminator_gradient", "discriminator_accuracy", "spread"),
+    *("patches", "patches_per_second"),
+)
+"""What else is logged of training, beside the losses between pictures."""
 
 
 class LossCollection(nn.Module):

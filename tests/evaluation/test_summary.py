@@ -23,3 +23,14 @@ def test_baselines_see_regions_evenly_spread(most, seen, monkeypatch):
     rows = summary._rows(ClosedFormTask(GreyCopy()), data.val_dataloader(), data, "mine")
     assert len(updates) == seen
     assert set(rows) == {"mine", "NIR copied to grey", "mean color", "NIR to RGB table"}
+
+
+def test_the_pictures_compared_are_evenly_spread_and_no_others_are_colorized(monkeypatch):
+    data = PatchDataModule(Synthetic(count=9, size=(64, 128)), patch=32)
+    data.prepare_data()
+    data.setup()
+    shown: list[int] = []
+    made = data.region_batch
+    monkeypatch.setattr(data, "region_batch", lambda r, n: (shown.append(n), made(r, n))[1])
+    summary._comparison(ClosedFormTask(GreyCopy()), data)
+    assert shown == [0, 2, 4, 6, 8]
