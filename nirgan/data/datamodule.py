@@ -182,8 +182,8 @@ class PatchDataModule(lightning.LightningDataModule):
 
         Other verbs may use other data.
         """
-        former, now = state_dict.get("split", {}), self._split()
-        trained = {*state_dict.get("trained", ())}  # older checkpoints do not know
+        former, now = state_dict["split"], self._split()
+        trained = {*state_dict["trained"]}
         # One picture more or less deals the scenes anew, with the same options.
         other = former != now or self.protocol == "across-scenes"
         if other and self._hashes(self.validation) & trained:

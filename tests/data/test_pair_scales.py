@@ -67,7 +67,7 @@ def test_each_scale_is_stored_for_itself(twelve):
     scaled = Folder(*patterns, nir_scale="0,4095", rgb_scale="0,8190").pairs()[0]
     measured = Folder(*patterns, rgb_scale="percentile:1,99").pairs()[0]
     scales = [pair._scales() for pair in (plain, scaled, measured)]  # hashed, so in checkpoints
-    assert scales == ["", "0,4095 0,8190", "dtype percentile:1,99 of all colors"]
+    assert scales == ["dtype dtype", "0,4095 0,8190", "dtype percentile:1,99"]
     store = PairStore(twelve / "store")
     stored = store.build([plain, scaled])
     assert plain.nir_scale == DTYPE_SCALE

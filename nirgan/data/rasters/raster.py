@@ -112,8 +112,6 @@ class Raster:
 
     def _hash(self) -> str:
         what = f"{self.numbers} {self._scales['nir']} {self._scales['rgb']}"
-        if self.bands.has_mask and "percentile" in what:
-            what += " of what is not masked"  # as it was not in earlier versions
         digest = hashlib.sha256(what.encode())
         for name in sorted(self.bands.dataset.files):
             try:

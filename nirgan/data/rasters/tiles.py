@@ -43,10 +43,7 @@ class RasterTile(Pair):
 
     def content(self) -> str:
         """See `Pair.content`."""
-        (height, width), at = self.window.shape, self.window
-        # As windows were written before they were `Rect`s: the hashes are in checkpoints.
-        window = f"PixelWindow(top={at.top}, left={at.left}, height={height}, width={width})"
-        return hashlib.sha256(f"{self.raster.content} {window}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.raster.content} {self.window}".encode()).hexdigest()
 
     def in_place(self) -> "TilePixels":
         """See `Pair.in_place`."""

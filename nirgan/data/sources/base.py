@@ -176,11 +176,7 @@ class FilePair(Pair):
         )
 
     def _scales(self) -> str:
-        if self.nir_scale == self.rgb_scale == DTYPE_SCALE:
-            return ""  # as hashes were before there were scales
-        # In earlier versions, percentiles were those of one color in pictures of some sizes.
-        colors = " of all colors" if self.rgb_scale.kind == "percentile" else ""
-        return f"{self.nir_scale} {self.rgb_scale}{colors}"
+        return f"{self.nir_scale} {self.rgb_scale}"
 
 
 class PairSource(ABC):
