@@ -145,7 +145,7 @@ class Colorizer:
         self,
         image: Any,
         scale: str | None = None,
-        output: str | Path | Sequence[str | Path] | None = None,
+        output: str | Path | None = None,
         band: int | None = None,
     ) -> Any:
         """Colorize a picture; returns the kind of object that was given.
@@ -156,7 +156,7 @@ class Colorizer:
             scale: Which values are black and white: `dtype`, `LOW,HIGH`, `percentile` or
                 `percentile:LOW,HIGH`; None: as the model was trained, `self.scale`.
             output: The file to write, for a path, or a folder for one of the same name; None:
-                NAME_colour beside it. For a list of paths, as many files, or a folder.
+                NAME_color beside it. For a list of paths, a folder.
             band: The channel that is near-infrared, from 1 on; None: all of them hold it.
 
         Returns:
@@ -174,8 +174,6 @@ class Colorizer:
         if isinstance(image, list | tuple):
             targets = _targets(image, output)
             return [self(one, scale, to, band) for one, to in zip(image, targets, strict=True)]
-        if isinstance(output, list | tuple):
-            raise NirganError(f"output: {len(output)} files for one picture, expected one")
         if not isinstance(scale, str | None):
             raise NirganError(f'scale {scale}: expected text, as "0,4095" or "percentile"')
         how = self.scale if scale is None else Scale.parse(scale)
@@ -193,7 +191,7 @@ class Colorizer:
         return convert(image, band, colorize_values)
 
     def _file(self, source: Path, scale: Scale, output: Any, band: int | None) -> Path:
-        target = Path(output or source.with_stem(f"{source.stem}_colour"))
+        target = Path(output or source.with_stem(f"{source.stem}_color"))
         target = target / source.name if target.is_dir() else target
         if target.exists():
             raise NirganError(f"{target}: is there already; remove it or name an output")
@@ -381,20 +379,17 @@ class Colorizer:
         return int(free * ACTIVATIONS_PER_LIVE_ONE / live_bytes)
 
 
-def _targets(images: Sequence[Any], output: Any) -> Sequence[Any]:
-    """The output file of each picture.
+def _targets(images: Sequence[Any], folder: str | Path | None) -> Sequence[Path | None]:
+    """The output file of each picture, None for the usual one.
 
     Raises:
-        NirganError: The numbers differ, or two pictures have the same output.
+        NirganError: Some are no paths, or two have the same output.
     """
-    if isinstance(output, str | Path):
-        if not all(isinstance(image, str | Path) for image in images):
-            raise NirganError(f"output: {output} is a folder for paths, not for arrays")
-        output = [Path(output) / Path(image).name for image in images]
-    if output is None:
+    if folder is None:
         return [None] * len(images)
-    if len(output) != len(images):
-        raise NirganError(f"output: {len(output)} files for {len(images)} pictures")
-    if len({str(target) for target in output}) < len(output):
-        raise NirganError("output: two pictures would be written to one file; name the files")
-    return list(output)
+    if not all(isinstance(image, str | Path) for image in images):
+        raise NirganError(f"output: {folder} is a folder for paths, not for arrays")
+    targets = [Path(folder) / Path(image).name for image in images]
+    if len({*targets}) < len(targets):
+        raise NirganError(f"output: two pictures would be one file in {folder}; rename one")
+    return targets

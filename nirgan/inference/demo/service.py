@@ -75,7 +75,7 @@ class DemoService:
         # A folder for each result: Gradio would name files by their content, and rewrite files
         # that others are just reading.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        out = folder / f"{file.stem}_colour.png"
+        out = folder / f"{file.stem}_color.png"
         write(out, colors, colorizer.title, given.metadata)
         height, width = given.band.shape
         note = (

@@ -46,18 +46,20 @@ class OnnxNetwork(nn.Module):
             ) from error
         info = self.session.get_modelmeta().custom_metadata_map
         try:
-            self.name, halo = info["name"], info["halo"]
+            self.name, radius = info["name"], info["radius"]
             self.limits = Limits(float(info["low"]), float(info["high"]))
             self.receptive_field = ReceptiveField(  # measured before the export
-                int(info["period"]), None if halo == "all" else int(halo), float(info["floats"])
+                int(info["stride"]),
+                None if radius == "all" else int(radius),
+                float(info["activations_per_pixel"]),
             )
+            self.by_scene = info["by_scene"] == "True"
+            self.scale = info["scale"]
         except (KeyError, ValueError) as error:
             raise NirganError(
                 f"{file}: an ONNX file, but not of `python -m nirgan export`: its "
                 f"metadata lack {str(error)[:100]}"
             ) from error
-        self.by_scene = info.get("by_scene") == "True"  # which older files do not have
-        self.scale = info.get("scale", "dtype")  # likewise
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return itself: a session cannot be copied, and has no state."""

@@ -179,7 +179,7 @@ def _quietly(program: Program, what: str) -> Iterator[None]:
 
 
 def metadata_of(colorizer: Colorizer, limits: Limits) -> dict[str, str]:
-    """The metadata of an exported file; their keys are those of the first version."""
+    """The metadata of an exported file."""
     receptive_field = colorizer.receptive_field
     # A program cannot gather the statistics of global layers from tiles.
     whole = any(isinstance(m, GlobalLayer) for m in colorizer.generator.modules())
@@ -190,9 +190,9 @@ def metadata_of(colorizer: Colorizer, limits: Limits) -> dict[str, str]:
         "note": NOTE,
         "low": limits.low,
         "high": limits.high,
-        "period": receptive_field.stride,
-        "halo": "all" if whole or receptive_field.radius is None else receptive_field.radius,
-        "floats": receptive_field.activations_per_pixel,
+        "stride": receptive_field.stride,
+        "radius": "all" if whole or receptive_field.radius is None else receptive_field.radius,
+        "activations_per_pixel": receptive_field.activations_per_pixel,
         "by_scene": colorizer.by_scene,
         "scale": colorizer.scale,
     }

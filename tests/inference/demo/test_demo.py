@@ -113,7 +113,7 @@ def test_what_is_downloaded_is_what_the_model_gives_in_full_depth(service, tmp_p
     np.testing.assert_allclose(read(result.file), expected, atol=1)
     np.testing.assert_allclose(read(result.nir)[..., 1] / 255, nir, atol=0.003)
     np.testing.assert_allclose(read(result.rgb) / 255, expected / 65535, atol=0.003)
-    assert result.file.name == "field_colour.png"
+    assert result.file.name == "field_color.png"
     assert b"rainedAlgorithmicMedia" in result.file.read_bytes()
     assert result.heat is None
 
@@ -275,7 +275,7 @@ def test_in_a_browser(served, context, tmp_path):
     expected = (
         (service.colorizers["cold <b>"].colorize_bands(nir)[0] * 65535).round().permute(1, 2, 0)
     )
-    assert download.value.suggested_filename == "field_colour.png"
+    assert download.value.suggested_filename == "field_color.png"
     np.testing.assert_allclose(read(download.value.path()), expected, atol=1)
 
     (tmp_path / "torn.png").write_bytes((tmp_path / "field.tif").read_bytes()[:99])

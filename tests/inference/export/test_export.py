@@ -96,7 +96,10 @@ def test_onnx_says_what_it_is(model, onnx_file):
     assert (metadata["name"], metadata["low"], metadata["high"]) == ("tiny", "0.0", "4095.0")
     assert metadata["digest"] == read_model(model).digest
     assert metadata["note"].startswith("Synthetic colors, made from near-infrared")
-    assert (metadata["period"], metadata["halo"]) == ("4", str(load(model).receptive_field.radius))
+    assert (metadata["stride"], metadata["radius"]) == (
+        "4",
+        str(load(model).receptive_field.radius),
+    )
 
 
 def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
@@ -140,8 +143,8 @@ def test_a_program_gives_what_colorizing_a_whole_picture_gives(cls, options):
         assert torch.allclose(made(nir[:, None]), colorizer.colorize_bands(nir), atol=1e-5)
     # Tile by tile only where no layer looks at the whole.
     assert colorizer.receptive_field.radius
-    halo = "all" if isinstance(network, ResNet) else str(colorizer.receptive_field.radius)
-    assert program.metadata_of(colorizer, Limits(0, 1))["halo"] == halo
+    radius = "all" if isinstance(network, ResNet) else str(colorizer.receptive_field.radius)
+    assert program.metadata_of(colorizer, Limits(0, 1))["radius"] == radius
 
 
 def test_a_program_that_gives_something_else_is_not_kept(model, onnx_file, monkeypatch, capsys):
@@ -269,15 +272,6 @@ def test_where_onnx_runtime_fails_is_one_line(onnx_file, tmp_path):
     colorizer.generator.session = SimpleNamespace(run=fail)
     with pytest.raises(NirganError, match=r"64x64: ONNX Runtime cannot colorize it \(no memory\)"):
         colorizer.colorize_bands(torch.rand(1, 30, 40))
-
-
-def test_files_of_former_versions_have_no_scale_and_no_scenes(monkeypatch, model, onnx_file):
-    said = program.metadata_of(load(model), Limits(0, 9))
-    del said["scale"], said["by_scene"]
-    opened = SimpleNamespace(get_modelmeta=lambda: SimpleNamespace(custom_metadata_map=said))
-    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *_, **__: opened)
-    network = OnnxNetwork(onnx_file)
-    assert (network.scale, network.by_scene) == ("dtype", False)
 
 
 def test_an_exported_file_is_not_exported_again(onnx_file, tmp_path, capsys):

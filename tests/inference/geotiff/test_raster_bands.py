@@ -85,7 +85,7 @@ def test_a_place_is_not_lost_by_a_program(tmp_path):
         NirganError, match=r"a.tif: a GeoTIFF, .* `python -m nirgan colorize` keeps"
     ):
         Colorizer(nn.Identity())(source)
-    assert not (tmp_path / "a_colour.tif").exists()
+    assert not (tmp_path / "a_color.tif").exists()
 
 
 def test_equal_channels_of_a_jpeg_may_be_off_by_its_noise(tmp_path):
