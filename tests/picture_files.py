@@ -95,7 +95,7 @@ def exif(orientation):
     return b"II*\0\x08\0\0\0" + directory({ORIENTATION: [orientation]}, 8)
 
 
-def png(size, depth, color, rows, *, before=(), after=(), interlace=0, packed=None):
+def png(size, depth, color, rows, *, before=(), interlace=0, packed=None):
     """A PNG.
 
     Args:
@@ -104,13 +104,12 @@ def png(size, depth, color, rows, *, before=(), after=(), interlace=0, packed=No
         color: Type of color that it says.
         rows: Bytes, with the numbers of their filters.
         before: Chunks before the rows.
-        after: Chunks behind them.
         interlace: 1 if so.
         packed: The rows compressed, where zlib's are not wanted.
     """
     header = struct.pack(">2I5B", *size, depth, color, 0, 0, interlace)
     packed = zlib.compress(rows) if packed is None else packed
-    chunks = [(b"IHDR", header), *before, (b"IDAT", packed), *after, (b"IEND", b"")]
+    chunks = [(b"IHDR", header), *before, (b"IDAT", packed), (b"IEND", b"")]
     return SIGNATURE + b"".join(chunk(kind, body) for kind, body in chunks)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from picture_files import packed_bits, saved, tiff
+from picture_files import packed_bits, tiff
 from PIL import Image
 from torch import nn
 
@@ -35,8 +35,6 @@ PLAIN = "gray undefined undefined undefined"
 @pytest.mark.parametrize(
     ("bands", "kinds", "names", "chosen", "outcome"),
     [
-        (FOUR[:3], "red green blue", "", None, "3 bands that differ"),
-        (FOUR[:3], "red green blue", "", 3, 3),
         (FOUR, "red green blue alpha", "", None, "1 (red), 2 (green), 3 (blue), 4 (alpha)"),
         (FOUR, "red green blue alpha", "", 4, 4),
         (FOUR, "red green blue nir", "", None, -4),
@@ -46,10 +44,8 @@ PLAIN = "gray undefined undefined undefined"
         (FOUR, PLAIN, "NIR 1|NIR 2|red|green", None, "1 (NIR 1), 2 (NIR 2), 3 (red)"),
         (FOUR, PLAIN, "snir|shortwave infrared|nira|B8", None, "4 bands that differ"),
         (FOUR, "red green blue alpha", "red|green|blue|nir", None, -4),  # GDAL's own guess
-        (FOUR[:2], "gray undefined", "", None, "2 bands that differ"),
         (FOUR[:2], "gray undefined", "Red|NIR_mask", None, "2 bands that differ"),
         (FOUR[[3, 0]], "gray alpha", "", None, 1),
-        (FOUR[[3, 0]], "gray alpha", "", 2, 2),
         (EQUAL, "red green blue", "", None, 1),
         (ALMOST, "red green blue", "", None, "3 bands that differ"),
         (FOUR[:1], "gray", "red", None, 1),
@@ -120,7 +116,7 @@ def test_bands_are_counted_through_pages_and_keep_the_place(tmp_path, everywhere
 def _files():
     wide = scene(40, 50)
     options = {"photometric": "minisblack"}
-    for dtype in ("int8", "int16", "int32", "uint32", "int64", "float16", "float32", "float64"):
+    for dtype in ("int8", "int64", "float16", "float64"):
         yield dtype, tifffile.imwrite, (GREY.astype(dtype) / 2).astype(dtype), options
     yield "white is zero", tifffile.imwrite, GREY, {"photometric": "miniswhite"}
     yield "wide white is zero", tifffile.imwrite, wide, {"photometric": "miniswhite"}
@@ -131,10 +127,7 @@ def _files():
         yield f"{bits} bits, white is zero", tiff, GREY % 2**bits, {258: [bits], 262: [0]}
     palette = [n % 256 * 257 for n in range(255, -1, -1)] * 3
     yield "grey palette", tiff, GREY, {262: [3], 320: palette}
-    for method in ("jpeg", "tiff_lzw", "packbits"):
-        yield method, saved, GREY, {"compression": method}
-    for method in ("zstd", "lzma", "lerc"):
-        yield method, tifffile.imwrite, wide, {"compression": method, **options}
+    yield "jpeg", tifffile.imwrite, GREY, {"compression": "jpeg", **options}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +140,6 @@ def test_both_readers_of_tiffs_read_the_same(tmp_path, make, band, options):
     path = tmp_path / "a.tif"
     if make is tifffile.imwrite:
         tifffile.imwrite(path, band, **options)
-    elif make is saved:
-        path.write_bytes(saved(band, "TIFF", **options))
     else:
         size = {256: [50], 257: [40], 278: [40]}
         path.write_bytes(tiff(size | options, packed_bits(band, options.get(258, [8])[0])))
@@ -191,9 +182,7 @@ TRANSFORM = "<GeoTransform>500,10,0,5000,0,-10</GeoTransform>"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        *((f"a{suffix}", WORLD) for suffix in (".tfw", ".TFW", ".Tfw", ".tifw", ".wld", ".WLD")),
-        ("a.wld", "10\n0\n0\n10\n505\n4995\n"),  # the south up
-        ("a.wld", "8\n3\n2\n-9\n505\n4995\n"),
+        ("a.tfw", WORLD),
         ("a.wld", "1\n0\n0\n-1\n0.5\n-0.5\n"),
         ("a.tif.aux.xml", _pam("<SRS>EPSG:32632</SRS>" + TRANSFORM)),
         ("a.tif.aux.xml", _pam(GCPS)),
@@ -261,16 +250,10 @@ def test_a_place_inside_is_known_without_a_look_beside(tmp_path, monkeypatch):
     ("suffix", "form", "name", "content"),
     [
         *((".png", None, f"a{suffix}", WORLD) for suffix in (".pgw", ".PGW", ".pngw", ".wld")),
-        *((".jpg", None, f"a{suffix}", WORLD) for suffix in (".jgw", ".jpgw", ".WLD")),
         (".png", ".tif", "a.pgw", WORLD),
         (".jpeg", ".png", "a.jgw", WORLD),
         (".png", None, "a.png.aux.xml", _pam("<SRS>EPSG:32632</SRS>" + TRANSFORM)),
-        (
-            ".jpg",
-            ".tif",
-            "a.jpg.aux.xml",
-            _pam(GCPS),
-        ),
+        (".jpg", ".tif", "a.jpg.aux.xml", _pam(GCPS)),
         (".png", None, "a.png.aux.xml", _pam('<PAMRasterBand band="1"></PAMRasterBand>')),
     ],
 )
