@@ -90,15 +90,14 @@ def test_what_a_camera_says_is_kept_in_any_format(tmp_path, given, made):
     write(target, rgb, depth=8, title=TITLE, metadata=picture.metadata)
     found = said(target)
     assert found["size"] == (width, height)
+    assert found["tags"].pop(274) in (None, 1)
     assert found["tags"] == {
         270: f"Synthetic colors, made from near-infrared by {TITLE}",
         271: "Maker",
         272: "NIR-1",
-        274: None if made != "tif" else found["tags"][274],
         305: TITLE,
         306: "2024:05:01 12:00:00",
     }
-    assert found["tags"][274] in (None, 1)
     assert found["gps"] == GPS
     assert found["exif"] == {**TAKEN, 40962: width, 40963: height}
     assert found["dpi"] == pytest.approx((300, 150), abs=0.02)
