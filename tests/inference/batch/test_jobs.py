@@ -28,18 +28,12 @@ def test_a_folder_is_taken_with_all_within(shots, tmp_path):
     assert made.problems == []
 
 
-def test_files_and_patterns(shots, tmp_path):
-    out = tmp_path / "out"
-    made = plan_jobs([str(shots / "deep/b.JPG"), str(shots / "**/*.tif")], out)
-    assert targets(made, out) == ["b.JPG", "deep/er/c.tif"]
-
-
-def test_home_in_a_quoted_pattern(shots, tmp_path, monkeypatch):
+def test_files_and_quoted_patterns_at_home(shots, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = plan_jobs(
-        ["~/shots/**/*.tif", "~/shots/a.png", "~no-such-person/x.png"], tmp_path / "out"
-    )
-    assert [job.source for job in made.jobs] == [shots / "deep/er/c.tif", shots / "a.png"]
+    out = tmp_path / "out"
+    made = plan_jobs(["~/shots/deep/b.JPG", "~/shots/**/*.tif", "~no-such-person/x.png"], out)
+    assert [job.source for job in made.jobs] == [shots / "deep/b.JPG", shots / "deep/er/c.tif"]
+    assert targets(made, out) == ["b.JPG", "deep/er/c.tif"]
     assert made.problems == ["~no-such-person/x.png: no such file or folder"]
 
 
@@ -56,17 +50,7 @@ def test_another_format(shots, tmp_path):
     assert made.jobs[2].uncertainty == out / "deep/b.png.uncertainty.tif"
 
 
-def test_what_is_there_stays(shots, tmp_path):
-    out = tmp_path / "out"
-    (out / "deep").mkdir(parents=True)
-    (out / "deep/b.JPG").write_bytes(b"mine")
-    made = plan_jobs([str(shots)], out)
-    assert made.there == [out / "deep/b.JPG"]
-    assert len(made.jobs) == 3
-    assert len(plan_jobs([str(shots)], out, overwrite=True).jobs) == 4
-
-
-@pytest.mark.parametrize("within", ["", "**/*", "[!x]*/**/*.*"])
+@pytest.mark.parametrize("within", ["", "**/*"])
 def test_outputs_are_no_inputs(shots, within):
     given = [str(shots / within)]
     made = plan_jobs(given, shots / "out")
@@ -83,8 +67,6 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
     assert made.jobs == []
     assert all("written over itself" in line for line in made.problems)
     assert len(made.problems) == 4
-    twice = plan_jobs([str(shots / "a.png"), str(shots / "d.MP4"), str(shots)], tmp_path / "out")
-    assert len(twice.jobs) == 4  # the same file twice is one job
     (tmp_path / "a.png").write_bytes(b"")
     other = plan_jobs([str(shots / "a.png"), str(tmp_path / "a.png")], tmp_path / "out")
     assert len(other.jobs) == 1
@@ -96,7 +78,6 @@ def test_nothing_is_written_over_itself_or_over_another(shots, tmp_path):
     [
         (["shots"], ".tif", ["b.JPG"]),
         pytest.param(["shots/a.png", "link/a.tif"], ".tif", [], marks=pytest.mark.posix),
-        (["shots/deep/b.JPG", "shots/a.png", "shots/deep/../a.tif"], ".tif", ["b.JPG"]),
     ],
 )
 def test_nothing_is_written_over_another_input(shots, tmp_path, monkeypatch, inputs, suffix, left):
