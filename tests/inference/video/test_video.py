@@ -126,7 +126,6 @@ CORNERS = {  # where the bright corner, top left as stored, is shown
     "a quarter turn back": ((0, -1, 1, 0), (-1, 0), (48, 32)),
     "upside down": ((-1, 0, 0, -1), (-1, -1), (32, 48)),
     "mirrored": ((-1, 0, 0, 1), (0, -1), (32, 48)),
-    "mirrored and turned": ((0, 1, 1, 0), (0, 0), (48, 32)),
 }
 
 
@@ -177,12 +176,10 @@ def test_odd_sizes_stay(tmp_path, suffix, pixels):
     [
         ("gray", True, 1e-6),
         ("gray10le", True, 1 / 1023),
-        ("gray12le", True, 1 / 1023),
         ("gray16le", True, 1e-4),
         ("yuv420p", True, 1e-6),
         ("yuv420p", False, 0.5 / 219),
         ("yuv422p10le", False, 1 / 1023),
-        ("yuv444p16le", False, 1e-4),
         ("bgr0", True, 1e-6),
         ("gbrp12le", True, 1 / 1023),
     ],
@@ -231,14 +228,14 @@ def test_a_scale_speaks_of_full_range_and_holds_for_all_frames(tmp_path):
     assert colorizer.bands[5].max() == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize(("codec", "pixels"), [("ffv1", "gray"), ("ffv1", "gray10le")])
-def test_percentiles_are_those_of_all_frames(tmp_path, codec, pixels):
+@pytest.mark.parametrize("pixels", ["gray", "gray10le"])
+def test_percentiles_are_those_of_all_frames(tmp_path, pixels):
     """A film that fades in from black, and out; its first and last frames say nothing of it."""
     bright = [0, 0, 0.1, 0.5, 1, 1, 1, 1, 0.5, 0.02, 0]
     ramp = np.linspace(0, 200, 64 * 80).reshape(64, 80)
     levels = [np.round(ramp * share).astype(np.uint8) for share in bright]
     source = clip(
-        *(tmp_path / "fade.mkv", codec, pixels),
+        *(tmp_path / "fade.mkv", "ffv1", pixels),
         frames=len(bright),
         pictures=lambda number: levels[number],
         full=True,
@@ -249,7 +246,7 @@ def test_percentiles_are_those_of_all_frames(tmp_path, codec, pixels):
     for number in (0, 4, 7):
         expected = np.clip((levels[number] - low) / (high - low), 0, 1)
         assert np.abs(colorizer.bands[number].numpy() - expected).max() <= 0.02
-    black = clip(tmp_path / "b.mkv", codec, pixels, pictures=lambda _: levels[0], full=True)
+    black = clip(tmp_path / "b.mkv", "ffv1", pixels, pictures=lambda _: levels[0], full=True)
     with pytest.raises(NirganError, match="b.mkv: percentiles 1 and 99 are both 0; use --scale"):
         colorized(black, scale=Scale.parse("percentile:1,99"))
 
