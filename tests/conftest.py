@@ -41,14 +41,6 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def unwritable(folder):
-    """Make a folder in which nobody may make files, root neither."""
-    if os.geteuid():
-        folder.mkdir(mode=0o500)
-    else:
-        folder.symlink_to("/sys")
-
-
 @pytest.fixture(autouse=True)
 def _own_store(tmp_path_factory, monkeypatch):
     """One store for the whole run, apart from the user's."""
