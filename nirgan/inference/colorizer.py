@@ -326,9 +326,7 @@ class Colorizer:
 
         def padded(tile: Tile) -> Tensor:
             rect = tile.input_rect
-            top, left = min(rect.top, height - 1), min(rect.left, width - 1)
-            window = Rect(top, left, rect.bottom, rect.right) & picture
-            part = read(window).unsqueeze(1).to(self.device)
+            part = read(rect & picture).unsqueeze(1).to(self.device)
             down, across = (a - b for a, b in zip(rect.shape, part.shape[-2:], strict=True))
             return pad(part, (0, across, 0, down), mode="replicate") if down or across else part
 
