@@ -58,36 +58,8 @@ def module(source=None, **kwargs):
 
 def batches(data, loader="train_dataloader", epoch=0):
     loader = getattr(data, loader)()
-    if hasattr(loader.sampler, "set_epoch"):
-        loader.sampler.set_epoch(epoch)
+    loader.sampler.set_epoch(epoch)
     return list(loader)
-
-
-def _inside(patch, image):
-    rows, columns = np.nonzero((image[..., :3] == patch[0, 0, :3]).all(-1))
-    size = len(patch)
-    return any(
-        np.array_equal(image[r : r + size, c : c + size], patch)
-        for r, c in zip(rows, columns, strict=True)
-    )
-
-
-def test_a_patch_knows_its_category():
-    data = module()
-    assert data.categories == ["urban", "water"]
-    seen = set()
-    for stored in batches(data):
-        batch = data.on_after_batch_transfer(stored, 0)
-        for pixels, category in zip(stored["pixels"], batch["category"].tolist(), strict=True):
-            patch = pixels.numpy()
-            homes = [
-                data.categories.index(data.pairs[n].category)
-                for n, image in enumerate(data.images)
-                if _inside(patch, np.asarray(image))
-            ]
-            assert homes == [category]
-            seen.add(category)
-    assert seen == {0, 1}
 
 
 def test_patches_are_the_same_for_any_number_of_workers_and_new_each_epoch():
@@ -106,13 +78,16 @@ def test_patches_are_counted_a_category():
     assert sum(len(b["pixels"]) for b in batches(module(), "val_dataloader")) == 20
 
 
-def test_a_patch_is_cut_from_the_pictures():
+def test_a_patch_is_cut_from_the_pictures_and_knows_its_category():
     data = module()
-    batch = batches(data)[0]
+    assert data.categories == ["urban", "water"]
+    stored = batches(data)[0]
+    categories = data.on_after_batch_transfer(stored, 0)["category"]
     draw = data._table(data.training).draw(3, range(8))
-    for pixels, pair, top, left in zip(
-        batch["pixels"], draw.pair, draw.top, draw.left, strict=True
+    for pixels, category, pair, top, left in zip(
+        stored["pixels"], categories, draw.pair, draw.top, draw.left, strict=True
     ):
+        assert data.categories[category] == data.pairs[pair].category
         nir, rgb = data.pairs[pair].load()
         assert np.array_equal(pixels[..., :3], rgb[top : top + 64, left : left + 64])
         assert np.array_equal(pixels[..., 3], nir[top : top + 64, left : left + 64])
@@ -151,7 +126,7 @@ def test_in_double_precision_batches_are_double():
     assert {batch[name].dtype for name in ("nir", "triplet", "rgb")} == {torch.float64}
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
 def test_every_depth_gives_the_same_values(dtype):
     def values(dtypes):
         data = module(MadeSource(dtypes))
@@ -230,17 +205,10 @@ def test_a_picture_too_narrow_for_one_protocol_is_named_and_serves_the_other():
 
 
 def test_a_region_may_be_cut_by_the_geometry():
-    options = {"crop": "region", "patch": 32, "protocol": "across-scenes"}
-    data = module(geometry=[A.RandomResizedCrop(size=(32, 32), scale=(0.5, 1.0))], **options)
-    first, again = (next(iter(data.train_dataloader()))["pixels"] for _ in range(2))
-    assert first.shape == (8, 32, 32, 4)
-    assert torch.equal(first, again)
-    whole = module(geometry=[A.Resize(32, 32)], **options)
-    shrunk = {A.Resize(32, 32)(image=np.array(image))["image"].tobytes() for image in whole.images}
-    patches = next(iter(whole.train_dataloader()))["pixels"]
-    assert {patch.numpy().tobytes() for patch in patches} < shrunk
-    with pytest.raises(NirganError, match=r"gives 96x160 pixels, expected 32x32 \(data.patch\)"):
-        next(iter(module(geometry=[A.HorizontalFlip()], **options).train_dataloader()))
+    resize = A.Resize(32, 32)
+    data = module(geometry=[resize], crop="region", patch=32, protocol="across-scenes")
+    shrunk = {resize(image=np.array(image))["image"].tobytes() for image in data.images}
+    assert {patch.numpy().tobytes() for patch in batches(data)[0]["pixels"]} < shrunk
 
 
 def test_a_fold_may_be_left_for_later():
@@ -262,7 +230,6 @@ KEPT = FOLD_4 | {"unused_folds": [0]}
     [
         ([(12, FOLD_0)], (12, FOLD_0), ""),
         ([(12, FOLD_0)], (13, FOLD_0), "of other pictures"),  # scenes are dealt anew
-        ([(6, FOLD_0)], (6, FOLD_4), "data.fold 4 for 0"),
         ([(6, KEPT)], (6, FOLD_0), ""),
         ([(6, KEPT), (6, FOLD_4), (6, KEPT)], (6, FOLD_0), "data.fold 0 for 4"),
         ([(6, {})], (5, {}), ""),
