@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from nirgan.data.data_snapshot import DataSnapshot
+from nirgan.data.sources import base
 from nirgan.data.sources.folder import Folder
 from nirgan.data.store import PairStore, StoredPairs
 from nirgan.errors import NirganError
@@ -122,9 +123,11 @@ def test_of_many_pairs_some_are_looked_at_in_turn(opened, pair_folder, monkeypat
     assert turns == [(1, False), (0, True), (0, True)]  # 0 to 3, 4 to 1, 2 to 5
 
 
-def test_a_picture_that_was_only_touched_is_not_told(opened, pair_folder):
+def test_a_picture_that_was_only_touched_is_not_told(opened, pair_folder, monkeypatch):
+    monkeypatch.setattr(base, "SETTLED_AFTER_NS", -1)  # files count as left alone at once
+    stored = opened.stored.store.open(opened.stored.pairs)
     os.utime(pair_folder / "1_nir.png", (1, 1))
-    assert said(opened.warn_changes) == []
+    assert said(DataSnapshot(stored).warn_changes) == []
 
 
 def test_differences_from_a_checkpoint_are_told_five_by_name(opened):
