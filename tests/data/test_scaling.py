@@ -13,11 +13,8 @@ RAMP = np.arange(0, 4096, dtype=np.uint16).reshape(64, 64)
     ("text", "pixels", "low", "high"),
     [
         ("dtype", np.zeros((2, 2), np.uint8), 0, 255),
-        ("dtype", RAMP, 0, 65535),
         ("dtype", np.array([[0.0, 1.0]], np.float32), 0, 1),
-        ("0,4095", RAMP, 0, 4095),
         ("-1.5,2", np.array([[0.5]], np.float32), -1.5, 2),
-        ("percentile:0,100", RAMP, 0, 4095),
         ("percentile:10,50", RAMP, 409.5, 2047.5),
         ("percentile:0,100", np.full((1000, 1100, 3), (9, 99, 999), np.uint16), 9, 999),
     ],
@@ -27,18 +24,13 @@ def test_limits(text, pixels, low, high):
     assert (limits.low, limits.high) == pytest.approx((low, high))
 
 
-def test_values_between_the_limits_are_linear_and_others_clipped():
-    unit = Limits(100, 300).to_unit(np.array([[0, 100, 150, 300, 65535]], np.uint16))
-    assert unit.tolist() == [[0, 0, 0.25, 1, 1]]
-
-
 def test_what_is_no_number_is_black():
     unit = Limits(0, 1).to_unit(np.array([np.nan, np.inf, -np.inf, 0.5], np.float32))
     assert unit.tolist() == [0, 1, 0, 0.5]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "max", "1", "5,5", "9,1", "1,2,3", "nan,1", "percentile:50,10", "percentile:-1,99"]
+    "text", ["max", "1,2,3", "5,5", "0,inf", "percentile:-1,99", "percentile:1,101"]
 )
 def test_what_cannot_be_a_scale_is_one_line(text):
     with pytest.raises(NirganError, match="--scale") as error:
@@ -62,8 +54,6 @@ def test_floats_beyond_one_need_a_scale():
     ("dtype", "low", "high", "scale"),
     [
         ("uint16", 0, 4095, "if it is 12-bit, use --scale 0,4095"),
-        ("uint16", 0, 1000, "if it is 10-bit, use --scale 0,1023"),
-        ("uint16", 500, 9500, "use --scale 0,10000"),
         ("int16", 500, 9500, "no value above 9500, where 32767 is white: use --scale 0,10000"),
         (
             "int16",
@@ -71,14 +61,10 @@ def test_floats_beyond_one_need_a_scale():
             -100,
             "from -3000 on, of which those below 0 become black: use --scale -5",
         ),
-        ("int16", -800, 800, "use --scale -1000,1000"),
         ("int8", -100, 100, "use --scale -100,100"),
         ("uint8", 0, 60, "use --scale 0,100"),
-        ("int32", 0, 9000, "use --scale 0,10000"),
         ("uint32", 0, 300_000_000, "use --scale 0,500000000"),
-        ("int64", 0, 40_000, "use --scale 0,50000"),
         ("float32", 0, 0.018, "use --scale 0,0.02"),
-        ("uint16", 0, 65520, ""),
         ("int16", -1, 30000, ""),
         ("uint8", 0, 0, ""),
         ("float32", 0, 0.9, ""),
