@@ -85,7 +85,6 @@ def test_tiles_hold_the_pixels_of_their_place_and_no_other_copy(tmp_path):
 @pytest.mark.parametrize(
     ("kinds", "names", "asked", "expected"),
     [
-        ((), NAMES, None, (1, 2, 3, 4)),
         ((), ("NIR", "Red", "red edge", "Green", "blue"), None, (2, 4, 5, 1)),
         (
             (ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.nir),
@@ -117,7 +116,6 @@ def test_which_band_is_which(tmp_path, kinds, names, asked, expected):
         (("red", "green", "blue", ""), None, r"no band nir, of the 4 .*4 \(.*\); .*\[1, 2, 3, 4\]"),
         (("red", "red", "green", "nir"), None, "not one band red"),
         (NAMES, [1, 2, 3, 5], "no band 5|not one band 5"),
-        (NAMES, ["red", "green", "blue", "B8"], "no band B8"),
     ],
 )
 def test_bands_that_are_not_told_apart_are_listed(tmp_path, names, asked, message):
@@ -161,10 +159,7 @@ def test_where_holes_are_is_kept_in_the_store(tmp_path, monkeypatch):
     bands = ground(0, 0)
     bands[:, 100:140, 290:] = 0
     path = save(tmp_path / "a.tif", bands, nodata=0)
-    for _ in range(2):
-        module = PatchDataModule(Rgbn(str(path), tile=300), store=tmp_path / "store")
-        module.prepare_data()
-        monkeypatch.setattr(Bands, "data", lambda *_: pytest.fail("looked at again"))
+    PatchDataModule(Rgbn(str(path), tile=300), store=tmp_path / "store").prepare_data()
     assert not (tmp_path / "cache").exists()
     assert len(list((tmp_path / "store").glob("*.tiles.json"))) == 1
 
@@ -205,7 +200,6 @@ def test_the_largest_rectangle():
         (np.uint16, "0,10000", lambda v: np.round(v / 10000 * 65535).astype(np.uint16)),
         (np.int16, "0,4095", lambda v: np.round(v / 4095 * 65535).clip(0, 65535).astype(np.uint16)),
         (np.float32, "0,4000", lambda v: (v / 4000).astype(np.float32)),
-        (np.uint16, "dtype", lambda v: v),
     ],
 )
 def test_scales_of_values(tmp_path, dtype, scale, expected):
@@ -215,9 +209,7 @@ def test_scales_of_values(tmp_path, dtype, scale, expected):
     wanted = expected(np.moveaxis(bands, 0, 2).astype(np.float64))
     found = pixels_of(pair)
     assert found.dtype == pair.in_place().dtype
-    np.testing.assert_allclose(
-        found, wanted, atol=1 if found.dtype == np.uint16 and scale != "dtype" else 1e-6
-    )
+    np.testing.assert_allclose(found, wanted, atol=1 if found.dtype == np.uint16 else 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +272,11 @@ def test_blocks_of_two_reference_systems_that_overlap_are_refused(tmp_path):
         Rgbn(str(tmp_path), scenes="blocks", tile=128, block=300, gap=0).pairs()
 
 
-@pytest.mark.parametrize("scenes", ["rasters", "blocks"])
-def test_reference_systems_that_do_not_convert_are_refused(tmp_path, scenes):
+def test_reference_systems_that_do_not_convert_are_refused(tmp_path):
     save(tmp_path / "a.tif", ground(0, 0), 0, 0)
     save(tmp_path / "b.tif", ground(0, 0), 0, 0, crs='LOCAL_CS["mine",UNIT["metre",1]]')
     with pytest.raises(NirganError, match=r"b\.tif: .*mine.* does not convert to EPSG:32611"):
-        Rgbn(str(tmp_path), scenes=scenes).pairs()
+        Rgbn(str(tmp_path)).pairs()
 
 
 def test_a_source_that_divides_a_place_is_refused(tmp_path):

@@ -70,11 +70,11 @@ def test_two_folders(tmp_path):
     pairs[0].load()
 
 
-@pytest.mark.parametrize("start", ["./shots/", "shots//", "./shots/../shots/"])
-def test_a_pattern_may_be_written_in_any_way(tmp_path, monkeypatch, start):
+def test_a_pattern_may_be_written_in_any_way(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("abc", "q", "xbc"):
         pair(tmp_path / f"shots/{name}_nir.png", tmp_path / f"shots/{name}_rgb.png")
+    start = "./shots//../shots/"
     pairs = Folder(f"{start}*_nir.png", f"{start}*_rgb.png").pairs()
     assert [p.id for p in pairs] == ["abc", "q", "xbc"]
 
@@ -103,9 +103,7 @@ def test_two_pictures_of_one_name_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("nir", "rgb", "ids"),
     [
-        ("~/shots/**/*_nir.png", "~/shots/**/*_rgb.png", ["day 1/a/x", "day 1/y", "x"]),
         ("~/shots/**/*_nir.png", "../me/shots/**/*_rgb.png", ["day 1/a/x", "day 1/y", "x"]),
-        ("shots/*/*_nir.png", "shots/*/*_rgb.png", ["day 1/y"]),
         ("./shots/**/y_nir*", "shots/*/y_rgb*", ["day 1/.png"]),
         ("~/shots", "~/shots[1]", ["x"]),
         ("shots[1]/*.png", "shots/*_rgb.png", ["x"]),
