@@ -11,11 +11,10 @@ def picture(height=40, width=56, channels=1):
     return torch.rand(1, channels, height, width, generator=random)
 
 
-@pytest.mark.parametrize(("radius", "space", "reach"), [(2, 1.0, 0.2), (5, 3.0, 0.1)])
-def test_the_bilateral_filter_is_opencvs_where_a_picture_guides_itself(radius, space, reach):
+def test_the_bilateral_filter_is_opencvs_where_a_picture_guides_itself():
     band = picture()
-    ours = joint_bilateral(band, band, radius, space, reach)[0, 0].numpy()
-    theirs = cv2.bilateralFilter(band[0, 0].numpy(), 2 * radius + 1, reach, space)
+    ours = joint_bilateral(band, band, 5, 3.0, 0.1)[0, 0].numpy()
+    theirs = cv2.bilateralFilter(band[0, 0].numpy(), 11, 0.1, 3.0)
     assert np.abs(ours - theirs).max() < 1e-3  # OpenCV takes its weights from a table
 
 

@@ -13,8 +13,9 @@ def parameters(network):
 
 
 def test_the_published_u_net_has_54_million_parameters():
-    assert parameters(UNet()) == 54_414_531  # between three channels, 256x256 down to 1x1
-    widths = [layer.out_channels for layer in UNet().modules() if isinstance(layer, nn.Conv2d)]
+    network = UNet()
+    assert parameters(network) == 54_414_531  # between three channels, 256x256 down to 1x1
+    widths = [layer.out_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert widths == [64, 128, 256, 512, 512, 512, 512, 512]
 
 

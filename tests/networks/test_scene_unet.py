@@ -92,7 +92,7 @@ def test_colors_end_where_the_band_does():
     assert (plain - large * 3).abs().max() > 1.4
 
 
-@pytest.mark.parametrize(("length", "size"), [(40, 7), (7, 40), (13, 13)])
+@pytest.mark.parametrize(("length", "size"), [(40, 7), (7, 40)])
 def test_an_axis_is_resampled_as_torch_does_it(length, size):
     line = torch.rand(1, 1, 1, length)
     expected = interpolate(line, (1, size), mode="bilinear", antialias=True)

@@ -9,8 +9,8 @@ from nirgan.networks.generators.triplet import Triplet
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
 
 
-def one_layer(eps=0.0):
-    return VirtualBatchNormalized(nn.Sequential(nn.BatchNorm2d(1, eps)))
+def one_layer():
+    return VirtualBatchNormalized(nn.Sequential(nn.BatchNorm2d(1, eps=0.0)))
 
 
 def column(*values):
@@ -66,11 +66,9 @@ def test_the_reference_is_the_first_training_batch_and_lies_in_the_checkpoint():
 
 
 def test_gradients_flow_through_the_reference_too():
-    network = one_layer(1e-5)
     network = VirtualBatchNormalized(nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)))
     network(torch.randn(4, 1, 4, 4))
     network(torch.randn(1, 1, 4, 4)).square().sum().backward()
-    reference = network.reference_0
     x = torch.randn(2, 1, 4, 4)
 
     def loss():
@@ -87,7 +85,6 @@ def test_gradients_flow_through_the_reference_too():
         down = loss()
     slope = ((up - down) / (2 * step)).item()
     assert convolution.weight.grad.item() == pytest.approx(slope, rel=0.02, abs=1e-2)
-    assert network.reference_0 is reference
 
 
 def test_a_discriminator_of_two_inputs():
