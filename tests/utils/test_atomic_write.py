@@ -91,9 +91,6 @@ def test_a_librarys_own_error_keeps_its_traceback(monkeypatch):
 NAMES = {
     "fit": [URBAN, "--trainer.default_root_dir=bad\udce9"],
     "colorize": ["x.png", "--output", "bad\udce9"],
-    "export": ["default", "--format=onnx", "--output", "bad\udce9"],
-    "check": ["--csv", "bad\udce9"],
-    "sweep": ["bad\udce9"],
 }
 
 
