@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nirgan.data.inspection import hints, inspect_pairs, report, write_csv
+from nirgan.data.inspection import hints, inspect_pair, report, write_csv
 from nirgan.data.sources import epfl, folder, rgbn, synthetic, vcip  # noqa: F401 (for --help)
 from nirgan.data.sources.base import PairSource, pairs_of
 from nirgan.experiment.config_errors import VerbParser, parse
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     pairs = pairs_of(options.source)
     findings = [
-        inspect_pairs(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")
+        inspect_pair(pair, options.patch) for pair in tqdm(pairs, desc="checking", unit="pair")
     ]
     print(report(findings))
     for hint in hints(findings, options.source):

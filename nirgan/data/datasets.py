@@ -65,7 +65,7 @@ class PatchDataset(Dataset[StoredBatch]):
             region = self.table.regions[number]
             cut = region if self.whole else Region(top, left, top + size, left + size, region.pair)
             patch = cut.of(self.images)
-            if self.augmentation:
+            if self.augmentation or self.whole:
                 patch = self.augmentation(np.asarray(patch), seed, size)
             out[...] = as_depth(patch, self.depth)
         category = self.categories[torch.from_numpy(draw.pair)]

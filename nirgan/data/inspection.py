@@ -33,7 +33,7 @@ class Finding:
     most: tuple[Pixels, Pixels] | None = None
 
 
-def inspect_pairs(pair: Pair, patch: int) -> Finding:
+def inspect_pair(pair: Pair, patch: int) -> Finding:
     """Decode a pair and measure it; its height and width must be `patch` pixels at least."""
     try:
         nir, rgb = pair.loaded()

@@ -78,6 +78,6 @@ def check_pictures(prediction: Tensor, target: Tensor) -> None:
         low, high = (value.item() for value in picture.aminmax())
         if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
             raise ValueError(
-                f"{name} has values from {low:.3g} to {high:.3g}, expected [0, 1]; angles between "
-                "values in [-1, 1] mean nothing: use (x + 1) / 2"
+                f"{name} has values from {low:.3g} to {high:.3g}, expected [0, 1]; what is in "
+                "[-1, 1] becomes so by (x + 1) / 2"
             )

@@ -209,6 +209,9 @@ def test_a_region_may_be_cut_by_the_geometry():
     data = module(geometry=[resize], crop="region", patch=32, protocol="across-scenes")
     shrunk = {resize(image=np.array(image))["image"].tobytes() for image in data.images}
     assert {patch.numpy().tobytes() for patch in batches(data)[0]["pixels"]} < shrunk
+    uncut = module(crop="region", patch=32, protocol="across-scenes")
+    with pytest.raises(NirganError, match="expected 32x32"):
+        batches(uncut)
 
 
 def test_a_fold_may_be_left_for_later():

@@ -114,8 +114,9 @@ def test_which_band_is_which(tmp_path, kinds, names, asked, expected):
     ("names", "asked", "message"),
     [
         (("red", "green", "blue", ""), None, r"no band nir, of the 4 .*4 \(.*\); .*\[1, 2, 3, 4\]"),
-        (("red", "red", "green", "nir"), None, "not one band red"),
-        (NAMES, [1, 2, 3, 5], "no band 5|not one band 5"),
+        (("red", "red", "green", "nir"), None, "more than one band red"),
+        (NAMES, [1, 2, 3, 5], "no band 5, of the 4"),
+        (NAMES, [1, 2, 3, 3], "a second time band 3"),
     ],
 )
 def test_bands_that_are_not_told_apart_are_listed(tmp_path, names, asked, message):

@@ -93,3 +93,14 @@ def test_export_and_onnx_give_the_same(cls, tmp_path, monkeypatch):
     session = onnxruntime.InferenceSession(tmp_path / "generator.onnx")
     (out,) = session.run(None, {session.get_inputs()[0].name: nir.numpy()})
     assert torch.allclose(torch.from_numpy(out), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", GENERATORS)
+@torch.no_grad()
+def test_compiling_gives_the_same_under_the_same_names(cls):
+    generator = small(cls).eval()
+    nir = torch.randn(2, 3, 40, 56)
+    plain = generator(nir)
+    generator.compile(backend="eager")
+    assert torch.allclose(generator(nir), plain, atol=1e-5)
+    assert not any(key.startswith("_orig_mod") for key in generator.state_dict())

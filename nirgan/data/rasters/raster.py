@@ -210,13 +210,14 @@ def choose_bands(path: Path, bands: Sequence[int | str] | None) -> tuple[int, ..
         elif isinstance(wanted, str):
             found = [n for n, name in enumerate(names, 1) if name == wanted]
         else:
-            found = [wanted]
-        if len(found) != 1 or found[0] in chosen or not 1 <= found[0] <= len(kinds):
+            found = [wanted] if 1 <= wanted <= len(kinds) else []
+        if len(found) != 1 or found[0] in chosen:
+            problem = "more than one" if found[1:] else "a second time" if found else "no"
             listed = list_bands(list(zip(names, kinds, strict=True)))
             raise NirganError(
-                f"{path}: {'no' if not found else 'not one'} band {wanted}, of the "
-                f"{len(kinds)} that there are: {listed}; say which are red, green, blue and "
-                "near-infrared with source.bands, for instance [1, 2, 3, 4]"
+                f"{path}: {problem} band {wanted}, of the {len(kinds)} that there are: {listed}; "
+                "say which are red, green, blue and near-infrared with source.bands, for instance "
+                "[1, 2, 3, 4]"
             )
         chosen += found
     return tuple(chosen)
