@@ -26,10 +26,6 @@ class Killer(Callback):
     def on_train_batch_end(self, *_):
         self.at("end of a batch")
 
-    def on_validation_batch_start(self, trainer, *_):
-        if not trainer.sanity_checking:
-            self.at("validation batch")
-
 
 def run(arguments, point, environment):
     os.environ |= environment
