@@ -104,19 +104,11 @@ OPTIONS = {
     "--model.reconstruction.l1.wight=1": "model.reconstruction.l1: no key 'wight'; did you mean 'weight'?",
     "--model.reconstruction.mine={loss: {class_path: torch.nn.L1Loss}}": "reconstruction: weight missing",
     "--data.source.nir=a": "no key 'nir'; there are ",  # which another source has
-    "--data.source.categoris=[a]": "no key 'categoris'; did you mean 'categories'?",
-    "--data.batch_size=-3": "data.batch_size is -3, expected 1 or more",
     "--seed_everything=-1": "seed_everything is -1, expected 0 or more",
     "--data.train_patches=0": "data.train_patches is 0, expected 1 or more",
-    "--model.reconstruction.generator={loss: torch.nn.L1Loss, weight: 1}": "a loss cannot be called 'generator'",
-    "--model.reconstruction.l1.weight=-1": "loss 'l1': its weight is -1.0, expected 0 or more",
     "--model.l1.weight=-1": "model.l1.weight is -1.0, expected 0 or more",
-    "--collapse.batches=0": "collapse.batches is 0, expected 1 or more",
-    "--data.fold=9": "data.fold is 9, expected 0 to 4",
     "--data.unused_folds=[5]": "data.unused_folds is 5, expected 0 to 4",
-    "--data.noise.green=-1": "data.noise.green is -1.0, expected 0 or more",
     "--data.patch=abc": "data.patch: expected int, got abc",
-    "--data.noise.red=abc": "data.noise.red: expected float, got abc",
     "--model.generator.widths=abc": "model.generator.widths: expected a list, got abc",
     "--data.on_bad_pair=skp": "data.on_bad_pair: expected one of 'error', 'skip', got skp",
     "--trainer.precision=bf17": "trainer.precision: expected int or one of",
@@ -124,7 +116,6 @@ OPTIONS = {
     "--pictures.patches=-2": "pictures.patches is -2, expected 0 or more",
     "--model=Popn": "model: no class 'Popn'; or give its import path",
     "--data.source=Epfll": "data.source: no class 'Epfll'; did you mean 'Epfl'?",
-    "--model=AdversarialTsk": "model: no class 'AdversarialTsk'; did you mean 'AdversarialTask'?",
     "--trainer.logger=Wandblogger": "trainer.logger: no class 'Wandblogger'; did you mean 'WandbLogger'?",
     "--model.generator=nirgan.networks.generators.tripelt.Triplet": "model.generator: no class or module 'nirgan.networks.generators.tripelt'; did you mean 'triplet'?",
     "--model.generator=nirgan.networks.generators.triplet.Tripelt": "did you mean 'Triplet'?",
@@ -137,8 +128,6 @@ OPTIONS = {
     "--model.reconstruction.huber.weight=1": "model.reconstruction: loss missing",
     "bogus": "'bogus' is no option",
     "--model.generator.kernels=[3]": "widths has 5 and kernels 1 entries",
-    "--model.l1.layer=red.lyers.0": "model.l1.layer: the generator has no layer 'red.lyers.0'",
-    "--data.source.categories=[urbn]": "no category 'urbn'; did you mean 'urban'?",
 }
 
 
@@ -152,7 +141,6 @@ def test_a_wrong_option_is_one_line_with_the_nearest_right_one(option, capsys):
 FILES = {
     "data: {pach: 3}": "no key 'data.pach'; did you mean 'data.patch'?",
     "data: {noise: {rd: 3}}": "no key 'data.noise.rd'; did you mean 'data.noise.red'?",
-    "trainer: {max_epoch: 1}": "no key 'trainer.max_epoch'; did you mean 'trainer.max_epochs'?",
     "modle: {a: 1}": "no key 'modle.a'; did you mean 'model'?",
     "model: {init_args: {generator: {init_args: {widht: 3}}}}": "model: no key 'widht'; did you mean 'widths'?",
     "model: {init_args: {l1: {wight: 3}}}": "model.l1: no key 'wight'; did you mean 'weight'?",
@@ -233,16 +221,12 @@ def test_a_wrong_verb_is_named(capsys):
     assert mistake(capsys, "fitt") == "nirgan: no verb 'fitt'; did you mean 'fit'?"
 
 
-def test_a_checkpoint_that_is_none_is_named(tmp_path, capsys):
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path, capsys):
     config = f"--config={ROOT}/conf/quickstart.yaml"
     missing = mistake(capsys, "fit", config, f"--ckpt_path={tmp_path}/last.ckpt")
     assert missing == f"nirgan fit: --ckpt_path {tmp_path}/last.ckpt: no such file"
-    other = mistake(capsys, "validate", config, f"--ckpt_path={ROOT}/README.md")
-    assert other.startswith(
-        f"nirgan validate: {ROOT}/README.md: not a checkpoint of `fit`: cut short"
-    )
 
 
-def test_a_category_that_is_none_is_named_by_check_too(capsys):
+def test_a_category_that_is_none_is_named(capsys):
     error = mistake(capsys, "check", "--source=Epfl", "--source.categories=[urbn]")
     assert error == "nirgan check: source.categories: no category 'urbn'; did you mean 'urban'?"

@@ -128,6 +128,12 @@ MISTAKES = {
     },
     r"adversarial_weight is 0 .* nothing to learn from": ALONE,
     "nothing to learn from; raise": ALONE | {"l1": WeightRegularizer("red.layers.0", 0.0)},
+    "a loss cannot be called 'generator'": {
+        "reconstruction": {"generator": WeightedLoss(nn.L1Loss(), 1.0)}
+    },
+    "loss 'l1': its weight is -1.0, expected 0 or more": {
+        "reconstruction": {"l1": WeightedLoss(nn.L1Loss(), -1.0)}
+    },
     "gradient_clip_norm is -1": {"gradient_clip_norm": -1},
     "gradient_penalty is -1, expected 0 or more": {"gradient_penalty": -1},
     "ReduceLROnPlateau waits for a metric": {"scheduler": PLATEAU},
