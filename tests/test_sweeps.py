@@ -1,6 +1,5 @@
 """Every sweep file against the command line's own parser, and against W&B's schema."""
 
-import copy
 import json
 import subprocess
 import sys
@@ -15,12 +14,6 @@ from nirgan.experiment.lightning_cli import configuration
 SWEEPS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "sweeps").glob("*.yaml")}
 
 
-def ends(spec):
-    """The two ends, and what is written with an exponent."""
-    values = spec.get("values") or [spec["min"], spec["max"]]
-    return [values[0], *(v for v in values[1:-1] if "e" in str(v)), values[-1]]
-
-
 @pytest.mark.parametrize("name", sorted(SWEEPS))
 def test_every_parameter_is_one_that_fit_takes(name, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -28,18 +21,18 @@ def test_every_parameter_is_one_that_fit_takes(name, monkeypatch):
     assert sweep["metric"] == {"name": "val/angular_error", "goal": "minimize"}
     command = [word for word in sweep["command"] if not word.startswith("${")]
     assert command[:2] == ["-m", "fit"]
-    values = {key: ends(spec) for key, spec in sweep["parameters"].items()}
-    for number in range(max(map(len, values.values()))):
-        chosen = {key: of_key[min(number, len(of_key) - 1)] for key, of_key in values.items()}
-        # As W&B's agent writes them.
-        arguments = [f"--{key}={value}" for key, value in chosen.items()]
-        config = configuration([*command[2:], *arguments])
-        for key, value in chosen.items():
-            found = config
-            for step in key.split("."):
-                found = found["init_args"] if step not in found and "init_args" in found else found
-                found = found[step]
-            assert found == value
+    chosen = {
+        key: spec["values"][0] if "values" in spec else spec["min"]  # written with an exponent
+        for key, spec in sweep["parameters"].items()
+    }
+    # As W&B's agent writes them.
+    config = configuration([*command[2:], *(f"--{key}={value}" for key, value in chosen.items())])
+    for key, value in chosen.items():
+        found = config
+        for step in key.split("."):
+            found = found["init_args"] if step not in found and "init_args" in found else found
+            found = found[step]
+        assert found == value
 
 
 @pytest.mark.parametrize("name", sorted(SWEEPS))
@@ -120,20 +113,6 @@ def test_every_sweep_is_one_by_the_published_schema(name, violations):
     assert not found, "\n".join(found)
 
 
-FAULTS = {
-    "method": lambda sweep: sweep.update(method="bayesian"),
-    "data.noise.red": lambda sweep: sweep["parameters"]["data.noise.red"].update(
-        distribution="log_uniform_value"
-    ),
-    "goal": lambda sweep: sweep["metric"].update(goal="minimise"),
-    "early_terminate": lambda sweep: sweep["early_terminate"].update(type="hyperbands"),
-    "parameter": lambda sweep: sweep.update(parameter=sweep.pop("parameters")),
-}
-
-
-@pytest.mark.parametrize("where", FAULTS)
-def test_the_published_schema_names_a_fault(where, violations):
-    sweep = copy.deepcopy(SWEEPS["noise"])
-    FAULTS[where](sweep)
-    (violation,) = violations(sweep)
-    assert where in violation
+def test_the_published_schema_names_a_fault(violations):
+    (violation,) = violations(SWEEPS["noise"] | {"method": "bayesian"})
+    assert "method" in violation
