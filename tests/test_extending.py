@@ -212,7 +212,7 @@ def test_a_metric_is_in_the_log_and_the_table_and_a_method_has_lightnings_own_op
     assert main(["validate", *method, f"--ckpt_path={best}", "--trainer.accelerator=cpu"]) == 0
 
 
-def test_a_metric_is_in_the_benchmark_its_intervals_and_the_report(contrast, tmp_path):
+def test_a_metric_is_in_the_benchmark_its_intervals_and_the_report(contrast):
     options = ["--protocols=[within-images]", "--methods={}"]
     options += ["--compare=[[mean color, NIR to RGB table]]"]
     assert main(["benchmark", f"--config={SUITE}", "--out=benchmark", *options]) == 0

@@ -22,7 +22,7 @@ NAME = "triplet_urban_small"
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
-def common(folder, runs, ranks=1, batch=8):
+def common(folder, runs, ranks=1):
     return [
         f"--config={ROOT}/conf/{NAME}.yaml",
         "--model.generator=plain_networks.PlainGenerator",
@@ -40,7 +40,7 @@ def common(folder, runs, ranks=1, batch=8):
         "--data.patch=32",
         "--data.train_patches=24",
         "--data.val_patches=17",
-        f"--data.batch_size={batch // ranks}",
+        f"--data.batch_size={8 // ranks}",
         "--data.num_workers=0",
         # Noise is drawn a batch; without it the batches of two ranks are the halves of one.
         "--data.noise={red: 0, green: 0, blue: 0}",

@@ -60,7 +60,7 @@ def test_the_benchmark_stops_with_the_name_of_a_planted_scene(epfl, tmp_path, ca
         "patch: 32\nval_patches: 8\nbatch_size: 4\n"
     )
     arguments = [f"--config={SUITE}", f"--out={tmp_path / 'out'}", "--categories=[urban]"]
-    arguments += [f"--data={source}", "--protocols=[across-scenes]"]
+    arguments += [f"--data={source}", "--protocols=[across-scenes]", "--methods={}", "--compare=[]"]
     assert main(["benchmark", *arguments]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     said = "scene 0: urban/0000 is judged, and urban/0001, which is trained on, holds the same"

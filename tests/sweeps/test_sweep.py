@@ -153,7 +153,7 @@ def test_a_figure_that_cannot_be_written_leaves_the_former_one(sweep_file, tmp_p
     assert (tmp_path / "figures/history.png").read_bytes() == before
 
 
-def test_random_values_are_the_same_whoever_draws_them(sweep_file, tmp_path):
+def test_random_values_are_the_same_whoever_draws_them(sweep_file):
     parameters = {"data.noise.red": NOISE, "data.noise.blue": NOISE}
     sweep = read(sweep_file(parameters=parameters))
 
