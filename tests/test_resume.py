@@ -28,8 +28,7 @@ SHORT = [
 
 DRAWING = {
     "pix2pix": [
-        "--model.generator.width=4",
-        "--model.generator.depth=3",
+        *SYSTEMS["pix2pix"],
         "--model.discriminator=nirgan.networks.virtual_batch_norm.VirtualBatchNormalized",
         "--model.discriminator.network=nirgan.networks.discriminators.patch.PatchGAN",
         "--model.discriminator.network.widths=[4,4]",
