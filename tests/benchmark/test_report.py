@@ -195,6 +195,17 @@ def of_trained_pictures():
     return found
 
 
+def test_the_readme_says_what_judging_trained_pictures_is_worth():
+    rows = json.loads((RESULTS / "table1/leaking.json").read_text())["rows"]
+    flat, triplet = (rows[f"urban, {name}, reconstruction"] for name in ("flat", "triplet"))
+    trained, apart = (
+        " and ".join(f"{row[what][MAIN]:.2f}" for row in (flat, triplet))
+        for what in ("trained on", "apart")
+    )
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"they would have {trained} in place of {apart}" in readme
+
+
 def recipe_on(category):
     """What the default's recipe scores on a category of the five folds, and against grey."""
     runs = json.loads((RESULTS / "folds/results.json").read_text())["runs"]
