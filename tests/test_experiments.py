@@ -290,6 +290,14 @@ def test_another_model_keeps_nothing_of_the_one_it_replaces(name, model, by, tmp
     assert changed["init_args"] == alone["init_args"] | {"channels_last": False}
 
 
+def test_a_model_in_words_may_be_longer_than_a_files_name():
+    file, source = ROOT / "conf/model/autoencoder_small.yaml", "--data.source=Synthetic"
+    words = json.dumps(yaml.safe_load(file.read_text()))
+    assert len(words) > 255
+    given, named = (configuration([f"--model={model}", source]) for model in (words, file))
+    assert given["model"] == named["model"]
+
+
 @pytest.mark.parametrize(("metric", "mode"), [("val/psnr", "max"), ("val/ciede2000", "min")])
 def test_the_best_is_best_whichever_way_the_metric_goes(metric, mode, pair_folder, tmp_path):
     options = [*tiny_data(pair_folder, tmp_path), f"--checkpoint.monitor={metric}"]

@@ -5,6 +5,7 @@ takes the place of another, and classes may be named by former paths.
 """
 
 import io
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -108,7 +109,8 @@ class ModelOption(jsonargparse._typehints.ActionTypeHint):
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Apply a value."""
-        if args and args[3] == f"--{self.dest}" and Path(str(args[2])).is_file():
+        # Not `Path.is_file`, which raises where keys and values are longer than a name may be.
+        if args and args[3] == f"--{self.dest}" and os.path.isfile(str(args[2])):  # noqa: PTH113
             content = yaml.safe_load(read_utf8(args[2]))
             if isinstance(content, dict) and "class_path" in content:
                 args[1].pop(self.dest, None)
