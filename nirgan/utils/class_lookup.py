@@ -21,13 +21,12 @@ SHORT_NAME_PACKAGES = (
 
 
 @cache
-def find(name: str, packages: tuple[str, ...] = SHORT_NAME_PACKAGES) -> Any | None:
+def find(name: str, package: str) -> Any | None:
     """The class that a module of a package defines, or None; imports the modules."""
-    for package in packages:
-        for info in iter_modules(import_module(package).__path__, f"{package}."):
-            found = vars(import_module(info.name)).get(name)
-            if getattr(found, "__module__", "").startswith(info.name):
-                return found
+    for info in iter_modules(import_module(package).__path__, f"{package}."):
+        found = vars(import_module(info.name)).get(name)
+        if getattr(found, "__module__", "").startswith(info.name):
+            return found
     return None
 
 
@@ -44,7 +43,7 @@ def full_path(name: str, kind: Any = object) -> str:
     >>> full_path("L1Loss")
     'L1Loss'
     """
-    found = [find(name, (package,)) for package in SHORT_NAME_PACKAGES if name.isidentifier()]
+    found = [find(name, package) for package in SHORT_NAME_PACKAGES if name.isidentifier()]
     classes = [one for one in found if isclass(one)]
     fitting = [one for one in classes if not isclass(kind) or issubclass(one, kind)]
     paths = sorted({f"{one.__module__}.{one.__qualname__}" for one in fitting or classes})
@@ -58,7 +57,7 @@ def lazy_classes(package: str) -> Callable[[str], Any]:
 
     def __getattr__(name: str) -> Any:  # noqa: N807
         # Names of modules are lower case.
-        if name[:1].isupper() and (found := find(name, (package,))) is not None:
+        if name[:1].isupper() and (found := find(name, package)) is not None:
             return found
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
