@@ -7,6 +7,7 @@ user trusts the file or names the class. Only subclasses of `torch.nn.Module` ar
 
 import inspect
 from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import torch
@@ -99,6 +100,14 @@ def _compare(network: nn.Module, weights: dict[str, Any], name: Any) -> None:
             raise NirganError(
                 f"{name}: weights of another network: {key!r} is {_sides(there)}, "
                 f"expected {_sides(parameter)}"
+            )
+    for key, tensor in chain(network.named_parameters(), network.named_buffers()):
+        there = weights.get(key)
+        no_float = isinstance(there, Tensor) and not there.is_floating_point()
+        if no_float and tensor.is_floating_point():  # torch would convert it without a word
+            kind = str(there.dtype).removeprefix("torch.")
+            raise NirganError(
+                f"{name}: weights of another network: {key!r} is of type {kind}, expected floats"
             )
 
 

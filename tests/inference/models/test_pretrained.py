@@ -294,6 +294,18 @@ def test_weights_that_are_not_finite_are_refused(folder):
     assert "not finite" in refused(folder)
 
 
+@pytest.mark.parametrize("key", ["last.weight", "down.0.0.1.running_var"])
+@pytest.mark.parametrize("kind", [torch.bool, torch.int8, torch.complex64])
+def test_weights_that_are_no_real_numbers_are_refused(key, kind, folder, tmp_path):
+    state = trained().state_dict()
+    state[key] = state[key].to(kind)
+    save_file(state, folder / "model.safetensors")
+    said = f"{key!r} is of type {kind}, expected floats".replace("torch.", "")
+    assert said in refused(folder)
+    state = {f"generator.{name}": value for name, value in state.items()}
+    assert said in refused(checkpoint(tmp_path / "a.ckpt", trained(), COMPACT, state_dict=state))
+
+
 def test_a_pickle_is_refused_and_runs_nothing(tmp_path):
     class Evil:
         def __reduce__(self):
