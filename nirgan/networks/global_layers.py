@@ -119,9 +119,7 @@ class Moments(GlobalLayer):
 class InstanceNorm(Moments):
     """Instance norm (Ulyanov et al. 2016) without weights, as torch's."""
 
-    def __init__(self, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
+    eps = 1e-5
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize B x C x H x W."""

@@ -95,10 +95,10 @@ def check_target(target: Path, shape: tuple[int, ...], depth: int) -> None:
     The shape is H x W x channels, with alpha, if there is to be one; the depth bits a channel.
     """
     suffix = target.suffix.lower()
-    if suffix not in PNG + JPEG + TIFF:
+    if suffix not in PICTURES:
         raise NirganError(
             f"{target}: cannot write {suffix or 'a file without a suffix'}, "
-            f"expected {', '.join(PNG + JPEG + TIFF)}"
+            f"expected {', '.join(PICTURES)}"
         )
     if suffix in JPEG and (depth != 8 or shape[2] > 3):
         what = "16 bits" if depth != 8 else "an alpha channel"
@@ -209,8 +209,6 @@ def _write_tiff(
     if channels == 4:
         tags[338] = 2  # unassociated alpha
     head = exif(title, metadata, (width, height), tags)
-    if pixels.dtype.byteorder == ">":
-        pixels = pixels.astype(pixels.dtype.newbyteorder("<"))
     _write(target, (head, pixels.data))
 
 

@@ -47,7 +47,6 @@ class UNet(Recorded, nn.Module):
         super().__init__()
         if depth < 2:
             raise ValueError(f"depth is {depth}, expected 2 or more")
-        self.depth = depth
         widths = [width * min(2**level, 8) for level in range(depth)]
         self.down = nn.ModuleList(
             _down(inputs, outputs, padding_mode, first=level == 0, last=level == depth - 1)
