@@ -24,6 +24,7 @@ from nirgan.data.rasters import raster as rasters  # noqa: E402
 from nirgan.data.rasters import tiles  # noqa: E402
 from nirgan.data.rasters.bands import Bands  # noqa: E402
 from nirgan.data.scaling import Limits  # noqa: E402
+from nirgan.data.sources.base import pairs_of  # noqa: E402
 from nirgan.data.sources.folder import Folder  # noqa: E402
 from nirgan.data.sources.rgbn import Rgbn  # noqa: E402
 from nirgan.data.store import PairStore  # noqa: E402
@@ -225,6 +226,11 @@ def test_values_that_a_scale_does_not_fit_are_refused_at_once(tmp_path, dtype, o
     path = save(tmp_path / "a.tif", ground(0, 0, (130, 140)).astype(dtype))
     with pytest.raises(NirganError, match=message):
         Rgbn(str(path), **options).pairs()
+
+
+def test_an_empty_list_of_files_is_one_line():
+    with pytest.raises(NirganError, match=r"Rgbn has no pairs \(files=\[\]"):
+        pairs_of(Rgbn([]))
 
 
 def test_rasters_that_overlap_are_one_scene(tmp_path):

@@ -100,6 +100,8 @@ class Rgbn(PairSource):
             from nirgan.data.rasters.tiles import RasterTile, without_holes  # noqa: PLC0415
 
         paths = self._paths()
+        if not paths:
+            return []
         rasters = [Raster(path, self.bands, *self._scales) for path in paths]
         names, pairs = _names(paths), list[Pair]()
         places = [raster.footprint(Rect(0, 0, *raster.shape)) for raster in rasters]
