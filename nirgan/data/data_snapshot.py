@@ -9,7 +9,7 @@ from functools import cached_property
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from nirgan.data.store import STATE, StoredPairs
+from nirgan.data.store import STATE, StoredPairs, file_state
 from nirgan.errors import NirganError
 
 MAX_NAMED_CHANGES = 5
@@ -42,7 +42,8 @@ class DataSnapshot:
         numbers = self._numbers()
         self._next = numbers[-1] + 1 if numbers else 0
         for number in numbers:
-            state, in_place = self.stored.state(number), self.stored.pairs[number].in_place()
+            state = file_state(self.stored.file(number))
+            in_place = self.stored.pairs[number].in_place()
             if state == self._states[number].item() and not in_place:  # a VRT is of many files
                 continue
             if not any(state):

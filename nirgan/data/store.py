@@ -71,7 +71,7 @@ be read), its size in pixels, the index of its type in `STORED_DTYPES` (-1: it i
 the state of the file that it is read from."""
 
 STATE = ("inode", "changed_ns", "bytes")
-"""Columns that are the state of a file, as `StoredPairs.state` gives it."""
+"""Columns that are the state of a file, as `file_state` gives it."""
 
 Row = tuple[bytes, bytes, int, int, int, int, int, int]
 State = tuple[int, int, int]
@@ -180,10 +180,6 @@ class StoredPairs(Sequence[Any]):
         if high < height or wide < width:
             return f"{pair.name}: {wide}x{high} pixels, but {width}x{height} are needed"
         return None
-
-    def state(self, number: int) -> State:
-        """The state of the file that a pair is read from; 0: it has gone."""
-        return file_state(self.file(number))
 
     def matches_decoded(self, number: int) -> bool:
         """Whether the stored file equals the newly decoded pair; in place, whether all files do."""

@@ -108,7 +108,6 @@ class Bands:
 
     Attributes:
         dtype: Of all values.
-        has_mask: Whether there is a mask or transparency.
         masked: Whether pixels may be no data without a value that says so.
         holes: Whether any pixel may be no data.
 
@@ -130,8 +129,7 @@ class Bands:
         kinds = enumerate(dataset.colorinterp, 1)
         alphas = (n for n, kind in kinds if kind == ColorInterp.alpha and n not in self.numbers)
         self._alpha = next(alphas, None)
-        self.has_mask = self._mask or self._alpha is not None
-        self.masked = self.has_mask or self.dtype.kind == "f"
+        self.masked = self._mask or self._alpha is not None or self.dtype.kind == "f"
         self.holes = self.masked or set(self._nodata) != {None}
 
     def read(self, window: Rect, shape: tuple[int, int] | None = None) -> Pixels:

@@ -22,7 +22,7 @@ from nirgan.utils.rect import Rect
 
 KINDS = "GeoTIFF or VRT"
 OPEN_FILES = 64
-"""How many files a thread keeps open."""
+"""How many files a process keeps open; each thread opens its own."""
 HASHED_BYTES = 2**20
 """Bytes at both ends of a file that are hashed, with its size, in place of all."""
 MIN_OVERLAP = 1e-3
@@ -91,16 +91,15 @@ class Raster:
     def _states(self) -> tuple[State, ...]:
         return tuple(map(file_state, self._files))
 
-    def _find_limits(self, *scales: Scale) -> tuple[Limits, Limits] | None:
-        kind, kinds = self.bands.dtype, {scale.kind for scale in scales}
-        for scale in scales:
+    def _find_limits(self, rgb: Scale, nir: Scale) -> tuple[Limits, Limits] | None:
+        kind, kinds = self.bands.dtype, {rgb.kind, nir.kind}
+        for scale in (rgb, nir):
             check_type(kind, scale, self.path)
         if kinds == {"dtype"} and kind.kind == "u":
             return None
         some = np.zeros((4, 0), kind)  # enough where a scale names values
         if kind.kind == "f" or "percentile" in kinds:
             some = self.bands.read_sample()
-        rgb, nir = scales
         return rgb.limits(some[:3], self.path), nir.limits(some[3], self.path)
 
     @property
