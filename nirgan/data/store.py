@@ -295,7 +295,12 @@ class PairStore:
         new = {row[0]: row for row in rows[rows["depth"] >= 0].tolist() if row[0] != NO_STAMP}
         if not new.items() <= known.items():
             kept = [row for stamp, row in known.items() if stamp not in new]
-            with atomic_write(self.folder / "index") as part, part.open("wb") as stream:
+            # A start is slower without it, so a store that may only be read will do.
+            with (
+                suppress(NirganError),
+                atomic_write(self.folder / "index") as part,
+                part.open("wb") as stream,
+            ):
                 np.save(stream, np.array([*kept, *new.values()][-INDEX_ROWS:], ROW))
 
     def _remove_abandoned(self) -> None:

@@ -228,6 +228,11 @@ def test_what_was_touched_lately_or_is_unknown_is_read(
     assert read == 2 * list("012345")
 
 
+def test_a_store_whose_index_cannot_be_written_is_used(pair_folder, store, settled):
+    (store.folder / "index").mkdir()
+    assert store.build(pairs_in(pair_folder)).problem(0, 64, 64) is None
+
+
 def test_few_files_are_open_and_none_are_sent_to_other_processes(pair_folder, store, monkeypatch):
     monkeypatch.setattr("nirgan.data.store._max_open_files", lambda: 2)
     pairs = pairs_in(pair_folder)
