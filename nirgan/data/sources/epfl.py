@@ -83,8 +83,7 @@ def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             return {
-                (row["category"], row["id"]): row
-                | {"fold": int(row["fold"]) if row.get("fold") else None}
+                (row["category"], row["id"]): row | {"fold": _fold(row.get("fold"))}
                 for row in csv.DictReader(lines)
             }
     except (OSError, ValueError, KeyError, csv.Error) as error:
@@ -93,6 +92,14 @@ def _manifest(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
             f"{file}: not as expected ({reason}); save it as UTF-8 with commas, and with columns "
             f"category, id, scene, fold (0 to {FOLDS - 1}) and registered"
         ) from error
+
+
+def _fold(text: str | None) -> int | None:
+    if not text:
+        return None
+    if int(text) not in range(FOLDS):
+        raise ValueError(f"fold {text}")
+    return int(text)
 
 
 def _files(folder: Path) -> list[tuple[str, Path, Path]]:

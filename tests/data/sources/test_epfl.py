@@ -61,6 +61,10 @@ def test_the_archives_own_folder_is_found(tmp_path):
             r"manifest.csv: not as expected \(.*'one'\); .* fold \(0 to 4\)",
         ),
         (
+            lambda f: (f / "manifest.csv").write_text("category,id,fold\nurban,0000,5\n"),
+            r"manifest.csv: not as expected \(fold 5\); .* fold \(0 to 4\)",
+        ),
+        (
             lambda f: (f / "manifest.csv").write_bytes(b"category,id\nurban,\xe9\n"),
             "manifest.csv: not as expected .* save it as UTF-8",
         ),

@@ -83,3 +83,7 @@ def test_mistakes_are_named():
         Synthetic(categories=["gardn"])
     with pytest.raises(NirganError, match=r"source.size is \(64, 63\); scenes need 64"):
         Synthetic(size=(64, 63))
+
+
+def test_no_categories_are_no_pairs():
+    assert Synthetic(categories=[]).pairs() == []

@@ -79,7 +79,7 @@ class Synthetic(PairSource):
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`; every picture is a scene of its own, and folds take turns."""
         pairs: list[Pair] = []
-        for number in range(self.count):
+        for number in range(self.count if self.categories else 0):
             turn, kind = divmod(number, len(self.categories))
             category, id_ = self.categories[kind], f"{turn:04d}"
             scene = f"{category}/{id_}"
