@@ -103,8 +103,9 @@ def _compare(network: nn.Module, weights: dict[str, Any], name: Any) -> None:
             )
     for key, tensor in chain(network.named_parameters(), network.named_buffers()):
         there = weights.get(key)
-        no_float = isinstance(there, Tensor) and not there.is_floating_point()
-        if no_float and tensor.is_floating_point():  # torch would convert it without a word
+        if not isinstance(there, Tensor) or there.is_floating_point():
+            continue
+        if tensor.is_floating_point():  # torch would convert it without a word
             kind = str(there.dtype).removeprefix("torch.")
             raise NirganError(
                 f"{name}: weights of another network: {key!r} is of type {kind}, expected floats"
