@@ -26,7 +26,7 @@ from nirgan.benchmark.progress import SuiteProgress
 from nirgan.benchmark.suite import BASELINE_METHODS, Run, Suite
 from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.callbacks.throughput import patches_seen
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.figure_samples import draw_samples
 from nirgan.evaluation.provenance import commit, provenance
@@ -59,6 +59,7 @@ def run_all(
 
     Raises:
         NirganError: The data or a split cannot be used, as the methods that know nothing show.
+        StoppedError: A signal has stopped a run.
     """
     commit()  # cached before another one is checked out
     failed: dict[str, Exception] = {}
@@ -74,6 +75,11 @@ def run_all(
                     progress.start(run)
                     try:
                         _run(suite, run, folder, progress)
+                    except StoppedError as stopped:  # not a failure, and not of this run alone
+                        why = str(stopped).partition(";")[0]
+                        raise StoppedError(
+                            f"{run}: {why}; the same command goes on", stopped.status
+                        ) from None
                     except Exception as error:
                         if isinstance(error, NirganError) and run.method in BASELINE_METHODS:
                             raise

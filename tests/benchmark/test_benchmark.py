@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from processes import Nirgan
 
 from nirgan.benchmark import costs as costs_of_methods
 from nirgan.benchmark.costs import StepTimer
+from nirgan.benchmark.runner import RunRecorder
 from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
@@ -269,6 +271,18 @@ def test_a_killed_benchmark_goes_on_where_it_was(begun, finished):
     assert first["images"] == second["images"]
     assert first["history"] == second["history"]
     assert first["patches_seen"] == second["patches_seen"] == 24
+
+
+def test_a_signal_stops_the_whole_benchmark(begun, capsys, monkeypatch):
+    out = begun("within-images/flat/seed0*", "within-images/triplet/seed0*")
+    signaled = lambda *_: signal.raise_signal(signal.SIGTERM)  # noqa: E731
+    monkeypatch.setattr(RunRecorder, "on_train_batch_end", signaled)
+    options = [f"--config={SUITE}", f"--out={out}", "--protocols=[within-images]", "--seeds=[0]"]
+    assert main(["benchmark", *options]) == 128 + signal.SIGTERM
+    said = "flat seed 0: stopped by SIGTERM after step 1; the same command goes on"
+    assert said in capsys.readouterr().err
+    assert not list(out.glob("runs/**/failed.txt"))
+    assert not list(out.glob("runs/street/within-images/triplet/seed0*"))
 
 
 def test_two_processes_share_the_runs_and_do_none_twice(tmp_path):
