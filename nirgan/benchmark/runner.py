@@ -76,10 +76,8 @@ def run_all(
                     try:
                         _run(suite, run, folder, progress)
                     except StoppedError as stopped:  # not a failure, and not of this run alone
-                        why = str(stopped).partition(";")[0]
-                        raise StoppedError(
-                            f"{run}: {why}; the same command goes on", stopped.status
-                        ) from None
+                        why = f"stopped by a signal in {run}; the same command goes on"
+                        raise StoppedError(why, stopped.status) from None
                     except Exception as error:
                         if isinstance(error, NirganError) and run.method in BASELINE_METHODS:
                             raise

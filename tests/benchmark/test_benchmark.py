@@ -275,11 +275,14 @@ def test_a_killed_benchmark_goes_on_where_it_was(begun, finished):
 
 def test_a_signal_stops_the_whole_benchmark(begun, capsys, monkeypatch):
     out = begun("within-images/flat/seed0*", "within-images/triplet/seed0*")
-    signaled = lambda *_: signal.raise_signal(signal.SIGTERM)  # noqa: E731
+
+    def signaled(*_):
+        signal.raise_signal(signal.SIGTERM)
+
     monkeypatch.setattr(RunRecorder, "on_train_batch_end", signaled)
     options = [f"--config={SUITE}", f"--out={out}", "--protocols=[within-images]", "--seeds=[0]"]
     assert main(["benchmark", *options]) == 128 + signal.SIGTERM
-    said = "flat seed 0: stopped by SIGTERM after step 1; the same command goes on"
+    said = "stopped by a signal in street within-images flat seed 0; the same command goes on"
     assert said in capsys.readouterr().err
     assert not list(out.glob("runs/**/failed.txt"))
     assert not list(out.glob("runs/street/within-images/triplet/seed0*"))
