@@ -10,6 +10,7 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +80,9 @@ class Synthetic(PairSource):
     def pairs(self) -> list[Pair]:
         """See `PairSource.pairs`; every picture is a scene of its own, and folds take turns."""
         pairs: list[Pair] = []
-        for number in range(self.count if self.categories else 0):
-            turn, kind = divmod(number, len(self.categories))
-            category, id_ = self.categories[kind], f"{turn:04d}"
+        for number, category in zip(range(self.count), cycle(self.categories), strict=False):
+            turn = number // len(self.categories)
+            id_ = f"{turn:04d}"
             scene = f"{category}/{id_}"
             pairs.append(SyntheticPair(category, id_, scene, turn % 5, self.size, self.seed))
         return pairs
