@@ -24,7 +24,13 @@ from nirgan.data.batches import (
 from nirgan.data.data_snapshot import DataSnapshot
 from nirgan.data.datasets import PatchDataset, RegionDataset, StoredBatch
 from nirgan.data.patches import PatchBatchSampler, PatchTable, Region, ResumedSampler
-from nirgan.data.protocols import FOLDS, SplitProtocol, across_scenes, within_images
+from nirgan.data.protocols import (
+    FOLDS,
+    SplitProtocol,
+    across_scenes,
+    strip_patch,
+    within_images,
+)
 from nirgan.data.scaling import hint_of_bits
 from nirgan.data.sources.base import Pair, PairSource, gc_paused, pairs_of
 from nirgan.data.store import PairStore, StoredPairs
@@ -123,6 +129,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.images = StoredPairs(self.store, [])
         self.snapshot = DataSnapshot(self.images)
         self._built: StoredPairs | None = None
+        self._strip_patch = patch
         self._trained_before: set[str] = set()
         self.nir_scale = source.nir_scale
 
@@ -163,7 +170,8 @@ class PatchDataModule(lightning.LightningDataModule):
         self.nir_scale = self._recorded_scale(warn=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
         if self.protocol == "within-images":
-            regions = within_images(pairs, sizes, self.patch, seed)
+            self._strip_patch = strip_patch(sizes, self.patch)
+            regions = within_images(pairs, sizes, self._strip_patch, seed)
         else:
             regions = across_scenes(pairs, sizes, self.fold, seed, self.unused_folds)
         self.training, self.validation = regions
@@ -209,7 +217,7 @@ class PatchDataModule(lightning.LightningDataModule):
         """What decides which pixels are judged, given the pictures."""
         split = {"protocol": self.protocol, "split_seed": self.split_seed}
         if self.protocol == "within-images":
-            return split | {"patch": self.patch}
+            return split | {"patch": self._strip_patch}
         return split | {"fold": self.fold}
 
     def train_dataloader(self) -> DataLoader[StoredBatch]:
@@ -240,12 +248,17 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[StoredBatch]:
         """This rank's share of the validation regions."""
-        return self.validation_regions(*self._rank())
+        return self._shared(self.validation)
 
     def validation_patches(self, rank: int = 0, ranks: int = 1) -> DataLoader[StoredBatch]:
         """Batches of validation patches, always the same: all, or one rank's share."""
         patches = self._validation()
         count = self.val_patches * patches.table.categories
+        if count <= self.batch_size * (ranks - 1):
+            raise NirganError(
+                f"data.val_patches={self.val_patches} is less than one batch of "
+                f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
+            )
         batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
         return self._loader(patches, batches)
 
@@ -278,7 +291,7 @@ class PatchDataModule(lightning.LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[StoredBatch]:
         """The whole pictures that contain the validation regions, one per batch."""
-        return self._regions(self.whole_pictures(), *self._rank())
+        return self._shared(self.whole_pictures())
 
     def on_after_batch_transfer(self, batch: StoredBatch, dataloader_idx: int) -> Batch:
         """Normalize to [-1, 1] and add noise, on the device.
@@ -339,7 +352,8 @@ class PatchDataModule(lightning.LightningDataModule):
         return nir_scale
 
     def _table(self, regions: Sequence[Region]) -> PatchTable:
-        return PatchTable(regions, [pair.category for pair in self.pairs], self.patch)
+        wide = [region for region in regions if min(region.shape) >= self.patch]
+        return PatchTable(wide, [pair.category for pair in self.pairs], self.patch)
 
     def _validation(self) -> PatchDataset:
         return self._patches(self._table(self.validation), self.split_seed, Augmentation())
@@ -350,6 +364,16 @@ class PatchDataModule(lightning.LightningDataModule):
         numbers = {name: number for number, name in enumerate(self.categories)}
         categories = [numbers[pair.category] for pair in self.pairs]
         return PatchDataset(self.images, table, self.patch, seed, augmentation, categories, whole)
+
+    def _shared(self, regions: Sequence[Region]) -> DataLoader[StoredBatch]:
+        """This rank's share of some regions."""
+        rank, ranks = self._rank()
+        if len(regions) < ranks:
+            raise NirganError(
+                f"{len(regions)} pictures are fewer than the {ranks} processes that share them; "
+                f"give --trainer.devices {len(regions)} or less"
+            )
+        return self._regions(regions, rank, ranks)
 
     def _regions(self, regions: Sequence[Region], rank: int, ranks: int) -> DataLoader[StoredBatch]:
         return self._loader(RegionDataset(self.images, regions), range(rank, len(regions), ranks))

@@ -113,8 +113,8 @@ class PatchTable:
 class PatchBatchSampler(Sampler[list[int]]):
     """Distributes the numbers of patches over batches and ranks.
 
-    An epoch is the same set of patches for any number of ranks: in training, rank r of n gets part
-    r of every batch of n x `batch_size`; in validation, every n-th batch.
+    An epoch is the same set of patches for any number of ranks, in training but for the last: rank
+    r of n gets part r of every full batch of n x `batch_size`; in validation, every n-th batch.
 
     Args:
         patches: Patches per epoch.

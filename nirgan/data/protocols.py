@@ -24,8 +24,8 @@ Size = tuple[int, int]
 FOLDS = 5
 RESERVED_FRACTION = 0.2
 """Fraction of the width of an image that `within-images` reserves for validation."""
-EDGE_PX = 64
-"""Beside an edge of an image, `within-images` leaves this width for training, or nothing."""
+PAPER_PATCH_PX = 64
+"""Height and width of the paper's patches."""
 
 
 def within_images(
@@ -35,8 +35,7 @@ def within_images(
 
     The strip is vertical, so that it contains ground and sky in the proportion of the image. Its
     position depends only on the pair's name and the seed, so that a network trained on all
-    categories has not seen the validation pixels of any; where images are less than five patches
-    wide, also on the patch. What is narrower than a patch beside it is in neither set.
+    categories has not seen the validation pixels of any.
 
     Args:
         pairs: The pairs of the images.
@@ -51,17 +50,25 @@ def within_images(
     places = hash_counter(seed, 11, _keys(pair.name for pair in pairs))
     for number, ((height, width), place) in enumerate(zip(sizes, places, strict=True)):
         strip = min(max(patch, round(RESERVED_FRACTION * width)), width - patch)
-        rest = width - strip
-        left = int(place % np.uint64(rest + 1))
-        # The strip is moved to the edge if less would remain beside it.
-        edge = EDGE_PX if rest >= 2 * max(patch, EDGE_PX) else patch
-        left = 0 if left < edge else left
-        left = rest if rest - left < edge and left > 0 else left
+        left = int(place % np.uint64(width - strip + 1))
+        # The strip is moved to the edge if less than a patch would remain beside it.
+        left = 0 if left < patch else left
+        left = width - strip if width - strip - left < patch and left > 0 else left
         validation.append(Region(0, left, height, left + strip, number))
         for start, stop in ((0, left), (left + strip, width)):
             if stop - start >= patch:
                 training.append(Region(0, start, height, stop, number))
     return training, validation
+
+
+def strip_patch(sizes: Sequence[Size], patch: int) -> int:
+    """The patch size that the strips of `within_images` are cut for, given that of the network.
+
+    So that networks of larger patches are judged on the same pixels as others, it is the paper's
+    for them too, unless half of the images are so narrow that few strips would hold a patch.
+    """
+    wide = float(np.median([width for _, width in sizes])) * RESERVED_FRACTION >= patch
+    return min(patch, PAPER_PATCH_PX) if wide else patch
 
 
 def across_scenes(

@@ -197,6 +197,33 @@ def test_an_epoch_smaller_than_a_batch_says_what_to_change():
         module(MadeSource(("uint8",)), train_patches=3).train_dataloader()
 
 
+def test_more_processes_than_batches_or_pictures_say_what_to_change(monkeypatch):
+    data = module(val_patches=4, batch_size=4)
+    data.setup()
+    count = len(data.validation)
+    monkeypatch.setattr(data, "_rank", lambda: (count, count + 1))
+    with pytest.raises(NirganError, match=r"val_patches=4 is less than one batch .*=4 a rank"):
+        data.val_dataloader()
+    for loader in (data.test_dataloader, data.predict_dataloader):
+        with pytest.raises(NirganError, match=f"{count} pictures are fewer than the {count + 1}"):
+            loader()
+    monkeypatch.setattr(data, "_rank", lambda: (count - 1, count))
+    assert len(data.test_dataloader()) == len(data.predict_dataloader()) == 1
+
+
+def test_networks_of_larger_patches_are_judged_on_the_same_strips():
+    shapes = [(140, 700), (140, 800), (140, 640), (130, 300), (150, 660)]
+    small, large = (
+        module(MadeSource((), more=shapes), patch=patch, val_patches=40) for patch in (64, 128)
+    )
+    assert large.validation == small.validation
+    trained, judged = batches(large), batches(large, "val_dataloader")
+    assert {batch["pixels"].shape[1:] for batch in trained + judged} == {(128, 128, 4)}
+    narrow = module(MadeSource((), more=[(140, 300)] * 3), patch=128, val_patches=40)
+    assert {region.shape[1] for region in narrow.validation} == {128}
+    assert batches(narrow, "val_dataloader")
+
+
 def test_a_picture_too_narrow_for_one_protocol_is_named_and_serves_the_other():
     source = MadeSource(more=[(96, 100)])
     with pytest.raises(NirganError, match="urban/7: 100x96 pixels, but 128x64 are needed"):

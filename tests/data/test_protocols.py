@@ -61,16 +61,6 @@ def test_a_pair_is_split_alike_whatever_others_there_are():
     assert {r.pair - 30 for r in across_scenes([*others, *some], sizes * 2, 2, 0)[1]} >= kept
 
 
-def test_networks_of_larger_patches_are_judged_on_the_same_strips():
-    sizes = [(680, 1024)] * 50
-    (_, strips), (training, larger) = (
-        within_images(pairs(range(50)), sizes, patch, seed=0) for patch in (64, 128)
-    )
-    assert larger == strips
-    assert {region.pair for region in training} == set(range(50))
-    assert min(region.shape[1] for region in training) >= 128
-
-
 def test_published_folds_are_kept():
     some = pairs("abcdef", [0, 1, 2, 3, 4, 0])
     training, validation = across_scenes(some, [(64, 64)] * 6, 0, seed=0)
