@@ -1,7 +1,6 @@
 """`python -m nirgan demo`: a page in the browser, for this machine alone."""
 
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -39,7 +38,6 @@ def main(arguments: Sequence[str]) -> int:
         loaded = [load(model, trust=options.trust) for model in options.model]
         colorizers = {f"{one.name} ({one.digest})": one for one in loaded}
         page = build_page(DemoService(colorizers, Path(folder)))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed
         try:
             print(f"{serve(page, HOST, options.port)} is open; Ctrl-C ends it", flush=True)
             while True:

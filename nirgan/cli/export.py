@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 
 from nirgan.errors import NirganError, printable_path
 from nirgan.experiment.config_errors import VerbParser, add_trust, parse
+from nirgan.utils.paths import expand_home
 
 SUFFIX = {"onnx": ".onnx", "torch": ".pt2"}
 MODEL_FILES = ("model.safetensors", "config.json", "README.md")
@@ -17,7 +18,7 @@ MODEL_FILES = ("model.safetensors", "config.json", "README.md")
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     options = parse(_parser(), arguments)
-    out: Path = options.output
+    out = expand_home(options.output)
     _refuse_unused(options)
     _check_output(out, options.format, options.overwrite)
     from nirgan.inference.load import load  # noqa: PLC0415 (help comes at once)
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
             "picture at a time; say which are black and white: LOW,HIGH"
         )
     limits = Limits(scale.low, scale.high)
-    off, count = export_verified(colorizer, limits, options.format, out, options.check or [])
+    pictures = [expand_home(file) for file in options.check or []]
+    off, count = export_verified(colorizer, limits, options.format, out, pictures)
     print(
         f"{printable_path(out)}: nir, B x 1 x H x W from {limits.low:g} to {limits.high:g}, "
         f"becomes rgb, B x 3 x H x W from 0 to 1; off torch's by {off:.1g} at most, on {count} "

@@ -3,10 +3,13 @@
 Nothing heavy is imported before a verb is chosen, so that help appears at once.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
+from types import FrameType
 
 from nirgan.errors import NirganError, printable_path
 from nirgan.utils.nearest_name import did_you_mean
@@ -28,6 +31,8 @@ TOOLS = {  # each a file beside this one
     "download": "fetch the EPFL RGB-NIR scenes, or unpack a local copy",
 }
 VERBS = EXPERIMENTS | TOOLS
+TRAINING_TOOLS = ("benchmark", "sweep")
+"""Tools that save the state of trainings when a signal stops them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 2 after a message about invalid input; 128 + the number of the signal
-        that has stopped a training, whose state is saved.
+        that has stopped it; the state of a training is saved.
     """
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if verb in ("-h", "--help", "--version"):
@@ -52,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(verb, rest)
             return 0
         if verb in TOOLS:
+            if verb not in TRAINING_TOOLS:
+                _stop_as_ctrl_c_does()
             return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
         raise NirganError(f"no verb {verb!r}{did_you_mean(verb, VERBS)}")
     except NirganError as error:
@@ -63,9 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{printable_path(error.filename)}: " if error.filename else ""
         print(f"nirgan {verb}: {where}{error.strerror}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(f"nirgan {verb}: interrupted", file=sys.stderr)
-        return 130
+        return 128 + int(*stopped.args or (signal.SIGINT,))
+
+
+def _stop_as_ctrl_c_does() -> None:
+    """Let SIGTERM and SIGHUP remove half-written files too, unless they are handled or ignored."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has only the first
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            with suppress(ValueError):  # not the main thread
+                signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _configure_stdout(config: bool) -> None:

@@ -48,6 +48,8 @@ def measure(nir: Pixels, rgb: Pixels) -> Registration | None:
     Returns:
         None if fewer than three blocks have usable structure.
     """
+    if min(nir.shape) < 2:
+        return None
     edges_nir, edges_rgb = _edges(nir), _edges(rgb.mean(2, dtype=np.float32).astype(rgb.dtype))
     size = min(max(MIN_BLOCK_PX, min(nir.shape) // 2), MAX_BLOCK_PX, *nir.shape)
     window = cv2.createHanningWindow((size, size), cv2.CV_32F)

@@ -13,6 +13,7 @@ import torch
 from nirgan.errors import NirganError, needs_extra
 from nirgan.inference.colorizer import Colorizer, Precision
 from nirgan.inference.models.pretrained import CARD, CONFIG, WEIGHTS, read_model
+from nirgan.utils.paths import expand_home
 from nirgan.utils.safe_loading import Trust
 
 SHIPPED_MODELS = Path(__file__).parent / "weights"
@@ -61,6 +62,13 @@ def load(
 
         saved = read_onnx(where)
         device = device or "cpu"
+        whole = saved.generator.receptive_field.radius is None
+        if str(device) != "cpu" or precision != "fp32" or (tile and whole):
+            raise NirganError(
+                f"{where}: ONNX Runtime computes on the CPU, in 32 bits"
+                f"{', and this network needs pictures as a whole' * whole}; leave out --device, "
+                "--precision and --tile, or use the model that was exported"
+            )
     else:
         saved = read_model(where, trust)
     try:
@@ -89,7 +97,7 @@ def fetch(where: str | Path, revision: str | None = None) -> Path:
     Raises:
         NirganError: It cannot be downloaded, or huggingface_hub is not installed.
     """
-    path = Path(where)
+    path = expand_home(where)
     if path.exists() or path.suffix in MODEL_SUFFIXES or not REPOSITORY.fullmatch(str(where)):
         return path
     name = str(where)

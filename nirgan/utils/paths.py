@@ -1,6 +1,8 @@
 """Resolves home folders and the configurations that come with the package."""
 
 import os
+import re
+from glob import escape, glob
 from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).parent.parent
@@ -14,6 +16,25 @@ FORMER_FILES = {"conf/model/mean_colour.yaml": "conf/model/mean_color.yaml"}
 def expand_home(path: str | Path) -> Path:
     """Replace a leading `~` or `~NAME` by the home folder, if there is one."""
     return Path(os.path.expanduser(path))  # noqa: PTH111 (pathlib's raises where there is none)
+
+
+def glob_unlinked(pattern: str) -> list[str]:
+    """What matches a pattern, sorted; `**` does not follow links to folders, which may form loops.
+
+    Separators are `/`.
+    """
+    pattern = pattern.replace(os.sep, "/")
+    stars = re.search(r"(?:^|(?<=/))\*\*(?:/|$)", pattern)
+    if stars is None:
+        return sorted(f.replace(os.sep, "/") for f in glob(pattern))  # noqa: PTH207
+    head, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
+    found: set[str] = set()
+    for top in glob(head) if head else [""]:  # noqa: PTH207
+        for folder, folders, _ in os.walk(top or "."):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inner = f"{folder.replace(os.sep, '/').rstrip('/')}/"
+            found.update(glob_unlinked(escape(inner if top else inner.removeprefix("./")) + rest))
+    return sorted(found)
 
 
 def relative_path(path: str | Path, folder: str | Path = ".") -> str:

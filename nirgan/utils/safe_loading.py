@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from nirgan.errors import NirganError
+from nirgan.errors import NirganError, printable_path
 from nirgan.utils.renamed import current_path
 
 Trust = bool | Collection[str]
@@ -51,6 +51,10 @@ def load_checkpoint(file: Path, *, mmap: bool = False) -> dict[str, Any]:
         NirganError: It cannot be read, is damaged, no checkpoint, or holds more than tensors and
             plain values.
     """
+    try:
+        str(file).encode()
+    except UnicodeEncodeError as error:
+        raise NirganError(f"{printable_path(file)}: a name that is not UTF-8; rename it") from error
     try:
         with ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -2,15 +2,17 @@
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import SUITE
 from PIL import Image
 
-from nirgan.benchmark.leaks import refuse_leaks
+from nirgan.callbacks.data_integrity import DataIntegrity
 from nirgan.cli.main import main
 from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.leaks import refuse_leaks
 from nirgan.data.patches import Region
 from nirgan.data.sources.epfl import Epfl
 from nirgan.errors import NirganError
@@ -85,6 +87,17 @@ def test_the_same_picture_under_two_names_is_found_within_images_too(epfl):
         NirganError, match=r"scene \d: urban/000\d is judged, and urban/000\d, which"
     ):
         refuse_leaks(data(epfl, "within-images"))
+
+
+def test_a_run_that_is_no_benchmark_warns(epfl, recwarn):
+    def said():
+        DataIntegrity().on_fit_start(SimpleNamespace(datamodule=data(epfl, "within-images")), None)
+        return [str(w.message) for w in recwarn if "what is judged is trained on" in str(w.message)]
+
+    assert not said()
+    show_twice(epfl)
+    (line,) = said()
+    assert "holds the same pictures; remove one" in line
 
 
 def test_a_strip_that_a_training_region_touches_is_found(epfl):

@@ -44,8 +44,9 @@ def test_a_turned_picture_has_a_spread(scene):
     assert not found.good
 
 
-def test_an_empty_picture_cannot_be_measured():
-    assert measure(np.full((200, 200), 7, np.uint8), np.full((200, 200, 3), 9, np.uint8)) is None
+@pytest.mark.parametrize("size", [(200, 200), (40, 1)])
+def test_an_empty_or_narrow_picture_cannot_be_measured(size):
+    assert measure(np.full(size, 7, np.uint8), np.full((*size, 3), 9, np.uint8)) is None
 
 
 def test_the_worst_pairs_stand_below_their_heading_the_unmeasured_after_them():

@@ -16,10 +16,10 @@ rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp, Resampling  # noqa: E402
 from rasterio.transform import Affine  # noqa: E402
 
-from nirgan.benchmark.leaks import refuse_leaks  # noqa: E402
 from nirgan.cli.main import main  # noqa: E402
 from nirgan.data.data_snapshot import DataSnapshot  # noqa: E402
 from nirgan.data.datamodule import PatchDataModule  # noqa: E402
+from nirgan.data.leaks import refuse_leaks  # noqa: E402
 from nirgan.data.rasters import raster as rasters  # noqa: E402
 from nirgan.data.rasters import tiles  # noqa: E402
 from nirgan.data.rasters.bands import Bands  # noqa: E402
@@ -291,7 +291,7 @@ def test_a_source_that_divides_a_place_is_refused(tmp_path):
     save(tmp_path / "b.tif", ground(300, 0), 300, 0)
     module = PatchDataModule(Rgbn(str(tmp_path), tile=200))
     module.setup()
-    with pytest.raises(NirganError, match=r"ground/.* shows some of the same ground"):
+    with pytest.raises(NirganError, match=r"ground/.* same ground; use across-scenes, or remove"):
         refuse_leaks(module)  # within-images: a band of one may be trained on in the other
 
 

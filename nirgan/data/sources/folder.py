@@ -2,13 +2,13 @@
 
 import os
 import re
-from glob import escape, glob
+from glob import escape
 from pathlib import Path
 
 from nirgan.data.scaling import Scale
 from nirgan.data.sources.base import FilePair, Pair, PairSource
 from nirgan.errors import NirganError
-from nirgan.utils.paths import expand_home
+from nirgan.utils.paths import expand_home, glob_unlinked
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 WILDCARDS = {"*": "([^/]*)", "**/": "(.*/)?", "**": "(.*)"}
@@ -105,8 +105,7 @@ def _paths(pattern: str, escaped: str) -> list[str]:
     """The files of a pattern, and maybe others of the same folder."""
     folder, _, last = pattern.rpartition("/")
     if "*" in folder or last.startswith("**"):
-        found = [f.replace(os.sep, "/") for f in glob(escaped, recursive=True)]  # noqa: PTH207
-        return [f for f in found if Path(f).is_file()]
+        return [f for f in glob_unlinked(escaped) if Path(f).is_file()]
     start = pattern.removesuffix(last)
     try:
         # A folder of 100,000 files takes a fifth of the time of `glob`.

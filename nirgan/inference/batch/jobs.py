@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from glob import glob, has_magic
+from glob import has_magic
 from pathlib import Path
 from typing import Literal
 
 from nirgan.inference.geotiff.colorize import is_geotiff
 from nirgan.inference.images.files import PICTURES, TIFF
 from nirgan.inference.video.colorize import VIDEOS
-from nirgan.utils.paths import expand_home
+from nirgan.utils.paths import expand_home, glob_unlinked
 
 MAP_SUFFIX = ".uncertainty.tif"
 Kind = Literal["picture", "video", "geotiff"]
@@ -123,7 +123,7 @@ def _files(text: str, output: Path, problems: list[str]) -> Iterator[tuple[Path,
     elif has_magic(text):
         parts = path.parts
         fixed = Path(*parts[: next(n for n, part in enumerate(parts) if has_magic(part))])
-        for match in map(Path, sorted(glob(text, recursive=True))):  # noqa: PTH207 (a whole pattern)
+        for match in map(Path, glob_unlinked(text)):
             within = match.relative_to(fixed)
             if (
                 is_input(match)
@@ -141,7 +141,8 @@ def _inside(folder: Path, output: Path, problems: list[str]) -> Iterator[tuple[P
 
     # Links to folders are not followed, since they may form loops.
     for parent, folders, names in os.walk(folder, onerror=refused):
-        folders[:] = sorted(f for f in folders if not _same(Path(parent, f), output))
+        visible = (f for f in folders if not f.startswith("."))
+        folders[:] = sorted(f for f in visible if not _same(Path(parent, f), output))
         for file in (Path(parent, name) for name in sorted(names)):
             if is_input(file):
                 yield file, file.relative_to(folder)

@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import torch
 
+from nirgan.data.decoding.tiff import tags_of
 from nirgan.data.images import Pixels, write_png
 from nirgan.data.scaling import Scale, hint_of_bits
 from nirgan.errors import printable_path
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.conversions import to_levels
 from nirgan.inference.images.files import read, write
+from nirgan.inference.images.world_files import GEO_TAGS
 from nirgan.utils.image_grid import shrunk
 
 TRAINED_SCALE = "as trained"
@@ -86,6 +88,8 @@ class DemoService:
             note += hint.capitalize().replace("use --scale", "choose the range") + ". "
         if given.remark:
             note += given.remark.partition(",")[0].capitalize() + ". "
+        if tags_of(file) & GEO_TAGS:
+            note += "A GeoTIFF: only `python -m nirgan colorize` keeps its place and holes. "
         note += f"Colors by {colorizer.title}."
         band = to_levels(limits.to_unit(given.band)[None], 8)
         rgb = _preview(folder / "rgb.png", colors[..., :3])

@@ -40,7 +40,7 @@ NOTE = (
 )
 TOLERANCE = 1e-4
 """Largest accepted difference from torch, in a range of 1: a fortieth of a level of 8 bits."""
-RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321))
+RANDOM_SHAPES = ((1, 64, 64), (2, 17, 33), (3, 70, 95), (1, 240, 321), (1, 360, 480))
 """Batch, height and width of random pictures."""
 
 

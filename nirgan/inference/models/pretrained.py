@@ -235,10 +235,11 @@ def _checkpoint(file: Path) -> tuple[Config, dict[str, Any]]:
     if folders[0].name == "checkpoints" and len(folders) > 3:  # runs/NAME/version_0/checkpoints
         name = folders[2].name
     config: Config = {"format": MODEL_FORMAT_VERSION, "name": name, "generator": described}
-    config["training"] = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
-    data = (part for part in checkpoint.values() if isinstance(part, dict))
-    if scale := next((part["nir_scale"] for part in data if "nir_scale" in part), None):
-        config["scale"] = str(scale)
+    counts = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
+    config["training"] = {key: count for key, count in counts.items() if type(count) is int}
+    scales = [part.get("nir_scale") for part in checkpoint.values() if isinstance(part, dict)]
+    if scale := next((scale for scale in scales if type(scale) is str), None):
+        config["scale"] = scale
     return config, weights
 
 

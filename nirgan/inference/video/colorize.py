@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nirgan.data.scaling import Scale, hint_of_bits
@@ -32,7 +33,7 @@ def colorize_video(
     max_megapixels: float = 100.0,
     band: int | None = None,
 ) -> str:
-    """Colorize a video; gives a hint, if its first frame hardly has a value that is not dark.
+    """Colorize a video; gives a hint, if no frame has a value that is not dark.
 
     Time stamps, frame rate, shape of pixels, chapters and tags are kept; sound and subtitles are
     copied as they are. Rotation is applied to the pixels, so that every player shows them upright,
@@ -63,7 +64,7 @@ def colorize_video(
         every = reading.sample(chain([first], frames)) if scale.kind == "percentile" else first.band
     limits = first.codes.limits(scale, every, source)
     whole = scale.kind == "dtype" and first.codes.bits == 8 * first.band.itemsize
-    hint = hint_of_bits(first.band) if whole else ""
+    brightest = 0.0
     with reading.open_video(source, max_megapixels, band) as reader, atomic_write(target) as part:
         text = description(colorizer.title)
         with (
@@ -80,8 +81,11 @@ def colorize_video(
                     put(item)
                 if len(waiting) == batch or (waiting and item is None):
                     nir = torch.stack([limits.to_unit(frame.band) for frame in waiting])
+                    brightest = max(brightest, nir.max().item())
                     for done in zip(waiting, smoother(nir), strict=True):
                         put(done)
                     tick(len(waiting))
                     waiting = []
-    return hint
+    most = np.iinfo(first.band.dtype).max
+    top = np.array(round(brightest * most), first.band.dtype)
+    return hint_of_bits(top) if whole else ""

@@ -86,7 +86,7 @@ class VideoReader:
         self.path, self.container, self.band = path, container, band
         self.stream = self._video_stream(max_megapixels)
         self.copied = [*container.streams.audio, *container.streams.subtitles]
-        self._frames = self._packets = 0
+        self._frames = 0
         self._seconds = 0.0
         self._matrix: Matrix | None = None  # the same for all frames
         self._former: tuple[Frame, tuple[Any, ...]] | None = None
@@ -132,7 +132,6 @@ class VideoReader:
             raise self._damaged("cut off")
         start = packet.dts if packet.pts is None else packet.pts
         if start is not None:
-            self._packets += packet.stream.index == self.stream.index
             end = (start + (packet.duration or 0)) * packet.time_base
             self._seconds = max(self._seconds, float(end))
 
@@ -141,7 +140,7 @@ class VideoReader:
             raise NirganError(f"{self.path}: no frame in it; it may be damaged or cut off")
         missing = (self.container.duration or 0) / av.time_base - self._seconds
         if "avi" in self.container.format.name and self.stream.average_rate:  # counts frames
-            missing = float((self.stream.frames - self._packets) / self.stream.average_rate)
+            missing = float(self.stream.frames / self.stream.average_rate) - self._seconds
         if missing > DURATION_TOLERANCE_S:
             raise self._damaged(f"cut off, {missing:.1f} s are missing")
 

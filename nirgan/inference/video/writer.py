@@ -103,10 +103,10 @@ class VideoWriter:
         try:
             copy = self.container.add_stream_from_template(stream)
         except ValueError as error:
-            kind = self.container.format.name
+            codec = stream.codec_context.name if stream.codec_context else "of an unknown kind"
             raise NirganError(
-                f"{self.name}: the {stream.type} ({stream.codec_context.name}) cannot be copied "
-                f"into {kind}; write another kind of file, .mkv takes nearly all"
+                f"{self.name}: the {stream.type} ({codec}) cannot be copied into "
+                f"{self.container.format.name}; convert or remove it first"
             ) from error
         copy.metadata.update(stream.metadata)
         copy.disposition = cast(Any, stream.disposition.value)  # PyAV 17 takes only numbers

@@ -1,3 +1,4 @@
+import os
 from glob import glob
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from nirgan.data.sources.folder import Folder
 from nirgan.data.sources.vcip import Vcip
 from nirgan.data.store import PairStore
 from nirgan.errors import NirganError
+from nirgan.utils import paths
 
 
 def pair(nir, rgb):
@@ -82,9 +84,11 @@ def test_a_pattern_may_be_written_in_any_way(tmp_path, monkeypatch):
 def test_a_pattern_with_the_backslashes_of_windows(tmp_path, monkeypatch):
     for name in ("day/a", "day/night/b"):
         pair(tmp_path / f"{name}_nir.png", tmp_path / f"{name}_rgb.png")
-    monkeypatch.setattr(folder, "os", SimpleNamespace(sep="\\"))
+    system = SimpleNamespace(sep="\\", path=os.path, walk=os.walk)
+    for module in (folder, paths):
+        monkeypatch.setattr(module, "os", system)
     monkeypatch.setattr(
-        folder,
+        paths,
         "glob",
         lambda *a, **k: [f.replace("/", "\\") for f in glob(*a, **k)],  # noqa: PTH207
     )
@@ -158,3 +162,9 @@ def test_a_loop_of_links_and_a_folder_are_no_pictures(tmp_path):
     (tmp_path / ".e_nir.png").touch()
     pairs = Folder(f"{tmp_path}/*_nir.png", f"{tmp_path}/*_rgb.png").pairs()
     assert [p.id for p in pairs] == ["a"]
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / "day").mkdir()
+    (tmp_path / "latest").symlink_to(tmp_path / "day")
+    pair(tmp_path / "day/x_nir.png", tmp_path / "day/x_rgb.png")
+    pairs = Folder(f"{tmp_path}/**/*_nir.png", f"{tmp_path}/**/*_rgb.png").pairs()
+    assert [p.id for p in pairs] == ["a", "day/x"]

@@ -9,7 +9,8 @@ from nirgan.inference.batch.jobs import plan_jobs
 
 @pytest.fixture
 def shots(tmp_path):
-    for name in ("a.png", "deep/b.JPG", "deep/er/c.tif", "deep/notes.txt", ".hidden.png", "d.MP4"):
+    files = "a.png", "deep/b.JPG", "deep/er/c.tif", "deep/notes.txt", "d.MP4"
+    for name in (*files, ".hidden.png", "deep/.thumbnails/b.png"):
         file = tmp_path / "shots" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"")
@@ -106,6 +107,9 @@ def test_links_in_a_circle_end(shots, tmp_path):
     (shots / "loop.png").symlink_to(shots / "loop.png")
     made = plan_jobs([str(shots)], tmp_path / "out")
     assert len(made.jobs) == 5  # the broken link is a bad picture, found when it is read
+    (shots / "again").symlink_to(shots / "deep")
+    made = plan_jobs([str(shots / "**/*.[Jt]*")], tmp_path / "out")
+    assert targets(made, tmp_path / "out") == ["deep/b.JPG", "deep/er/c.tif"]
 
 
 def test_one_file_in_two_spellings_is_one(shots, tmp_path, monkeypatch):

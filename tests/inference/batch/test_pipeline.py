@@ -1,5 +1,7 @@
 """The verb `colorize`, as a person uses it."""
 
+import signal
+
 import cv2
 import numpy as np
 import pytest
@@ -192,13 +194,28 @@ def test_large_pictures_are_read_one_at_a_time(shots, model, monkeypatch, large)
 
 
 @pytest.mark.parametrize(
-    "option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0", "output=a.jpg"]
+    "option", ["scale=5", "largest=0", "band=0", "depth=12", "tile=0", "output=a.jpg", "output="]
 )
 def test_options_that_cannot_be(shots, model, option, capsys):
     assert colorize(shots, model, f"--{option}")[0] == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert option.partition("=")[0] in message
+
+
+def test_an_empty_input_is_not_the_working_folder(shots, model, capsys):
+    assert main(["colorize", "", f"--output={shots.parent}/out", f"--model={model}"]) == 2
+    assert "is a variable of the shell not set?" in capsys.readouterr().err
+
+
+def test_other_signals_end_as_ctrl_c_does(shots, model, capsys, monkeypatch):
+    monkeypatch.setattr(pipeline, "run_jobs", lambda *_: signal.raise_signal(signal.SIGTERM))
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert colorize(shots, model)[0] == 128 + signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert capsys.readouterr().err.endswith("nirgan colorize: interrupted\n")
 
 
 @pytest.mark.parametrize(("name", "words"), [("a.m4v", "renamed to .mp4"), ("a.PT2", "--model")])

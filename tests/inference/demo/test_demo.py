@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from torch import nn
 
 from nirgan.cli import demo as verb
+from nirgan.cli.main import main
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
 from nirgan.inference.demo.service import DemoService, heat_map, legend
@@ -114,6 +116,14 @@ def test_the_page_says_what_black_and_white_were(service, tmp_path):
     assert "bit, choose" not in service.colorize(tmp_path / "a.png", "warm", "0,4095", False).note
 
 
+def test_the_page_says_that_a_raster_loses_its_place(service, tmp_path):
+    no_data = [(42113, "s", 0, "0", True)]  # by which it counts as a GeoTIFF
+    for tags, told in ((no_data, True), ([], False)):
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((48, 64), np.uint16), extratags=tags)
+        note = service.colorize(tmp_path / "a.tif", "warm", "dtype", False).note
+        assert ("A GeoTIFF: only `python -m nirgan colorize`" in note) == told
+
+
 def test_the_screen_gets_a_smaller_picture_than_the_file(service, tmp_path):
     draw(tmp_path / "wide.png", np.uint8, (20, 3200))
     result = service.colorize(tmp_path / "wide.png", "warm", "dtype", True)
@@ -172,7 +182,7 @@ def test_the_page_ends_where_it_is_interrupted_and_leaves_nothing(
     monkeypatch.setattr("nirgan.inference.load.load", lambda name, trust: service.colorizers[name])
     handler, port = signal.getsignal(signal.SIGTERM), free_port()
     try:
-        assert verb.main(["--model", "warm", "cold <b>", f"--port={port}"]) == 0
+        assert main(["demo", "--model", "warm", "cold <b>", f"--port={port}"]) == 0
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert f"http://127.0.0.1:{port}/ is open" in capsys.readouterr().out

@@ -14,11 +14,12 @@ from nirgan.cli.main import main
 from nirgan.data.scaling import Limits
 from nirgan.errors import NirganError
 from nirgan.inference.colorizer import Colorizer
-from nirgan.inference.export import program
+from nirgan.inference.export import onnx_network, program
 from nirgan.inference.export.onnx_network import OnnxNetwork
 from nirgan.inference.export.program import Program
 from nirgan.inference.load import load
 from nirgan.inference.models.pretrained import read_model, write_model
+from nirgan.inference.tiling import ReceptiveField
 from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.resnet import ResNet
 from nirgan.networks.generators.unet import UNet
@@ -110,6 +111,13 @@ def test_onnx_colorizes_like_the_model_that_it_was_made_of(model, onnx_file):
     assert other.receptive_field == own.receptive_field
     nir = torch.rand(2, 150, 131)
     assert torch.allclose(other.colorize_bands(nir), own.colorize_bands(nir), atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"device": "cuda"}, {"precision": "bf16"}, {"tile": 64}])
+def test_onnx_refuses_what_its_runtime_does_not_do(options, onnx_file, monkeypatch):
+    monkeypatch.setattr(onnx_network, "ReceptiveField", lambda *_: ReceptiveField(1, None, 9.0))
+    with pytest.raises(NirganError, match="computes on the CPU, in 32 bits, and this network"):
+        load(onnx_file, **options)
 
 
 def test_onnx_keeps_to_torchs_threads(onnx_file):

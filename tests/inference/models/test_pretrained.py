@@ -15,6 +15,7 @@ from nirgan.networks.generators.compact import Compact
 from nirgan.networks.generators.flat import Flat
 from nirgan.networks.generators.welsh import Welsh
 from nirgan.networks.virtual_batch_norm import VirtualBatchNormalized
+from nirgan.utils.safe_loading import load_checkpoint
 
 COMPACT = {
     "class_path": "nirgan.networks.generators.compact.Compact",
@@ -174,6 +175,19 @@ def test_a_checkpoint_goes_into_a_folder_and_back(tmp_path):
     again = read_model(tmp_path / "folder")
     assert torch.equal(again.generator(picture()), trained()(picture()))
     assert again.config["training"] == {"epoch": 3, "global_step": 7}
+
+
+def test_of_a_checkpoint_only_numbers_and_words_are_kept(tmp_path):
+    file = checkpoint(tmp_path / "mine.ckpt", trained(), COMPACT)
+    odd = {"epoch": torch.tensor(3), "PatchDataModule": {"nir_scale": torch.ones(3)}}
+    torch.save(torch.load(file, weights_only=True) | odd, file)
+    config = read_model(file).config
+    assert (config["training"], "scale" in config) == ({"global_step": 7}, False)
+
+
+def test_a_name_that_torch_cannot_open_is_said_to_be_one():
+    with pytest.raises(NirganError, match=r"mod\\udce8le.ckpt: a name that is not UTF-8; rename"):
+        load_checkpoint(Path("mod\udce8le.ckpt"))
 
 
 def test_of_a_runs_folder_the_best_checkpoint_is_read(tmp_path):
@@ -354,6 +368,7 @@ def test_what_is_no_model_is_one_line(tmp_path):
         ("default", {"device": "cuda:77"}, "--device cuda:77"),
         ("default", {"device": "toaster"}, "--device toaster"),
         ("default", {"tile": -1}, "--tile -1"),
+        ("~/no-such.ckpt", {}, f"{Path.home()}/no-such.ckpt"),
     ],
 )
 def test_what_cannot_be_loaded_is_one_line(model, options, message):

@@ -290,6 +290,21 @@ def test_sound_that_the_container_does_not_take_is_an_error(tmp_path):
     assert untouched(tmp_path)
 
 
+def test_a_track_of_an_unknown_kind_is_named(tmp_path):
+    source = clip(tmp_path / "clip.mkv", "ffv1", "gray", sound="aac")
+    source.write_bytes(source.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    with pytest.raises(NirganError, match="the audio .of an unknown kind. cannot be copied into"):
+        colorized(source)
+    assert untouched(tmp_path)
+
+
+def test_an_avi_with_frames_left_out_is_not_cut_off(tmp_path):
+    times = [0, 1, 2, 10, 11, 40]
+    settings = {"frames": 6, "times": times, "time_base": Fraction(1, 25)}
+    source = clip(tmp_path / "clip.avi", "ffv1", "gray", **settings)
+    assert times_of(colorized(source))[0] == times
+
+
 def test_few_frames_are_in_memory(tmp_path):
     """Decoded beyond what is colorized: what waits, and what the decoder and a batch hold."""
     import nirgan.inference.video.reader as reading
@@ -332,5 +347,14 @@ def test_a_hint_names_the_scale_of_dark_videos(tmp_path, most, told):
 
     source = clip(tmp_path / "a.mkv", "ffv1", "gray16le", pictures=dark, full=True)
     hint = colorize_video(Tinted(), source, tmp_path / "out.mkv", Scale(), lambda count: None)
+    assert hint.endswith(told)
+    assert bool(hint) == bool(told)
+
+
+@pytest.mark.parametrize(("step", "told"), [(20, ""), (1, "use --scale 0,20")])
+def test_a_hint_is_of_the_brightest_frame(tmp_path, step, told):
+    """Black is 16 in a video of limited range, such as most that fade in."""
+    source = clip(tmp_path / "a.mp4", pictures=lambda n: np.full((32, 48), step * n))
+    hint = colorize_video(Tinted(), source, tmp_path / "out.mp4", Scale(), lambda count: None)
     assert hint.endswith(told)
     assert bool(hint) == bool(told)
