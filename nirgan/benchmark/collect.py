@@ -1,6 +1,7 @@
 """Collects the results of finished runs, for tables, figures and reports."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from nirgan.benchmark.runner import load_result
 from nirgan.benchmark.suite import GREY_ROW, Run, Suite
 from nirgan.benchmark.tables import Results
 from nirgan.data.protocols import SplitProtocol
+from nirgan.errors import NirganError
 from nirgan.evaluation.evaluate import aggregate
 from nirgan.evaluation.statistics import differences
 from nirgan.metrics import MAIN
@@ -28,6 +30,9 @@ def collect(suite: Suite, runs: Sequence[Run], out: Path) -> Results:
         by category and method, but for protocol, fold and seed, which stand in `runs`, with the
         command, commit, versions, machine, learning curve and judged pictures of each; `costs`,
         see `nirgan.benchmark.costs`, or None.
+
+    Raises:
+        NirganError: Two methods were judged on other pixels.
     """
     done = [_record(run, result) for run in runs if (result := load_result(out, run)) is not None]
     configurations: dict[str, dict[str, Any]] = {}
@@ -70,6 +75,7 @@ def _table(
             runs = [_judged_on(run, category) for run in runs]
         if len(runs) == len(folds) * (1 if method.one_pass else len(seeds)):
             found[name] = runs
+    _refuse_other_pixels(found)
     rows = {
         name: {
             "method": name,
@@ -86,7 +92,11 @@ def _table(
     for first, second in suite.compare:
         if between := _differences(found, first, second):
             a, b = (rows[name][f"{MAIN}_of_seeds"] for name in (first, second))
-            of_seeds = {seed: a[seed] - b[seed] for seed in a if seed in b}
+            if suite.methods[first].one_pass:  # one figure, whatever the other's seed
+                a = dict.fromkeys(b, *a.values())
+            if suite.methods[second].one_pass:
+                b = dict.fromkeys(a, *b.values())
+            of_seeds = {seed: a[seed] - b[seed] for seed in a}
             names = {"first": first, "second": second}
             comparisons.append(names | {"differences": between, "of_seeds": of_seeds})
     judged = _images(next(iter(found.values()), []))
@@ -100,6 +110,26 @@ def _table(
         "rows": list(rows.values()),
         "comparisons": comparisons,
     }
+
+
+def _refuse_other_pixels(found: dict[str, list[Results]]) -> None:
+    """Compare the colorfulness of the true pictures, which depends on the judged pixels alone."""
+    first: dict[str, list[float]] = {}
+    for method, runs in found.items():
+        truth: dict[str, list[float]] = {}
+        for image in _images(runs):
+            value = image["sums"].get("colorfulness", (0, 0))[1]
+            truth.setdefault(image["name"], []).append(value)
+        first = first or truth
+        for name in sorted(first.keys() | truth.keys()):
+            values = first.get(name, [-math.inf]) + truth.get(name, [math.inf])
+            if max(values) - min(values) > 1e-3:
+                where = f"{runs[0]['category']}, {runs[0]['protocol']}"
+                raise NirganError(
+                    f"{where}: {name} was judged on other pixels in runs of {method} than of "
+                    f"{next(iter(found))}: pictures were added or changed between the runs, or "
+                    "data.patch differs; give all methods one patch, and another --out"
+                )
 
 
 def _judged_on(run: Results, category: str) -> Results:

@@ -21,11 +21,11 @@ from lightning.pytorch.callbacks import Callback
 from tifffile import imwrite
 from torch import Tensor
 
-from nirgan.benchmark.leaks import refuse_leaks
 from nirgan.benchmark.progress import SuiteProgress
 from nirgan.benchmark.suite import BASELINE_METHODS, Run, Suite
 from nirgan.callbacks.checkpoint_io import newest_complete
 from nirgan.callbacks.throughput import patches_seen
+from nirgan.data.leaks import refuse_leaks
 from nirgan.errors import NirganError, StoppedError
 from nirgan.evaluation.evaluate import judge
 from nirgan.evaluation.figure_samples import draw_samples

@@ -1,13 +1,22 @@
-"""Detects data that disappear or change while a run reads them."""
+"""Detects judged data that are trained on, and data that change while a run reads them."""
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
+from nirgan.data.leaks import refuse_leaks
 from nirgan.errors import NirganError
 
 
 class DataIntegrity(Callback):
-    """Checks stored files and pictures before every epoch, validation, test and prediction."""
+    """Checks the split once, and stored files before every epoch, validation, test, prediction."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Warn if what is judged is trained on."""
+        try:
+            refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
+        except NirganError as error:
+            rank_zero_warn(f"what is judged is trained on: {error}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the data.

@@ -1,4 +1,4 @@
-"""Checks that a benchmark's training and validation data do not overlap."""
+"""Checks that training and validation data do not overlap: `benchmark` refuses, `fit` warns."""
 
 from collections.abc import Sequence
 
@@ -23,8 +23,7 @@ def refuse_leaks(data: PatchDataModule) -> None:
         if any(min((region & other).shape) > 0 for other in training.get(region.pair, [])):
             pair = data.pairs[region.pair]
             raise NirganError(
-                f"scene {pair.scene}: {pair.name} is trained on in the pixels that it is judged "
-                "by; a benchmark needs them apart"
+                f"scene {pair.scene}: {pair.name} is trained on in the pixels that it is judged by"
             )
     judged = {region.pair for region in data.validation}
     contents = {n: data.snapshot.contents[data.pairs[n].name] for n in {*training, *judged}}
@@ -44,10 +43,12 @@ def refuse_leaks(data: PatchDataModule) -> None:
                 f"scene {pair.scene}: {pair.name} is judged and {other} is trained on in fold "
                 f"{data.fold} of across-scenes; give all pairs of a scene one fold"
             )
-    _refuse_shared_ground([data.pairs[n] for n in judged], [data.pairs[n] for n in training])
+    within = data.protocol == "within-images"  # knows no scenes
+    remedy = "use across-scenes, or remove one" if within else "give them one scene"
+    _refuse_shared_ground(*([data.pairs[n] for n in some] for some in (judged, training)), remedy)
 
 
-def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair]) -> None:
+def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair], remedy: str) -> None:
     places = [[pair.footprint() for pair in pairs] for pairs in (judged, trained)]
     if not all(any(some) for some in places):
         return
@@ -58,5 +59,5 @@ def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair]) -> No
         if others:
             raise NirganError(
                 f"scene {pair.scene}: {pair.name} is judged, and {others[0].name}, which is "
-                "trained on, shows some of the same ground; give them one scene"
+                f"trained on, shows some of the same ground; {remedy}"
             )

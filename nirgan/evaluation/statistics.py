@@ -21,7 +21,7 @@ from nirgan.metrics import METRICS
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 MIN_SCENES = 5
-"""Scenes; with four the interval covers the truth in 84 to 88% of cases."""
+"""Scenes that count in a metric; with four the interval covers the truth in 84 to 88% of cases."""
 
 Images = Sequence[Mapping[str, Any]]
 """Judged pictures, each with its `scene` and its `sums`, by metric."""
@@ -31,7 +31,7 @@ Images = Sequence[Mapping[str, Any]]
 class Interval:
     """A difference between two methods in one metric, between `low` and `high` with 95% confidence.
 
-    These are None where there are fewer than five scenes, or no figures.
+    These are None where fewer than five scenes count, have colored pixels for instance.
     """
 
     value: float  # the first method's figure minus the second's
@@ -84,9 +84,9 @@ def difference(sums: npt.NDArray[np.float64], seed: int = 0) -> Interval:
 
     The sums are 4 x scenes: numerator and denominator of the first method, then of the second.
     """
-    n = sums.shape[1]
+    n, counted = sums.shape[1], int((sums[1::2] != 0).all(0).sum())
     value = float(_difference(sums.sum(1)))
-    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if n >= MIN_SCENES else np.nan
+    spread = float(_standard_error(sums, np.ones((1, n)))[0]) if counted >= MIN_SCENES else np.nan
     if not np.isfinite(spread):
         return Interval(value, None, None, n)
     if spread < 1e-9 * max(1.0, abs(value)):

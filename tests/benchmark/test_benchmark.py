@@ -22,6 +22,7 @@ from nirgan.benchmark.tables import budget
 from nirgan.cli.main import main
 from nirgan.data.sources.synthetic import Synthetic
 from nirgan.errors import NirganError
+from nirgan.experiment.config_errors import VerbParser, parse
 from nirgan.metrics import METRICS
 
 pytestmark = pytest.mark.xdist_group("benchmark")  # one process makes `finished`
@@ -231,6 +232,49 @@ def test_one_network_for_all_categories_is_judged_on_each(tmp_path):
         [1, 11, 21],
         [2, 12, 22],
     ]
+
+
+def collected(out, *options):
+    from nirgan.benchmark.collect import collect
+    from nirgan.benchmark.suite import Suite
+
+    parser = VerbParser(prog="suite")
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(Suite, as_group=False)
+    options = parse(parser, [f"--config={SUITE}", *options])
+    options.pop("config")
+    suite = Suite(**options.as_dict())
+    return collect(suite, suite.runs(), out)
+
+
+def test_a_method_of_one_pass_is_compared_with_every_seed_of_another(finished):
+    (within, _) = collected(
+        finished, "--compare=[[triplet, NIR copied to grey], [mean color, flat]]"
+    )["tables"]
+    rows = {row["method"]: row["angular_error_of_seeds"] for row in within["rows"]}
+    above, below = (one["of_seeds"] for one in within["comparisons"])
+    (grey,), (mean,) = (rows[name].values() for name in ("NIR copied to grey", "mean color"))
+    assert above == {seed: error - grey for seed, error in rows["triplet"].items()}
+    assert below == {seed: mean - error for seed, error in rows["flat"].items()}
+    assert len(above) == len(below) == 2
+
+
+@pytest.mark.parametrize("change", ["other pixels", "another picture"])
+def test_methods_that_were_judged_on_other_pixels_are_not_compared(change, begun):
+    out = begun()
+    (file,) = out.glob("runs/street/within-images/flat/seed0-*/result.json")
+    result = json.loads(file.read_text())
+    image = result["images"][3]
+    said = image["name"]
+    if change == "other pixels":
+        image["sums"]["colorfulness"][1] *= 1.01
+    else:
+        image["name"] = "street/new"
+    file.write_text(json.dumps(result))
+    with pytest.raises(
+        NirganError, match=f"street, within-images: {said} was judged on other .* flat"
+    ):
+        collected(out)
 
 
 @pytest.fixture

@@ -68,6 +68,14 @@ def test_a_constant_difference_is_certain_and_four_scenes_are_too_few():
     assert (few.low, few.high) == (None, None)
 
 
+def test_of_scenes_only_those_with_pixels_that_count_are_enough():
+    errors, pixels = np.array([1.0, 5, 3, 8, 2, 4]), np.array([10, 30, 20, 40, 0, 0])
+    few = against(sums(errors + 1, pixels), sums(errors, pixels))
+    assert (few.value, few.low, few.high) == (pytest.approx(1), None, None)
+    pixels[4] = 10
+    assert against(sums(errors + 1, pixels), sums(errors, pixels)).low == pytest.approx(1)
+
+
 def test_equal_methods_do_not_differ_and_diverged_ones_cannot_be_compared():
     errors, pixels = [1.0, 5, 3, 8, 2, 4], [10, 30, 20, 40, 10, 10]
     alike = against(sums(errors, pixels), sums(errors, pixels))
