@@ -55,6 +55,13 @@ ELSEWHERE = {"flat_urban_small", "triplet_urban_small_reconstruction"}
 """Fitted by tests of callbacks."""
 
 
+def test_apples_gpu_which_lacks_64_bits_is_not_taken_unasked(pair_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    options = [f"--model={ROOT}/conf/model/grey_copy.yaml", *tiny_data(pair_folder, tmp_path)]
+    cli = command_line_fit([*options, "--trainer.accelerator=auto"])
+    assert cli.trainer.strategy.root_device == torch.device("cpu")
+
+
 @pytest.mark.parametrize("name", [n for n in EXPERIMENTS if "old" not in n and n not in ELSEWHERE])
 def test_an_experiment_fits(name, pair_folder, tmp_path, capsys, monkeypatch):
     runs = tmp_path / "runs"

@@ -30,7 +30,8 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 def versions() -> str:
     """What a report of an error should say: versions, and the device that training takes."""
-    there = torch.accelerator.is_available()  # that torch was built for one is not enough
+    # That torch was built for one is not enough, and training takes no GPU of Apple's.
+    there = torch.accelerator.is_available() and not torch.backends.mps.is_available()
     device = (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
     return (
         f"nirgan {nirgan.__version__}, commit {commit()}\n"

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import jsonargparse
 import lightning
+import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -322,6 +323,8 @@ class ExperimentCLI(LightningCLI):
             log_overridden(path, self.given, to_plain(config.model.as_dict()))
         if larger_is_better(str(config.checkpoint.monitor)):
             config.checkpoint.mode = "max"
+        if config.trainer.accelerator == "auto" and torch.backends.mps.is_available():
+            config.trainer.accelerator = "cpu"  # Apple's GPUs lack the 64 bits of metrics' sums
         given = config.trainer.logger
         if given is False:
             return

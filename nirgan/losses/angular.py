@@ -43,7 +43,7 @@ class ColoredAngleLoss(Recorded, nn.Module):
 def _angles(prediction: Tensor, target: Tensor) -> Tensor:
     """As `nirgan.metrics.functional.angular_error`, B x H x W in radians.
 
-    It is smoothed below 0.06 degrees, so that its gradient is finite.
+    It is smoothed below 0.06 degrees, so that its gradient is finite; black counts 90 degrees.
     """
     u, v = (
         x * _squared_length(x).clamp(min=1e-8).rsqrt()[:, None]

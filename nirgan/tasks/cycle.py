@@ -100,8 +100,7 @@ class CycleTask(AlternatingTask):
         with self.toggled_optimizer(optimizer_g):
             losses = self.generator_losses(x, y, color, band)
             if self.paired:
-                pairs = self.paired * l1_loss(self.generator(batch["triplet"]), batch["rgb"])
-                losses["paired"] = pairs
+                losses["paired"] = self.paired * l1_loss(color, batch["rgb"])
             self.update(optimizer_g, torch.stack(list(losses.values())).sum())
 
         with self.toggled_optimizer(optimizer_d):
