@@ -351,10 +351,10 @@ def test_a_hint_names_the_scale_of_dark_videos(tmp_path, most, told):
     assert bool(hint) == bool(told)
 
 
-@pytest.mark.parametrize(("step", "told"), [(20, ""), (1, "use --scale 0,20")])
+@pytest.mark.parametrize(("step", "told"), [(20, ""), (1, "no value above 1")])
 def test_a_hint_is_of_the_brightest_frame(tmp_path, step, told):
     """Black is 16 in a video of limited range, such as most that fade in."""
     source = clip(tmp_path / "a.mp4", pictures=lambda n: np.full((32, 48), step * n))
     hint = colorize_video(Tinted(), source, tmp_path / "out.mp4", Scale(), lambda count: None)
-    assert hint.endswith(told)
+    assert hint.startswith(told)
     assert bool(hint) == bool(told)
