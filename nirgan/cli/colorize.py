@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(_parser(), arguments)
     if options.largest <= 0 or (options.band is not None and options.band < 1):
         raise NirganError("--largest is more than 0 megapixels, and --band 1 or more")
-    if not all([options.output, *options.inputs]):
+    if {"", "--output="} & {*arguments}:  # pathlib takes it for the working folder
         raise NirganError("an input or --output is empty; is a variable of the shell not set?")
     from nirgan.data.scaling import Scale  # noqa: PLC0415
     from nirgan.inference.batch.jobs import is_input, plan_jobs  # noqa: PLC0415 (help comes at once)
@@ -81,7 +82,7 @@ def _parser() -> VerbParser:
         type=str,
         help="files, folders with all within, quoted patterns such as 'shots/**/*_nir.png'",
     )
-    parser.add_argument("--output", type=str, required=True, help="folder; names are kept")
+    parser.add_argument("--output", type=Path, required=True, help="folder; names are kept")
     parser.add_argument(
         "--model",
         default="default",

@@ -29,7 +29,7 @@ def glob_unlinked(pattern: str) -> list[str]:
         return sorted(f.replace(os.sep, "/") for f in glob(pattern))  # noqa: PTH207
     head, rest = pattern[: stars.start()], pattern[stars.end() :] or "*"
     found: set[str] = set()
-    for top in glob(head) if head else [""]:  # noqa: PTH207
+    for top in glob_unlinked(head) if head else [""]:
         for folder, folders, _ in os.walk(top or "."):
             folders[:] = [name for name in folders if not name.startswith(".")]
             inner = f"{folder.replace(os.sep, '/').rstrip('/')}/"

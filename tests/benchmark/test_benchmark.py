@@ -269,7 +269,7 @@ def test_methods_that_were_judged_on_other_pixels_are_not_compared(change, begun
     if change == "other pixels":
         image["sums"]["colorfulness"][1] *= 1.01
     else:
-        image["name"] = "street/new"
+        said = image["name"] = "street/new"
     file.write_text(json.dumps(result))
     with pytest.raises(
         NirganError, match=f"street, within-images: {said} was judged on other .* flat"
