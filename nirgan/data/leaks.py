@@ -45,7 +45,8 @@ def refuse_leaks(data: PatchDataModule) -> None:
             )
     within = data.protocol == "within-images"  # knows no scenes
     remedy = "use across-scenes, or remove one" if within else "give them one scene"
-    _refuse_shared_ground(*([data.pairs[n] for n in some] for some in (judged, training)), remedy)
+    seen, learned = ([data.pairs[n] for n in some] for some in (judged, training))
+    _refuse_shared_ground(seen, learned, remedy)
 
 
 def _refuse_shared_ground(judged: Sequence[Pair], trained: Sequence[Pair], remedy: str) -> None:

@@ -62,7 +62,8 @@ def load(
 
         saved = read_onnx(where)
         device = device or "cpu"
-        whole = saved.generator.receptive_field.radius is None
+        measured = vars(saved.generator)["receptive_field"]  # before the export
+        whole = measured.radius is None
         if str(device) != "cpu" or precision != "fp32" or (tile and whole):
             raise NirganError(
                 f"{where}: ONNX Runtime computes on the CPU, in 32 bits"
@@ -70,15 +71,14 @@ def load(
                 "--precision and --tile, or use the model that was exported"
             )
     else:
-        saved = read_model(where, trust)
+        saved, measured = read_model(where, trust), None
     try:
         return Colorizer(
             saved.generator,
             saved.name,
             saved.digest,
             config=saved.config,
-            # That of an exported model is in its file.
-            receptive_field=getattr(saved.generator, "receptive_field", None),
+            receptive_field=measured,
             device=device,
             precision=precision,
             tile=tile,
