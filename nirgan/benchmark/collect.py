@@ -118,8 +118,10 @@ def _refuse_other_pixels(found: dict[str, list[Results]]) -> None:
     for method, runs in found.items():
         truth: dict[str, list[float]] = {}
         for image in _images(runs):
-            value = image["sums"].get("colorfulness", (0, 0))[1]
-            truth.setdefault(image["name"], []).append(value)
+            if of_truth := image["sums"].get("colorfulness"):
+                truth.setdefault(image["name"], []).append(of_truth[1])
+        if not truth:
+            continue  # from before this metric
         first = first or truth
         for name in sorted(first.keys() | truth.keys()):
             values = first.get(name, [-math.inf]) + truth.get(name, [math.inf])

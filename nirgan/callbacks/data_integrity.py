@@ -12,11 +12,13 @@ class DataIntegrity(Callback):
     """Checks the split once, and stored files before every epoch, validation, test, prediction."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Warn if what is judged is trained on."""
+        """Warn if what is judged is trained on, or may be."""
+        if not trainer.is_global_zero:
+            return
         try:
             refuse_leaks(trainer.datamodule)  # type: ignore[attr-defined]
         except NirganError as error:
-            rank_zero_warn(f"what is judged is trained on: {error}")
+            rank_zero_warn(f"what is judged may be trained on: {error}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the data.

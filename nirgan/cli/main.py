@@ -5,10 +5,11 @@ Nothing heavy is imported before a verb is chosen, so that help appears at once.
 
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from io import TextIOWrapper
+from threading import current_thread, main_thread
 from types import FrameType
 
 from nirgan.errors import NirganError, printable_path
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 2 after a message about invalid input; 128 + the number of the signal
-        that has stopped it; the state of a training is saved.
+        that has stopped it (0 of `demo`, which ends so); the state of a training is saved.
     """
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if verb in ("-h", "--help", "--version"):
@@ -57,9 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(verb, rest)
             return 0
         if verb in TOOLS:
-            if verb not in TRAINING_TOOLS:
-                _stop_as_ctrl_c_does()
-            return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
+            with nullcontext() if verb in TRAINING_TOOLS else _stopping_as_ctrl_c_does():
+                return int(import_module(f"nirgan.cli.{verb}").main(rest) or 0)
         raise NirganError(f"no verb {verb!r}{did_you_mean(verb, VERBS)}")
     except NirganError as error:
         print(f"nirgan {verb}: {error}" if verb in VERBS else f"nirgan: {error}", file=sys.stderr)
@@ -72,16 +72,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as stopped:
         print(f"nirgan {verb}: interrupted", file=sys.stderr)
-        return 128 + int(*stopped.args or (signal.SIGINT,))
+        return 128 + next((n for n in stopped.args if isinstance(n, int)), signal.SIGINT)
 
 
-def _stop_as_ctrl_c_does() -> None:
+@contextmanager
+def _stopping_as_ctrl_c_does() -> Iterator[None]:
     """Let SIGTERM and SIGHUP remove half-written files too, unless they are handled or ignored."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has only the first
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            with suppress(ValueError):  # not the main thread
-                signal.signal(number, _interrupt)
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]  # not on Windows
+    changed = [n for n in numbers if n is not None and signal.getsignal(n) == signal.SIG_DFL]
+    if current_thread() is not main_thread():
+        changed = []
+    for number in changed:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -170,7 +170,7 @@ class PatchDataModule(lightning.LightningDataModule):
         self.nir_scale = self._recorded_scale(warn=stage == "fit")
         pairs, sizes, seed = self.images.pairs, self.images.sizes, self.split_seed
         if self.protocol == "within-images":
-            self._strip_patch = strip_patch(sizes, self.patch)
+            self._strip_patch = strip_patch(pairs, sizes, self.patch)
             regions = within_images(pairs, sizes, self._strip_patch, seed)
         else:
             regions = across_scenes(pairs, sizes, self.fold, seed, self.unused_folds)
@@ -256,8 +256,8 @@ class PatchDataModule(lightning.LightningDataModule):
         count = self.val_patches * patches.table.categories
         if count <= self.batch_size * (ranks - 1):
             raise NirganError(
-                f"data.val_patches={self.val_patches} is less than one batch of "
-                f"data.batch_size={self.batch_size} a rank; raise the one or lower the other"
+                f"{count} validation patches are no batch of data.batch_size={self.batch_size} for "
+                f"each of {ranks} processes; raise data.val_patches or lower that"
             )
         batches = PatchBatchSampler(count, self.batch_size, rank, ranks, training=False)
         return self._loader(patches, batches)

@@ -34,8 +34,8 @@ def within_images(
     """Split every image into a validation strip and the rest.
 
     The strip is vertical, so that it contains ground and sky in the proportion of the image. Its
-    position depends only on the pair's name and the seed, so that a network trained on all
-    categories has not seen the validation pixels of any.
+    position depends only on the pair's name, the seed and the patch (see `strip_patch`), so that a
+    network trained on all categories has not seen the validation pixels of any.
 
     Args:
         pairs: The pairs of the images.
@@ -61,14 +61,18 @@ def within_images(
     return training, validation
 
 
-def strip_patch(sizes: Sequence[Size], patch: int) -> int:
+def strip_patch(pairs: Sequence[Pair], sizes: Sequence[Size], patch: int) -> int:
     """The patch size that the strips of `within_images` are cut for, given that of the network.
 
     So that networks of larger patches are judged on the same pixels as others, it is the paper's
-    for them too, unless half of the images are so narrow that few strips would hold a patch.
+    for them too, if the strips of half of the images of each category hold a patch. The others are
+    judged all the same, but have no validation patches.
     """
-    wide = float(np.median([width for _, width in sizes])) * RESERVED_FRACTION >= patch
-    return min(patch, PAPER_PATCH_PX) if wide else patch
+    widths: defaultdict[str, list[int]] = defaultdict(list)
+    for pair, (_, width) in zip(pairs, sizes, strict=True):
+        widths[pair.category].append(width)
+    narrowest = min(float(np.median(some)) for some in widths.values())
+    return min(patch, PAPER_PATCH_PX) if narrowest * RESERVED_FRACTION >= patch else patch
 
 
 def across_scenes(

@@ -62,13 +62,15 @@ def load(
 
         saved = read_onnx(where)
         device = device or "cpu"
-        measured = vars(saved.generator)["receptive_field"]  # before the export
-        whole = measured.radius is None
-        if str(device) != "cpu" or precision != "fp32" or (tile and whole):
+        measured = vars(saved.generator)["receptive_field"]  # when it was exported
+        wrong = {
+            f"--device {device}, as ONNX Runtime computes on the CPU": str(device) != "cpu",
+            f"--precision {precision}, as it computes in 32 bits": precision != "fp32",
+            "--tile, as this network needs whole pictures": tile and measured.radius is None,
+        }
+        if refused := [option for option, given in wrong.items() if given]:
             raise NirganError(
-                f"{where}: ONNX Runtime computes on the CPU, in 32 bits"
-                f"{', and this network needs pictures as a whole' * whole}; leave out --device, "
-                "--precision and --tile, or use the model that was exported"
+                f"{where}: leave out {' and '.join(refused)}; or use the model that was exported"
             )
     else:
         saved, measured = read_model(where, trust), None

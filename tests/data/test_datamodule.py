@@ -12,6 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from nirgan.data import datamodule
 from nirgan.data.batches import Noise
 from nirgan.data.datamodule import PatchDataModule
+from nirgan.data.protocols import strip_patch
 from nirgan.data.sources.base import Pair, PairSource
 from nirgan.errors import NirganError
 
@@ -202,7 +203,7 @@ def test_more_processes_than_batches_or_pictures_say_what_to_change(monkeypatch)
     data.setup()
     count = len(data.validation)
     monkeypatch.setattr(data, "_rank", lambda: (count, count + 1))
-    with pytest.raises(NirganError, match=r"val_patches=4 is less than one batch .*=4 a rank"):
+    with pytest.raises(NirganError, match=r"8 validation patches are no batch of .*=4 for each"):
         data.val_dataloader()
     for loader in (data.test_dataloader, data.predict_dataloader):
         with pytest.raises(NirganError, match=f"{count} pictures are fewer than the {count + 1}"):
@@ -219,9 +220,11 @@ def test_networks_of_larger_patches_are_judged_on_the_same_strips():
     assert large.validation == small.validation
     trained, judged = batches(large), batches(large, "val_dataloader")
     assert {batch["pixels"].shape[1:] for batch in trained + judged} == {(128, 128, 4)}
-    narrow = module(MadeSource((), more=[(140, 300)] * 3), patch=128, val_patches=40)
-    assert {region.shape[1] for region in narrow.validation} == {128}
-    assert batches(narrow, "val_dataloader")
+    narrow = module(MadeSource(more=[(140, 300)] * 3), patch=64, val_patches=40)
+    assert {region.shape[1] for region in narrow.validation} == {64}
+    some = Made("water", "1", "1", 0, (140, 300)), Made("urban", "2", "2", 0, (140, 700))
+    assert strip_patch(some, [(140, 300), (140, 700)], 128) == 128  # water would have no strip
+    assert strip_patch(some[1:], [(140, 700)], 128) == 64
 
 
 def test_a_picture_too_narrow_for_one_protocol_is_named_and_serves_the_other():

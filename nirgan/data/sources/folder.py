@@ -23,8 +23,8 @@ class Folder(PairSource):
 
     Args:
         nir: A folder, whose names without `_nir` are what pairs the files; or a pattern, for
-            instance `shots/*_nir.png`, or `~/shots/**/*_nir.png` with all folders within: what
-            its stars stand for pairs the files, and is their id.
+            instance `shots/*_nir.png`, or `~/shots/**/*_nir.png` with all folders within, but no
+            links to folders: what its stars stand for pairs the files, and is their id.
         rgb: The same for the color pictures; None: the files of `nir` have four channels, red,
             green, blue and near-infrared.
         category: What the pairs are called in tables.
