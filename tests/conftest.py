@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -78,3 +79,17 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def results(finished):
     return json.loads((finished / "results.json").read_text())
+
+
+@pytest.fixture
+def begun(finished, tmp_path):
+    """A copy of the finished benchmark, in which some runs are to be done."""
+
+    def copied(*undone, name="begun"):
+        out = tmp_path / name
+        shutil.copytree(finished, out)
+        for folder in {folder for one in undone for folder in out.glob(f"runs/street/{one}")}:
+            shutil.rmtree(folder)
+        return out
+
+    return copied
