@@ -218,6 +218,7 @@ def test_networks_of_larger_patches_are_judged_on_the_same_strips():
         module(MadeSource((), more=shapes), patch=patch, val_patches=40) for patch in (64, 128)
     )
     assert large.validation == small.validation
+    assert large.state_dict()["split"] == small.state_dict()["split"]
     trained, judged = batches(large), batches(large, "val_dataloader")
     assert {batch["pixels"].shape[1:] for batch in trained + judged} == {(128, 128, 4)}
     narrow = module(MadeSource(more=[(140, 300)] * 3), patch=64, val_patches=40)
